@@ -1,0 +1,58 @@
+# Each target is complete on a machine with python3 (>= 3.11, with venv), make and git.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+CORES ?= 2
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+SNAKEMAKE := $(VENV)/bin/snakemake
+PYTEST := PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
+
+.PHONY: help setup demo real partial report-demo test test-unit test-workflow lint benchmarks clean-demo
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: $(INSTALLED) ## install the pinned packages into .venv
+
+# The Python that built .venv is kept with it: pins resolve per Python version.
+$(INSTALLED): requirements/runtime.txt requirements/develop.txt requirements/constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "make: $(PYTHON) must be Python 3.11 or newer (make PYTHON=python3.11 ...)" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r requirements/develop.txt -c requirements/constraints.txt
+	touch $@
+
+demo: $(INSTALLED) ## the whole challenge on synthetic images, in minutes
+	$(SNAKEMAKE) --profile profiles/demo --cores $(CORES)
+	@echo "report: results/demo/report.html"
+
+real: $(INSTALLED) ## the chain on real images: make real DATA=folder
+	@test -n "$(DATA)" || { echo "make: expected DATA=<folder of real images> (README, 'Real images')" >&2; exit 1; }
+	$(SNAKEMAKE) --configfile config/real.yaml --cores $(CORES) --resources mem_mb=16000 --keep-going \
+	  --config "archives={images: {kind: local, folder: '$(abspath $(DATA))'}}"
+	@echo "report: results/real/report.html"
+
+CONFIG ?= config/demo.yaml
+partial: $(INSTALLED) ## rank and report what is finished so far: make partial [CONFIG=config/real.yaml]
+	$(SNAKEMAKE) --configfile $(CONFIG) --cores $(CORES) --config partial=true
+
+test: $(INSTALLED) lint ## everything that CI runs
+	$(PYTEST) -m "not faults"
+
+test-faults: $(INSTALLED) ## the long suites: kills, faults, memory
+	$(PYTEST) -m faults
+
+lint: $(INSTALLED) ## ruff, snakefmt, snakemake --lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/snakefmt --check Snakefile workflow
+	$(SNAKEMAKE) --lint
+
+benchmarks: $(INSTALLED) ## side by side with peers, as ratios
+	for script in benchmarks/*.py; do PYTHONPATH=workflow/scripts $(VENV)/bin/python $$script; done
+
+clean-demo: ## remove the demo's results
+	rm -rf results/demo

@@ -1,0 +1,49 @@
+"""The SELMA3D challenge: published light-sheet volumes in, a ranking and a report out."""
+
+from snakemake.utils import min_version
+
+min_version("9.12")
+
+
+configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+pathvars:
+    results=config["results"],
+    judged=JUDGED,
+    logs="<results>/logs",
+    benchmarks="<results>/benchmarks",
+
+
+include: "workflow/rules/phantom.smk"
+include: "workflow/rules/download.smk"
+include: "workflow/rules/convert.smk"
+include: "workflow/rules/split.smk"
+
+
+if not config["partial"]:
+
+    include: "workflow/rules/pretrain.smk"
+    include: "workflow/rules/finetune.smk"
+    include: "workflow/rules/predict.smk"
+
+    for name in OWN_RULES:
+
+        include: OWN_RULES[name]
+
+
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/rank.smk"
+
+
+# include: "workflow/rules/figures.smk"
+
+
+rule all:
+    """The report, and with it everything that it shows."""
+    default_target: True
+    input:
+        "<judged>/report.html",

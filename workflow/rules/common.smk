@@ -1,0 +1,135 @@
+"""The challenge that the configuration asks for, and the inputs that follow from it."""
+
+import os
+import sys
+
+SCRIPTS = os.path.join(workflow.basedir, "workflow", "scripts")
+sys.path.insert(0, SCRIPTS)
+
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from selma3d.challenge import Challenge, Run
+from selma3d.challenge.plan import encoders_of, expected_runs
+from selma3d.challenge.run import CONTROLS, TRAINED_RUN
+from selma3d.errors import InputError
+
+try:
+    CHALLENGE = Challenge(config, Path(workflow.basedir))
+    METHODS = CHALLENGE.methods
+    TARGETS = CHALLENGE.targets
+    EXPECTED = expected_runs(CHALLENGE)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+OWN_RULES = {
+    name: file
+    for name, file in ((m, CHALLENGE.rule_file(m)) for m in METHODS)
+    if file is not None
+}
+# What is ranked: everything that is asked for, or with `partial: true` what is finished so far.
+JUDGED = f"{config['results']}/partial" if config["partial"] else config["results"]
+
+
+wildcard_constraints:
+    structure="|".join(CHALLENGE.structures),
+    group="[a-z0-9-]+",
+    method="[a-z0-9-]+",
+    sample="[A-Za-z0-9_.-]+",
+    track="|".join(config["tracks"]),
+    seed=r"\d+",
+
+
+def any_of(names):
+    """A wildcard constraint that admits these names only; nothing if there are none."""
+    return "|".join(names) or "(?!)"
+
+
+def receipts(sources):
+    """Receipts of the archives that hold these sources."""
+    names = sorted({source["archive"] for source in sources if source})
+    return [f"<results>/archive/{name}/receipt.tsv" for name in names]
+
+
+def volumes_of(group, suffix):
+    """The unannotated volumes of a pretraining group, or their index tables."""
+    return [
+        f"<results>/data/{row['structure']}/volumes/{row['sample']}{suffix}"
+        for row in CHALLENGE.volumes(group)
+    ]
+
+
+def cases_of(wildcards):
+    """The test cases that a structure is scored on."""
+    return (
+        f"<results>/data/{CHALLENGE.structures[wildcards.structure].cases_of}/cases.h5"
+    )
+
+
+def predictions_of(wildcards):
+    """Every prediction of a method for a structure that is asked for, or that exists so far."""
+    runs = CHALLENGE.runs(wildcards.method, wildcards.structure)
+    paths = [
+        f"predictions/{wildcards.method}/{wildcards.structure}/{run.name}.h5"
+        for run in runs
+    ]
+    if config["partial"]:
+        return [
+            f"<results>/{path}"
+            for path in paths
+            if os.path.exists(f"{config['results']}/{path}")
+        ]
+    return [f"<results>/{path}" for path in paths]
+
+
+def score_tables(wildcards):
+    """Score tables of all methods; of a partial challenge, those with any prediction yet."""
+    pairs = EXPECTED.drop_duplicates(["method", "structure"])[
+        ["method", "structure"]
+    ].values
+    return [
+        f"<judged>/scores/{method}/{structure}.tsv"
+        for method, structure in pairs
+        if not config["partial"] or finished_runs(method, structure)
+    ]
+
+
+def finished_runs(method, structure):
+    """Names of the runs whose predictions exist."""
+    return [
+        run.name
+        for run in CHALLENGE.runs(method, structure)
+        if os.path.exists(
+            f"{config['results']}/predictions/{method}/{structure}/{run.name}.h5"
+        )
+    ]
+
+
+def styles():
+    """How each method is drawn, wherever it is drawn."""
+    return {
+        name: {
+            "title": m.settings["title"],
+            "colour": m.settings["colour"],
+            "kind": m.settings["kind"],
+        }
+        for name, m in METHODS.items()
+    }
+
+
+RANKING_TABLES = [
+    "by_metric",
+    "cases",
+    "bootstrap",
+    "pairwise",
+    "rules",
+    "stability",
+    "gains",
+    "gains_by_specimen",
+    "curves",
+    "gap",
+    "profiles",
+    "profile_places",
+    "missing",
+]

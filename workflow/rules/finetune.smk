@@ -1,0 +1,61 @@
+"""Fine-tuning: an encoder, or none, and a few annotated patches to a model."""
+
+
+def encoder_of(wildcards):
+    """The encoder that a run starts from; none for the controls."""
+    run = Run.parse(wildcards.run)
+    if run.init in CONTROLS:
+        return []
+    group = TARGETS[wildcards.target].group
+    return f"<results>/encoders/{wildcards.method}/{group}/{run.init}-s{run.seed}.pt"
+
+
+rule finetune:
+    """Train a segmentation model for one target, the same protocol for every initialisation."""
+    input:
+        patches=lambda wildcards: ancient(
+            [
+                f"<results>/data/{name}/patches.h5"
+                for name in TARGETS[wildcards.target].learns
+            ]
+        ),
+        indexes=lambda wildcards: [
+            f"<results>/data/{name}/patches.tsv"
+            for name in TARGETS[wildcards.target].learns
+        ],
+        splits=lambda wildcards: [
+            f"<results>/splits/{name}.tsv" for name in TARGETS[wildcards.target].learns
+        ],
+        encoder=encoder_of,
+    output:
+        model="<results>/models/{method}/{target}/{run}.pt",
+        history="<results>/models/{method}/{target}/{run}.tsv",
+    log:
+        "<logs>/finetune/{method}/{target}/{run}.log",
+    benchmark:
+        "<benchmarks>/finetune/{method}/{target}/{run}.tsv"
+    wildcard_constraints:
+        method=any_of(CHALLENGE.recipes),
+        target=any_of(TARGETS),
+        run=TRAINED_RUN,
+    conda:
+        "../envs/selma3d.yaml"
+    threads: config["resources"]["training_threads"]
+    resources:
+        gpu=config["resources"]["gpu"],
+        mem_mb=lambda wildcards, attempt: config["resources"]["training_mem_mb"]
+        * attempt,
+        runtime=config["resources"]["finetune_minutes"],
+    params:
+        recipe=lambda wildcards: CHALLENGE.finetuning_recipe(wildcards.method),
+        learns=lambda wildcards: TARGETS[wildcards.target].learns,
+        channels=lambda wildcards: {
+            name: CHALLENGE.structures[name].channel
+            for name in (
+                *TARGETS[wildcards.target].learns,
+                *TARGETS[wildcards.target].segments,
+            )
+        },
+        work=f"{config['results']}/work/finetune/{{method}}/{{target}}/{{run}}",
+    script:
+        "../scripts/finetune.py"

@@ -1,0 +1,38 @@
+"""Self-supervised pretraining: unannotated volumes to encoders."""
+
+
+rule pretrain:
+    """Learn an encoder for one group of structures from its unannotated volumes."""
+    input:
+        volumes=lambda wildcards: ancient(volumes_of(wildcards.group, ".h5")),
+        indexes=lambda wildcards: volumes_of(wildcards.group, ".tsv"),
+        splits=[
+            f"<results>/splits/{name}.tsv"
+            for name in CHALLENGE.structures_with_patches
+        ],
+    output:
+        encoder="<results>/encoders/{method}/{group}/{pretext}-s{seed}.pt",
+        history="<results>/encoders/{method}/{group}/{pretext}-s{seed}.tsv",
+    log:
+        "<logs>/pretrain/{method}/{group}/{pretext}-s{seed}.log",
+    benchmark:
+        "<benchmarks>/pretrain/{method}/{group}/{pretext}-s{seed}.tsv"
+    wildcard_constraints:
+        method=any_of(CHALLENGE.recipes),
+        pretext="[a-z0-9_-]+",
+    conda:
+        "../envs/selma3d.yaml"
+    threads: config["resources"]["training_threads"]
+    resources:
+        gpu=config["resources"]["gpu"],
+        mem_mb=lambda wildcards, attempt: config["resources"]["training_mem_mb"]
+        * attempt,
+        runtime=config["resources"]["pretrain_minutes"],
+    params:
+        recipe=lambda wildcards: CHALLENGE.pretraining_recipe(
+            wildcards.method, wildcards.pretext
+        ),
+        channels=lambda wildcards: CHALLENGE.channels(wildcards.group),
+        work=f"{config['results']}/work/pretrain/{{method}}/{{group}}/{{pretext}}-s{{seed}}",
+    script:
+        "../scripts/pretrain.py"

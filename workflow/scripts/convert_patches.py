@@ -1,0 +1,33 @@
+"""Rules convert_patches, convert_cases: published images and masks -> one HDF5 and its index."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selma3d.convert.patches import convert_patches
+
+from job import running
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    images = snakemake.params.images
+    convert_patches(
+        Path(snakemake.params.archives) / images["archive"],
+        images["folder"],
+        images["rows"],
+        Path(snakemake.output.patches),
+        Path(snakemake.output.index),
+        kind=snakemake.params.kind,
+        structure=images["structure"],
+        voxel_size_um=images["voxel_size_um"],
+        allow=snakemake.params.allow,
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

@@ -1,0 +1,38 @@
+"""Rule download: a source of images -> its files, verified, and a receipt."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d import archive
+from selma3d.errors import InputError
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    name, source = snakemake.params.name, dict(snakemake.params.source)
+    if source["kind"] == "slot":
+        raise InputError(
+            f"config: archives.{name}: expected a source, found an empty slot. {source['note']}"
+        )
+    manifest = source.get("manifest")
+    if source["kind"] == "phantom":
+        manifest = snakemake.input[0]
+        source = {"kind": "local", "folder": str(Path(manifest).parent)}
+    archive.fetch(
+        source,
+        Path(manifest) if manifest else None,
+        Path(snakemake.params.folder),
+        Path(snakemake.output.receipt),
+        work=Path(snakemake.params.work),
+        **snakemake.params.limits,
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

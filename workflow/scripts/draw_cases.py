@@ -1,0 +1,28 @@
+"""Rule draw_cases: annotated patches and their split -> the test patches as cases."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selma3d.convert.patches import cases_from_split
+from selma3d.splits import read_split
+
+from job import running
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    cases_from_split(
+        Path(snakemake.input.patches),
+        read_split(Path(snakemake.input.split)),
+        Path(snakemake.output.cases),
+        Path(snakemake.output.index),
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

@@ -1,0 +1,58 @@
+"""Rule finetune: annotated patches, and an encoder or none -> a model and its training history."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running, time_budget_s
+from selma3d import training
+from selma3d.challenge.run import Run
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    recipe, channels = snakemake.params.recipe, snakemake.params.channels
+    run = Run.parse(snakemake.wildcards.run)
+    encoder = snakemake.input.get("encoder")
+    training.finetune(
+        [
+            {
+                "structure": name,
+                "patches": patches,
+                "split": split,
+                "channel": channels[name],
+            }
+            for name, patches, split in zip(
+                snakemake.params.learns,
+                snakemake.input.patches,
+                snakemake.input.splits,
+                strict=True,
+            )
+        ],
+        network=recipe["network"],
+        finetune=recipe["finetune"],
+        input=recipe["input"],
+        init=run.init,
+        encoder=Path(encoder) if encoder else None,
+        pretrain_equivalent_steps=recipe["pretraining_steps"],
+        budget=None if run.budget == "all" else int(run.budget),
+        fold=run.fold,
+        seed=run.seed,
+        method=snakemake.wildcards.method,
+        target=snakemake.wildcards.target,
+        structures={name: {"channel": channel} for name, channel in channels.items()},
+        model=Path(snakemake.output.model),
+        history=Path(snakemake.output.history),
+        work=Path(snakemake.params.work),
+        threads=snakemake.threads,
+        time_budget_s=time_budget_s(snakemake),
+        processes=max(1, snakemake.resources.get("gpu", 0)),
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

@@ -1,0 +1,27 @@
+"""Rule overview: annotated images of a structure -> a figure and a table to check them by."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selma3d.overview import overview
+
+from job import running
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    overview(
+        Path(snakemake.input.patches),
+        snakemake.wildcards.structure,
+        {"svg": Path(snakemake.output.svg), "png": Path(snakemake.output.png)},
+        Path(snakemake.output.table),
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

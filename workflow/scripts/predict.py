@@ -1,0 +1,36 @@
+"""Rules predict_<target>: a model and the test cases of its structures -> predicted masks."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d import inference
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    model = inference.load_model(Path(snakemake.input.model), threads=snakemake.threads)
+    for structure, cases, predictions in zip(
+        snakemake.params.structures,
+        snakemake.input.cases,
+        snakemake.output.predictions,
+        strict=True,
+    ):
+        inference.predict_cases(
+            model,
+            Path(cases),
+            Path(predictions),
+            structure=structure,
+            method=snakemake.wildcards.method,
+            run=Path(predictions).stem,
+            **snakemake.params.settings,
+        )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

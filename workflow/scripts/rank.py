@@ -1,0 +1,32 @@
+"""Rule rank: score tables of all methods -> the leaderboard of a track and its statistics."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from selma3d.scoring import read_scores
+
+from job import running
+from selma3d.atomic import write_table
+from selma3d.ranking import rank_track
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    tables = rank_track(
+        read_scores(snakemake.input.scores),
+        snakemake.params.settings,
+        track=snakemake.wildcards.track,
+        expected=pd.DataFrame(snakemake.params.expected),
+    )
+    for name, table in tables.items():
+        write_table(table, Path(snakemake.params.folder) / f"{name}.tsv")
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

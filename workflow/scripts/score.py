@@ -1,0 +1,34 @@
+"""Rule score: test cases and all predictions of a method for them -> one score table."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selma3d.scoring import score_predictions
+
+from job import running
+from selma3d.atomic import write_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    params = snakemake.params
+    scores = score_predictions(
+        Path(snakemake.input.cases),
+        [(Path(path).stem, Path(path)) for path in snakemake.input.predictions],
+        method=snakemake.wildcards.method,
+        edition=params.edition,
+        phase=params.phase,
+        profile=params.profile,
+        tracks=params.tracks,
+        **params.structure,
+    )
+    write_table(scores, snakemake.output.scores)
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

@@ -1,0 +1,493 @@
+"""The challenge as data: which encoders, models, predictions and scores a configuration asks for.
+
+The workflow asks this module what there is to make; it holds no paths of results and runs nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import InputError
+from . import schema
+from .run import CONTROLS, Run
+
+ONE_MODEL = "all"  # the target, and the pretraining group, of the one-model track
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A biological structure: where its images are, who segments it, how it is scored."""
+
+    name: str
+    group: str
+    target: str
+    scored_as: str
+    seen: bool
+    channel: int
+    voxel_size_um: tuple[float, ...] | None
+    patches: dict[str, str] | None
+    cases: dict[str, str] | None
+    cases_of: str  # the structure whose test cases it is scored on; usually itself
+    left_out: bool = False  # a twin of `cases_of` that the models asked have never learnt
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What a score table says of the structure."""
+        return {"structure": self.name, "scored_as": self.scored_as, "seen": self.seen}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A fine-tuned model's job: the structures that it learns from and those that it segments."""
+
+    name: str
+    track: str
+    group: str
+    learns: tuple[str, ...]
+    segments: tuple[str, ...]
+
+    @property
+    def suffix(self) -> str:
+        """What tells its predictions from those of the other track."""
+        return "-one" if self.track == "one-model" else ""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One file of config/methods: a recipe for the generic rules, or a rule of its own."""
+
+    name: str
+    file: Path
+    settings: dict[str, Any] = field(repr=False)
+    recipe: dict[str, Any] = field(repr=False)  # with the size's overrides applied; {} for a rule
+
+    @property
+    def is_recipe(self) -> bool:
+        return self.settings["kind"] == "recipe"
+
+    @property
+    def pretexts(self) -> tuple[str, ...]:
+        return tuple(self.recipe.get("pretexts", {}))
+
+    def segments(self, structure: Structure) -> bool:
+        """Whether the method claims the structure's type."""
+        return structure.scored_as in self.settings["capabilities"]["structure_types"]
+
+
+class Challenge:
+    """A validated configuration and everything that follows from it.
+
+    Parameters
+    ----------
+    config: the layered configuration (config/config.yaml and what lies above it).
+    root: the folder that paths in the configuration are relative to (the repository).
+
+    Raises InputError naming file and key.
+    """
+
+    def __init__(self, config: dict[str, Any], root: Path) -> None:
+        schema.check(config, "config", "config")
+        self.config = config
+        self.root = root
+        edition_file = root / "config" / "editions" / f"{config['edition']}.yaml"
+        self.edition = schema.load_yaml(edition_file)
+        schema.check(self.edition, "edition", edition_file)
+        self._edition_file = edition_file
+        for name in config["archives"]:
+            if name not in self.edition["archives"]:
+                raise InputError(
+                    f"config: archives.{name}: the edition has no such archive "
+                    f"(known: {', '.join(self.edition['archives'])})"
+                )
+        self.samples = schema.read_table(
+            root / "config" / "samples" / f"{config['edition']}.tsv", "samples"
+        )
+        self._check_samples()
+
+    # -- images -------------------------------------------------------------------------------
+
+    @cached_property
+    def archives(self) -> dict[str, dict[str, Any]]:
+        """Sources of images by name, the config's overrides applied."""
+        return {
+            name: layer(source, self.config["archives"].get(name, {}))
+            for name, source in self.edition["archives"].items()
+        }
+
+    @cached_property
+    def structures(self) -> dict[str, Structure]:
+        """Structures that are learnt or scored, left-out twins included."""
+        cases = self._cases_by_structure()
+        structures = {}
+        for name, spec in self.edition["structures"].items():
+            voxel_size = spec["voxel_size_um"]
+            structures[name] = Structure(
+                name=name,
+                group=spec["group"],
+                target=spec["target"],
+                scored_as=spec["scored_as"],
+                seen=spec["seen"],
+                channel=spec["channel"],
+                voxel_size_um=None if voxel_size == "unknown" else tuple(voxel_size),
+                patches=spec.get("patches"),
+                cases=cases.get(name),
+                cases_of=spec.get("cases_of", name),
+            )
+            self._check_structure(structures[name])
+        if self.config["leave_one_structure_out"]:
+            structures |= self._left_out_twins(structures)
+        return structures
+
+    @cached_property
+    def scored(self) -> tuple[str, ...]:
+        """Structures that have test cases: given ones, or a held-out split of their patches."""
+        return tuple(n for n, s in self.structures.items() if self._has_cases(s.cases_of))
+
+    @cached_property
+    def unscored(self) -> tuple[str, ...]:
+        """Structures of the edition without any test case in this configuration."""
+        return tuple(n for n in self.structures if n not in self.scored)
+
+    @property
+    def structures_with_patches(self) -> tuple[str, ...]:
+        return tuple(n for n, s in self.structures.items() if s.patches)
+
+    @property
+    def structures_with_given_cases(self) -> tuple[str, ...]:
+        return tuple(n for n, s in self.structures.items() if s.cases)
+
+    @property
+    def structures_with_drawn_cases(self) -> tuple[str, ...]:
+        return tuple(
+            n
+            for n in self.scored
+            if n in self.structures_with_patches and not self.structures[n].cases
+        )
+
+    def rows(self, structure: str, kind: str) -> list[dict[str, str]]:
+        """Rows of the samples table for a structure; kind is volume, patch or case."""
+        chosen = (self.samples["structure"] == structure) & (self.samples["kind"] == kind)
+        return self.samples[chosen].to_dict("records")
+
+    def sources(self, structure: str, kind: str) -> list[dict[str, str]]:
+        """The archives that hold a structure's patches or cases: the folder's and the rows'."""
+        spec = self.structures[structure]
+        folder = spec.patches if kind == "patch" else spec.cases
+        named = [row for row in self.rows(structure, kind) if row["image"]]
+        return [*([folder] if folder else []), *named]
+
+    def images(self, structure: str, kind: str) -> dict[str, Any]:
+        """What the conversion of a structure's patches or cases has to know."""
+        spec = self.structures[structure]
+        folder = spec.patches if kind == "patch" else spec.cases
+        archives = {source["archive"] for source in self.sources(structure, kind)}
+        if len(archives) != 1:
+            raise InputError(
+                f"{self._edition_file}: structures.{structure}: expected the images of kind {kind} "
+                f"in one archive, found them in {', '.join(sorted(archives)) or 'none'}"
+            )
+        return {
+            "structure": structure,
+            "archive": archives.pop(),
+            "folder": folder["folder"] if folder else None,
+            "rows": self.rows(structure, kind),
+            "voxel_size_um": spec.voxel_size_um,
+        }
+
+    def channels(self, group: str) -> list[int]:
+        """The channel that networks see of each volume of a pretraining group."""
+        return [self.structures[row["structure"]].channel for row in self.volumes(group)]
+
+    def volumes(self, group: str) -> list[dict[str, str]]:
+        """Rows of the volumes that an encoder of `group` is pretrained on."""
+        return [
+            row
+            for name, structure in self.structures.items()
+            if group in (structure.group, ONE_MODEL)
+            for row in self.rows(name, "volume")
+        ]
+
+    # -- models -------------------------------------------------------------------------------
+
+    @cached_property
+    def targets(self) -> dict[str, Target]:
+        """Fine-tuned models by target name, over all tracks in force."""
+        targets = {}
+        for track in self.config["tracks"]:
+            names = {
+                ONE_MODEL if track == "one-model" else s.target for s in self.structures.values()
+            }
+            for name in sorted(names):
+                target = self._target(name, track)
+                targets[name] = target
+                if self.config["leave_one_structure_out"] and len(target.learns) > 1:
+                    targets |= self._left_out_targets(target)
+        return targets
+
+    @cached_property
+    def methods(self) -> dict[str, Method]:
+        """Methods in force by name: every file of config/methods, or those that config names."""
+        folders = [
+            self.root / "config" / "methods",
+            *(self.root / Path(folder).expanduser() for folder in self.config["method_folders"]),
+        ]
+        files: dict[str, Path] = {}
+        for file in (f for folder in folders for f in sorted(folder.glob("*.yaml"))):
+            if file.stem in files:
+                raise InputError(
+                    f"{file}: method {file.stem!r} exists already in {files[file.stem]}"
+                )
+            files[file.stem] = file
+        chosen = self.config["methods"]
+        for name in [] if chosen == "all" else chosen:
+            if name not in files:
+                near = difflib.get_close_matches(name, files, n=1)
+                hint = f", did you mean {near[0]!r}?" if near else f" (known: {', '.join(files)})"
+                raise InputError(f"config: methods: no method {name!r}{hint}")
+        return {
+            name: self._method(name, file)
+            for name, file in files.items()
+            if chosen == "all" or name in chosen
+        }
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        return tuple(name for name, method in self.methods.items() if method.is_recipe)
+
+    def inits(self, method: str) -> tuple[str, ...]:
+        """How a recipe's models start: controls and pretexts that the config admits."""
+        admitted = self.config["inits"]
+        known = (*CONTROLS, *self.methods[method].pretexts)
+        default = tuple(init for init in known if init != "scratch-long")
+        return default if admitted == "all" else tuple(i for i in known if i in admitted)
+
+    def runs(self, method: str, structure: str) -> list[Run]:
+        """The runs of a method that segment a structure, over all tracks in force."""
+        if self.methods[method].settings.get("runs", "grid") == "default":
+            return [Run()]
+        if self.methods[method].is_recipe:
+            inits = self.inits(method)
+        else:
+            inits = tuple(self.methods[method].settings.get("inits", ["scratch"]))
+        tracks = [t.track for t in self.targets.values() if structure in t.segments]
+        return [
+            Run(init, str(budget), fold, seed, track)
+            for track in tracks
+            for init in inits
+            for budget in self.config["budgets"]
+            for fold in range(self.config["folds"])
+            for seed in self.config["seeds"]
+        ]
+
+    def structures_of(self, method: str) -> tuple[str, ...]:
+        """Scored structures that a method segments; left-out twins are for recipes alone."""
+        claimed = (n for n in self.scored if self.methods[method].segments(self.structures[n]))
+        recipe = self.methods[method].is_recipe
+        return tuple(n for n in claimed if recipe or not self.structures[n].left_out)
+
+    def ranking_groups(self) -> dict[str, list[str]]:
+        """The groups of structures whose mean ranks are averaged.
+
+        Left-out twins are an experiment beside the ranking, not a part of it.
+        """
+        by = self.edition["ranking"]["groups_by"]
+        groups: dict[str, list[str]] = {}
+        for name in self.scored:
+            if not self.structures[name].left_out:
+                groups.setdefault(getattr(self.structures[name], by), []).append(name)
+        return groups
+
+    def _left_out_twins(self, structures: dict[str, Structure]) -> dict[str, Structure]:
+        """A twin of each labelled structure that some model can do without, on the same cases."""
+        seen = [s for s in structures.values() if s.seen]
+        return {
+            f"{s.name}-unseen": replace(
+                s, name=f"{s.name}-unseen", seen=False, patches=None, cases=None, left_out=True
+            )
+            for s in seen
+            if (len(seen) > 1 and "one-model" in self.config["tracks"])
+            or sum(other.target == s.target for other in seen) > 1
+        }
+
+    def ranking_settings(self) -> dict[str, Any]:
+        """What ranking and statistics depend on."""
+        return {
+            **self.config["ranking"],
+            "rule": self.edition["ranking"]["rule"],
+            "groups": self.ranking_groups(),
+            "metric_profile": self.edition["metric_profile"],
+        }
+
+    def pretraining_recipe(self, method: str, pretext: str) -> dict[str, Any]:
+        """The part of a recipe that an encoder depends on, and no more."""
+        recipe = self.methods[method].recipe
+        return {
+            "version": recipe["recipe_version"],
+            "network": recipe["network"],
+            "input": recipe["input"],
+            "pretext": recipe["pretexts"][pretext],
+        }
+
+    def finetuning_recipe(self, method: str) -> dict[str, Any]:
+        """The part of a recipe that a fine-tuned model depends on, and no more."""
+        recipe = self.methods[method].recipe
+        steps = [pretext["steps"] for pretext in recipe["pretexts"].values()]
+        return {
+            "version": recipe["recipe_version"],
+            "network": recipe["network"],
+            "input": recipe["input"],
+            "finetune": recipe["finetune"],
+            "pretraining_steps": max(steps, default=0),  # what `scratch-long` trains in addition
+        }
+
+    def rule_file(self, method: str) -> Path | None:
+        """The rules that a method brings: beside the generic ones, or beside its method file."""
+        if self.methods[method].is_recipe:
+            return None
+        places = [
+            self.root / "workflow" / "rules" / "methods" / f"{method}.smk",
+            self.methods[method].file.with_suffix(".smk"),
+        ]
+        for place in places:
+            if place.exists():
+                return place
+        raise InputError(
+            f"{self.methods[method].file}: kind: rule needs {places[0].relative_to(self.root)}"
+        )
+
+    # -- checks -------------------------------------------------------------------------------
+
+    def _cases_by_structure(self) -> dict[str, dict[str, str]]:
+        phase, phases = self.config["phase"], self.edition["phases"]
+        if phase not in phases:
+            raise InputError(f"config: phase: expected one of {', '.join(phases)}, found {phase!r}")
+        return phases[phase]["cases"] if self.config["test_cases"] == "archive" else {}
+
+    def _has_cases(self, name: str) -> bool:
+        structure = self.structures[name]
+        return bool(
+            structure.cases or (structure.patches and self.config["test_cases"] == "held-out")
+        )
+
+    def _target(self, name: str, track: str) -> Target:
+        members = [
+            s for s in self.structures.values() if name in (s.target, ONE_MODEL) and not s.left_out
+        ]
+        learns = tuple(s.name for s in members if s.seen)
+        if not learns:
+            raise InputError(
+                f"{self._edition_file}: structures: target {name!r} has no structure with seen: true"
+            )
+        groups = {self.structures[n].group for n in learns}
+        if track == "per-type" and len(groups) > 1:
+            raise InputError(
+                f"{self._edition_file}: structures: target {name!r}: expected one pretraining "
+                f"group, found {', '.join(sorted(groups))}"
+            )
+        return Target(
+            name=name,
+            track=track,
+            group=ONE_MODEL if track == "one-model" else groups.pop(),
+            learns=learns,
+            segments=tuple(s.name for s in members if s.name in self.scored),
+        )
+
+    def _left_out_targets(self, target: Target) -> dict[str, Target]:
+        return {
+            f"{target.name}-without-{left_out}": Target(
+                name=f"{target.name}-without-{left_out}",
+                track=target.track,
+                group=target.group,
+                learns=tuple(n for n in target.learns if n != left_out),
+                segments=(f"{left_out}-unseen",),
+            )
+            for left_out in target.learns
+            if f"{left_out}-unseen" in self.scored
+        }
+
+    def _method(self, name: str, file: Path) -> Method:
+        settings = schema.load_yaml(file)
+        schema.check(settings, "method", file)
+        if settings["name"] != name:
+            raise InputError(f"{file}: name: expected {name!r}, found {settings['name']!r}")
+        if settings["kind"] == "rule":
+            return Method(name, file, settings, {})
+        size = self.config["size"]
+        recipe = layer(settings["recipe"]["production"], settings["recipe"].get(size, {}))
+        recipe = layer(recipe, self.config["recipe_overrides"].get(name, {}))
+        schema.check(recipe, "recipe", f"{file}, recipe at size {size}")
+        return Method(name, file, settings, recipe)
+
+    def _check_structure(self, structure: Structure) -> None:
+        where = f"{self._edition_file}: structures.{structure.name}"
+        if structure.seen and not structure.patches:
+            raise InputError(f"{where}: seen: true needs patches (archive and folder)")
+        if structure.cases_of not in self.edition["structures"]:
+            raise InputError(f"{where}.cases_of: no structure {structure.cases_of!r}")
+        for source in (structure.patches, structure.cases):
+            if source and source["archive"] not in self.edition["archives"]:
+                raise InputError(f"{where}: no archive {source['archive']!r}")
+
+    def _check_samples(self) -> None:
+        file = self.root / "config" / "samples" / f"{self.config['edition']}.tsv"
+        known = {
+            "structure": list(self.edition["structures"]),
+            "archive": ["", *self.edition["archives"]],
+        }
+        for number, row in enumerate(self.samples.to_dict("records"), start=2):
+            for column, names in known.items():
+                if row[column] not in names:
+                    near = difflib.get_close_matches(row[column], names, n=1)
+                    hint = f", did you mean {near[0]!r}?" if near else ""
+                    raise InputError(
+                        f"{file}, row {number}: {column}: the edition has no {row[column]!r}{hint}"
+                    )
+        keys = ["structure", "kind", "sample"]
+        twice = self.samples[self.samples.duplicated(keys)]
+        if len(twice):
+            first = twice.iloc[0]
+            raise InputError(
+                f"{file}: {first['kind']} {first['sample']!r} of {first['structure']} stands twice"
+            )
+
+
+def layer(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Lay `above` over `below`, mappings key by key, anything else replaced."""
+    merged = copy.deepcopy(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = layer(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def encoders_of(challenge: Challenge) -> Iterable[tuple[str, str, str, int]]:
+    """(method, group, pretext, seed) of every encoder that some run starts from."""
+    groups = sorted({target.group for target in challenge.targets.values()})
+    for method in challenge.recipes:
+        for pretext in challenge.methods[method].pretexts:
+            if pretext in challenge.inits(method):
+                for group in groups:
+                    for seed in challenge.config["seeds"]:
+                        yield method, group, pretext, seed
+
+
+def expected_runs(challenge: Challenge) -> pd.DataFrame:
+    """Method, structure and run of every prediction that the configuration asks for."""
+    rows = [
+        (method, structure, run.name, track)
+        for method in challenge.methods
+        for structure in challenge.structures_of(method)
+        for run in challenge.runs(method, structure)
+        for track in (challenge.config["tracks"] if run.init == "default" else [run.track])
+    ]
+    return pd.DataFrame(rows, columns=["method", "structure", "run", "track"])

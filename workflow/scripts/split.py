@@ -1,0 +1,35 @@
+"""Rule split: the index of a structure's patches -> who trains, validates and tests."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selma3d.splits import make_split
+
+from job import running
+from selma3d.atomic import write_table
+from selma3d.volumes import read_index
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    shares = snakemake.params.shares
+    split = make_split(
+        read_index(Path(snakemake.input.index)),
+        structure=snakemake.params.structure,
+        role_of=snakemake.params.roles,
+        fractions={"validation": shares["validation"], "test": shares["test"]},
+        folds=snakemake.params.folds,
+        seeds=snakemake.params.seeds,
+        cases_given=snakemake.params.cases_given,
+        seed=shares["seed"],
+    )
+    write_table(split, snakemake.output.split)
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()
