@@ -10,6 +10,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from selma3d import wording
 from selma3d.challenge import Challenge, Run
 from selma3d.challenge.plan import encoders_of, expected_runs
 from selma3d.challenge.run import CONTROLS, TRAINED_RUN
@@ -106,16 +107,18 @@ def finished_runs(method, structure):
     ]
 
 
-def styles():
-    """How each method is drawn, wherever it is drawn."""
-    return {
-        name: {
-            "title": m.settings["title"],
-            "colour": m.settings["colour"],
-            "kind": m.settings["kind"],
-        }
-        for name, m in METHODS.items()
-    }
+def missing_runs():
+    """What a partial challenge lacks, a line a method and structure."""
+    lines = []
+    for (method, structure), rows in EXPECTED.groupby(
+        ["method", "structure"], sort=False
+    ):
+        expected, finished = set(rows["run"]), finished_runs(method, structure)
+        if len(finished) < len(expected):
+            lines.append(
+                f"{method}, {structure}: {len(finished)} of {len(expected)} runs finished"
+            )
+    return lines
 
 
 RANKING_TABLES = [
@@ -133,3 +136,21 @@ RANKING_TABLES = [
     "profile_places",
     "missing",
 ]
+
+STYLES = {
+    name: {
+        "title": m.settings["title"],
+        "colour": m.settings["colour"],
+        "kind": m.settings["kind"],
+    }
+    for name, m in METHODS.items()
+}
+# What every figure and table states besides its content.
+SHOWN = {
+    "styles": STYLES,
+    "titles": {
+        name: spec["title"] for name, spec in CHALLENGE.edition["structures"].items()
+    },
+    "partial": missing_runs() if config["partial"] else None,
+    "note": CHALLENGE.note,
+}

@@ -1,10 +1,11 @@
 """Rule finetune: annotated patches, and an encoder or none -> a model and its training history."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running, time_budget_s
-from selma3d import training
+from selma3d import splits, training
 from selma3d.challenge.run import Run
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ def main() -> None:
     recipe, channels = snakemake.params.recipe, snakemake.params.channels
     run = Run.parse(snakemake.wildcards.run)
     encoder = snakemake.input.get("encoder")
+    leak = splits.check_disjoint(map(splits.read_split, snakemake.input.splits), [])
+    logging.info("no specimen in two of training, validation and test: %s", leak)
     training.finetune(
         [
             {

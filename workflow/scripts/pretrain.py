@@ -1,10 +1,13 @@
 """Rule pretrain: unannotated volumes of one group -> an encoder and its training history."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 from job import running, time_budget_s
 from selma3d import splits, training
+from selma3d.volumes import read_index
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -14,7 +17,9 @@ if TYPE_CHECKING:
 
 def main() -> None:
     recipe, wildcards = snakemake.params.recipe, snakemake.wildcards
-    splits.check_pretraining(snakemake.input.splits, snakemake.input.indexes)
+    specimens = pd.concat(read_index(index) for index in snakemake.input.indexes)["specimen"]
+    leak = splits.check_disjoint(map(splits.read_split, snakemake.input.splits), specimens)
+    logging.info("no validation or test specimen among the volumes: %s", leak)
     training.pretrain(
         [
             {

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from selma3d.scoring import read_scores
+from selma3d.splits import read_split, training_set_sizes
+from selma3d.track_scores import read_scores
 
 from job import running
 from selma3d.atomic import write_table
@@ -17,9 +18,14 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
+    learnt = training_set_sizes({Path(f).stem: read_split(f) for f in snakemake.input.splits})
+    sizes = {
+        structure: max(learnt[name] for name in names)
+        for structure, names in snakemake.params.learns.items()
+    }
     tables = rank_track(
         read_scores(snakemake.input.scores),
-        snakemake.params.settings,
+        snakemake.params.settings | {"training_patches": sizes},
         track=snakemake.wildcards.track,
         expected=pd.DataFrame(snakemake.params.expected),
     )

@@ -1,0 +1,38 @@
+"""Rule cost: benchmark tables of all jobs of a track -> what each entrant cost."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from job import running
+from selma3d.atomic import write_table
+from selma3d.cost import Job, cost_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    jobs = []
+    for method, init, stage, name, history in snakemake.params.jobs:
+        history = Path(history) if history else None
+        gpus = snakemake.params.gpus if history or stage == "predict" else 0
+        for benchmark in sorted(Path(snakemake.params.benchmarks).glob(name)):
+            jobs.append(Job(method, init, stage, gpus, benchmark, history))
+    parameters = {
+        method: sum(tensor.numel() for tensor in model(path)["state"].values())
+        for method, path in snakemake.params.models.items()
+    }
+    write_table(cost_table(jobs, parameters), snakemake.output.cost)
+
+
+def model(path: str) -> dict:
+    """A model file's content."""
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()
