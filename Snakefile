@@ -36,10 +36,9 @@ if not config["partial"]:
 
 
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/exhibits.smk"
 include: "workflow/rules/rank.smk"
-
-
-# include: "workflow/rules/figures.smk"
+include: "workflow/rules/figures.smk"
 
 
 rule all:

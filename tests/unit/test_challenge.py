@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selma3d.challenge import Challenge, Run
-from selma3d.challenge.plan import encoders_of, expected_runs, layer
+from selma3d.challenge.asked import encoders_of, expected_runs
+from selma3d.challenge.parts import layer
 from selma3d.challenge.schema import read_table
 from selma3d.errors import InputError
 
@@ -82,6 +84,16 @@ def test_a_faulty_row_of_the_samples_table_is_named_by_its_line(tmp_path):
     table.write_text(header + "cfos\tpicture\t001\t\t\t\t\t\n")
     with pytest.raises(InputError, match=r"row 2: kind: expected one of volume, patch, case"):
         read_table(table, "samples")
+
+
+def test_a_specimen_that_is_trained_on_and_tested_on_is_refused(repository, tmp_path):
+    config = tmp_path / "config"
+    shutil.copytree(repository / "config", config)
+    table = config / "samples" / "demo.tsv"
+    row = "cfos\tvolume\textra\tcfos-specimen4\ttraining\tphantom\tcfos/extra\t\n"
+    table.write_text(table.read_text() + row)
+    with pytest.raises(InputError, match="specimen 'cfos-specimen4': expected in training"):
+        Challenge(layered(repository, "demo"), tmp_path)
 
 
 def test_microglia_are_segmented_by_the_spot_model_and_scored_as_vessels(repository):

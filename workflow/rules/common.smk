@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 
 from selma3d import wording
 from selma3d.challenge import Challenge, Run
-from selma3d.challenge.plan import encoders_of, expected_runs
+from selma3d.challenge.asked import encoders_of, expected_runs, models_of
 from selma3d.challenge.run import CONTROLS, TRAINED_RUN
 from selma3d.errors import InputError
 
@@ -154,3 +154,18 @@ SHOWN = {
     "partial": missing_runs() if config["partial"] else None,
     "note": CHALLENGE.note,
 }
+
+
+def volume_row(wildcards):
+    """The samples-table row of a volume."""
+    rows = CHALLENGE.rows(wildcards.structure, "volume")
+    return next((row for row in rows if row["sample"] == wildcards.sample), None)
+
+
+def encoder_of(wildcards):
+    """The encoder that a run starts from; none for the controls."""
+    run = Run.parse(wildcards.run)
+    if run.init in CONTROLS:
+        return []
+    group = TARGETS[wildcards.target].group
+    return f"<results>/encoders/{wildcards.method}/{group}/{run.init}-s{run.seed}.pt"

@@ -1,12 +1,6 @@
 """Published files to HDF5: annotated patches, test cases, unannotated volumes."""
 
 
-def volume_row(wildcards):
-    """The samples-table row of a volume."""
-    rows = CHALLENGE.rows(wildcards.structure, "volume")
-    return next((row for row in rows if row["sample"] == wildcards.sample), None)
-
-
 rule convert_patches:
     """Annotated patches of a structure: NIfTI and the like to one HDF5, masks binarised."""
     input:

@@ -5,16 +5,14 @@ localrules:
     download,
 
 
-def phantom_manifest(wildcards):
-    """A phantom archive is drawn before it is fetched; the others lie elsewhere."""
-    drawn = CHALLENGE.archives[wildcards.archive]["kind"] == "phantom"
-    return [f"<results>/phantom/{wildcards.archive}/manifest.tsv"] if drawn else []
-
-
 rule download:
     """Bring an archive's files here, verify each against its manifest, write a receipt."""
     input:
-        phantom_manifest,
+        lambda wildcards: (
+            "<results>/phantom/{archive}/manifest.tsv"
+            if CHALLENGE.archives[wildcards.archive]["kind"] == "phantom"
+            else []
+        ),
     output:
         receipt="<results>/archive/{archive}/receipt.tsv",
     log:

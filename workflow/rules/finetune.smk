@@ -1,15 +1,6 @@
 """Fine-tuning: an encoder, or none, and a few annotated patches to a model."""
 
 
-def encoder_of(wildcards):
-    """The encoder that a run starts from; none for the controls."""
-    run = Run.parse(wildcards.run)
-    if run.init in CONTROLS:
-        return []
-    group = TARGETS[wildcards.target].group
-    return f"<results>/encoders/{wildcards.method}/{group}/{run.init}-s{run.seed}.pt"
-
-
 rule finetune:
     """Train a segmentation model for one target, the same protocol for every initialisation."""
     input:

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from job import running
 from selma3d.convert.channels import channel_sources
 from selma3d.convert.volumes import convert_volume
-
-from job import running
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+
 from job import running
 from selma3d.atomic import write_table
 from selma3d.cost import Job, cost_table

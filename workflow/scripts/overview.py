@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selma3d.overview import overview
-
 from job import running
+from selma3d.overview import overview
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+
 from job import running, time_budget_s
 from selma3d import splits, training
 from selma3d.volumes import read_index

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from selma3d.splits import read_split, training_set_sizes
-from selma3d.track_scores import read_scores
 
 from job import running
 from selma3d.atomic import write_table
 from selma3d.ranking import rank_track
+from selma3d.splits import read_split, training_set_sizes
+from selma3d.track_scores import read_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
 from job import running
 from selma3d.figures import FIGURES
 from selma3d.report import write_report

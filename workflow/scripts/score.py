@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selma3d.scoring import score_predictions
-
 from job import running
 from selma3d.atomic import write_table
+from selma3d.scoring import score_predictions
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selma3d.splits import make_split
-
 from job import running
 from selma3d.atomic import write_table
+from selma3d.splits import make_split
 from selma3d.volumes import read_index
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """What a challenge consists of: config, edition, images, methods, and the runs that follow."""
 
-from .plan import Challenge, Method, Structure, Target
+from .parts import Method, Structure, Target
+from .plan import Challenge
 from .run import Run
 
 __all__ = ["Challenge", "Method", "Run", "Structure", "Target"]

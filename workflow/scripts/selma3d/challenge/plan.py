@@ -5,81 +5,19 @@ The workflow asks this module what there is to make; it holds no paths of result
 
 from __future__ import annotations
 
-import copy
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ..errors import InputError
 from . import schema
+from .parts import Method, Structure, Target, layer
 from .run import CONTROLS, Run
+from .samples import read_samples
 
 ONE_MODEL = "all"  # the target, and the pretraining group, of the one-model track
-
-
-@dataclass(frozen=True)
-class Structure:
-    """A biological structure: where its images are, who segments it, how it is scored."""
-
-    name: str
-    group: str
-    target: str
-    scored_as: str
-    seen: bool
-    channel: int
-    voxel_size_um: tuple[float, ...] | None
-    patches: dict[str, str] | None
-    cases: dict[str, str] | None
-    cases_of: str  # the structure whose test cases it is scored on; usually itself
-    left_out: bool = False  # a twin of `cases_of` that the models asked have never learnt
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """What a score table says of the structure."""
-        return {"structure": self.name, "scored_as": self.scored_as, "seen": self.seen}
-
-
-@dataclass(frozen=True)
-class Target:
-    """A fine-tuned model's job: the structures that it learns from and those that it segments."""
-
-    name: str
-    track: str
-    group: str
-    learns: tuple[str, ...]
-    segments: tuple[str, ...]
-
-    @property
-    def suffix(self) -> str:
-        """What tells its predictions from those of the other track."""
-        return "-one" if self.track == "one-model" else ""
-
-
-@dataclass(frozen=True)
-class Method:
-    """One file of config/methods: a recipe for the generic rules, or a rule of its own."""
-
-    name: str
-    file: Path
-    settings: dict[str, Any] = field(repr=False)
-    recipe: dict[str, Any] = field(repr=False)  # with the size's overrides applied; {} for a rule
-
-    @property
-    def is_recipe(self) -> bool:
-        return self.settings["kind"] == "recipe"
-
-    @property
-    def pretexts(self) -> tuple[str, ...]:
-        return tuple(self.recipe.get("pretexts", {}))
-
-    def segments(self, structure: Structure) -> bool:
-        """Whether the method claims the structure's type."""
-        return structure.scored_as in self.settings["capabilities"]["structure_types"]
 
 
 class Challenge:
@@ -107,10 +45,8 @@ class Challenge:
                     f"config: archives.{name}: the edition has no such archive "
                     f"(known: {', '.join(self.edition['archives'])})"
                 )
-        self.samples = schema.read_table(
-            root / "config" / "samples" / f"{config['edition']}.tsv", "samples"
-        )
-        self._check_samples()
+        samples_file = root / "config" / "samples" / f"{config['edition']}.tsv"
+        self.samples = read_samples(samples_file, self.edition)
 
     # -- images -------------------------------------------------------------------------------
 
@@ -326,6 +262,16 @@ class Challenge:
             "metric_profile": self.edition["metric_profile"],
         }
 
+    @property
+    def note(self) -> str | None:
+        """What has to be said wherever scores are shown: whose test cases these are not."""
+        notes = []
+        if self.config["test_cases"] == "held-out":
+            notes.append("scored on a held-out split of the annotated patches, not on hidden cases")
+        if any(archive["kind"] == "phantom" for archive in self.archives.values()):
+            notes.append("synthetic images")
+        return "; ".join(notes) or None
+
     def pretraining_recipe(self, method: str, pretext: str) -> dict[str, Any]:
         """The part of a recipe that an encoder depends on, and no more."""
         recipe = self.methods[method].recipe
@@ -435,59 +381,3 @@ class Challenge:
         for source in (structure.patches, structure.cases):
             if source and source["archive"] not in self.edition["archives"]:
                 raise InputError(f"{where}: no archive {source['archive']!r}")
-
-    def _check_samples(self) -> None:
-        file = self.root / "config" / "samples" / f"{self.config['edition']}.tsv"
-        known = {
-            "structure": list(self.edition["structures"]),
-            "archive": ["", *self.edition["archives"]],
-        }
-        for number, row in enumerate(self.samples.to_dict("records"), start=2):
-            for column, names in known.items():
-                if row[column] not in names:
-                    near = difflib.get_close_matches(row[column], names, n=1)
-                    hint = f", did you mean {near[0]!r}?" if near else ""
-                    raise InputError(
-                        f"{file}, row {number}: {column}: the edition has no {row[column]!r}{hint}"
-                    )
-        keys = ["structure", "kind", "sample"]
-        twice = self.samples[self.samples.duplicated(keys)]
-        if len(twice):
-            first = twice.iloc[0]
-            raise InputError(
-                f"{file}: {first['kind']} {first['sample']!r} of {first['structure']} stands twice"
-            )
-
-
-def layer(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Lay `above` over `below`, mappings key by key, anything else replaced."""
-    merged = copy.deepcopy(below)
-    for key, value in above.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = layer(merged[key], value)
-        else:
-            merged[key] = copy.deepcopy(value)
-    return merged
-
-
-def encoders_of(challenge: Challenge) -> Iterable[tuple[str, str, str, int]]:
-    """(method, group, pretext, seed) of every encoder that some run starts from."""
-    groups = sorted({target.group for target in challenge.targets.values()})
-    for method in challenge.recipes:
-        for pretext in challenge.methods[method].pretexts:
-            if pretext in challenge.inits(method):
-                for group in groups:
-                    for seed in challenge.config["seeds"]:
-                        yield method, group, pretext, seed
-
-
-def expected_runs(challenge: Challenge) -> pd.DataFrame:
-    """Method, structure and run of every prediction that the configuration asks for."""
-    rows = [
-        (method, structure, run.name, track)
-        for method in challenge.methods
-        for structure in challenge.structures_of(method)
-        for run in challenge.runs(method, structure)
-        for track in (challenge.config["tracks"] if run.init == "default" else [run.track])
-    ]
-    return pd.DataFrame(rows, columns=["method", "structure", "run", "track"])

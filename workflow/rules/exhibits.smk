@@ -1,0 +1,121 @@
+"""What is shown of the challenge, and the files that it is made from."""
+
+from selma3d.figures import FIGURES
+from selma3d.tables import TABLES
+
+RANKED = expand(
+    "<judged>/ranking/{{track}}/{table}.tsv", table=["leaderboard", *RANKING_TABLES]
+)
+REPORTED = f"{workflow.basedir}/config/reported/{config['edition']}.tsv"
+# Published scores are compared where a user has filled them in.
+SHOWN_FIGURES = [
+    name
+    for name in FIGURES
+    if name != "reported" or len(Path(REPORTED).read_text().splitlines()) > 1
+]
+
+
+def history_of_encoder(method, group, pretext, seed):
+    return f"{config['results']}/encoders/{method}/{group}/{pretext}-s{seed}.tsv"
+
+
+def history_of_model(method, target, run):
+    return f"{config['results']}/models/{method}/{target.name}/{run.model}.tsv"
+
+
+def shown(path):
+    """Whether a file belongs to what is shown: of a partial challenge, only what exists."""
+    return not config["partial"] or os.path.exists(path)
+
+
+def finished_jobs(wildcards):
+    """(method, init, stage, benchmark, history) of the jobs behind a track's scores.
+
+    An encoder counts for the entrant that starts from it; a method's own rules write their
+    benchmarks below its name.
+    """
+    jobs = [
+        (method, "default", "segment", f"{method}/**/*.tsv", None)
+        for method in OWN_RULES
+    ]
+    groups = {t.group for t in TARGETS.values() if t.track == wildcards.track}
+    for method, group, pretext, seed in encoders_of(CHALLENGE):
+        history = history_of_encoder(method, group, pretext, seed)
+        if group in groups and shown(history):
+            benchmark = f"pretrain/{method}/{group}/{pretext}-s{seed}.tsv"
+            jobs.append((method, pretext, "pretrain", benchmark, history))
+    for method, target, run in models_of(CHALLENGE):
+        history = history_of_model(method, target, run)
+        if target.track == wildcards.track and shown(history):
+            name = f"{method}/{target.name}/{run.model}.tsv"
+            jobs.append((method, run.init, "finetune", f"finetune/{name}", history))
+            jobs.append((method, run.init, "predict", f"predict/{name}", None))
+    return jobs
+
+
+def one_model_each(wildcards):
+    """A model file of each recipe, to count its parameters."""
+    models = {}
+    for method, target, run in models_of(CHALLENGE):
+        path = history_of_model(method, target, run).removesuffix("tsv") + "pt"
+        if target.track == wildcards.track and shown(path):
+            models.setdefault(method, path)
+    return models
+
+
+def shown_runs(wildcards):
+    """Predictions of one run an entrant by label: all patches, first fold and seed."""
+    paths = {}
+    for method in METHODS:
+        if wildcards.structure not in CHALLENGE.structures_of(method):
+            continue
+        for run in CHALLENGE.runs(method, wildcards.structure):
+            first = (run.budget, run.fold, run.seed) == ("all", 0, config["seeds"][0])
+            path = f"{config['results']}/predictions/{method}/{wildcards.structure}/{run.name}.h5"
+            own_track = run.init == "default" or (
+                first and run.track == wildcards.track
+            )
+            if own_track and shown(path):
+                paths[wording.entrant(STYLES, method, run.init)] = path
+    return paths
+
+
+def histories_of(kind):
+    """Training histories by label: of encoders, or of models trained on all patches."""
+    paths = {}
+    if kind == "pretraining":
+        for method, group, pretext, seed in encoders_of(CHALLENGE):
+            label = f"{wording.entrant(STYLES, method, pretext)} ({group})"
+            paths.setdefault(label, []).append(
+                history_of_encoder(method, group, pretext, seed)
+            )
+    else:
+        for method, target, run in models_of(CHALLENGE):
+            if run.budget == "all":
+                label = f"{wording.entrant(STYLES, method, run.init)} ({target.name})"
+                paths.setdefault(label, []).append(
+                    history_of_model(method, target, run)
+                )
+    finished = {label: [p for p in some if shown(p)] for label, some in paths.items()}
+    return {label: some for label, some in finished.items() if some}
+
+
+def figure_files(extension):
+    """Every figure of the challenge in one form."""
+    tracks = expand(
+        f"<judged>/figures/{{track}}/{{figure}}.{extension}",
+        track=config["tracks"],
+        figure=SHOWN_FIGURES,
+    )
+    panels = [
+        f"<judged>/figures/{track}/panel-{structure}.{extension}"
+        for track in config["tracks"]
+        for structure in CHALLENGE.scored
+        if structure in EXPECTED[EXPECTED["track"] == track]["structure"].values
+    ]
+    histories = [
+        f"<judged>/figures/training/{kind}.{extension}"
+        for kind in ("pretraining", "finetuning")
+        if histories_of(kind)
+    ]
+    return [*tracks, *panels, *histories]

@@ -1,0 +1,28 @@
+"""Rule container: a model -> the context of a Grand Challenge container."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d.export.container import pack_container
+from selma3d.inference import load_model
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    pack_container(
+        load_model(Path(snakemake.input.model), device="cpu"),
+        Path(snakemake.output.context),
+        structure=snakemake.wildcards.structure,
+        slugs=snakemake.params.slugs,
+        overlap=snakemake.params.overlap,
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

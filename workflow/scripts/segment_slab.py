@@ -1,0 +1,30 @@
+"""Rule segment_slab: a model and a volume -> the mask of one slab of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d import inference
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    inference.segment_slab(
+        inference.load_model(Path(snakemake.input.model), threads=snakemake.threads),
+        Path(snakemake.input.volume),
+        Path(snakemake.output.slab),
+        work=Path(snakemake.params.work),
+        structure=snakemake.wildcards.structure,
+        plan=inference.Plan(**snakemake.params.plan),
+        slab=int(snakemake.wildcards.slab),
+        slabs=snakemake.params.slabs,
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

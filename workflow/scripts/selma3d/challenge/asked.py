@@ -1,0 +1,44 @@
+"""Everything that a configuration asks to be made, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from .parts import Target
+from .plan import Challenge
+from .run import Run
+
+
+def encoders_of(challenge: Challenge) -> Iterable[tuple[str, str, str, int]]:
+    """(method, group, pretext, seed) of every encoder that some run starts from."""
+    groups = sorted({target.group for target in challenge.targets.values()})
+    for method in challenge.recipes:
+        for pretext in challenge.methods[method].pretexts:
+            if pretext in challenge.inits(method):
+                for group in groups:
+                    for seed in challenge.config["seeds"]:
+                        yield method, group, pretext, seed
+
+
+def models_of(challenge: Challenge) -> Iterable[tuple[str, Target, Run]]:
+    """(method, target, run) of every fine-tuned model that is asked for."""
+    for method in challenge.recipes:
+        for target in challenge.targets.values():
+            for structure in target.segments[:1]:
+                for run in challenge.runs(method, structure):
+                    if run.track == target.track:
+                        yield method, target, run
+
+
+def expected_runs(challenge: Challenge) -> pd.DataFrame:
+    """Method, structure and run of every prediction that the configuration asks for."""
+    rows = [
+        (method, structure, run.name, track)
+        for method in challenge.methods
+        for structure in challenge.structures_of(method)
+        for run in challenge.runs(method, structure)
+        for track in (challenge.config["tracks"] if run.init == "default" else [run.track])
+    ]
+    return pd.DataFrame(rows, columns=["method", "structure", "run", "track"])

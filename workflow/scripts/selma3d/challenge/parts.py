@@ -1,0 +1,79 @@
+"""What a challenge consists of: structures, targets, methods."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A biological structure: where its images are, who segments it, how it is scored."""
+
+    name: str
+    group: str
+    target: str
+    scored_as: str
+    seen: bool
+    channel: int
+    voxel_size_um: tuple[float, ...] | None
+    patches: dict[str, str] | None
+    cases: dict[str, str] | None
+    cases_of: str  # the structure whose test cases it is scored on; usually itself
+    left_out: bool = False  # a twin of `cases_of` that the models asked have never learnt
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What a score table says of the structure."""
+        return {"structure": self.name, "scored_as": self.scored_as, "seen": self.seen}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A fine-tuned model's job: the structures that it learns from and those that it segments."""
+
+    name: str
+    track: str
+    group: str
+    learns: tuple[str, ...]
+    segments: tuple[str, ...]
+
+    @property
+    def suffix(self) -> str:
+        """What tells its predictions from those of the other track."""
+        return "-one" if self.track == "one-model" else ""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One file of config/methods: a recipe for the generic rules, or a rule of its own."""
+
+    name: str
+    file: Path
+    settings: dict[str, Any] = field(repr=False)
+    recipe: dict[str, Any] = field(repr=False)  # with the size's overrides applied; {} for a rule
+
+    @property
+    def is_recipe(self) -> bool:
+        return self.settings["kind"] == "recipe"
+
+    @property
+    def pretexts(self) -> tuple[str, ...]:
+        return tuple(self.recipe.get("pretexts", {}))
+
+    def segments(self, structure: Structure) -> bool:
+        """Whether the method claims the structure's type."""
+        return structure.scored_as in self.settings["capabilities"]["structure_types"]
+
+
+def layer(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Lay `above` over `below`, mappings key by key, anything else replaced."""
+    merged = copy.deepcopy(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = layer(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
