@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 SNAKEMAKE := $(VENV)/bin/snakemake
 PYTEST := PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 
-.PHONY: help setup demo real partial report-demo test test-unit test-workflow lint benchmarks clean-demo
+.PHONY: help setup demo real partial manifest test test-faults lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -20,7 +20,7 @@ setup: $(INSTALLED) ## install the pinned packages into .venv
 $(INSTALLED): requirements/runtime.txt requirements/develop.txt requirements/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "make: $(PYTHON) must be Python 3.11 or newer (make PYTHON=python3.11 ...)" >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
+	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  -r requirements/develop.txt -c requirements/constraints.txt
 	touch $@
@@ -34,6 +34,10 @@ real: $(INSTALLED) ## the chain on real images: make real DATA=folder
 	$(SNAKEMAKE) --configfile config/real.yaml --cores $(CORES) --resources mem_mb=16000 --keep-going \
 	  --config "archives={images: {kind: local, folder: '$(abspath $(DATA))'}}"
 	@echo "report: results/real/report.html"
+
+ARCHIVE ?= S-BIAD1196
+manifest: $(INSTALLED) ## bring an archive's manifest up to date and show the difference
+	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.archive config/editions/selma2024.yaml $(ARCHIVE)
 
 CONFIG ?= config/demo.yaml
 partial: $(INSTALLED) ## rank and report what is finished so far: make partial [CONFIG=config/real.yaml]

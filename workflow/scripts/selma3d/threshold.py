@@ -1,7 +1,8 @@
 """A classical baseline: smooth, threshold, drop specks.
 
 Three numbers are chosen by a grid search on the training patches alone: the width of the smoothing,
-the threshold in the image's own standardised intensity, the smallest component that is kept.
+the threshold as a percentile of the image, so that gain and background drop out, and the smallest
+component that is kept.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ import cc3d
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from .errors import InputError
 from .splits import read_split, training_patches
-from .volumes import Intensity, PatchFile, PredictionWriter
+from .volumes import PatchFile, PredictionWriter
 
 log = logging.getLogger(__name__)
 
@@ -28,40 +28,37 @@ class Setting:
     """What the baseline has to choose."""
 
     sigma: float  # voxels
-    threshold: float  # robust standard deviations above the image's median
+    percentile: float  # of the smoothed image: what is brighter is foreground
     min_voxels: int
 
-    def segment(self, image: np.ndarray, intensity: Intensity) -> np.ndarray:
+    def segment(self, image: np.ndarray) -> np.ndarray:
         """Mask uint8 (Z,Y,X) of a raw image (Z,Y,X)."""
-        return self.cut(smoothed(image, intensity, self.sigma))
+        return self.cut(smoothed(image, self.sigma))
 
     def cut(self, brightness: np.ndarray) -> np.ndarray:
-        """Mask uint8 (Z,Y,X) of an image that is smoothed and standardised already."""
-        mask = (brightness > self.threshold).astype(np.uint8)
+        """Mask uint8 (Z,Y,X) of an image that is smoothed already."""
+        mask = (brightness > np.percentile(brightness, self.percentile)).astype(np.uint8)
         return cc3d.dust(mask, threshold=self.min_voxels, connectivity=26)
 
 
-def smoothed(image: np.ndarray, intensity: Intensity, sigma: float) -> np.ndarray:
-    """Gaussian-smoothed brightness above the median, in robust standard deviations."""
-    percentiles = intensity.percentiles
-    spread = (percentiles["75"] - percentiles["25"]) / 1.349 or intensity.sd or 1.0
-    standard = (image.astype(np.float32) - percentiles["50"]) / spread
-    return gaussian_filter(standard, sigma)
+def smoothed(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian-smoothed brightness, float32."""
+    return gaussian_filter(image.astype(np.float32), sigma)
 
 
 def choose_setting(
-    patches: Sequence[tuple[np.ndarray, Intensity, np.ndarray]],
+    patches: Sequence[tuple[np.ndarray, np.ndarray]],
     *,
     sigmas: Sequence[float],
-    thresholds: Sequence[float],
+    percentiles: Sequence[float],
     min_voxels: Sequence[int],
 ) -> Setting:
-    """The setting with the best mean Dice over (image, intensity, truth); the first among equals."""
+    """The setting with the best mean Dice over (image, truth); the first among equals."""
     best, best_dice = None, -1.0
     for sigma in sigmas:
-        brightness = [(smoothed(image, i, sigma), truth) for image, i, truth in patches]
-        for threshold, smallest in itertools.product(thresholds, min_voxels):
-            setting = Setting(sigma, threshold, smallest)
+        brightness = [(smoothed(image, sigma), truth) for image, truth in patches]
+        for percentile, smallest in itertools.product(percentiles, min_voxels):
+            setting = Setting(sigma, percentile, smallest)
             dice = np.mean([_dice(setting.cut(bright), truth) for bright, truth in brightness])
             if dice > best_dice:
                 best, best_dice = setting, float(dice)
@@ -87,20 +84,17 @@ def segment_cases(
         PredictionWriter(predictions, method, structure, "default") as out,
     ):
         for case in file.ids:
-            out.add(case, setting.segment(file.image(case, channel), file.intensity(case, channel)))
+            out.add(case, setting.segment(file.image(case, channel)))
 
 
 def _training_images(
     training: Sequence[tuple[str, Path, Path]], channels: Mapping[str, int]
-) -> Iterator[tuple[np.ndarray, Intensity, np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for structure, patches, split in training:
-        chosen = training_patches(read_split(split), fold=0, seed=None, budget=None)
-        if not chosen:
-            raise InputError(f"{split}: expected training patches, found none")
-        channel = channels[structure]
+        table, channel = read_split(split), channels[structure]
         with PatchFile(patches) as file:
-            for patch in chosen:
-                yield file.image(patch, channel), file.intensity(patch, channel), file.mask(patch)
+            for patch in training_patches(table, fold=0, seed=int(table["seed"].iloc[0])):
+                yield file.image(patch, channel), file.mask(patch)
 
 
 def _dice(prediction: np.ndarray, truth: np.ndarray) -> float:

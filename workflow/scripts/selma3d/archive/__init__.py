@@ -1,0 +1,11 @@
+"""Archives: what an edition's images come from, fetched, verified and written down.
+
+`fetch` brings a source's files into a folder and writes a receipt; `refresh` brings a manifest up
+to date with its BioStudies accession; `manifest.read` reads manifests and receipts.
+"""
+
+from selma3d.archive import manifest
+from selma3d.archive.fetching import fetch
+from selma3d.archive.refreshing import refresh
+
+__all__ = ["fetch", "manifest", "refresh"]

@@ -1,0 +1,33 @@
+"""Refresh the manifest of an archive: python -m selma3d.archive EDITION_FILE ARCHIVE."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..challenge.schema import load_yaml
+from ..errors import InputError
+from .refreshing import refresh
+
+
+def main() -> int:
+    """Print the difference between the manifest and the archive's own list; 1 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m selma3d.archive", description=__doc__)
+    parser.add_argument("edition", type=Path, help="config/editions/<edition>.yaml")
+    parser.add_argument("archive", help="an archive of kind biostudies in it")
+    asked = parser.parse_args()
+    try:
+        archives = load_yaml(asked.edition)["archives"]
+        if asked.archive not in archives:
+            raise InputError(f"{asked.edition}: archives: no {asked.archive!r}")
+        source = archives[asked.archive]
+        print(refresh(source, Path(source["manifest"])))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The rule's work: an archive's files in their folder, verified, and the receipt that says so."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from selma3d import atomic
+from selma3d.archive import local
+from selma3d.archive import manifest as manifests
+from selma3d.archive.connections import Connections
+from selma3d.archive.download import Patience
+from selma3d.archive.each import for_each
+from selma3d.archive.manifest import COLUMNS, Entry
+from selma3d.archive.paths import safe_paths
+from selma3d.archive.placing import refuse_strays, sweep
+from selma3d.archive.progress import amount
+from selma3d.archive.remote import Remote
+from selma3d.archive.room import require_room
+from selma3d.archive.sources import published
+from selma3d.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+def fetch(
+    source: dict[str, Any],
+    manifest: Path | None,
+    destination: Path,
+    receipt: Path,
+    *,
+    work: Path,
+    workers: int = 4,
+    per_host: int = 4,
+    retries: int = 5,
+    min_free_bytes: int | None = None,
+    first_pause_s: float = 1.0,
+    timeout_s: float = 60.0,
+) -> None:
+    """Bring the files of `source` below `destination`, verify them, and write `receipt` last.
+
+    `source` is an edition's archive: kind `biostudies` (accession, roots: mirrors in turn; the
+    manifest names the files), `urls` (one file each; zip and tar archives are unpacked into
+    `destination`) or `local` (folder; the manifest's files, or without one all of them).
+    `work`, a folder for this archive alone, keeps partial downloads and first-seen checksums: the
+    same call continues after any interruption. `receipt` is a TSV with path, bytes, sha256 and
+    source, the preferred mirror.
+
+    InputError: a file that could not be had or is not what the manifest says (the others are
+    there), a name that leads out of the folder, too little room (`min_free_bytes` stay free), a
+    file in `destination` that the archive does not hold, another download with the same `work`.
+    """
+    destination, receipt, work = Path(destination), Path(receipt), Path(work)
+    reserve = min_free_bytes or 0
+    destination.mkdir(parents=True, exist_ok=True)
+    with _named(destination), _alone(work):
+        sweep(destination)
+        if source.get("kind") == "local":
+            rows = _bring_local(source, manifest, destination, workers, reserve)
+        elif source.get("kind") in {"biostudies", "urls"}:
+            remote = Remote(
+                destination,
+                work,
+                Connections(per_host, timeout_s),
+                Patience(retries, first_pause_s),
+                workers=workers,
+                min_free_bytes=reserve,
+            )
+            rows = remote.bring(published(source, manifest))
+        else:
+            raise InputError(
+                f"kind: expected biostudies, urls or local, found {source.get('kind')!r}"
+            )
+        _write_receipt(rows, destination, receipt)
+
+
+def _bring_local(
+    source: dict[str, Any],
+    manifest: Path | None,
+    destination: Path,
+    workers: int,
+    min_free_bytes: int,
+) -> list[tuple[Entry, str]]:
+    if "folder" not in source:
+        raise InputError("folder: expected, as the source's kind is local; found none")
+    folder = Path(source["folder"])
+    here, there = folder.resolve(), destination.resolve()
+    if here.is_relative_to(there) or there.is_relative_to(here):
+        raise InputError(f"{folder}: expected a folder apart from {destination}")
+    entries = manifests.read(manifest) if manifest else local.entries_below(folder)
+    finals = safe_paths(destination, (entry.path for entry in entries))
+    if folder.exists() and folder.stat().st_dev != destination.stat().st_dev:
+        copies = sum(entry.bytes or 0 for entry in entries if not finals[entry.path].exists())
+        require_room(str(folder), copies, destination, min_free_bytes)
+    found = for_each(entries, lambda entry: local.bring(entry, folder, destination), workers)
+    return [(entry, str(folder)) for entry in found]
+
+
+def _write_receipt(rows: Sequence[tuple[Entry, str]], destination: Path, receipt: Path) -> None:
+    names = {entry.path for entry, _ in rows}
+    own = receipt.resolve()
+    if own.is_relative_to(destination.resolve()):
+        name = own.relative_to(destination.resolve()).as_posix()
+        if name in names:
+            raise InputError(f"{name}: a file of the archive has the receipt's name")
+        names.add(name)
+    refuse_strays(destination, names)
+    with atomic.publish(receipt) as temporary:
+        temporary.write_text(
+            "\t".join((*COLUMNS, "source"))
+            + "\n"
+            + "".join(
+                manifests.row(entry, origin)
+                for entry, origin in sorted(rows, key=lambda row: row[0].path)
+            ),
+            encoding="utf-8",
+        )
+    total = sum(entry.bytes or 0 for entry, _ in rows)
+    log.info("%s: %d files, %s, all verified", destination.name, len(rows), amount(total))
+
+
+@contextmanager
+def _named(destination: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"archive {destination.name}: {error}") from error
+
+
+@contextmanager
+def _alone(work: Path) -> Iterator[None]:
+    """Two downloads must not write one part: a killed run's orphan may still be at work."""
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise InputError(
+                f"{work}: another download is at work here, process {lock.read() or 'unknown'} "
+                "(wait for it, or end it)"
+            ) from None
+        except OSError as error:
+            log.warning("%s: not locked (%s): start no second download here", work, error)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

@@ -1,0 +1,113 @@
+"""The files of a BioStudies accession, as the archive's own interface lists them.
+
+The study's page-tab JSON (`<api>/<accession>`) is a tree of sections. A section names its files
+itself (`files`) or in a list of its own (attribute "File List"), which lies among the files:
+`[{"path": "raw/a.nii.gz", "size": 123, "type": "file", "attributes": […]}, …]`.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from selma3d.archive.connections import Connections
+from selma3d.archive.download import Downloader, Patience
+from selma3d.archive.manifest import Entry
+from selma3d.archive.paths import fault_of_name, refuse_collisions
+from selma3d.archive.sources import address
+from selma3d.errors import InputError
+
+FILE_LIST = "file list"
+
+
+@dataclass
+class Listing:
+    """The files of an accession, and the folders that it publishes whole, without their files."""
+
+    files: dict[str, Entry] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
+
+
+def listing(
+    accession: str, roots: Sequence[str], api: str, patience: Patience, timeout_s: float
+) -> Listing:
+    """What `accession` holds; InputError where an answer is not had or not understood."""
+    with tempfile.TemporaryDirectory() as folder:
+        downloader = Downloader(
+            Connections(1, timeout_s),
+            patience,
+            Path(folder),
+            lambda path, size, new: None,
+            threading.Event(),
+        )
+        study = address(api, accession)
+        page = _json(accession, [study], downloader)
+        if not isinstance(page, dict) or not isinstance(page.get("section"), dict):
+            raise InputError(f"{study}: expected a study with a section, found something else")
+        found = Listing()
+        for section in _sections(page["section"]):
+            _add(found, section.get("files"), study)
+            for name in _file_lists(section):
+                addresses = [address(root, name) for root in roots]
+                _add(found, _json(name, addresses, downloader), addresses[0])
+    if not found.files:
+        raise InputError(f"{study}: expected files, found none")
+    refuse_collisions(found.files)
+    return found
+
+
+def _json(name: str, urls: Sequence[str], downloader: Downloader) -> Any:
+    part, _ = downloader.download(Entry(name), urls)
+    try:
+        return json.loads(part.file.read_bytes())
+    except ValueError:
+        raise InputError(f"{urls[0]}: expected JSON, found something else") from None
+
+
+def _sections(section: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield section
+    for below in _flat(section.get("subsections")):
+        if isinstance(below, dict):
+            yield from _sections(below)
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    """Items of a page-tab list; tables are lists in that list."""
+    for item in value or []:
+        if isinstance(item, list):
+            yield from _flat(item)
+        else:
+            yield item
+
+
+def _file_lists(section: dict[str, Any]) -> Iterator[str]:
+    for attribute in _flat(section.get("attributes")):
+        name, value = attribute.get("name"), attribute.get("value")
+        if isinstance(name, str) and isinstance(value, str) and name.lower() == FILE_LIST:
+            # Submitted as TSV or XLSX, published as JSON under the same name.
+            stem = value.removesuffix(".json").removesuffix(".tsv").removesuffix(".xlsx")
+            yield f"{stem}.json"
+
+
+def _add(found: Listing, files: Any, where: str) -> None:
+    if not isinstance(files, list | None):
+        raise InputError(f"{where}: expected a list of files, found something else")
+    for file in _flat(files):
+        path = file.get("path") if isinstance(file, dict) else None
+        if not isinstance(path, str):
+            raise InputError(f"{where}: expected a file with a path, found {str(file)[:80]}")
+        fault = fault_of_name(path)
+        if fault:
+            raise InputError(f"{where}: path {path!r} is refused: {fault}")
+        if file.get("type", "file") != "file":
+            found.folders.add(path)
+            continue
+        size = file.get("size")
+        if type(size) is not int or size < 0:
+            raise InputError(f"{where}: {path}: size: expected a whole number, found {size!r}")
+        found.files[path] = Entry(path, size)

@@ -1,0 +1,55 @@
+"""A local folder as an archive: its files are linked where possible, copied where not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from selma3d.archive.manifest import Entry, measure
+from selma3d.archive.paths import safe_path
+from selma3d.archive.placing import link_or_copy
+from selma3d.errors import InputError
+
+
+def entries_below(folder: Path) -> list[Entry]:
+    """All regular files below `folder`, sorted by name, nothing known of them but their size.
+
+    InputError for what is neither file nor folder, and for a linked folder (it may lead anywhere,
+    also in a circle); linked files count if `bring` finds them inside `folder`.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected the archive's folder, found none")
+    entries = []
+    for parent, folders, files in os.walk(folder, onerror=_raise):
+        for path in (Path(parent, name) for name in folders):
+            if path.is_symlink():
+                raise InputError(f"{path}: a link to a folder is refused (put the folder there)")
+        for path in (Path(parent, name) for name in files):
+            if not path.is_file():
+                raise InputError(f"{path}: expected a file, found a dead link or a device")
+            entries.append(Entry(path.relative_to(folder).as_posix(), path.stat().st_size))
+    if not entries:
+        raise InputError(f"{folder}: expected the archive's files, found none")
+    return sorted(entries, key=lambda entry: entry.path)
+
+
+def bring(entry: Entry, folder: Path, destination: Path) -> Entry:
+    """Put the file that `entry` describes below `destination`; what it is there, measured."""
+    path = folder / entry.path
+    origin = path.resolve()
+    if not origin.is_relative_to(folder.resolve()):
+        raise InputError(f"{path}: a link that leaves {folder} is refused (put the file there)")
+    if not origin.is_file():
+        raise InputError(f"{path}: expected a file, found none")
+    found = measure(origin, entry.path)
+    fault = entry.fault_of(found)
+    if fault:
+        raise InputError(f"{path}: {fault}")
+    final = safe_path(destination, entry.path)
+    if not final.exists() or not (final.samefile(origin) or measure(final, entry.path) == found):
+        link_or_copy(origin, final, found)
+    return found
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,70 @@
+"""The archive's folder: how a file gets its final name, and that nothing else lies there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from selma3d import atomic
+from selma3d.archive.manifest import Entry, measure
+from selma3d.errors import InputError
+
+
+def place(temporary: Path, final: Path, entry: Entry) -> None:
+    """Give the verified file `temporary` its final name; also from one disk to another."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with temporary.open("rb") as written:
+        os.fsync(written.fileno())
+    try:
+        temporary.replace(final)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(temporary, final, entry)
+        temporary.unlink()
+
+
+def link_or_copy(origin: Path, final: Path, entry: Entry) -> None:
+    """Give `origin` a second name, `final`; a copy where file system or rights allow no link."""
+    try:
+        with atomic.publish(final) as temporary:
+            os.link(origin, temporary)
+    except OSError:
+        _copy(origin, final, entry)
+
+
+def _copy(origin: Path, final: Path, entry: Entry) -> None:
+    with atomic.publish(final) as temporary:
+        shutil.copyfile(origin, temporary)
+        fault = entry.fault_of(measure(temporary, entry.path))
+        if fault:
+            raise InputError(f"{entry.path}: the copy of {origin} is not like it: {fault}")
+
+
+def sweep(destination: Path) -> None:
+    """Remove what a killed run left of `atomic.publish`; only where no other run is at work."""
+    for leftover in destination.rglob(".*.partial*"):
+        leftover.unlink()
+
+
+def refuse_strays(destination: Path, expected: Collection[str]) -> None:
+    """InputError if a file lies below `destination` that the archive does not hold.
+
+    Conversion finds images by looking there: a file of an earlier manifest would become data.
+    Hidden files are nobody's images and may stay.
+    """
+    strays = [
+        name
+        for path in destination.rglob("*")
+        if path.is_file()
+        and not path.name.startswith(".")
+        and (name := path.relative_to(destination).as_posix()) not in expected
+    ]
+    if strays:
+        raise InputError(
+            f"{destination}: expected the archive's files only, found {len(strays)} more, "
+            f"such as {min(strays)} (move them away)"
+        )

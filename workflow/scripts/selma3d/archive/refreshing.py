@@ -1,0 +1,96 @@
+"""A manifest brought up to date with its archive, and what that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from selma3d.archive import manifest as manifests
+from selma3d.archive.download import Patience
+from selma3d.archive.listing import listing
+from selma3d.archive.manifest import UNKNOWN, Entry
+from selma3d.archive.progress import amount
+from selma3d.archive.sources import roots
+from selma3d.errors import InputError
+
+API = "https://www.ebi.ac.uk/biostudies/api/v1/studies"
+
+
+def refresh(
+    source: dict[str, Any],
+    manifest: Path,
+    *,
+    known: Path | None = None,
+    api: str = API,
+    retries: int = 5,
+    first_pause_s: float = 1.0,
+    timeout_s: float = 60.0,
+) -> str:
+    """Rewrite `manifest` from the archive's own list of files; the difference, one line a file.
+
+    Names and sizes are the archive's. A checksum stays unless the file's size has changed; where
+    there is none, that of `known`, a download's `known.tsv` or receipt, is taken.
+    InputError where `source` is not of kind biostudies, or the archive's answer is not understood;
+    the manifest is then left as it was.
+    """
+    if source.get("kind") != "biostudies":
+        raise InputError(
+            f"kind: expected biostudies, found {source.get('kind')!r}: only an accession has a "
+            "list to refresh from (elsewhere the receipt of a download can be the manifest)"
+        )
+    accession = str(source.get("accession"))
+    found = listing(accession, roots(source), api, Patience(retries, first_pause_s), timeout_s)
+    before = manifests.read(manifest) if manifest.exists() else []
+    seen = manifests.read(known) if known else []
+    after = _with_checksums(found.files.values(), before, seen)
+    if after != sorted(before, key=lambda entry: entry.path):
+        manifests.write(after, manifest, [f"{accession}, as listed by {api}"])
+    folders = [
+        f"! {path}: a folder without a list of its files; not taken"
+        for path in sorted(found.folders)
+    ]
+    return "\n".join([*_difference(before, after), *folders, _totals(accession, before, after)])
+
+
+def _with_checksums(
+    listed: Iterable[Entry], before: Iterable[Entry], seen: Iterable[Entry]
+) -> list[Entry]:
+    stated = {entry.path: entry for entry in before}
+    first_seen = {entry.path: entry for entry in seen}
+    merged = []
+    for entry in sorted(listed, key=lambda entry: entry.path):
+        for other in (stated.get(entry.path), first_seen.get(entry.path)):
+            if other is not None and other.bytes in {None, entry.bytes}:
+                entry = entry.completed_by(other)
+        merged.append(entry)
+    return merged
+
+
+def _difference(before: Iterable[Entry], after: Iterable[Entry]) -> list[str]:
+    """`+` new, `-` gone, `~` changed; sorted by path."""
+    old = {entry.path: entry for entry in before}
+    new = {entry.path: entry for entry in after}
+    lines = []
+    for path in sorted(old.keys() | new.keys()):
+        if path not in old:
+            lines.append(f"+ {path}: {_told(new[path])}")
+        elif path not in new:
+            lines.append(f"- {path}: {_told(old[path])}")
+        elif old[path] != new[path]:
+            lines.append(f"~ {path}: {_told(old[path])} -> {_told(new[path])}")
+    return lines
+
+
+def _told(entry: Entry) -> str:
+    size = "size unknown" if entry.bytes is None else f"{entry.bytes} bytes"
+    return f"{size}, sha256 {(entry.sha256 or UNKNOWN)[:12]}"
+
+
+def _totals(accession: str, before: list[Entry], after: list[Entry]) -> str:
+    size = amount(sum(entry.bytes or 0 for entry in after))
+    marks = [line[0] for line in _difference(before, after)]
+    return (
+        f"{accession}: {len(after)} files, {size}; {marks.count('+')} new, "
+        f"{marks.count('-')} gone, {marks.count('~')} changed"
+    )

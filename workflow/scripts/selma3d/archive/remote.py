@@ -1,0 +1,224 @@
+"""Published files, from their servers into the archive's folder."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from selma3d.archive import manifest as manifests
+from selma3d.archive.connections import Connections, without_secrets
+from selma3d.archive.download import Downloader, Patience
+from selma3d.archive.each import for_each
+from selma3d.archive.known import Known
+from selma3d.archive.manifest import Entry, measure
+from selma3d.archive.parts import Part
+from selma3d.archive.paths import refuse_collisions, safe_path, safe_paths
+from selma3d.archive.placing import place
+from selma3d.archive.progress import Progress, amount
+from selma3d.archive.room import require_room
+from selma3d.archive.sources import Published
+from selma3d.archive.unpack import UnreadableError, unpack
+from selma3d.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+class Remote:
+    """One archive's files on their way from its servers to `destination`, by way of `work`.
+
+    What must outlive a kill lies in `work`: `parts/`, `known.tsv`, and for every archive that was
+    unpacked a manifest of its members, `unpacked/<sha256 of the archive>.tsv`.
+    """
+
+    def __init__(
+        self,
+        destination: Path,
+        work: Path,
+        connections: Connections,
+        patience: Patience,
+        *,
+        workers: int,
+        min_free_bytes: int,
+    ) -> None:
+        self._destination, self._work = destination, work
+        self._connections, self._patience = connections, patience
+        self._workers, self._min_free_bytes = workers, min_free_bytes
+        self._parts = work / "parts"
+        self._parts.mkdir(parents=True, exist_ok=True)
+        self._known = Known(work / "known.tsv")
+        self._stop = threading.Event()
+        self._claimed: list[str] = []
+        self._claiming = threading.Lock()
+
+    def bring(self, files: Sequence[Published]) -> list[tuple[Entry, str]]:
+        """Every file, verified, below the destination; the entry and the source of each.
+
+        InputError names the files that could not be had, see `for_each`; what arrived stays.
+        """
+        safe_paths(self._destination, (file.entry.path for file in files))
+        self._claim(file.entry.path for file in files if not file.unpack)
+        here = for_each(files, self._find, self._workers, self._stop)
+        missing = [file for file, entries in zip(files, here, strict=True) if entries is None]
+        if missing:
+            arrived = iter(self._download(missing))
+            here = [next(arrived) if entries is None else entries for entries in here]
+        return [
+            (entry, without_secrets(file.urls[0]))
+            for file, entries in zip(files, here, strict=True)
+            for entry in entries or ()
+        ]
+
+    def _expected(self, file: Published) -> Entry:
+        return self._known.complete(file.entry)
+
+    def _find(self, file: Published) -> list[Entry] | None:
+        """The entries that an earlier run left of `file`, verified; None: bring it (again)."""
+        return self._find_members(file) if file.unpack else self._find_file(file)
+
+    def _find_file(self, file: Published) -> list[Entry] | None:
+        expected = self._expected(file)
+        final = safe_path(self._destination, expected.path)
+        if not final.exists():
+            return None
+        if not final.is_file():
+            raise InputError(f"{final}: expected a file, found a folder (move it away)")
+        found = measure(final, expected.path)
+        if expected.sha256 is None and expected.bytes is None:
+            size = self._connections.size(file.urls[0])
+            expected = Entry(expected.path, -1 if size is None else size)
+        fault = expected.fault_of(found)
+        if fault:
+            log.warning("%s: downloaded again: %s", final, fault)
+            final.unlink()
+            return None
+        if expected.sha256 is None:
+            log.warning("%s: no checksum is known; recorded as it lies here", final)
+            self._known.record(found)
+        return [found]
+
+    def _find_members(self, file: Published) -> list[Entry] | None:
+        archive = self._expected(file)
+        record = self._record_of_members(archive)
+        if archive.sha256 is None or not record.exists():
+            return None
+        members = manifests.read(record)
+        for member, final in zip(members, self._finals(members), strict=True):
+            if not final.is_file() or member.fault_of(measure(final, member.path)):
+                log.warning("%s: unpacked again: %s is missing or wrong", file.entry.path, final)
+                return None
+        self._claim(member.path for member in members)
+        return members
+
+    def _download(self, files: Sequence[Published]) -> list[list[Entry]]:
+        title = self._destination.name
+        sizes = for_each(files, self._size, self._workers, self._stop)
+        coming = sum(size or 0 for size in sizes)
+        unknown = sizes.count(None)
+        log.info(
+            "%s: %d files to download, %s%s",
+            title,
+            len(files),
+            amount(coming),
+            f" and {unknown} of unknown size" if unknown else "",
+        )
+        self._require_room(files, sizes)
+        files = [_sized(file, size) for file, size in zip(files, sizes, strict=True)]
+        progress = Progress(title, len(files), None if unknown else coming)
+        downloader = Downloader(
+            self._connections, self._patience, self._parts, progress.arrived, self._stop
+        )
+
+        def bring(file: Published) -> list[Entry]:
+            entries = self._bring(file, downloader)
+            progress.finished()
+            return entries
+
+        try:
+            return for_each(files, bring, self._workers, self._stop)
+        finally:
+            progress.close()
+
+    def _size(self, file: Published) -> int | None:
+        size = self._expected(file).bytes
+        return self._connections.size(file.urls[0]) if size is None else size
+
+    def _require_room(self, files: Sequence[Published], sizes: Sequence[int | None]) -> None:
+        needed = 0
+        for file, size in zip(files, sizes, strict=True):
+            # An archive and its members lie side by side while it is unpacked.
+            whole = (size or 0) * (2 if file.unpack else 1)
+            needed += max(0, whole - Part(self._parts, file.urls[0]).size)
+        require_room("the download", needed, self._destination, self._min_free_bytes)
+
+    def _bring(self, file: Published, downloader: Downloader) -> list[Entry]:
+        try:
+            part, found = self._arrived(file, downloader)
+            if file.unpack:
+                entries = self._unpack(part, found)
+                self._record(file, found)
+            else:
+                entries = [found]
+                self._record(file, found)
+                place(part.file, safe_path(self._destination, found.path), found)
+            part.discard()
+        except OSError as error:
+            raise InputError(f"{file.entry.path}: cannot be stored: {error}") from error
+        return entries
+
+    def _arrived(self, file: Published, downloader: Downloader) -> tuple[Part, Entry]:
+        expected = self._expected(file)
+        try:
+            return downloader.download(expected, file.urls)
+        except InputError as error:
+            if expected.sha256 == file.entry.sha256:
+                raise
+            raise InputError(
+                f"{error} (its checksum is that of its first download; if it was published anew, "
+                f"remove its line from {self._known.file})"
+            ) from error
+
+    def _record(self, file: Published, found: Entry) -> None:
+        if file.entry.sha256 is None:
+            self._known.record(found)
+
+    def _unpack(self, part: Part, archive: Entry) -> list[Entry]:
+        folder = self._work / "unpacking" / part.file.stem
+        try:
+            members = unpack(part.file, archive.path, folder, self._min_free_bytes)
+            self._claim(member.path for member in members)
+            for member, final in zip(members, self._finals(members), strict=True):
+                place(safe_path(folder, member.path), final, member)
+        except UnreadableError:
+            part.discard()
+            raise
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        manifests.write(members, self._record_of_members(archive))
+        return members
+
+    def _finals(self, members: Sequence[Entry]) -> list[Path]:
+        return [safe_path(self._destination, member.path) for member in members]
+
+    def _record_of_members(self, archive: Entry) -> Path:
+        return self._work / "unpacked" / f"{archive.sha256}.tsv"
+
+    def _claim(self, names: Iterable[str]) -> None:
+        """InputError where another file of this archive needs the place of one of `names`."""
+        with self._claiming:
+            claimed = [*self._claimed, *names]
+            refuse_collisions(claimed)
+            self._claimed = claimed
+
+
+def _sized(file: Published, size: int | None) -> Published:
+    """`file` with the size that its server stated, so that a cut file is noticed.
+
+    A checksum needs no such help: with it, a server that misstates the size does no harm.
+    """
+    if file.entry.sha256 is not None or file.entry.bytes is not None:
+        return file
+    return replace(file, entry=replace(file.entry, bytes=size))

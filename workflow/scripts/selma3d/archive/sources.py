@@ -1,0 +1,109 @@
+"""What an edition says of an archive, turned into files and the places that offer them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from selma3d.archive import manifest as manifests
+from selma3d.archive.manifest import Entry
+from selma3d.archive.paths import fault_of_name, refuse_collisions
+from selma3d.archive.unpack import is_archive
+from selma3d.errors import InputError
+
+BIOSTUDIES_FILES = "https://www.ebi.ac.uk/biostudies/files"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file as it is published: what is known of it, and its mirrors, the preferred one first.
+
+    `unpack`: it is an archive, and its members are wanted in its place.
+    """
+
+    entry: Entry
+    urls: tuple[str, ...]
+    unpack: bool = False
+
+
+def published(source: dict[str, Any], manifest: Path | None) -> list[Published]:
+    """The files of a source of kind `biostudies` or `urls`.
+
+    An accession's files are those of its manifest. URLs speak for themselves; where they have a
+    manifest too, it must name the same files (an archive by its own name, not by its members).
+    """
+    if source["kind"] == "biostudies":
+        return _of_accession(source, manifest)
+    return _of_urls(source, manifest)
+
+
+def roots(source: dict[str, Any]) -> list[str]:
+    """The folders that serve an accession's files, without the final slash."""
+    if "accession" not in source:
+        raise InputError("accession: expected, as the source's kind is biostudies; found none")
+    given = source.get("roots") or [f"{BIOSTUDIES_FILES}/{source['accession']}"]
+    return [_checked(root).rstrip("/") for root in given]
+
+
+def address(root: str, path: str) -> str:
+    """The URL of a file below `root`; every character that a URL may not hold is escaped."""
+    return f"{root}/{quote(path)}"
+
+
+def _of_accession(source: dict[str, Any], manifest: Path | None) -> list[Published]:
+    folders = roots(source)
+    if manifest is None:
+        raise InputError(
+            f"{source['accession']}: expected a manifest that names its files, found none "
+            "(refresh it from the archive)"
+        )
+    return [
+        Published(entry, tuple(address(root, entry.path) for root in folders))
+        for entry in manifests.read(manifest)
+    ]
+
+
+def _of_urls(source: dict[str, Any], manifest: Path | None) -> list[Published]:
+    urls: Sequence[str] = source.get("urls") or []
+    if not urls:
+        raise InputError("urls: expected at least one, as the source's kind is urls; found none")
+    by_name = {_file_name(_checked(url)): url for url in urls}
+    if len(by_name) < len(urls):
+        raise InputError(
+            "urls: two of them end in the same file name: make two sources of them "
+            f"({_repeated([_file_name(url) for url in urls])})"
+        )
+    refuse_collisions(by_name)
+    if manifest is None:
+        return [_of_url(Entry(name), url) for name, url in by_name.items()]
+    entries = {entry.path: entry for entry in manifests.read(manifest)}
+    for name in entries.keys() ^ by_name.keys():
+        place = f"{manifest}, not in urls" if name in entries else f"urls, not in {manifest}"
+        raise InputError(f"{name}: named in {place}; the two must name the same files")
+    return [_of_url(entries[name], url) for name, url in by_name.items()]
+
+
+def _of_url(entry: Entry, url: str) -> Published:
+    return Published(entry, (url,), unpack=is_archive(entry.path))
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise InputError(f"{url}: expected an address that begins with https:// or http://")
+    return url
+
+
+def _file_name(url: str) -> str:
+    name = unquote(urlsplit(url).path.rpartition("/")[2])
+    fault = fault_of_name(name) or ("it has a folder in it" if "/" in name else None)
+    if fault:
+        raise InputError(f"{url}: the file name {name!r} in it is refused: {fault}")
+    return name
+
+
+def _repeated(names: list[str]) -> str:
+    return ", ".join(sorted({name for name in names if names.count(name) > 1}))

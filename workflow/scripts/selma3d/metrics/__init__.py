@@ -1,0 +1,53 @@
+"""Metrics: how a predicted mask is scored against its truth.
+
+METRICS is the table of them, PROFILES the sets of definitions that they are computed by:
+`selma2024`, `selma2025` and `selma2026` as the organisers do, quirks included, and `robust`.
+`describe_case` has further metrics, which are shown and not ranked.
+
+Some definitions leave values undefined (NaN). Whoever averages needs to know whose fault that is:
+a prediction's NaN takes `worst_value`, a NaN that the truth causes (`undefined_by_truth`) drops the
+case for every method. Both depend on the truth alone, through the few numbers of TRUTH_FACTS, so
+score tables hold these (`describe_truth`) beside the values, and no one has to open a mask again.
+"""
+
+from .comparison import Comparison
+from .prepared import PreparedMask, prepare_truth
+from .score import describe_case, describe_truth, score, score_case
+from .table import (
+    DESCRIBE,
+    METRICS,
+    PROFILES,
+    ROBUST,
+    SPOT_LIKE,
+    STRUCTURE_TYPES,
+    TRUTH_FACTS,
+    VESSEL_LIKE,
+    Metric,
+    Profile,
+    metrics_of,
+    undefined_by_truth,
+    worst_value,
+)
+
+__all__ = [
+    "DESCRIBE",
+    "METRICS",
+    "PROFILES",
+    "ROBUST",
+    "SPOT_LIKE",
+    "STRUCTURE_TYPES",
+    "TRUTH_FACTS",
+    "VESSEL_LIKE",
+    "Comparison",
+    "Metric",
+    "PreparedMask",
+    "Profile",
+    "describe_case",
+    "describe_truth",
+    "metrics_of",
+    "prepare_truth",
+    "score",
+    "score_case",
+    "undefined_by_truth",
+    "worst_value",
+]

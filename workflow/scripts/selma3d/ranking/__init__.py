@@ -1,0 +1,150 @@
+"""Ranking of a track: from its scores to every table that figures, tables and report are made of.
+
+An entrant is (method, init) at the whole label budget. `rank_track` is the entry.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ..aggregation import Settled, case_values, settle
+from ..track_scores import ENTRANT, WHOLE_BUDGET, TrackScores
+from .curves import curves_table, gap_table
+from .discipline import Discipline, Entrant, disciplines_of
+from .gains import NO_INIT, gains_tables
+from .leaderboard import (
+    bootstrap_table,
+    by_metric_table,
+    interval_reasons,
+    leaderboard_table,
+    rank,
+)
+from .missing import gaps_of_entrants, missing_table, runs_without_scores
+from .pairwise import pairwise_table
+from .resampling import Resampling
+from .rules import RULES
+from .settings import RankingSettings
+from .stability import (
+    profile_places_table,
+    profiles_table,
+    rules_table,
+    settle_robust,
+    stability_table,
+)
+from .tables import COLUMNS
+
+__all__ = ["RULES", "rank_track"]
+
+log = logging.getLogger(__name__)
+
+
+def rank_track(
+    scores: pd.DataFrame,
+    settings: Mapping[str, Any],
+    *,
+    track: str,
+    expected: pd.DataFrame | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Rank the entrants of one track and compare them, as tables by name.
+
+    Parameters
+    ----------
+    scores: rows of the score tables of all methods (`track_scores.read_scores`).
+    settings: rule, groups ({name: [structures]}) or groups_by: scored_as, metric_profile,
+        bootstrap (replicates), seed, training_patches ({structure: size of the budget `all`}).
+    expected: method, structure, run (and track): what should have been scored; what was not is
+        listed in the table `missing`.
+
+    The result is a function of its arguments alone. Raises InputError where scores contradict
+    themselves or a setting is unknown.
+    """
+    board = TrackScores.of(scores, track)
+    asked = RankingSettings.of(settings, board)
+    settled = settle(board, asked.metric_profile, ranked=asked.ranked)
+    whole = _only(settled, budget=WHOLE_BUDGET)
+    in_ranking = _only(whole, structures=asked.ranked)
+    disciplines = disciplines_of(whole.values)
+    ranked = [d for d in disciplines if d.structure in asked.ranked]
+    resampling = Resampling(asked.seed, asked.bootstrap)
+    log.info(
+        "track %s: %d entrants, %d disciplines, rule %s, %d bootstrap replicates",
+        *(track, len(board.entrants()), len(ranked), asked.rule, asked.bootstrap),
+    )
+
+    ranks = rank(ranked, asked.groups, asked.rule)
+    replicates = rank(ranked, asked.groups, asked.rule, resampling)
+    without_scores = runs_without_scores(board, settled, expected)
+    unscored = sorted(asked.ranked - {d.structure for d in ranked})
+    notes = _notes(board, ranked, in_ranking, without_scores, unscored)
+    robust = settle_robust(board, settled, asked.ranked)
+    rules = rules_table(ranked, asked.groups)
+    profile_places = profile_places_table(ranks, robust, asked.groups, asked.rule)
+    by_metric = by_metric_table(disciplines, whole, asked.rule, resampling)
+    gains, gains_by_specimen = gains_tables(settled, resampling)
+    return {
+        "cases": _cases_table(settled),
+        "leaderboard": leaderboard_table(ranks, replicates, ranked, in_ranking, notes),
+        "by_metric": by_metric,
+        "bootstrap": bootstrap_table(replicates),
+        "pairwise": pairwise_table(disciplines, whole),
+        "rules": rules,
+        "stability": stability_table(
+            ranks,
+            replicates,
+            rules,
+            profile_places,
+            asked.metric_profile,
+            intervals=not interval_reasons(ranked),
+        ),
+        "gains": gains,
+        "gains_by_specimen": gains_by_specimen,
+        "curves": curves_table(settled, asked.training_patches, resampling),
+        "gap": gap_table(by_metric),
+        "profiles": profiles_table(board, settled, robust),
+        "profile_places": profile_places,
+        "missing": missing_table(board, settled, without_scores, unscored),
+    }
+
+
+def _only(
+    settled: Settled, *, budget: str | None = None, structures: set[str] | None = None
+) -> Settled:
+    """The part of settled values that has a budget, or belongs to some structures."""
+    values, dropped = settled.values, settled.dropped
+    if budget is not None:
+        values = values[values["budget"] == budget]
+    if structures is not None:
+        values = values[values["structure"].isin(structures)]
+        dropped = dropped[dropped["structure"].isin(structures)]
+    return Settled(settled.profile, values, dropped)
+
+
+def _cases_table(settled: Settled) -> pd.DataFrame:
+    cases = case_values(settled.values).assign(metric_profile=settled.profile)
+    return cases[list(COLUMNS["cases"])]
+
+
+def _notes(
+    board: TrackScores,
+    ranked: Sequence[Discipline],
+    in_ranking: Settled,
+    without_scores: pd.DataFrame,
+    unscored: Sequence[str],
+) -> dict[Entrant, list[str]]:
+    """What a leaderboard row must say, entrant by entrant."""
+    structures = {d.structure for d in ranked}
+    notes = gaps_of_entrants(
+        in_ranking, without_scores[without_scores["structure"].isin(structures)]
+    )
+    seeds = in_ranking.values.groupby(ENTRANT)["seed"].nunique()
+    for entrant in board.entrants():
+        own = notes.setdefault(entrant, [])
+        if entrant[1] != NO_INIT and seeds.get(entrant) == 1:
+            own.append("one seed: variation between trainings not covered")
+        if unscored:
+            own.append(f"without {', '.join(unscored)}, which nobody was scored on")
+    return notes

@@ -1,0 +1,126 @@
+"""What is not there: predictions, values and whole runs, each with what was done about it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..aggregation import MISSING, UNDEFINED, Settled
+from ..challenge.run import Run
+from ..errors import InputError
+from ..track_scores import ENTRANT, RUN, WHOLE_BUDGET, TrackScores
+from .discipline import Entrant
+from .tables import COLUMNS, table
+
+_RUN_OF_STRUCTURE = [*RUN, "structure"]
+WORST = "the worst value counts"
+
+
+def runs_without_scores(
+    track: TrackScores, settled: Settled, expected: pd.DataFrame | None
+) -> pd.DataFrame:
+    """RUN, structure, absent: runs that should have been scored on a structure and were not.
+
+    Should: `expected` (method, structure, run, optionally track) says so, or another entrant's
+    structure has the run. absent: the entrant has nothing there, and so the worst values.
+    """
+    present = track.predictions[_RUN_OF_STRUCTURE].drop_duplicates()
+    structures = present[[*ENTRANT, "budget", "structure"]].drop_duplicates()
+    should = [present[RUN].drop_duplicates().merge(structures, on=[*ENTRANT, "budget"])]
+    if expected is not None:
+        should.append(_runs_of(expected, track.track))
+    wanted = pd.concat(should)[_RUN_OF_STRUCTURE].drop_duplicates()
+    absent = settled.values.loc[settled.values["absent"], _RUN_OF_STRUCTURE].drop_duplicates()
+    wanted = pd.concat([wanted, absent]).drop_duplicates()
+    without = wanted.merge(present, how="left", indicator=True)
+    without = without.loc[without.pop("_merge") == "left_only"]
+    return without.merge(absent.assign(absent=True), how="left").assign(
+        absent=lambda runs: runs["absent"].eq(True)
+    )
+
+
+def _runs_of(expected: pd.DataFrame, track: str) -> pd.DataFrame:
+    """RUN and structure of the expected runs of a track. Raises InputError on a run's bad name."""
+    if "track" in expected:
+        expected = expected[expected["track"] == track]
+    rows = []
+    for method, structure, name in expected[["method", "structure", "run"]].itertuples(index=False):
+        try:
+            run = Run.parse(name)
+        except ValueError as error:
+            raise InputError(f"expected runs: {method} on {structure}: {error}") from None
+        rows.append((method, run.init, run.budget, run.fold, run.seed, structure))
+    return pd.DataFrame(rows, columns=_RUN_OF_STRUCTURE)
+
+
+def missing_table(
+    track: TrackScores, settled: Settled, without_scores: pd.DataFrame, unscored: list[str]
+) -> pd.DataFrame:
+    """One row a gap; `run` or `case` is empty where the gap is wider than one.
+
+    unscored: structures of the ranking groups that nobody can be ranked on.
+    """
+    rows = [
+        {
+            "structure": structure,
+            "what": "no scores of any method at the whole label budget: not ranked",
+        }
+        for structure in unscored
+    ]
+    for run in without_scores.to_dict("records"):
+        consequence = WORST if run["absent"] else "left out of all means"
+        what = f"no scores of the run: {consequence}"
+        rows.append(
+            {
+                "method": run["method"],
+                "structure": run["structure"],
+                "run": _name(run, track.track),
+                "what": what,
+            }
+        )
+    faults = settled.values[(settled.values["fault"] != "") & ~settled.values["absent"]]
+    missing = faults[faults["fault"] == MISSING].drop_duplicates([*_RUN_OF_STRUCTURE, "case"])
+    undefined = faults[faults["fault"] == UNDEFINED]
+    for rows_of_fault, what in (
+        (missing, "no prediction: {worst}"),
+        (undefined, "{metric} undefined for this prediction: {worst}"),
+    ):
+        for row in rows_of_fault.to_dict("records"):
+            rows.append(
+                {
+                    "method": row["method"],
+                    "structure": row["structure"],
+                    "run": _name(row, track.track),
+                    "case": row["case"],
+                    "what": what.format(worst=WORST, metric=row["metric"]),
+                }
+            )
+    for row in settled.dropped.to_dict("records"):
+        what = f"{row['metric']} undefined for this truth: case dropped for all methods"
+        rows.append({"structure": row["structure"], "case": row["case"], "what": what})
+    blank = dict.fromkeys(COLUMNS["missing"], "")
+    gaps = table("missing", [blank | row for row in rows])
+    return gaps.sort_values(list(COLUMNS["missing"]), ignore_index=True)
+
+
+def gaps_of_entrants(settled: Settled, without_scores: pd.DataFrame) -> dict[Entrant, list[str]]:
+    """What a leaderboard row must say about the entrant's gaps, in words."""
+    notes: dict[Entrant, list[str]] = {}
+    whole = without_scores[without_scores["budget"] == WHOLE_BUDGET]
+    for (method, init, structure), runs in whole.groupby([*ENTRANT, "structure"]):
+        if runs["absent"].any():
+            note = f"no predictions for {structure}: {WORST}"
+        else:
+            note = f"{len(runs)} of its runs not scored on {structure}: left out"
+        notes.setdefault((method, init), []).append(note)
+    values = settled.values[settled.values["budget"] == WHOLE_BUDGET]
+    faults = values[(values["fault"] != "") & ~values["absent"]]
+    missing = faults[faults["fault"] == MISSING].drop_duplicates([*_RUN_OF_STRUCTURE, "case"])
+    undefined = faults[faults["fault"] == UNDEFINED]
+    for rows, words in ((missing, "missing predictions"), (undefined, "undefined values")):
+        for (method, init), number in rows.groupby(ENTRANT).size().items():
+            notes.setdefault((method, init), []).append(f"{words}: {number} ({WORST})")
+    return notes
+
+
+def _name(row: dict[str, object], track: str) -> str:
+    return Run(row["init"], row["budget"], row["fold"], row["seed"], track).name

@@ -1,0 +1,58 @@
+"""The tables that a ranking consists of, and their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "cases": (
+        *("method", "init", "budget", "structure", "scored_as", "seen", "specimen", "case"),
+        *("metric_profile", "metric", "value", "imputed"),
+    ),
+    "by_metric": (
+        *("method", "init", "structure", "scored_as", "seen", "metric"),
+        *("mean", "sd", "low", "high", "rank"),
+        *("cases", "specimens", "missing", "nan_prediction", "dropped_truth"),
+    ),
+    "bootstrap": ("method", "init", "replicate", "place", "mean_rank"),
+    "pairwise": (
+        *("structure", "metric", "method_a", "init_a", "method_b", "init_b"),
+        *("specimens", "difference", "p", "p_holm", "note"),
+    ),
+    "rules": ("rule", "method", "init", "place"),
+    "stability": ("comparison", "tau_mean", "tau_low", "tau_high", "replicates"),
+    "gains": (
+        *("method", "init", "structure", "seen", "metric", "budget", "specimens", "cases", "seeds"),
+        *("scratch", "pretrained", "gain", "better", "low", "high", "p", "p_holm", "note"),
+    ),
+    "gains_by_specimen": (
+        *("method", "init", "structure", "seen", "metric", "budget", "specimen", "seed"),
+        *("scratch", "pretrained", "gain"),
+    ),
+    "curves": (
+        *("method", "init", "structure", "metric", "budget", "patches"),
+        *("mean", "low", "high", "specimens"),
+    ),
+    "gap": ("method", "init", "scored_as", "metric", "seen_mean", "unseen_mean", "gap"),
+    "profiles": ("structure", "metric", "cases", "changed", "predictions", "changed_predictions"),
+    "profile_places": ("method", "init", "place_profile", "place_robust"),
+    "missing": ("method", "structure", "run", "case", "what"),
+}
+
+
+def table(name: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """A table with its columns, and so also where it has no rows."""
+    return pd.DataFrame(list(rows), columns=list(COLUMNS[name]))
+
+
+def leaderboard_columns(groups: Iterable[str]) -> list[str]:
+    """Columns of the leaderboard, whose groups the edition names."""
+    return [
+        *("place", "method", "init", "mean_rank"),
+        *(f"rank {group}" for group in groups),
+        *("cases", "missing", "nan_prediction", "dropped_truth"),
+        *("place_low", "place_high", "note"),
+    ]

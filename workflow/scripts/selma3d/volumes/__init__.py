@@ -1,0 +1,36 @@
+"""The HDF5 files between the rules: patches, cases, volumes, predictions and their indexes.
+
+Arrays are (Z,Y,X), images (C,Z,Y,X); voxel sizes are (z,y,x) in micrometres, None when unknown.
+"""
+
+from .index import IndexRow, content_hash, plane_hash, read_index, write_index
+from .intensity import PERCENTILES, Intensity
+from .occupancy import BLOCK, air_threshold, block_statistics
+from .patches import PatchFile, PatchWriter
+from .predictions import PredictionFile, PredictionWriter
+from .segmentations import SegmentationFile
+from .storage import CONTRACT_VERSION, chunk_shape, window_cache_bytes
+from .volume import VolumeFile, write_volume
+
+__all__ = [
+    "BLOCK",
+    "CONTRACT_VERSION",
+    "PERCENTILES",
+    "IndexRow",
+    "Intensity",
+    "PatchFile",
+    "PatchWriter",
+    "PredictionFile",
+    "PredictionWriter",
+    "SegmentationFile",
+    "VolumeFile",
+    "air_threshold",
+    "block_statistics",
+    "chunk_shape",
+    "content_hash",
+    "plane_hash",
+    "read_index",
+    "window_cache_bytes",
+    "write_index",
+    "write_volume",
+]

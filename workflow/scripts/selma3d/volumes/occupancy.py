@@ -1,0 +1,63 @@
+"""Where in a volume there is tissue: statistics of 32³ blocks and a threshold for air."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+BLOCK = 32
+BINS = 128
+SMALLEST_CLASS = 0.01
+DEEPEST_VALLEY = 0.5
+
+
+def block_statistics(slab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and 99th percentile of each 32³ block of a (Z,Y,X) slab, and the slab's histogram.
+
+    Returns float32 (z, y, x, 2) in raw units, where blocks at the far edges hold what is there
+    and the percentile is the order statistic below the exact rank; and the counts of each grey
+    value, int64. One histogram a block gives all three. `slab` is uint8 or uint16.
+    """
+    blocks = tuple(-(-size // BLOCK) for size in slab.shape)
+    statistics = np.empty((*blocks, 2), dtype=np.float32)
+    counts = np.zeros(np.iinfo(slab.dtype).max + 1, dtype=np.int64)
+    for index in np.ndindex(blocks):
+        region = tuple(slice(i * BLOCK, (i + 1) * BLOCK) for i in index)
+        values = slab[region].ravel()
+        histogram = np.bincount(values)
+        counts[: len(histogram)] += histogram
+        rank = int(0.99 * (values.size - 1))
+        bright = np.searchsorted(np.cumsum(histogram), rank, side="right")
+        statistics[index] = values.mean(dtype=np.float64), bright
+    return statistics, counts
+
+
+def air_threshold(means: np.ndarray) -> float:
+    """The block mean at or below which a block is air; -inf where that is not clear.
+
+    The histogram of logarithmic block means must have two classes of at least 1 % of the
+    blocks each, and a valley between them at most half as high as the lower of their peaks.
+    """
+    floor = float(means.min())
+    logarithms = np.log1p(means.astype(np.float64).ravel() - floor)
+    if logarithms.max() <= 0:
+        return -np.inf
+    counts, edges = np.histogram(logarithms, bins=BINS)
+    smooth = gaussian_filter1d(counts.astype(np.float64), sigma=BINS / 40, mode="constant")
+    peaks = _peaks(smooth)
+    if len(peaks) < 2:
+        return -np.inf
+    low, high = sorted(peaks[np.argsort(smooth[peaks])[-2:]])
+    valley = low + int(np.argmin(smooth[low : high + 1]))
+    threshold = edges[valley + 1]
+    air_share = float((logarithms <= threshold).mean())
+    clear = (
+        smooth[valley] <= DEEPEST_VALLEY * min(smooth[low], smooth[high])
+        and SMALLEST_CLASS <= air_share <= 1 - SMALLEST_CLASS
+    )
+    return float(np.expm1(threshold) + floor) if clear else -np.inf
+
+
+def _peaks(heights: np.ndarray) -> np.ndarray:
+    padded = np.concatenate([[-1.0], heights, [-1.0]])
+    return np.flatnonzero((padded[1:-1] > padded[:-2]) & (padded[1:-1] >= padded[2:]))
