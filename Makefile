@@ -6,7 +6,7 @@ CORES ?= 2
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 SNAKEMAKE := $(VENV)/bin/snakemake
-PYTEST := PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 
 .PHONY: help setup demo real partial manifest test test-faults lint benchmarks clean-demo
 .DEFAULT_GOAL := help

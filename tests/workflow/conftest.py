@@ -1,55 +1,13 @@
-"""A challenge small enough for tests, run by the real Snakemake, once a session."""
+"""The tiny challenge, run once a session."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-
-
-@dataclass
-class Workflow:
-    """One working folder with its results; commands run in it against this checkout's Snakefile."""
-
-    folder: Path
-
-    @property
-    def results(self) -> Path:
-        return self.folder / "results"
-
-    def run(self, *arguments: str, **config: object) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake; the config is demo.yaml, tiny.yaml and what is given here."""
-        given = self.folder / "given.yaml"
-        given.write_text(yaml.safe_dump({"results": "results", **config}))
-        command = [
-            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-            *("--directory", str(self.folder), "--cores", "2"),
-            *("--configfile", str(ROOT / "config" / "demo.yaml"), str(HERE / "tiny.yaml")),
-            str(given),
-            *(arguments or ("--quiet", "rules")),
-        ]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
-
-    def planned(self, **config: object) -> dict[str, int]:
-        """Number of jobs a rule that a run would do now."""
-        ran = self.run("--dry-run", **config)
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        jobs = {}
-        for line in ran.stdout.partition("Job stats:")[2].partition("\n\n")[0].splitlines():
-            match line.split():
-                case [rule, count] if count.isdigit() and rule != "total":
-                    jobs[rule] = int(count)
-        return jobs
+from tiny_challenge import Workflow
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Workflow
 
 from selma3d.metrics import metrics_of, score_case
 from selma3d.volumes import PatchFile, PredictionFile
+from tiny_challenge import Workflow
 
 ENTRANTS = {("unet", "scratch"), ("unet", "masked"), ("threshold", "default")}
 AFTER_SCORES = {"rank", "figure", "table", "report", "all"}
@@ -61,7 +61,7 @@ def test_the_report_names_the_winner_and_embeds_its_figures(finished):
     page = (finished.results / "report.html").read_text()
     board = pd.read_csv(finished.results / "ranking/per-type/leaderboard.tsv", sep="\t")
     assert {"threshold": "Threshold", "unet": "U-Net"}[board["method"].iloc[0]] in page
-    assert "synthetic images" in page
+    assert "Synthetic images" in page
     assert page.count("<figure") >= 8
     assert 'src="http' not in page
 

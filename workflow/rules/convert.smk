@@ -95,6 +95,7 @@ rule convert_volume:
         archives=f"{config['results']}/archive",
         work=f"{config['results']}/work/convert_volume/{{structure}}/{{sample}}",
         bad_plane=config["convert"]["bad_plane"],
+        remove_planes=lambda wildcards: CHALLENGE.removes_planes(volume_row(wildcards)),
     script:
         "../scripts/convert_volume.py"
 

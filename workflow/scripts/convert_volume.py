@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.convert.channels import channel_sources
+from selma3d.convert.reclaim import remove_converted_planes
 from selma3d.convert.volumes import convert_volume
 
 if TYPE_CHECKING:
@@ -14,18 +15,22 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    row = snakemake.params.row
+    row, work = snakemake.params.row, Path(snakemake.params.work)
+    volume, index = Path(snakemake.output.volume), Path(snakemake.output.index)
+    sources = channel_sources(Path(snakemake.params.archives) / row["archive"], row["image"])
     convert_volume(
-        channel_sources(Path(snakemake.params.archives) / row["archive"], row["image"]),
-        Path(snakemake.output.volume),
-        Path(snakemake.output.index),
-        Path(snakemake.params.work),
+        sources,
+        volume,
+        index,
+        work,
         sample=row["sample"],
         specimen=row["specimen"],
         voxel_size_um=snakemake.params.voxel_size_um,
         threads=snakemake.threads,
         on_bad_plane=snakemake.params.bad_plane,
     )
+    if snakemake.params.remove_planes:
+        remove_converted_planes(sources, volume, index, work / "removed.tsv")
 
 
 if __name__ == "__main__":

@@ -138,6 +138,11 @@ class Challenge:
             "voxel_size_um": spec.voxel_size_um,
         }
 
+    def removes_planes(self, row: dict[str, str]) -> bool:
+        """Whether a volume's planes go once it is converted: downloaded ones only, and on request."""
+        downloaded = self.archives[row["archive"]]["kind"] in ("biostudies", "urls")
+        return self.config["convert"]["remove_planes"] and downloaded
+
     def channels(self, group: str) -> list[int]:
         """The channel that networks see of each volume of a pretraining group."""
         return [self.structures[row["structure"]].channel for row in self.volumes(group)]
@@ -330,7 +335,7 @@ class Challenge:
         learns = tuple(s.name for s in members if s.seen)
         if not learns:
             raise InputError(
-                f"{self._edition_file}: structures: target {name!r} has no structure with seen: true"
+                f"{self._edition_file}: structures: target {name!r}: none is seen: true"
             )
         groups = {self.structures[n].group for n in learns}
         if track == "per-type" and len(groups) > 1:
