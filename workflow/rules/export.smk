@@ -1,8 +1,5 @@
 """Masks for other programs and containers for Grand Challenge; asked for by name."""
 
-from selma3d.export import FORMATS
-
-FILES = [suffix for suffix in FORMATS if suffix != ".ome.zarr"]
 EXPORTED = "<results>/segmentations/{method}/{structure}/export/{sample}"
 
 
@@ -19,7 +16,7 @@ rule export:
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
         sample="[A-Za-z0-9_-]+",
-        suffix=any_of([suffix.replace(".", r"\.") for suffix in FILES]),
+        suffix=r"\.ome\.tif|\.mha|\.nii\.gz",
     conda:
         "../envs/selma3d.yaml"
     resources:

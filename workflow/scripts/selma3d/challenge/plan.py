@@ -139,7 +139,7 @@ class Challenge:
         }
 
     def removes_planes(self, row: dict[str, str]) -> bool:
-        """Whether a volume's planes go once it is converted: downloaded ones only, and on request."""
+        """Whether a volume's planes go after conversion: downloaded ones only, on request."""
         downloaded = self.archives[row["archive"]]["kind"] in ("biostudies", "urls")
         return self.config["convert"]["remove_planes"] and downloaded
 

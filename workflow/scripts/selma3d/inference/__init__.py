@@ -2,5 +2,15 @@
 
 from .cases import predict_cases
 from .model import TrainedModel, load_model
+from .sweep import Plan
+from .whole import gather_slabs, segment_slab, segment_volume
 
-__all__ = ["TrainedModel", "load_model", "predict_cases"]
+__all__ = [
+    "Plan",
+    "TrainedModel",
+    "gather_slabs",
+    "load_model",
+    "predict_cases",
+    "segment_slab",
+    "segment_volume",
+]

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
 from .. import networks, sampling
 from ..device import Compute, set_threads
 from ..errors import InputError
 from ..volumes import CONTRACT_VERSION, Intensity
+from ..windows import slide
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,7 @@ class TrainedModel:
             raise InputError(f"image: expected three axes (Z,Y,X), none empty, found {image.shape}")
         if not np.isfinite(image).all():
             raise InputError("image: expected finite intensities, found NaN or infinity")
-        raw = torch.from_numpy(image.astype(np.float32))[None, None]
-        constants = torch.from_numpy(sampling.intensity_vector(intensity))[None]
-        seen = sampling.normalise(raw, constants, self.normalisation)
+        seen = self.normalised(image, intensity)
         if self.resample is not None:
             grid = [max(1, round(n * f)) for n, f in zip(image.shape, self.resample, strict=True)]
             seen = sampling.rescale(seen, grid)
@@ -74,25 +72,30 @@ class TrainedModel:
         mean = sum(self._slide(seen, axes, overlap, batch) for axes in views) / len(views)
         return sampling.rescale(mean, image.shape)[0, 0].numpy()
 
+    def normalised(self, image: np.ndarray, intensity: Intensity) -> Tensor:
+        """What the network sees, float32 (1,1,Z,Y,X), of raw voxels (Z,Y,X).
+
+        `intensity` holds the constants of the whole image that the voxels are from.
+        """
+        raw = torch.from_numpy(image.astype(np.float32))[None, None]
+        constants = torch.from_numpy(sampling.intensity_vector(intensity))[None]
+        return sampling.normalise(raw, constants, self.normalisation)
+
     def _slide(self, image: Tensor, axes: Sequence[int], overlap: float, batch: int) -> Tensor:
-        padded = _pad_to_window(image.flip(axes) if axes else image, self.window)
+        flipped = image.flip(axes) if axes else image
         with self.compute.autocast():
-            probability = sliding_window_inference(
-                padded,
+            probability = slide(
+                flipped,
                 self.window,
-                batch,
-                self._probability_of_window,
+                self.probability_of_windows,
                 overlap=overlap,
-                mode="gaussian",
-                sw_device=self.compute.device,
-                device="cpu",
+                batch=batch,
+                device=self.compute.device,
             )
-        probability = probability[
-            :, :, : image.shape[2], : image.shape[3], : image.shape[4]
-        ].float()
         return probability.flip(axes) if axes else probability
 
-    def _probability_of_window(self, windows: Tensor) -> Tensor:
+    def probability_of_windows(self, windows: Tensor) -> Tensor:
+        """Probability of foreground, float32, of normalised windows (B,1,Z,Y,X)."""
         return torch.sigmoid(self.network(windows).float())
 
 
@@ -104,14 +107,18 @@ def load_model(path: Path, *, device: str = "auto", threads: int | None = None) 
         contents = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path}: no such model file") from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path}: expected a model file, found: {str(error)[:120]}") from None
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise InputError(
+            f"{path}: expected a model file, found one that does not load ({reason}) "
+            "(truncated or damaged: make or fetch it again)"
+        ) from None
     if not isinstance(contents, dict) or contents.get("kind") != "model":
         raise InputError(f"{path}: expected a fine-tuned model, found no file of kind 'model'")
-    if contents["contract_version"] != CONTRACT_VERSION:
+    if contents.get("contract_version") != CONTRACT_VERSION:
         raise InputError(
             f"{path}: expected contract version {CONTRACT_VERSION}, "
-            f"found {contents['contract_version']}"
+            f"found {contents.get('contract_version')}"
         )
     network = networks.build(contents["network"])
     network.load_state_dict(contents["state"])
@@ -134,18 +141,3 @@ def load_model(path: Path, *, device: str = "auto", threads: int | None = None) 
 def _mirrors() -> list[tuple[int, ...]]:
     axes = (2, 3, 4)
     return [chosen for n in range(4) for chosen in itertools.combinations(axes, n)]
-
-
-def _pad_to_window(image: Tensor, window: Sequence[int]) -> Tensor:
-    """Pad (1,1,Z,Y,X) by reflection at the far ends up to `window`.
-
-    Reflection needs an index map, since torch's own refuses a pad as wide as the image.
-    """
-    for axis, wanted in zip((2, 3, 4), window, strict=True):
-        length = image.shape[axis]
-        if length < wanted:
-            period = max(1, 2 * length - 2)
-            position = torch.arange(wanted) % period
-            mirrored = torch.where(position < length, position, period - position)
-            image = image.index_select(axis, mirrored)
-    return image

@@ -1,0 +1,200 @@
+"""The report as a reader meets it: in a real browser, on a desk, on a phone, and on paper."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
+
+import report_page  # noqa: E402
+from ranking_tables import MadeUp  # noqa: E402
+
+AXE = "4.10.3"
+SIZES = {"desk": (1200, 900), "phone": (360, 740)}
+
+# Every element with text of its own: its colour against the nearest opaque background.
+CONTRASTS = """
+const channel = c => { c /= 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+const parse = text => text.match(/[\\d.]+/g).map(Number);
+const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+const ground = element => {
+  for (let e = element; e; e = e.parentElement) {
+    const colour = parse(getComputedStyle(e).backgroundColor);
+    if (colour.length === 3 || colour[3] === 1) return colour;
+  }
+  return [255, 255, 255];
+};
+const found = [];
+for (const element of document.querySelectorAll("body *")) {
+  const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+  if (!own) continue;
+  const [a, b] = [parse(getComputedStyle(element).color), ground(element)].map(luminance);
+  found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), element.textContent.slice(0, 40)]);
+}
+return found;
+"""
+
+
+def _program(*names: str) -> str:
+    for name in names:
+        path = shutil.which(name)
+        if path:
+            return path
+    pytest.skip(f"no {names[0]} on this machine (apt install chromium chromium-driver)")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with two tracks and something missing."""
+    small = MadeUp(("unet", "swin"), structures=("cfos", "microglia"), cases=2, seeds=1)
+    drawn = ("overview", "scores", "bootstrap-places")
+    folder = tmp_path_factory.mktemp("report")
+    return report_page.write(folder, small, small, drawn=drawn, partial=["unet on cfos, seed 1"])
+
+
+def _started(options: Any) -> Any:
+    """A browser; on a busy machine its start may exceed the driver's own minute, so try again."""
+    from selenium.common.exceptions import SessionNotCreatedException
+
+    program = _program("chromedriver")
+    for _ in range(2):
+        try:
+            return webdriver.Chrome(service=webdriver.ChromeService(program), options=options)
+        except SessionNotCreatedException as error:
+            if "not reachable" not in str(error):
+                raise
+    return webdriver.Chrome(service=webdriver.ChromeService(program), options=options)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = _program("chromium", "chromium-browser", "google-chrome")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = _started(options)
+    # Generous: the machine may be busy, and a slow page is not what is tested here.
+    driver.set_page_load_timeout(300)
+    driver.command_executor.client_config.timeout = 300
+    yield driver
+    driver.quit()
+
+
+def opened(browser: Any, report: Path, size: str) -> Any:
+    width, height = SIZES[size]
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get(report.as_uri())
+    return browser
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_page_opens_without_an_error_and_asks_the_network_for_nothing(
+    browser: Any, report: Path, size: str
+) -> None:
+    opened(browser, report, size)
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    messages = [json.loads(m["message"])["message"] for m in browser.get_log("performance")]
+    asked = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert asked
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+
+
+def test_every_figure_is_decoded(browser: Any, report: Path) -> None:
+    opened(browser, report, "desk")
+    widths = browser.execute_script(
+        "return [...document.images].map(i => i.complete ? i.naturalWidth : 0)"
+    )
+    assert len(widths) == 6
+    assert min(widths) > 0
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_page_never_scrolls_sideways(browser: Any, report: Path, size: str) -> None:
+    opened(browser, report, size)
+    wide, visible = browser.execute_script(
+        "const e = document.documentElement; return [e.scrollWidth, e.clientWidth]"
+    )
+    assert wide == visible <= SIZES[size][0]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_text_contrasts_with_its_ground(browser: Any, report: Path, size: str) -> None:
+    contrasts = opened(browser, report, size).execute_script(CONTRASTS)
+    assert len(contrasts) > 100
+    assert [(ratio, text) for ratio, text in contrasts if ratio < 4.5] == []
+
+
+def test_first_tab_shows_the_way_past_the_navigation(browser: Any, report: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    opened(browser, report, "desk")
+    browser.switch_to.active_element.send_keys(Keys.TAB)
+    link = browser.switch_to.active_element
+    assert link.text == "Skip to the results"
+    assert link.rect["x"] >= 0
+    link.send_keys(Keys.ENTER)
+    assert browser.current_url.endswith("#main")
+
+
+def test_what_scrolls_sideways_is_reached_by_keyboard_and_named(browser: Any, report: Path) -> None:
+    unreachable = opened(browser, report, "phone").execute_script(
+        """return [...document.querySelectorAll("body *")]
+        .filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === "auto")
+        .filter(e => e.tabIndex < 0 || !(e.ariaLabel || e.getAttribute("aria-labelledby")))
+        .map(e => e.outerHTML.slice(0, 80))"""
+    )
+    assert unreachable == []
+
+
+def test_page_prints(browser: Any, report: Path) -> None:
+    opened(browser, report, "desk")
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
+    pdf = base64.b64decode(printed["data"])
+    assert pdf.startswith(b"%PDF")
+    assert 2 <= pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") <= 30
+
+
+@pytest.fixture(scope="module")
+def axe(request: pytest.FixtureRequest) -> str:
+    """The accessibility checker's source, from the package registry, kept in pytest's cache."""
+    folder = request.config.cache.mkdir("axe-core")
+    packed = folder / f"axe-core-{AXE}.tgz"
+    if not packed.exists():
+        command = [_program("npm"), "pack", f"axe-core@{AXE}", "--silent"]
+        try:
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            pytest.skip("axe-core could not be fetched from the npm registry")
+    with tarfile.open(packed) as archive:
+        return archive.extractfile("package/axe.min.js").read().decode()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_accessibility_checker_finds_no_violation(
+    browser: Any, report: Path, axe: str, size: str
+) -> None:
+    opened(browser, report, size)
+    browser.set_script_timeout(300)
+    browser.execute_script(axe)
+    found = browser.execute_async_script(
+        "const done = arguments[arguments.length - 1]; axe.run().then(r => done(r.violations))"
+    )
+    assert [(v["id"], v["help"], len(v["nodes"])) for v in found] == []

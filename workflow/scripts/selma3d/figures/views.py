@@ -1,0 +1,106 @@
+"""Flat views of volumes: grey values, errors in colour, orthogonal slices, projections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.colors import to_rgb
+
+from . import style
+
+TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, TRUTH = 1, 2, 3, 4
+COLOURS = (style.TRUE_POSITIVE, style.FALSE_POSITIVE, style.FALSE_NEGATIVE, "#f5f5f5")
+GAP_PX = 2  # between orthogonal slices
+DEPTH = 0.6  # of XZ and YZ at most, as a share of the longer side of XY
+GAMMA = 0.6  # lifts dim tissue; labelled cells are often the brightest thousandth
+
+
+def errors(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """(Z,Y,X) uint8: 1 true positive, 2 false positive, 3 false negative, 0 background."""
+    truth, prediction = truth.astype(bool), prediction.astype(bool)
+    labels = np.zeros(truth.shape, np.uint8)
+    labels[prediction] = FALSE_POSITIVE
+    labels[truth] = FALSE_NEGATIVE
+    labels[truth & prediction] = TRUE_POSITIVE
+    return labels
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    """(Z,Y,X) floats in [0,1]: the 1st percentile black, the 99.9th white."""
+    low, high = np.percentile(image, [1, 99.9])
+    scaled = np.clip((image.astype(np.float32) - low) / max(high - low, 1e-9), 0, 1)
+    return scaled**GAMMA
+
+
+def fullest_planes(truth: np.ndarray) -> tuple[int, int, int]:
+    """Index along z, y and x of the plane with most foreground; the middle if there is none."""
+    if not truth.any():
+        return tuple(size // 2 for size in truth.shape)
+    others = ((1, 2), (0, 2), (0, 1))
+    return tuple(int(truth.astype(bool).sum(axis=axes).argmax()) for axes in others)
+
+
+def orthogonal(
+    values: np.ndarray, labels: np.ndarray | None, at: Sequence[int], scale: Sequence[float]
+) -> np.ndarray:
+    """XY with YZ at its right and XZ below, as RGB floats; labels in colour on dimmed grey.
+
+    values: (Z,Y,X) in [0,1]; labels: (Z,Y,X) or None; at: planes; scale: voxel size (z,y,x), of
+    which the smallest is 1. A deep stack is cut around the XY plane, to leave XY most of the room.
+    """
+    z, y, x = at
+    longest = max(n * factor for n, factor in zip(values.shape[1:], scale[1:], strict=True))
+    planes = min(len(values), max(1, round(DEPTH * longest / scale[0])))
+    first = min(max(0, z - planes // 2), len(values) - planes)
+    deep = slice(first, first + planes)
+    cuts = [np.s_[z], np.s_[deep, y], np.s_[deep, :, x]]
+    xy, xz, yz = (_coloured(values[cut], None if labels is None else labels[cut]) for cut in cuts)
+    xy = stretch(xy, scale[1:])
+    xz = stretch(xz, (scale[0], scale[2]))
+    yz = stretch(yz.transpose(1, 0, 2), (scale[1], scale[0]))
+    height, width = xy.shape[0] + GAP_PX + xz.shape[0], xy.shape[1] + GAP_PX + yz.shape[1]
+    sheet = np.ones((height, width, 3), np.float32)
+    sheet[: xy.shape[0], : xy.shape[1]] = xy
+    sheet[-xz.shape[0] :, : xz.shape[1]] = xz
+    sheet[: yz.shape[0], -yz.shape[1] :] = yz
+    return sheet
+
+
+def brightest(values: np.ndarray, scale: Sequence[float]) -> np.ndarray:
+    """Maximum projection along z as RGB floats, its dimmest hundredth black."""
+    highest = values.max(axis=0)
+    floor = np.percentile(highest, 1)
+    spread = np.clip((highest - floor) / max(highest.max() - floor, 1e-9), 0, 1)
+    return stretch(_coloured(spread, None), scale[1:])
+
+
+def projected(labels: np.ndarray, scale: Sequence[float]) -> np.ndarray:
+    """The commonest label along z as RGB floats, brighter where thicker; no colours are mixed."""
+    counts = np.stack([(labels == label).sum(axis=0) for label in range(1, len(COLOURS) + 1)])
+    total = counts.sum(axis=0)
+    brightness = (total > 0) * (0.65 + 0.35 * (1 - np.exp(-total / 6)))
+    return stretch(_rgb(COLOURS)[counts.argmax(axis=0)] * brightness[..., None], scale[1:])
+
+
+def stretch(picture: np.ndarray, factors: Sequence[float]) -> np.ndarray:
+    """Repeat rows and columns (nearest), as where pixels are longer than wide."""
+    for axis, factor in enumerate(factors):
+        length = picture.shape[axis]
+        index = (np.arange(round(length * factor)) / factor).astype(int)
+        picture = picture.take(np.minimum(index, length - 1), axis=axis)
+    return picture
+
+
+def _coloured(values: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    picture = np.repeat(values[..., None].astype(np.float32), 3, axis=-1)
+    if labels is None:
+        return picture
+    picture *= 0.7
+    inside = labels > 0
+    picture[inside] = 0.15 * picture[inside] + 0.85 * _rgb(COLOURS)[labels[inside] - 1]
+    return picture
+
+
+def _rgb(colours: Sequence[str]) -> np.ndarray:
+    return np.array([to_rgb(colour) for colour in colours], np.float32)

@@ -1,0 +1,146 @@
+"""Masks of volumes of any size, block by block: bounded memory, resumable, shared among jobs.
+
+Equality. Windows, weights and blending are those of MONAI's sliding window over the whole volume in
+memory (`TrainedModel.probability`). The sums are taken in another order, so probabilities agree to
+float tolerance, and masks in every voxel whose probability is further than 1e-5 from the threshold.
+Air is the one exception: in a cube of 32³ voxels that the occupancy map calls empty the mask is 0.
+A window is left out only if it touches no other cube, so other cubes are not affected.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..atomic import publish
+from ..errors import InputError
+from ..training.lease import Lease
+from ..volumes import VolumeFile
+from .blockfiles import BlockFiles
+from .blocks import BlockGrid
+from .model import TrainedModel
+from .slabfiles import full_disk_explained, is_slab, join_slabs, write_slab
+from .small_components import remove_small_components
+from .sweep import Plan, Sweep, Tally
+
+DEFAULT = Plan()
+
+
+def segment_volume(
+    model: TrainedModel,
+    volume: Path,
+    output: Path,
+    *,
+    work: Path,
+    structure: str,
+    plan: Plan = DEFAULT,
+) -> Tally:
+    """Segment one channel of `volume` (HDF5) into `output` (HDF5: uint8 mask (Z,Y,X), see Plan).
+
+    `work` is a folder of this volume and model alone, in which a killed run is continued.
+    Raises InputError for a model of another structure, a wrong channel, a volume with an empty axis
+    or NaN, and a full disk; nothing that is finished is lost.
+    """
+    slab = Path(work) / "slab.h5"
+    tally = segment_slab(
+        model, volume, slab, work=Path(work) / "blocks", structure=structure, plan=plan
+    )
+    gather_slabs([slab], output, min_component_voxels=model.min_component_voxels)
+    shutil.rmtree(work)
+    return tally
+
+
+def segment_slab(
+    model: TrainedModel,
+    volume: Path,
+    output: Path,
+    *,
+    work: Path,
+    structure: str,
+    plan: Plan = DEFAULT,
+    slab: int = 0,
+    slabs: int = 1,
+) -> Tally:
+    """Segment slab number `slab` of `slabs` of a volume into a file for `gather_slabs`.
+
+    Slabs are ranges of block layers along z; each can be a job of its own. An `output` that is
+    there already, of the same model, volume and settings, stays. Errors as in `segment_volume`.
+    """
+    channel, work = model.channel(structure), Path(work)
+    if model.resample is not None:
+        raise InputError(
+            f"{model.path}: input: resample: expected none for a whole volume, "
+            f"found {model.resample} (choose a recipe without)"
+        )
+    with VolumeFile(volume) as source, full_disk_explained(work), Lease(work):
+        check_volume(source, channel)
+        grid = BlockGrid.of(source.shape, model.window, plan.overlap, plan.block, slab, slabs)
+        facts = describe(model, source, structure, channel, plan)
+        if is_slab(output, facts, slab, slabs):
+            return Tally()
+        folder = work / fingerprint(facts | {"slab": slab, "slabs": slabs})
+        files = BlockFiles(folder, source.shape)
+        files.keep_only()
+        sweep = Sweep(model, source, channel, grid, plan, files)
+        tally = sweep.run()
+        finished = [
+            (tuple(side.start for side in block.core), files.path(block)) for block in sweep.wanted
+        ]
+        write_slab(output, finished, facts, slab=slab, slabs=slabs)
+        # Removed under another name: a kill half-way must not leave blocks without their spill.
+        shutil.rmtree(folder.rename(work / "finished"))
+    return tally
+
+
+def gather_slabs(slabs: Sequence[Path], output: Path, *, min_component_voxels: int = 0) -> None:
+    """Join all slabs of a volume, in any order, and drop components that are too small."""
+    with full_disk_explained(Path(output).parent), publish(output) as temporary:
+        join_slabs(slabs, temporary)
+        if min_component_voxels > 1:
+            remove_small_components(temporary, min_component_voxels)
+
+
+def check_volume(source: VolumeFile, channel: int) -> None:
+    """Raise InputError where a volume has no such channel, an empty axis or broken constants."""
+    source.channel_of(source.dataset("image"), channel)
+    if 0 in source.shape:
+        raise InputError(
+            f"{source.path}: image: expected three axes (Z,Y,X), none empty, found {source.shape}"
+        )
+    intensity = source.intensity(channel)
+    if not np.isfinite([intensity.mean, intensity.sd, *intensity.percentiles.values()]).all():
+        raise InputError(
+            f"{source.path}: intensity: expected finite constants, found NaN or infinity "
+            "(convert the volume again)"
+        )
+
+
+def describe(
+    model: TrainedModel, source: VolumeFile, structure: str, channel: int, plan: Plan
+) -> dict[str, object]:
+    """Everything that decides the mask; the voxel size and specimen go with it."""
+    return {
+        "model": hashlib.sha256(model.path.read_bytes()).hexdigest(),
+        "volume": str(source.file.attrs["sha256"]),
+        "specimen": source.specimen,
+        "voxel_size_um": list(source.voxel_size_um) if source.voxel_size_um else None,
+        "structure": structure,
+        "channel": channel,
+        "threshold": model.threshold,
+        "shape": list(source.shape),
+        "window": list(model.window),
+        "overlap": plan.overlap,
+        "block": plan.block,
+        "skip_air": plan.skip_air,
+        "probability": plan.probability,
+    }
+
+
+def fingerprint(facts: dict[str, object]) -> str:
+    """Changes with anything that decides a block's content."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,67 @@
+"""BYOL (arXiv 2006.07733): predict a teacher's description of another view, without negatives."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..networks import Segmenter
+from ..networks.options import Count, Share, Size
+from ..task import Batch
+from .base import Windows, pooled, spread
+from .teacher import TeacherTask, constant_disagreement, disagreement
+from .views import projection
+
+
+class BYOL(TeacherTask):
+    """Predict the teacher's projection of one view from the other, both ways; loss in [0, 4].
+
+    view: (z,y,x) voxels, by default about three quarters of the window; momentum: the teacher's at
+    the start. The trivial predictor answers the batch's mean target to every view; its loss falls
+    to 0 with a collapse, so `relative` tells learning from collapsing.
+    """
+
+    def __init__(
+        self,
+        network: Segmenter,
+        windows: Windows,
+        *,
+        view: Size | None = None,
+        hidden: Count = 512,
+        projected: Count = 128,
+        momentum: Share = 0.99,
+    ) -> None:
+        head = projection(2 * sum(network.feature_channels), hidden, projected)
+        super().__init__(network, windows, head, momentum=momentum, outputs=projected)
+        self.predictor = projection(projected, hidden, projected)
+        self._view_size = self.view_size(view, 0.75, "view")
+
+    def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
+        views = self._two_views(batch, seed)
+        vectors = pooled(self.network.encode(views))
+        targets = self._answers(views)
+        self.remember(targets)
+        targets = targets - self.centre
+        loss = disagreement(self.predictor(self.head(vectors)), targets).mean()
+        return {
+            "loss": loss,
+            "relative": loss.detach() / constant_disagreement(targets).clamp(min=1e-12),
+            "spread": spread(vectors[: len(vectors) // 2]),
+        }
+
+    def trivial_loss(self, batch: Batch, seed: int) -> float:
+        return float(
+            constant_disagreement(self._answers(self._two_views(batch, seed)) - self.centre)
+        )
+
+    def _two_views(self, batch: Batch, seed: int) -> Tensor:
+        return self.views(self.normalised(batch), batch, seed, self._view_size, "first", "second")
+
+    @torch.no_grad()
+    def _answers(self, views: Tensor) -> Tensor:
+        """Return the teacher's projections, each that of the other view of the same window."""
+        vectors = pooled(self.teacher.network.encode(views))
+        return self.teacher.head(vectors).roll(len(views) // 2, dims=0)
+
+
+TASK = BYOL

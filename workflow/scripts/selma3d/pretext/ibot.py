@@ -1,0 +1,171 @@
+"""iBOT (arXiv 2111.07832): self-distillation of windows, as in DINO, and of hidden positions.
+
+A teacher assigns each view, and each position of its feature map, to learnt prototypes; the
+student has to agree from other crops and from views with hidden blocks. It needs a grid of
+features, not tokens, so it works on convolutional encoders too.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..networks import Segmenter
+from ..networks.options import Count, Share, Size, Temperature, Within
+from ..task import Batch
+from .base import Windows, generators, pooled, single_precision, spread
+from .blocks import LearntBlock, grid_of, hidden_blocks, voxelwise
+from .teacher import TeacherTask
+from .views import projection
+
+Level = Annotated[int, Within(-9, -1)]
+
+
+class _Assignments(NamedTuple):
+    """The teacher's: chances over prototypes (N,K), of windows and of hidden positions."""
+
+    window: Tensor
+    position: Tensor
+
+
+class IBOT(TeacherTask):
+    """Cross entropy to the teacher's assignments, of windows and of hidden positions.
+
+    global_view, local_view: (z,y,x) voxels, by default about three quarters and three eighths of
+    the window; local_views: how many small views the student alone sees; ratio: share of the
+    positions hidden from the student in its two global views; level: the feature map that has
+    these positions (-1: the coarsest); temperatures: of the softmax over prototypes. The trivial
+    predictor answers the teacher's mean assignment: its loss is the entropy of that.
+    """
+
+    def __init__(
+        self,
+        network: Segmenter,
+        windows: Windows,
+        *,
+        global_view: Size | None = None,
+        local_view: Size | None = None,
+        local_views: Annotated[int, Within(0)] = 4,
+        ratio: Share = 0.3,
+        level: Level = -1,
+        prototypes: Count = 1024,
+        hidden: Count = 512,
+        bottleneck: Count = 128,
+        momentum: Share = 0.99,
+        student_temperature: Temperature = 0.1,
+        teacher_temperature: Temperature = 0.04,
+    ) -> None:
+        channels = network.feature_channels
+        if -level > len(channels):
+            raise InputError(f"level: expected -{len(channels)} to -1, found {level}")
+        window = _Prototypes(2 * sum(channels), hidden, bottleneck, prototypes)
+        position = _Prototypes(channels[level], hidden, bottleneck, prototypes)
+        head = nn.ModuleDict({"window": window, "position": position})
+        super().__init__(network, windows, head, momentum=momentum, outputs=prototypes, centres=2)
+        self._global_size = self.view_size(global_view, 0.75, "global_view")
+        self._local_size = self.view_size(local_view, 0.375, "local_view")
+        self._local_names = [f"local{number}" for number in range(local_views)]
+        self._level, self._ratio = level, ratio
+        self._block = network.feature_strides[level]
+        self._grid = grid_of(self._global_size, self._block)
+        self.hiding = LearntBlock(self._block)
+        self._student_temperature = student_temperature
+        self._teacher_temperature = teacher_temperature
+
+    def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
+        images = self.normalised(batch)
+        views, hidden = self._global_views(images, batch, seed)
+        answers = self._answers(views, hidden)
+        self.remember(*answers)
+        targets = self._assignments(*answers)
+        blocks = voxelwise(hidden.to(views.device), self._block)
+        features = self.network.encode(views * (1 - blocks) + self.hiding(views) * blocks)
+        vectors = pooled(features)
+        described = [vectors]
+        if self._local_names:
+            local = self.views(images, batch, seed, self._local_size, *self._local_names)
+            described.append(pooled(self.network.encode(local)))
+        window = self._window_loss(self.head["window"](torch.cat(described)), targets.window)
+        position = self._cross_entropy(
+            self.head["position"](chosen(features[self._level], hidden)), targets.position
+        )
+        return {
+            "loss": window + position,
+            "window": window.detach(),
+            "position": position.detach(),
+            "spread": spread(vectors[: len(images)]),
+        }
+
+    @torch.no_grad()
+    def trivial_loss(self, batch: Batch, seed: int) -> float:
+        views, hidden = self._global_views(self.normalised(batch), batch, seed)
+        targets = self._assignments(*self._answers(views, hidden))
+        means = torch.stack([targets.window.mean(dim=0), targets.position.mean(dim=0)])
+        return float(torch.special.entr(means).sum())
+
+    def _global_views(self, images: Tensor, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
+        """Return two views of each window (2B,1,Z,Y,X) and their hidden positions, on the CPU."""
+        names = ("first", "second")
+        hidden = [
+            hidden_blocks(generators(batch, seed, f"{name}/hidden"), self._grid, self._ratio)
+            for name in names
+        ]
+        return self.views(images, batch, seed, self._global_size, *names), torch.cat(hidden)
+
+    @torch.no_grad()
+    def _answers(self, views: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the teacher's logits for whole views and for the hidden positions."""
+        features = self.teacher.network.encode(views)
+        window = self.teacher.head["window"](pooled(features))
+        return window, self.teacher.head["position"](chosen(features[self._level], hidden))
+
+    def _assignments(self, window: Tensor, position: Tensor) -> _Assignments:
+        return _Assignments(
+            torch.softmax((window - self.centre[0]) / self._teacher_temperature, dim=1),
+            torch.softmax((position - self.centre[1]) / self._teacher_temperature, dim=1),
+        )
+
+    def _window_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Compare each of the teacher's two views with all other views of the same windows."""
+        windows = len(targets) // 2
+        terms = [
+            self._cross_entropy(answer, target)
+            for teacher_view, target in enumerate(targets.split(windows))
+            for student_view, answer in enumerate(logits.split(windows))
+            if student_view != teacher_view
+        ]
+        return torch.stack(terms).mean()
+
+    def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+        return (
+            -(target * torch.log_softmax(logits / self._student_temperature, dim=1))
+            .sum(dim=1)
+            .mean()
+        )
+
+
+class _Prototypes(nn.Module):
+    """Cosines of projected features to learnt directions, in float32: (N,C) -> (N,prototypes)."""
+
+    def __init__(self, inputs: int, hidden: int, bottleneck: int, prototypes: int) -> None:
+        super().__init__()
+        self.project = projection(inputs, hidden, bottleneck)
+        self.directions = nn.Parameter(torch.randn(prototypes, bottleneck))
+
+    def forward(self, features: Tensor) -> Tensor:
+        projected = self.project(features)
+        with single_precision(features.device):
+            directions = nn.functional.normalize(self.directions, dim=1)
+            return nn.functional.normalize(projected.float(), dim=1) @ directions.T
+
+
+def chosen(features: Tensor, hidden: Tensor) -> Tensor:
+    """List the features of hidden positions: (B,C,z,y,x), (B,1,z,y,x) on the CPU -> (N,C)."""
+    places = hidden.flatten().nonzero().squeeze(1).to(features.device)
+    return features.permute(0, 2, 3, 4, 1).flatten(0, 3)[places]
+
+
+TASK = IBOT

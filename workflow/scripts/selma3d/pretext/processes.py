@@ -1,0 +1,78 @@
+"""What the processes of one training share, with gradients: the loss is that of the whole batch.
+
+Only while training: when a task is evaluated, one process may do so alone.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+def count() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this one is."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def gathered(own: Tensor) -> Tensor:
+    """Put the rows of all processes under each other, in the order of their ranks."""
+    return own if count() == 1 else _Gathered.apply(own)
+
+
+def summed(own: Tensor) -> Tensor:
+    """Add up the tensors of all processes."""
+    return own if count() == 1 else _Summed.apply(own)
+
+
+class _Gathered(torch.autograd.Function):
+    @staticmethod
+    def forward(context: torch.autograd.function.FunctionCtx, own: Tensor) -> Tensor:
+        parts = [torch.empty_like(own) for _ in range(count())]
+        dist.all_gather(parts, own.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(context: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        gradient = gradient.clone()
+        dist.all_reduce(gradient)
+        return gradient.chunk(count())[rank()]
+
+
+class _Summed(torch.autograd.Function):
+    @staticmethod
+    def forward(context: torch.autograd.function.FunctionCtx, own: Tensor) -> Tensor:
+        total = own.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        gradient = gradient.clone()
+        dist.all_reduce(gradient)
+        return gradient
+
+
+class BatchStandardised(nn.Module):
+    """Batch normalisation of vectors (…,D) over all processes, always by the present batch.
+
+    It removes what all descriptions have in common, which is most of them and hides how they
+    differ. torch's own synchronised version needs GPUs. In evaluation, the batch of this process.
+    """
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        with torch.autocast(vectors.device.type, enabled=False):
+            rows = vectors.float().flatten(0, -2)
+            moments = torch.cat([rows.sum(dim=0), rows.new_tensor([len(rows)])])
+            total = self._over_processes(moments)
+            centred = rows - total[:-1] / total[-1]
+            variance = self._over_processes(centred.square().sum(dim=0)) / total[-1]
+            return (centred / (variance + 1e-5).sqrt()).view(vectors.shape)
+
+    def _over_processes(self, own: Tensor) -> Tensor:
+        return summed(own) if self.training else own

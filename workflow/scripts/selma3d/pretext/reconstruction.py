@@ -1,0 +1,85 @@
+"""Pretext tasks that corrupt an image and learn to restore it, with encoder and decoder."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..networks import Segmenter
+from ..task import Batch
+from .base import Pretext, Windows, pooled, single_precision, spread
+
+Distance = Literal["l1", "l2", "huber"]
+
+_DISTANCES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
+
+
+class Reconstruction(Pretext):
+    """Restore a corrupted image; the network's output layer gives intensities, not logits."""
+
+    trains = "encoder+decoder"
+
+    def __init__(self, network: Segmenter, windows: Windows, distance: Distance) -> None:
+        super().__init__(network, windows)
+        self._distance = _DISTANCES[distance]
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(not name.startswith(network.head_prefixes[1:]))
+
+    def corrupt(self, clean: Tensor, batch: Batch, seed: int) -> tuple[Tensor, Tensor | None]:
+        """Return what the network sees, and the voxels (B,1,Z,Y,X) {0,1} it is judged on or None.
+
+        None: on all of them.
+        """
+        raise NotImplementedError
+
+    def guesses(self, clean: Tensor, seen: Tensor, judged: Tensor | None) -> list[Tensor]:
+        """Return images that take no learning; the best of them is the trivial predictor.
+
+        By default: what was seen, its running mean over 3³ voxels, and the mean of all images.
+        """
+        return [seen, smooth(seen), clean.mean().expand_as(clean)]
+
+    def start(self, seen: Tensor) -> Tensor | float:
+        """Return the image that the network's output is added to; by default none."""
+        return 0.0
+
+    def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
+        clean, seen, judged = self._corrupted(batch, seed)
+        features = self.network.encode(seen)
+        restored = self.network.decode(seen, features)
+        finest = restored[0] if isinstance(restored, list) else restored
+        loss = self._error(self.start(seen) + finest.float(), clean, judged)
+        return {
+            "loss": loss,
+            "relative": loss.detach() / self._trivial(clean, seen, judged).clamp(min=1e-12),
+            "spread": spread(pooled(features)),
+        }
+
+    @torch.no_grad()
+    def trivial_loss(self, batch: Batch, seed: int) -> float:
+        return float(self._trivial(*self._corrupted(batch, seed)))
+
+    def _corrupted(self, batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        with single_precision(batch["image"].device):
+            clean = self.augmented(self.normalised(batch), batch, seed, "augment")
+            return clean, *self.corrupt(clean, batch, seed)
+
+    @torch.no_grad()
+    def _trivial(self, clean: Tensor, seen: Tensor, judged: Tensor | None) -> Tensor:
+        guesses = self.guesses(clean, seen, judged)
+        return torch.stack([self._error(guess, clean, judged) for guess in guesses]).min()
+
+    def _error(self, predicted: Tensor, clean: Tensor, judged: Tensor | None) -> Tensor:
+        with single_precision(clean.device):
+            error = self._distance(predicted, clean, reduction="none")
+            if judged is None:
+                return error.mean()
+            return (error * judged).sum() / judged.sum().clamp(min=1)
+
+
+def smooth(images: Tensor) -> Tensor:
+    """Take the running mean over 3³ voxels, of those inside the image at its borders."""
+    return F.avg_pool3d(images, 3, stride=1, padding=1, count_include_pad=False)

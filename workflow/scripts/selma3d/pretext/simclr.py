@@ -1,0 +1,73 @@
+"""SimCLR (arXiv 2002.05709): tell the other view of a window from views of other windows."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..networks import Segmenter
+from ..networks.options import Count, Size, Temperature
+from ..task import Batch
+from . import processes
+from .base import Windows, pooled, single_precision, spread
+from .views import ViewTask, projection
+
+
+class SimCLR(ViewTask):
+    """Cross entropy over the similarities of a view to all views of the global batch (InfoNCE).
+
+    view: (z,y,x) voxels, by default about three quarters of the window. The trivial predictor
+    chooses by chance: log(2N − 1) for N windows over all processes.
+    """
+
+    def __init__(
+        self,
+        network: Segmenter,
+        windows: Windows,
+        *,
+        view: Size | None = None,
+        hidden: Count = 512,
+        projected: Count = 128,
+        temperature: Temperature = 0.2,
+    ) -> None:
+        super().__init__(network, windows)
+        self._view_size = self.view_size(view, 0.75, "view")
+        self._temperature = temperature
+        self.head = projection(2 * sum(network.feature_channels), hidden, projected)
+
+    def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
+        images = self.normalised(batch)
+        views = self.views(images, batch, seed, self._view_size, "first", "second")
+        vectors = pooled(self.network.encode(views))
+        loss, accuracy = info_nce(self.head(vectors), self._temperature, self.training)
+        return {"loss": loss, "accuracy": accuracy, "spread": spread(vectors[: len(images)])}
+
+    def trivial_loss(self, batch: Batch, seed: int) -> float:
+        together = processes.count() if self.training else 1
+        return math.log(2 * together * len(batch["image"]) - 1)
+
+
+def info_nce(vectors: Tensor, temperature: float, together: bool = False) -> tuple[Tensor, Tensor]:
+    """Return the loss, and how often the other view of the same window is the most similar one.
+
+    vectors: (2B,D), the first views of B windows, then the second ones. together: the candidates
+    are the views of all processes, so that the loss and its gradient are those of one process with
+    the whole batch.
+    """
+    with single_precision(vectors.device):
+        own = nn.functional.normalize(vectors.float(), dim=1)
+        count = len(own)
+        candidates = processes.gathered(own) if together else own
+        similarities = own @ candidates.T / temperature
+        rows = torch.arange(count, device=own.device)
+        offset = count * processes.rank() if together else 0
+        similarities[rows, offset + rows] = -torch.inf
+        partners = offset + (rows + count // 2) % count
+        loss = nn.functional.cross_entropy(similarities, partners)
+        accuracy = (similarities.detach().argmax(dim=1) == partners).float().mean()
+        return loss, accuracy
+
+
+TASK = SimCLR

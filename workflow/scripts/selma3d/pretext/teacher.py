@@ -1,0 +1,88 @@
+"""Teachers: slowly moving averages of a student, which give the targets it learns from."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..networks import Segmenter
+from . import processes
+from .base import Windows, single_precision
+from .views import ViewTask
+
+_CENTRE_MOMENTUM = 0.9
+
+
+class TeacherTask(ViewTask):
+    """A task whose targets come from a moving average of its own encoder and head.
+
+    momentum: share of itself that the teacher keeps in a step, at the start; it rises to 1 along a
+    cosine (arXiv 2006.07733, section 3.2). The running means of what the teacher says, `centres`
+    of them with `outputs` numbers each, are taken off its answers, as in DINO (arXiv 2104.14294):
+    a large part that all answers have in common would hide how they differ.
+    """
+
+    def __init__(
+        self,
+        network: Segmenter,
+        windows: Windows,
+        head: nn.Module,
+        *,
+        momentum: float,
+        outputs: int,
+        centres: int = 1,
+    ) -> None:
+        super().__init__(network, windows)
+        self.head = head
+        self.teacher = _Teacher(network, head)
+        self._momentum = momentum
+        self.register_buffer("centre", torch.zeros(centres, outputs))
+        self._means: list[Tensor] = []
+
+    def remember(self, *answers: Tensor) -> None:
+        """Note the means of the teacher's answers (N,outputs) to a batch that is learnt from."""
+        if torch.is_grad_enabled():
+            self._means.append(torch.stack([answer.float().mean(dim=0) for answer in answers]))
+
+    @torch.no_grad()
+    def after_step(self, progress: float) -> None:
+        momentum = 1 - (1 - self._momentum) * (1 + math.cos(math.pi * progress)) / 2
+        students = {**_parameters(self.network, "network."), **_parameters(self.head, "head.")}
+        for name, parameter in self.teacher.named_parameters():
+            parameter.lerp_(students[name], 1 - momentum)
+        mean = torch.stack(self._means).mean(dim=0)
+        self._means.clear()
+        self.centre.lerp_(processes.summed(mean) / processes.count(), 1 - _CENTRE_MOMENTUM)
+
+
+class _Teacher(nn.Module):
+    """Copies of a network and its head that no gradient trains."""
+
+    def __init__(self, network: Segmenter, head: nn.Module) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network)
+        self.head = copy.deepcopy(head)
+        self.requires_grad_(False)
+
+
+def _parameters(module: nn.Module, prefix: str) -> dict[str, Tensor]:
+    return {prefix + name: parameter for name, parameter in module.named_parameters()}
+
+
+def disagreement(predicted: Tensor, target: Tensor) -> Tensor:
+    """2 − 2 cos between vectors along the last axis, in [0, 4], in float32."""
+    with single_precision(predicted.device):
+        return 2 - 2 * nn.functional.cosine_similarity(predicted.float(), target.float(), dim=-1)
+
+
+@torch.no_grad()
+def constant_disagreement(targets: Tensor) -> Tensor:
+    """The mean disagreement of the best single answer to all targets (N,D): their mean direction.
+
+    It falls to 0 when the targets collapse, so a loss says something only relative to it.
+    """
+    directions = nn.functional.normalize(targets.float(), dim=-1)
+    return 2 - 2 * directions.mean(dim=0).norm()

@@ -1,0 +1,8 @@
+"""Training: one loop for every pretext task and for fine-tuning, with exact resume."""
+
+from .finetune import finetune
+from .pretrain import pretrain
+from .stop import Unfinished
+from .throughput import measure_throughput
+
+__all__ = ["Unfinished", "finetune", "measure_throughput", "pretrain"]

@@ -1,0 +1,83 @@
+"""Several processes as one: a constant global batch, shared decisions, averaged numbers."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+WAIT = timedelta(hours=4)  # the first process validates while the others wait
+
+
+def join() -> None:
+    """Join the process group that torch.distributed.run has announced."""
+    gpus = "cpu:gloo,cuda:nccl"
+    dist.init_process_group(gpus if torch.cuda.is_available() else "gloo", timeout=WAIT)
+
+
+def rank() -> int:
+    """Number of this process, 0 for the first or only one."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def local_rank() -> int:
+    """Number of this process on its host, which is the number of its GPU."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def world() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def any_process(flag: bool) -> bool:
+    """Whether the flag is raised in any process; all get the same answer, no GPU is waited for."""
+    if world() == 1:
+        return flag
+    shared = torch.tensor([float(flag)])
+    dist.all_reduce(shared)
+    return bool(shared.item() > 0)
+
+
+def mean(values: Tensor) -> Tensor:
+    """Mean of a tensor over the processes."""
+    if world() == 1:
+        return values
+    shared = values.clone()
+    dist.all_reduce(shared)
+    return shared / world()
+
+
+def from_first(content: object) -> object:
+    """What the first process passes, in all of them."""
+    if world() == 1:
+        return content
+    box = [content]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+class Losses(nn.Module):
+    """A task as a module whose forward pass is its losses: what DDP averages gradients of."""
+
+    def __init__(self, task: nn.Module) -> None:
+        super().__init__()
+        self.task = task
+
+    def forward(self, batch: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
+        return self.task.losses(batch, seed)
+
+
+def share_gradients(task: nn.Module, device: torch.device) -> nn.Module:
+    """Wrap a task so that a backward pass averages gradients over the processes.
+
+    Every parameter that takes a gradient must get one: a task freezes what its loss leaves unused.
+    """
+    losses = Losses(task)
+    if world() == 1:
+        return losses
+    return DistributedDataParallel(losses, device_ids=[device] if device.type == "cuda" else None)

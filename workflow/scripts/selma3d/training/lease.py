@@ -1,0 +1,172 @@
+"""One trainer at a time in a folder of checkpoints, also across hosts and after crashes.
+
+File locks alone are not safe on network file systems. The owner writes its name into `lease.json`
+and a heartbeat beside it every few seconds. Another trainer takes the lease over when the owner is
+a dead process of the same host, or when the heartbeat has stood still while it watched (clocks of
+two hosts are never compared). An owner that was only suspended finds out before its next save.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from pathlib import Path
+from types import TracebackType
+
+from ..atomic import publish
+from ..errors import InputError
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 5.0
+STALE_S = 40.0  # eight heartbeats; longer than the attribute cache of common network file systems
+
+
+class LeaseLostError(Exception):
+    """Another trainer has taken over while this one was suspended; it must not save."""
+
+
+class Lease:
+    """Ownership of `folder` for as long as the context lasts.
+
+    Waits up to `patience_s` for another owner, then raises InputError that names it.
+    """
+
+    def __init__(self, folder: str | Path, *, patience_s: float = 60.0) -> None:
+        self._path = Path(folder) / "lease.json"
+        self._beats = Path(folder) / "lease.heartbeat"
+        self._patience_s = patience_s
+        self._token = uuid.uuid4().hex
+        self._ended = threading.Event()
+
+    def __enter__(self) -> Lease:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._acquire()
+        self._beat()
+        self._thread = threading.Thread(target=self._keep_beating, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        if _read(self._path).get("token") == self._token:
+            self._beats.unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """Raise LeaseLostError if another trainer owns the folder by now."""
+        owner = _read(self._path)
+        if owner.get("token") != self._token:
+            raise LeaseLostError(
+                f"{self._path}: taken over by {_name(owner)}; nothing more is saved"
+            )
+
+    def _acquire(self) -> None:
+        watched_since = time.monotonic()
+        unchanged_since, last_beat = watched_since, self._heartbeat()
+        while not self._create():
+            owner = _read(self._path)
+            now = time.monotonic()
+            if self._heartbeat() != last_beat:
+                unchanged_since, last_beat = now, self._heartbeat()
+            if _is_dead_here(owner) or now - unchanged_since > STALE_S:
+                log.warning("%s: taking over from %s, which is dead", self._path, _name(owner))
+                self._replace()
+                return
+            if now - watched_since > self._patience_s:
+                raise InputError(
+                    f"{self._path.parent}: expected no other trainer, found {_name(owner)} "
+                    "(wait for it or cancel it, then start again)"
+                )
+            time.sleep(0.2)
+
+    def _record(self) -> str:
+        return json.dumps(
+            {
+                "token": self._token,
+                "host": socket.gethostname(),
+                "processes": _process_space(),
+                "pid": os.getpid(),
+                "started": _start_of(os.getpid()),
+                "job": os.environ.get("SLURM_JOB_ID", ""),
+                "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+            }
+        )
+
+    def _create(self) -> bool:
+        """Link a complete record to the lease's name: succeeds for one process only."""
+        record = self._path.with_name(f".lease.{self._token}")
+        record.write_text(self._record())
+        try:
+            os.link(record, self._path)
+        except FileExistsError:
+            return False
+        finally:
+            record.unlink()
+        return True
+
+    def _replace(self) -> None:
+        """Overwrite a dead owner's record; of several that do so at once the last one stays."""
+        with publish(self._path) as temporary:
+            temporary.write_text(self._record())
+        time.sleep(1.0)
+        self.check()
+
+    def _keep_beating(self) -> None:
+        while not self._ended.wait(HEARTBEAT_S):
+            if _read(self._path).get("token") == self._token:
+                self._beat()
+
+    def _beat(self) -> None:
+        self._beats.write_text(f"{self._token} {time.time()}")
+
+    def _heartbeat(self) -> str:
+        try:
+            return self._beats.read_text()
+        except FileNotFoundError:
+            return ""
+
+
+def _read(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+
+
+def _name(owner: dict) -> str:
+    job = f", SLURM job {owner['job']}" if owner.get("job") else ""
+    return (
+        f"process {owner.get('pid', '?')} on {owner.get('host', '?')}{job}, "
+        f"training since {owner.get('since', '?')}"
+    )
+
+
+def _start_of(pid: int) -> str:
+    """The kernel's start time of a process: tells it from a later one with the same number."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _process_space() -> str:
+    """Identity of the numbering of processes, which containers of one host don't share."""
+    return str(Path("/proc/self/ns/pid").readlink())
+
+
+def _is_dead_here(owner: dict) -> bool:
+    if (owner.get("host"), owner.get("processes")) != (socket.gethostname(), _process_space()):
+        return False
+    return _start_of(owner["pid"]) != owner["started"]

@@ -1,0 +1,72 @@
+"""Sliding windows: where they lie in an image and how their predictions are blended.
+
+The grid and the weights are MONAI's, so that an image that is segmented block by block gets what
+`monai.inferers.sliding_window_inference` gives for the whole of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from monai.data.utils import compute_importance_map, dense_patch_slices
+from monai.inferers import sliding_window_inference
+from torch import Tensor
+
+Size = tuple[int, int, int]
+
+
+def window_starts(length: int, window: int, overlap: float) -> list[int]:
+    """First voxel of each window along an axis of `length` >= `window` voxels, ascending.
+
+    Windows are `window * (1 - overlap)` apart; the last one is moved back to end with the axis.
+    """
+    step = window if length == window else max(1, int(window * (1 - overlap)))
+    windows = dense_patch_slices((length,), (window,), (step,), return_slice=False)
+    return [int(start) for ((start, _),) in windows]
+
+
+def window_weights(window: Size) -> Tensor:
+    """Gaussian weights (Z,Y,X) of a window's voxels: sd an eighth of the window, at least 0.001."""
+    return compute_importance_map(window, mode="gaussian", sigma_scale=0.125)
+
+
+def slide(
+    image: Tensor,
+    window: Size,
+    predict: Callable[[Tensor], Tensor],
+    *,
+    overlap: float,
+    batch: int,
+    device: torch.device,
+) -> Tensor:
+    """Blend `predict` of all windows of an image (1,1,Z,Y,X) in memory; float32, on the CPU.
+
+    Images smaller than the window are padded by reflection and cropped back.
+    """
+    blended = sliding_window_inference(
+        pad_to_window(image, window),
+        window,
+        batch,
+        predict,
+        overlap=overlap,
+        mode="gaussian",
+        sw_device=device,
+        device="cpu",
+    )
+    return blended[:, :, : image.shape[2], : image.shape[3], : image.shape[4]].float()
+
+
+def pad_to_window(image: Tensor, window: Sequence[int]) -> Tensor:
+    """Pad (1,1,Z,Y,X) by reflection at the far ends up to `window`.
+
+    Reflection needs an index map, since torch's own refuses a pad as wide as the image.
+    """
+    for axis, wanted in zip((2, 3, 4), window, strict=True):
+        length = image.shape[axis]
+        if length < wanted:
+            period = max(1, 2 * length - 2)
+            position = torch.arange(wanted) % period
+            mirrored = torch.where(position < length, position, period - position)
+            image = image.index_select(axis, mirrored)
+    return image
