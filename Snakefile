@@ -29,6 +29,7 @@ if not config["partial"]:
     include: "workflow/rules/pretrain.smk"
     include: "workflow/rules/finetune.smk"
     include: "workflow/rules/predict.smk"
+    include: "workflow/rules/foreign.smk"
 
     for name in OWN_RULES:
 

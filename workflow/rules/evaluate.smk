@@ -27,3 +27,26 @@ rule score:
         tracks=config["tracks"],
     script:
         "../scripts/score.py"
+
+
+rule metrics_json:
+    """A run's scores on a structure in the form of the organisers' metrics.json."""
+    input:
+        scores="<judged>/scores/{method}/{structure}.tsv",
+    output:
+        metrics="<judged>/metrics/{method}/{structure}/{run}.json",
+    log:
+        "<logs>/metrics_json/{method}/{structure}/{run}.log",
+    benchmark:
+        "<benchmarks>/metrics_json/{method}/{structure}/{run}.tsv"
+    wildcard_constraints:
+        run=rf"default|{TRAINED_RUN}(?:-one)?",
+    conda:
+        "../envs/selma3d.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        profile=CHALLENGE.edition["metric_profile"],
+    script:
+        "../scripts/metrics_json.py"

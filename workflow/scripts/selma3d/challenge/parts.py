@@ -48,16 +48,20 @@ class Target:
 
 @dataclass(frozen=True)
 class Method:
-    """One file of config/methods: a recipe for the generic rules, or a rule of its own."""
+    """One file of config/methods: a recipe, a rule of its own, or masks that someone else made."""
 
     name: str
     file: Path
     settings: dict[str, Any] = field(repr=False)
-    recipe: dict[str, Any] = field(repr=False)  # with the size's overrides applied; {} for a rule
+    recipe: dict[str, Any] = field(repr=False)  # with the size's overrides applied; {} if there is none
 
     @property
     def is_recipe(self) -> bool:
         return self.settings["kind"] == "recipe"
+
+    @property
+    def is_foreign(self) -> bool:
+        return self.settings["kind"] == "foreign"
 
     @property
     def pretexts(self) -> tuple[str, ...]:

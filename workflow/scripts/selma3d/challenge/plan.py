@@ -203,6 +203,15 @@ class Challenge:
     def recipes(self) -> tuple[str, ...]:
         return tuple(name for name, method in self.methods.items() if method.is_recipe)
 
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Methods whose masks someone else made."""
+        return tuple(name for name, method in self.methods.items() if method.is_foreign)
+
+    def foreign_predictions(self, method: str) -> Path:
+        """The folder or predictions.json that a foreign method's masks are in."""
+        return self.root / Path(self.methods[method].settings["settings"]["predictions"]).expanduser()
+
     def inits(self, method: str) -> tuple[str, ...]:
         """How a recipe's models start: controls and pretexts that the config admits."""
         admitted = self.config["inits"]
@@ -301,7 +310,7 @@ class Challenge:
 
     def rule_file(self, method: str) -> Path | None:
         """The rules that a method brings: beside the generic ones, or beside its method file."""
-        if self.methods[method].is_recipe:
+        if self.methods[method].is_recipe or self.methods[method].is_foreign:
             return None
         places = [
             self.root / "workflow" / "rules" / "methods" / f"{method}.smk",
@@ -369,6 +378,8 @@ class Challenge:
         schema.check(settings, "method", file)
         if settings["name"] != name:
             raise InputError(f"{file}: name: expected {name!r}, found {settings['name']!r}")
+        if settings["kind"] == "foreign":
+            return Method(name, file, settings | {"runs": "default"}, {})
         if settings["kind"] == "rule":
             return Method(name, file, settings, {})
         size = self.config["size"]

@@ -20,6 +20,7 @@ Panels = dict[tuple[str, str], Axes]
 
 MANY = 12  # rows; with more, they are set closer
 LABEL_WIDTH = 26  # characters of a row's label before it is broken
+TITLE_WIDTH = 40  # characters of a band's title; a longer one would push the panels apart
 AXIS_MM = 15.0  # title, tick labels and axis label of a panel
 
 
@@ -95,8 +96,14 @@ def title_bands(panels: Panels, looks: Looks, specimens: pd.Series) -> None:
     titled: set[str] = set()
     for (structure, _), axes in panels.items():
         if structure not in titled:
-            axes.set_title(f"{looks.structure(structure)} · {number_of(specimens[structure])}")
+            axes.set_title(band_title(looks, structure, number_of(specimens[structure])))
             titled.add(structure)
+
+
+def band_title(looks: Looks, structure: str, extent: str) -> str:
+    """A structure's title and what was scored of it, on two lines where one would be long."""
+    title = f"{looks.structure(structure)} · {extent}"
+    return title if len(title) <= TITLE_WIDTH else title.replace(" · ", "\n")
 
 
 def number_of(specimens: int) -> str:

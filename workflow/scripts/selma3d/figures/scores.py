@@ -46,7 +46,7 @@ def draw_scores(tables: Mapping[str, pd.DataFrame], looks: Looks) -> Figure:
         facets.scale_values(axes, metric, chosen["value"])
     for structure, group in cases.groupby("structure", sort=False):
         first = next(axes for (name, _), axes in panels.items() if name == structure)
-        first.set_title(f"{looks.structure(structure)} · {_extent(group)}")
+        first.set_title(facets.band_title(looks, structure, _extent(group)))
     _explain(figure, cases)
     return figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -58,7 +59,13 @@ class PredictionWriter:
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
 
-    def add(self, case: str, mask: np.ndarray, probability: np.ndarray | None = None) -> None:
+    def add(
+        self,
+        case: str,
+        mask: np.ndarray,
+        probability: np.ndarray | None = None,
+        provenance: Mapping[str, str | int] | None = None,
+    ) -> None:
         """Add one case: `mask` (Z,Y,X) of 0 and 1 or bool, `probability` (Z,Y,X) in [0,1]."""
         if mask.ndim != 3 or not np.isin(np.unique(mask), (0, 1)).all():
             raise InputError(
@@ -69,3 +76,4 @@ class PredictionWriter:
         write_array(group, "mask", mask.astype(np.uint8))
         if probability is not None:
             write_array(group, "probability", probability.astype(np.float16))
+        group.attrs.update(provenance or {})

@@ -1,0 +1,33 @@
+"""Rule foreign: masks that someone else made -> predictions of the test cases."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d.foreign import convert_foreign
+from selma3d.volumes import read_index
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    convert_foreign(
+        Path(snakemake.params.predictions),
+        Path(snakemake.input.cases),
+        Path(snakemake.output.predictions),
+        method=snakemake.wildcards.method,
+        structure=snakemake.wildcards.structure,
+        structures=snakemake.params.structures,
+        cases_of_others={
+            Path(index).parent.name: list(read_index(index)["id"])
+            for index in snakemake.input.others
+        },
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

@@ -1,0 +1,26 @@
+"""Rule metrics_json: a run's scores -> the organisers' metrics.json."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d.metrics_json import write_metrics_json
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    write_metrics_json(
+        Path(snakemake.input.scores),
+        snakemake.wildcards.run,
+        snakemake.params.profile,
+        Path(snakemake.output.metrics),
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()
