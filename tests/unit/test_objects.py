@@ -78,6 +78,12 @@ def test_rows_of_a_plane_do_not_touch_where_one_ends_and_the_next_begins() -> No
     assert stitch(mask, edges=(4, 8, 8)).voxels.tolist() == [1, 1]
 
 
+def test_blocks_of_a_single_row_are_labelled() -> None:
+    mask = np.zeros((1, 1, 11), np.uint8)
+    mask[..., ::2] = 1
+    assert stitch(mask, edges=(1, 1, 7)).voxels.tolist() == [1] * 6
+
+
 def test_micrometres_need_a_voxel_size() -> None:
     mask = np.zeros((4, 4, 4), np.uint8)
     mask[1:3, 2, 2] = 1

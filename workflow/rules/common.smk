@@ -68,6 +68,25 @@ def cases_of(wildcards):
     )
 
 
+def cases_of_others(wildcards):
+    """Indexes of the other structures' cases: one predictions.json may hold masks of them all."""
+    own = CHALLENGE.structures[wildcards.structure].cases_of
+    cases = {CHALLENGE.structures[name].cases_of for name in CHALLENGE.scored}
+    return [f"<results>/data/{name}/cases.tsv" for name in sorted(cases - {own})]
+
+
+def foreign_masks(wildcards):
+    """The files that hold a foreign method's masks of a structure."""
+    # Every job reads this file, and the image formats take long to import.
+    from selma3d.foreign import sources
+
+    predictions = CHALLENGE.foreign_predictions(wildcards.method)
+    try:
+        return [str(path) for path in sources(predictions, wildcards.structure)]
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def predictions_of(wildcards):
     """Every prediction of a method for a structure that is asked for, or that exists so far."""
     runs = CHALLENGE.runs(wildcards.method, wildcards.structure)

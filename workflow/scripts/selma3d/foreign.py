@@ -167,7 +167,8 @@ def _by_case(
         if mask.name not in cases:
             if not elsewhere:
                 known = [*cases, *(case for ids in others.values() for case in ids)]
-                raise InputError(f"{mask.path}: expected a case, found {_unknown(mask.name, known)}")
+                hint = _unknown(mask.name, known)
+                raise InputError(f"{mask.path}: expected a case of {structure}, found {hint}")
             continue
         if elsewhere:
             raise InputError(

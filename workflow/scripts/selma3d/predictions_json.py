@@ -1,9 +1,9 @@
-"""Grand Challenge's `predictions.json`: which algorithm job saw which image, and where its mask is.
+"""Grand Challenge's `predictions.json`: which algorithm job saw which image, where its mask is.
 
-The file is a list of jobs: `pk`, `inputs` and `outputs`. Each of those lists values: an `image` with
-its `name`, and an `interface` (since 2025 a `socket`) with `slug` and `relative_path`. A job's mask
-lies at `<pk>/output/<relative_path>/`, one file, beside the predictions.json. Inferred: where
-`relative_path` is absent it is `images/<slug>`, as the platform names its image sockets.
+The file is a list of jobs: `pk`, `inputs` and `outputs`. Each of the latter lists values: an
+`image` with its `name`, and an `interface` (in 2026 a `socket`) with `slug` and `relative_path`. A
+job's mask lies at `<pk>/output/<relative_path>/`, one file, beside the predictions.json. Inferred:
+where `relative_path` is absent it is `images/<slug>`, as the platform names its image sockets.
 Source of the form: the organisers' public evaluation code of 2024 and 2026.
 """
 

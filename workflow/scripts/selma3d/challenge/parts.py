@@ -53,7 +53,7 @@ class Method:
     name: str
     file: Path
     settings: dict[str, Any] = field(repr=False)
-    recipe: dict[str, Any] = field(repr=False)  # with the size's overrides applied; {} if there is none
+    recipe: dict[str, Any] = field(repr=False)  # with the size's overrides applied; {} if none
 
     @property
     def is_recipe(self) -> bool:

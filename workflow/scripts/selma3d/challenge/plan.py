@@ -210,7 +210,8 @@ class Challenge:
 
     def foreign_predictions(self, method: str) -> Path:
         """The folder or predictions.json that a foreign method's masks are in."""
-        return self.root / Path(self.methods[method].settings["settings"]["predictions"]).expanduser()
+        predictions = self.methods[method].settings["settings"]["predictions"]
+        return self.root / Path(predictions).expanduser()
 
     def inits(self, method: str) -> tuple[str, ...]:
         """How a recipe's models start: controls and pretexts that the config admits."""

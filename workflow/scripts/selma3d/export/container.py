@@ -22,7 +22,8 @@ LIBRARY = Path(__file__).resolve().parent.parent
 # What the entry imports; everything else of the workflow stays out of the image.
 REQUIREMENTS = (
     "torch", "monai", "einops", "numpy", "scipy", "pandas", "h5py", "hdf5plugin", "tifffile",
-    "imagecodecs", "nibabel", "SimpleITK", "zarr", "connected-components-3d", "scikit-image",
+    "imagecodecs", "nibabel", "SimpleITK", "zarr", "connected-components-3d", "tensorboard",
+    "scikit-image",
 )  # fmt: skip
 DOCKERFILE = """\
 # Made by selma3d {version}. Build: docker build --tag METHOD .

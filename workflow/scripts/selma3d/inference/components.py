@@ -72,8 +72,9 @@ def label_blocks(mask: Image, edges: tuple[int, int, int] = (EDGE,) * 3) -> Iter
     """Label each block of a mask (Z,Y,X) that is read block by block."""
     first = 0
     for box in boxes(mask.shape, edges):
+        # Not with binary_image=True: cc3d 4.1.1 then fails on arrays of a single row.
         labels, count = cc3d.connected_components(
-            np.ascontiguousarray(mask[box]), connectivity=26, binary_image=True, return_N=True
+            np.ascontiguousarray(mask[box]), connectivity=26, return_N=True
         )
         yield Pieces(box, labels, first, count)
         first += count
