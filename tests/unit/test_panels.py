@@ -151,6 +151,18 @@ def test_panel_of_an_unscored_structure_says_so(
     assert "No case of cfos has been scored" in output.read_text()
 
 
+def test_case_that_an_entrant_lacks_is_drawn_as_missed_and_said_so(
+    files: tuple[Path, dict[str, Path]], tmp_path: Path
+) -> None:
+    cases, predictions = files
+    with PredictionWriter(predictions["unet"], "unet", "cfos", RUNS["unet"]) as writer:
+        writer.add("a", np.zeros((8, 16, 16), np.uint8))
+    table = scores({"a": 0.25, "b": 0.0, "c": 0.0})
+    output = tmp_path / "panel.svg"
+    figures.draw_panel("cfos", cases, {"": predictions["unet"]}, table, STYLES, {"svg": output})
+    assert "no prediction" in output.read_text()
+
+
 def test_panel_without_a_truth_is_refused(tmp_path: Path) -> None:
     cases, masks = tmp_path / "cases.h5", tmp_path / "unet.h5"
     with PatchWriter(cases, tmp_path / "cases.tsv", "cases") as writer:

@@ -205,8 +205,11 @@ def _cells(
     labels = truth.astype(np.uint8) * views.TRUTH
     yield _labelled("truth", "", values, labels, at, scale)
     for entry in entries:
-        score = wording.number(pick.scores.get(entry.entrant, np.nan), metric)
-        prediction = entry.masks.mask(pick.case)
+        if pick.case in entry.masks.ids:
+            score = wording.number(pick.scores.get(entry.entrant, np.nan), metric)
+            prediction = entry.masks.mask(pick.case)
+        else:
+            score, prediction = "no prediction", np.zeros_like(truth)
         yield _labelled(entry.label, score, values, views.errors(truth, prediction), at, scale)
 
 
