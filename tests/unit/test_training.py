@@ -285,7 +285,7 @@ def test_patch_without_a_mask_is_refused(images: Path, tmp_path: Path) -> None:
     index = pd.read_csv(tmp_path / "patches.tsv", sep="\t")
     index.loc[index["id"] == "p2", "labelled"] = 0
     index.to_csv(tmp_path / "patches.tsv", sep="\t", index=False)
-    with pytest.raises(InputError, match=r"expected a mask of each patch, none of \['p2'\]"):
+    with pytest.raises(InputError, match=r"expected patches with masks, found none of \['p2'\]"):
         training.finetune(**finetuning(tmp_path, tmp_path))
 
 

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 class Plan:
     """How a volume is segmented: windows, blocks, and what is written.
 
-    block: edge in voxels; memory follows it, about 40 bytes a voxel of a block and its halo.
+    block: edge in voxels; memory follows it and the window, not the volume.
     skip_air: leave out what the occupancy map says is air. probability: write it too, as float16.
     """
 
