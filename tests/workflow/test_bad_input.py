@@ -66,7 +66,7 @@ def test_a_fault_is_named_in_one_line_and_leaves_nothing_half_made(fault, archiv
     spoil(archive)
     workflow = Workflow(tmp_path)
     ran = workflow.run(
-        *("results/data/cfos/patches.h5", "--quiet", "rules"),
+        "results/data/cfos/patches.h5",
         archives={"phantom": {"kind": "local", "folder": str(archive)}},
     )
     assert ran.returncode != 0

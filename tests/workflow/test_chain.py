@@ -137,7 +137,7 @@ def test_a_changed_learning_rate_reruns_that_method_alone(copy):
 @pytest.fixture(scope="module")
 def again(tmp_path_factory) -> Workflow:
     workflow = Workflow(tmp_path_factory.mktemp("again"))
-    ran = workflow.run("results/ranking/per-type/leaderboard.tsv", "--quiet", "rules")
+    ran = workflow.run("results/ranking/per-type/leaderboard.tsv")
     assert ran.returncode == 0, ran.stderr[-4000:]
     return workflow
 

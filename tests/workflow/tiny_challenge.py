@@ -28,12 +28,11 @@ class Workflow:
         """Run Snakemake; the config is demo.yaml, tiny.yaml and what is given here."""
         given = self.folder / "given.yaml"
         given.write_text(yaml.safe_dump({"results": "results", **config}))
+        layers = [ROOT / "config" / "demo.yaml", HERE / "tiny.yaml", given]
         command = [
-            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-            *("--directory", str(self.folder), "--cores", "2"),
-            *("--configfile", str(ROOT / "config" / "demo.yaml"), str(HERE / "tiny.yaml")),
-            str(given),
-            *(arguments or ("--quiet", "rules")),
+            *(sys.executable, "-m", "snakemake", "--configfile", *map(str, layers)),
+            *("--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)),
+            *("--cores", "2", *(arguments or ("--quiet", "rules"))),
         ]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
         return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)

@@ -43,9 +43,9 @@ rule rank:
 
 
 rule cost:
-    """Sum time, GPU time and memory of each entrant's jobs."""
+    """Sum time, GPU time and memory of each entrant's jobs, once they are scored."""
     input:
-        scores=score_tables,
+        scores=lambda wildcards: ancient(score_tables(wildcards)),
     output:
         cost="<judged>/ranking/{track}/cost.tsv",
     log:
