@@ -47,3 +47,4 @@ rule all:
     default_target: True
     input:
         "<judged>/report.html",
+        [figure_files(form) for form in ("svg", "pdf", "png")],

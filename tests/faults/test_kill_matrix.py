@@ -75,8 +75,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 
 def progress(folder: Path) -> tuple[int, int]:
     """Steps that were computed and steps that are saved, in a folder without a trainer."""
-    reached = folder / "reached"
-    computed = struct.unpack("<q", reached.read_bytes())[0] if reached.exists() else 0
+    reached = (folder / "reached").read_bytes() if (folder / "reached").exists() else b""
+    computed = struct.unpack("<q", reached)[0] if reached else 0
     saved = [int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.pt")]
     return computed, max(saved, default=0)
 

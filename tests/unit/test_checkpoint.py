@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,17 @@ def test_dead_owner_on_this_host_is_taken_over(tmp_path: Path) -> None:
     (tmp_path / "lease.json").write_text(owner(pid=child.pid, started=started))
     with Lease(tmp_path, patience_s=0.3) as lease:
         lease.check()
+
+
+def test_dead_owner_that_nobody_has_waited_for_is_taken_over(tmp_path: Path) -> None:
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    child.start()
+    (tmp_path / "lease.json").write_text(owner(pid=child.pid, started=leases._start_of(child.pid)))
+    os.kill(child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+    with Lease(tmp_path, patience_s=0.3) as lease:
+        lease.check()
+    child.join()
 
 
 def test_process_that_only_has_the_dead_owners_number_is_no_owner(tmp_path: Path) -> None:

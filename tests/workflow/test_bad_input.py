@@ -44,7 +44,7 @@ FAULTS = {
         r"patchvolume_001.nii.gz: expected shape \(Z,Y,X\)",
     ),
     "2D": (
-        lambda a: rewrite(a / IMAGE, lambda image: image[..., 0]),
+        lambda a: rewrite(a / IMAGE, lambda image: np.squeeze(image)[..., 0]),
         "patchvolume_001_0000.nii.gz: expected",
     ),
     "NaN": (

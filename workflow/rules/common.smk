@@ -13,6 +13,7 @@ from snakemake.exceptions import WorkflowError
 from selma3d import wording
 from selma3d.challenge import Challenge, Run
 from selma3d.challenge.asked import encoders_of, expected_runs, models_of
+from selma3d.challenge.plan import ONE_MODEL
 from selma3d.challenge.run import CONTROLS, TRAINED_RUN
 from selma3d.errors import InputError
 
@@ -58,6 +59,15 @@ def volumes_of(group, suffix):
     return [
         f"<results>/data/{row['structure']}/volumes/{row['sample']}{suffix}"
         for row in CHALLENGE.volumes(group)
+    ]
+
+
+def splits_of(group):
+    """The splits of a pretraining group's structures: whose specimens are held out."""
+    return [
+        f"<results>/splits/{name}.tsv"
+        for name in CHALLENGE.structures_with_patches
+        if group in (CHALLENGE.structures[name].group, ONE_MODEL)
     ]
 
 

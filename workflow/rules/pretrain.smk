@@ -6,10 +6,7 @@ rule pretrain:
     input:
         volumes=lambda wildcards: ancient(volumes_of(wildcards.group, ".h5")),
         indexes=lambda wildcards: volumes_of(wildcards.group, ".tsv"),
-        splits=[
-            f"<results>/splits/{name}.tsv"
-            for name in CHALLENGE.structures_with_patches
-        ],
+        splits=lambda wildcards: ancient(splits_of(wildcards.group)),
     output:
         encoder="<results>/encoders/{method}/{group}/{pretext}-s{seed}.pt",
         history="<results>/encoders/{method}/{group}/{pretext}-s{seed}.tsv",

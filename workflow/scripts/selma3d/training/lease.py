@@ -154,11 +154,12 @@ def _name(owner: dict) -> str:
 
 
 def _start_of(pid: int) -> str:
-    """The kernel's start time of a process: tells it from a later one with the same number."""
+    """The kernel's start time of a living process: tells it from a later one of the same number."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return ""
+    return "" if fields[0] in "ZX" else fields[19]  # a zombie has ended, if nobody has noticed yet
 
 
 def _process_space() -> str:
