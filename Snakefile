@@ -30,12 +30,10 @@ if not config["partial"]:
     include: "workflow/rules/finetune.smk"
     include: "workflow/rules/predict.smk"
     include: "workflow/rules/foreign.smk"
-
-    for name in OWN_RULES:
-
-        include: OWN_RULES[name]
+    include: "workflow/rules/methods.smk"
 
 
+include: "workflow/rules/asked.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/exhibits.smk"
 include: "workflow/rules/rank.smk"

@@ -69,6 +69,7 @@ def write(
         "overview_figures": [],
         "provenance": {"commit": "0123abc", "versions": {"python": "3.11"}},
         "partial": [],
+        "left_out": [],
         "caveats": [HELD_OUT],
         "styles": STYLES,
     }

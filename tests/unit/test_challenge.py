@@ -157,15 +157,3 @@ def test_every_key_of_the_configuration_is_explained(repository):
         assert f"`{key}`" in explained, key
         for inner in value if isinstance(value, dict) else ():
             assert f"`{key}.{inner}`" in explained, f"{key}.{inner}"
-
-
-def test_a_rule_method_without_its_rule_file_is_named(repository, full, tmp_path):
-    text = (repository / "config" / "methods" / "threshold.yaml").read_text()
-    (tmp_path / "mine.yaml").write_text(text.replace("name: threshold", "name: mine"))
-    challenge = Challenge(full | {"method_folders": [str(tmp_path)]}, repository)
-    with pytest.raises(
-        InputError, match=r"mine.yaml: kind: rule needs workflow/rules/methods/mine.smk"
-    ):
-        challenge.rule_file("mine")
-    (tmp_path / "mine.smk").write_text("")
-    assert challenge.rule_file("mine") == tmp_path / "mine.smk"

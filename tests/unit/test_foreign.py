@@ -366,14 +366,14 @@ def test_a_foreign_method_needs_no_rule_and_has_one_run(repository, tmp_path):
     challenge = foreign_challenge(repository, tmp_path)
     assert challenge.foreign == ("team",)
     assert challenge.foreign_predictions("team") == Path("/submitted")
-    assert challenge.rule_file("team") is None
+    assert challenge.methods["team"].rules is None
     assert "team" not in challenge.recipes
     runs = expected_runs(challenge)
     assert set(runs.loc[runs["method"] == "team", "run"]) == {"default"}
 
 
 def test_foreign_results_of_no_place_are_refused(repository, tmp_path):
-    with pytest.raises(InputError, match=r"team.yaml: settings: expected the key 'predictions'"):
-        _ = foreign_challenge(repository, tmp_path, settings={}).methods
-    with pytest.raises(InputError, match=r"team.yaml: runs: "):
-        _ = foreign_challenge(repository, tmp_path, runs="grid").methods
+    [method] = foreign_challenge(repository, tmp_path, settings={}).left_out
+    assert "team.yaml: settings: expected the key 'predictions'" in method.reason
+    [method] = foreign_challenge(repository, tmp_path, runs="grid").left_out
+    assert "team.yaml: runs: " in method.reason

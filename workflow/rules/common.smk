@@ -21,15 +21,10 @@ try:
     CHALLENGE = Challenge(config, Path(workflow.basedir))
     METHODS = CHALLENGE.methods
     TARGETS = CHALLENGE.targets
-    EXPECTED = expected_runs(CHALLENGE)
+    CHALLENGE.structures
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-OWN_RULES = {
-    name: file
-    for name, file in ((m, CHALLENGE.rule_file(m)) for m in METHODS)
-    if file is not None
-}
 # What is ranked: everything that is asked for, or with `partial: true` what is finished so far.
 JUDGED = f"{config['results']}/partial" if config["partial"] else config["results"]
 
@@ -93,8 +88,8 @@ def foreign_masks(wildcards):
     predictions = CHALLENGE.foreign_predictions(wildcards.method)
     try:
         return [str(path) for path in sources(predictions, wildcards.structure)]
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    except InputError:
+        return []  # the job finds the same fault and fails by itself; others go on
 
 
 def predictions_of(wildcards):
@@ -113,14 +108,26 @@ def predictions_of(wildcards):
     return [f"<results>/{path}" for path in paths]
 
 
+def checks_of(wildcards):
+    """The checks of what a method's own rule writes; the generic rules write what they should."""
+    if config["partial"] or not METHODS[wildcards.method].rules:
+        return []
+    runs = CHALLENGE.runs(wildcards.method, wildcards.structure)
+    folder = f"<results>/checks/{wildcards.method}/{wildcards.structure}"
+    return [f"{folder}/{run.name}.tsv" for run in runs]
+
+
 def score_tables(wildcards):
     """Score tables of all methods; of a partial challenge, those with any prediction yet."""
-    pairs = EXPECTED.drop_duplicates(["method", "structure"])[
-        ["method", "structure"]
-    ].values
+    return [f"<judged>/scores/{table}.tsv" for table in scored_tables()]
+
+
+def scored_tables():
+    """<method>/<structure> of everything that is scored."""
+    pairs = EXPECTED.drop_duplicates(["method", "structure"])
     return [
-        f"<judged>/scores/{method}/{structure}.tsv"
-        for method, structure in pairs
+        f"{method}/{structure}"
+        for method, structure in zip(pairs["method"], pairs["structure"])
         if not config["partial"] or finished_runs(method, structure)
     ]
 
@@ -165,24 +172,6 @@ RANKING_TABLES = [
     "profile_places",
     "missing",
 ]
-
-STYLES = {
-    name: {
-        "title": m.settings["title"],
-        "colour": m.settings["colour"],
-        "kind": m.settings["kind"],
-    }
-    for name, m in METHODS.items()
-}
-# What every figure and table states besides its content.
-SHOWN = {
-    "styles": STYLES,
-    "titles": {
-        name: spec["title"] for name, spec in CHALLENGE.edition["structures"].items()
-    },
-    "partial": missing_runs() if config["partial"] else None,
-    "note": CHALLENGE.note,
-}
 
 
 def volume_row(wildcards):

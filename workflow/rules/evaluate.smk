@@ -1,4 +1,28 @@
-"""Scores: every prediction of a method on a structure, against the truth."""
+"""Scores: every prediction of a method on a structure, checked and compared with the truth."""
+
+
+rule check:
+    """Check what a method's own rule has written as soon as it is there: masks of all cases."""
+    input:
+        cases=cases_of,
+        predictions="<results>/predictions/{method}/{structure}/{run}.h5",
+    output:
+        checked="<results>/checks/{method}/{structure}/{run}.tsv",
+    log:
+        "<logs>/check/{method}/{structure}/{run}.log",
+    benchmark:
+        "<benchmarks>/check/{method}/{structure}/{run}.tsv"
+    wildcard_constraints:
+        run=rf"default|{TRAINED_RUN}(?:-one)?",
+    conda:
+        "../envs/selma3d.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        complete=lambda wildcards: not METHODS[wildcards.method].is_foreign,
+    script:
+        "../scripts/check.py"
 
 
 rule score:
@@ -6,8 +30,10 @@ rule score:
     input:
         cases=cases_of,
         predictions=predictions_of,
+        checked=checks_of,
     output:
         scores="<judged>/scores/{method}/{structure}.tsv",
+        faults="<judged>/checks/{method}/{structure}.tsv",
     log:
         "<logs>/score/{method}/{structure}.log",
     benchmark:
@@ -25,6 +51,8 @@ rule score:
             wildcards.structure
         ].description,
         tracks=config["tracks"],
+        complete=lambda wildcards: not METHODS[wildcards.method].is_foreign,
+        partial=config["partial"],
     script:
         "../scripts/score.py"
 

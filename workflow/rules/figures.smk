@@ -145,6 +145,7 @@ rule report:
         shown=expand(
             "<judged>/tables/{track}/{table}.tsv", track=config["tracks"], table=TABLES
         ),
+        faults=[f"<judged>/checks/{table}.tsv" for table in scored_tables()],
         splits=[
             f"<results>/splits/{name}.tsv"
             for name in CHALLENGE.structures_with_patches
@@ -164,6 +165,7 @@ rule report:
         edition=CHALLENGE.edition,
         config=config,
         unscored=CHALLENGE.unscored,
+        left_out=NOT_TAKING_PART,
         shown=SHOWN,
     script:
         "../scripts/report.py"

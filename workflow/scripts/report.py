@@ -57,7 +57,8 @@ def main() -> None:
             **{package: version(package) for package in PACKAGES},
             "configuration": params.config,
         },
-        partial=params.shown["partial"] or [],
+        partial=[*(params.shown["partial"] or []), *faults()],
+        left_out=params.left_out,
         caveats=caveats(),
         styles=params.shown["styles"],
     )
@@ -78,6 +79,16 @@ def described(path: Path) -> dict[str, Any]:
         caption, category = FIGURES[name].caption, FIGURES[name].category
     track = "" if track == "training" else track
     return {"name": name, "track": track, "path": path, "caption": caption, "category": category}
+
+
+def faults() -> list[str]:
+    """Runs that a partial challenge could not score, and why."""
+    tables = [pd.read_csv(path, sep="\t", dtype=str) for path in snakemake.input.faults]
+    return [
+        f"{row.method}, {row.structure}: {row.run} not scored: {row.fault}"
+        for table in tables
+        for row in table.itertuples()
+    ]
 
 
 def caveats() -> list[str]:

@@ -1,10 +1,15 @@
 """Rule score: test cases and all predictions of a method for them -> one score table."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from job import running
 from selma3d.atomic import write_table
+from selma3d.contract import faults_of_runs
+from selma3d.errors import InputError
 from selma3d.scoring import score_predictions
 
 if TYPE_CHECKING:
@@ -14,11 +19,18 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    params = snakemake.params
+    params, method = snakemake.params, snakemake.wildcards.method
+    predictions, cases = snakemake.input.predictions, Path(snakemake.input.cases)
+    faults = faults_of_runs(predictions, cases, complete=params.complete)
+    if faults and not params.partial:
+        more = f"; {len(faults) - 1} more runs have faults" if len(faults) > 1 else ""
+        raise InputError(f"{next(iter(faults.values()))}{more}")
+    for fault in faults.values():
+        logging.error("not scored: %s", fault)
     scores = score_predictions(
-        Path(snakemake.input.cases),
-        [(Path(path).stem, Path(path)) for path in snakemake.input.predictions],
-        method=snakemake.wildcards.method,
+        cases,
+        [(Path(path).stem, Path(path)) for path in predictions if Path(path).stem not in faults],
+        method=method,
         edition=params.edition,
         phase=params.phase,
         profile=params.profile,
@@ -26,6 +38,10 @@ def main() -> None:
         **params.structure,
     )
     write_table(scores, snakemake.output.scores)
+    rows = [(method, params.structure["structure"], run, fault) for run, fault in faults.items()]
+    write_table(
+        pd.DataFrame(rows, columns=["method", "structure", "run", "fault"]), snakemake.output.faults
+    )
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ class Method:
     file: Path
     settings: dict[str, Any] = field(repr=False)
     recipe: dict[str, Any] = field(repr=False)  # with the size's overrides applied; {} if none
+    rules: Path | None = None  # the .smk file that a method of kind rule brings
 
     @property
     def is_recipe(self) -> bool:

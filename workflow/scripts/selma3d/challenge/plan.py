@@ -5,7 +5,6 @@ The workflow asks this module what there is to make; it holds no paths of result
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from ..errors import InputError
 from . import schema
+from .methods import LeftOut, Selection, select_methods
 from .parts import Method, Structure, Target, layer
 from .run import CONTROLS, Run
 from .samples import read_samples
@@ -174,30 +174,31 @@ class Challenge:
         return targets
 
     @cached_property
+    def _selection(self) -> Selection:
+        return select_methods(self.config, self.root)
+
+    @property
     def methods(self) -> dict[str, Method]:
         """Methods in force by name: every file of config/methods, or those that config names."""
-        folders = [
-            self.root / "config" / "methods",
-            *(self.root / Path(folder).expanduser() for folder in self.config["method_folders"]),
-        ]
-        files: dict[str, Path] = {}
-        for file in (f for folder in folders for f in sorted(folder.glob("*.yaml"))):
-            if file.stem in files:
-                raise InputError(
-                    f"{file}: method {file.stem!r} exists already in {files[file.stem]}"
-                )
-            files[file.stem] = file
-        chosen = self.config["methods"]
-        for name in [] if chosen == "all" else chosen:
-            if name not in files:
-                near = difflib.get_close_matches(name, files, n=1)
-                hint = f", did you mean {near[0]!r}?" if near else f" (known: {', '.join(files)})"
-                raise InputError(f"config: methods: no method {name!r}{hint}")
-        return {
-            name: self._method(name, file)
-            for name, file in files.items()
-            if chosen == "all" or name in chosen
-        }
+        return self._selection.methods
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """Methods that cannot take part, and why."""
+        return self._selection.left_out
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Go on without a method whose fault showed only after its file had been read."""
+        del self.methods[name]
+        self.left_out.append(LeftOut(name, reason))
+
+    def check_asked_for(self) -> None:
+        """Raise InputError where the config names a method that cannot take part."""
+        for left_out in self.left_out:
+            if self.config["methods"] != "all":
+                raise InputError(f"{left_out.reason} (config: methods names {left_out.name!r})")
+        if not self.methods:
+            raise InputError("config: methods: expected some that can take part, found none")
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -309,21 +310,6 @@ class Challenge:
             "pretraining_steps": max(steps, default=0),  # what `scratch-long` trains in addition
         }
 
-    def rule_file(self, method: str) -> Path | None:
-        """The rules that a method brings: beside the generic ones, or beside its method file."""
-        if self.methods[method].is_recipe or self.methods[method].is_foreign:
-            return None
-        places = [
-            self.root / "workflow" / "rules" / "methods" / f"{method}.smk",
-            self.methods[method].file.with_suffix(".smk"),
-        ]
-        for place in places:
-            if place.exists():
-                return place
-        raise InputError(
-            f"{self.methods[method].file}: kind: rule needs {places[0].relative_to(self.root)}"
-        )
-
     # -- checks -------------------------------------------------------------------------------
 
     def _cases_by_structure(self) -> dict[str, dict[str, str]]:
@@ -373,21 +359,6 @@ class Challenge:
             for left_out in target.learns
             if f"{left_out}-unseen" in self.scored
         }
-
-    def _method(self, name: str, file: Path) -> Method:
-        settings = schema.load_yaml(file)
-        schema.check(settings, "method", file)
-        if settings["name"] != name:
-            raise InputError(f"{file}: name: expected {name!r}, found {settings['name']!r}")
-        if settings["kind"] == "foreign":
-            return Method(name, file, settings | {"runs": "default"}, {})
-        if settings["kind"] == "rule":
-            return Method(name, file, settings, {})
-        size = self.config["size"]
-        recipe = layer(settings["recipe"]["production"], settings["recipe"].get(size, {}))
-        recipe = layer(recipe, self.config["recipe_overrides"].get(name, {}))
-        schema.check(recipe, "recipe", f"{file}, recipe at size {size}")
-        return Method(name, file, settings, recipe)
 
     def _check_structure(self, structure: Structure) -> None:
         where = f"{self._edition_file}: structures.{structure.name}"

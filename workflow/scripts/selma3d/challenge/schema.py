@@ -22,6 +22,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file{_nearest_file(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected YAML, found a file not to be read: {error}") from None
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
         raise InputError(f"{path}: expected YAML, found a syntax error: {problem}") from None

@@ -46,6 +46,7 @@ def write_report(
     overview_figures: Sequence[Mapping[str, Any]],
     provenance: Mapping[str, Any],
     partial: Sequence[str],
+    left_out: Sequence[str],
     caveats: Sequence[str],
     styles: Styles,
 ) -> None:
@@ -55,7 +56,8 @@ def write_report(
     figures: {name, track, path (svg or png), caption, category} each; track may be empty.
     overview_figures: looks at the data, the same keys. table_files: {name, track, paths {form:
     path}} each. provenance: commit, versions, config, anything else worth keeping.
-    partial: what is missing, empty when nothing is. caveats: what the workflow knows and the tables
+    partial: what is missing, empty when nothing is. left_out: methods that do not take part, and
+    why. caveats: what the workflow knows and the tables
     do not (held-out split, synthetic images, unknown voxel sizes).
     Raises InputError for a figure that cannot be read.
     """
@@ -73,6 +75,7 @@ def write_report(
         style=(TEMPLATES / "report.css").read_text(),
         edition=edition,
         partial=list(partial),
+        left_out=list(left_out),
         tracks=[
             _track(name, tables, numbered, styles, titles)
             for name, tables in tables_by_track.items()

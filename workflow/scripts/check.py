@@ -1,0 +1,27 @@
+"""Rule check: predictions and test cases -> a table of what was checked, or what to mend."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d.atomic import write_table
+from selma3d.contract import check_predictions
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    checked = check_predictions(
+        Path(snakemake.input.predictions),
+        Path(snakemake.input.cases),
+        complete=snakemake.params.complete,
+    )
+    write_table(checked, snakemake.output.checked)
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()
