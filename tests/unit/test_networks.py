@@ -206,7 +206,10 @@ def test_the_complete_spec_rebuilds_the_network_and_survives_a_safe_load(name: s
         ({"name": "unet", "channels": 16}, "channels: expected a list.*found 16"),
         ({"name": "unet", "channels": [4, True]}, "channels: expected a list, each an integer"),
         ({"name": "unet", "channels": [4, 8, 16, 0]}, "at least 1, found"),
-        ({"name": "unet", "norm": "batch"}, "norm: expected one of instance, group, found 'batch'"),
+        (
+            {"name": "unet", "norm": "batch"},
+            "norm: expected one of instance, group, channel",
+        ),
         ({"name": "unet", "channels": [4, 8]}, "channels, strides: expected"),
         ({"name": "unet", "channels": [4, 8], "strides": [2], "norm": "group"}, "multiples of 8"),
         ({"name": "dynunet", "strides": [2, 2, 2, 2]}, "a first stride of 1"),
@@ -229,3 +232,21 @@ def test_a_window_must_suit_the_network() -> None:
     for window in [(10, 8, 8), (4, 4, 4), (0, 8, 8)]:
         with pytest.raises(InputError, match="window: expected multiples of 4"):
             network.check_window(window, "window")
+
+
+@pytest.mark.parametrize("name", ["unet", "dynunet", "segresnet"])
+def test_channel_norm_makes_a_voxel_independent_of_what_is_far_away(name: str) -> None:
+    # Small enough a receptive field that the far corner lies outside it.
+    spec = {
+        "unet": {"channels": [4, 8], "strides": [2]},
+        "dynunet": {"channels": [4, 8, 8], "strides": [1, 2, 2], "kernels": [1, 1, 1]},
+        "segresnet": {"channels": 8, "blocks_down": [1, 1], "blocks_up": [1]},
+    }[name]
+    torch.manual_seed(0)
+    network = networks.build({"name": name, "norm": "channel"} | spec).eval()
+    image = torch.rand(1, 1, 48, 48, 48)
+    other = image.clone()
+    other[..., 40:, 40:, 40:] += 100
+    with torch.no_grad():
+        here, there = network(image)[..., :8, :8, :8], network(other)[..., :8, :8, :8]
+    torch.testing.assert_close(here, there)

@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from selma3d.errors import InputError
 from selma3d.sampling import (
     NORMALISATIONS,
+    NOT_ANNOTATED,
     LabelledSampler,
     UnlabelledSampler,
+    annotated_box,
     block_chances,
     collate,
     intensity_vector,
     normalise,
     prepare,
     read_window,
-    reflect_to,
     rescale,
     source_window,
 )
@@ -268,10 +269,36 @@ def test_prepared_batch_has_the_networks_window_and_a_binary_mask(patches: Patch
     assert prepared["image"].dtype == torch.float32
 
 
-def test_reflection_reaches_far_beyond_the_image() -> None:
-    line = torch.arange(3.0).view(1, 1, 1, 1, 3)
-    assert reflect_to(line, (1, 1, 8)).flatten().tolist() == [0, 1, 2, 1, 0, 1, 2, 1]
-    assert reflect_to(line, (1, 1, 2)) is line
+@pytest.mark.parametrize("gain", [0.5, 3.0])
+def test_ratio_normalisation_undoes_any_gain_of_the_camera(gain: float) -> None:
+    image = np.random.default_rng(0).uniform(500, 4000, (8, 8, 8)).astype(np.float32)
+
+    def seen(raw: np.ndarray) -> torch.Tensor:
+        constants = torch.from_numpy(intensity_vector(Intensity.of(raw)))[None]
+        return normalise(torch.from_numpy(raw)[None, None], constants, "ratio")
+
+    torch.testing.assert_close(seen(image), seen(gain * image), atol=1e-4, rtol=0)
+
+
+def test_annotated_box_is_the_labels_and_a_margin() -> None:
+    mask = np.zeros((20, 20, 20), dtype=np.uint8)
+    mask[3, 10, 10:15] = 1
+    assert annotated_box(mask, 4) == ((0, 6, 6), (8, 15, 19))
+    assert annotated_box(mask, None) == ((0, 0, 0), (20, 20, 20))
+    assert annotated_box(np.zeros_like(mask), 4) == ((0, 0, 0), (20, 20, 20))
+
+
+def test_voxels_far_from_all_labels_are_not_annotated_where_a_margin_is_given(
+    patches: PatchFile,
+) -> None:
+    sampler = LabelledSampler({"s": [(patches, "sparse", 0)]}, WINDOW, 0, margin=3)
+    mask = sampler.sample(0)["mask"]
+    assert mask.shape == WINDOW
+    (label,) = np.argwhere(mask == 1)
+    far = np.abs(np.argwhere(mask == NOT_ANNOTATED) - label).max(axis=1)
+    near = np.abs(np.argwhere(mask == 0) - label).max(axis=1)
+    assert far.min() == 4
+    assert near.max() == 3
 
 
 def test_shrinking_averages_and_keeps_the_mean() -> None:

@@ -421,6 +421,22 @@ def test_validation_patch_much_smaller_than_the_window_is_scored(
     assert load(tmp_path / "model.pt")["validation"]["value"] >= 0
 
 
+def test_voxels_that_are_not_annotated_do_not_change_the_loss(images: Path) -> None:
+    from selma3d.sampling import NOT_ANNOTATED, LabelledSampler
+
+    patches = {"spots": [(PatchFile(images / "patches.h5"), "p0", 0)]}
+    batch = collate(LabelledSampler(patches, (16, 16, 16), seed=0), [0, 1])
+    task = Segmentation(
+        torch.nn.Identity(), window=(16, 16, 16), normalisation="asinh", augmentation={}, cldice=0.5
+    )
+    batch["mask"][:, :, 8:] = NOT_ANNOTATED
+    before = task.losses(batch, 0)["loss"]
+    batch["image"][:, :, 8:] = 60000
+    changed = task.losses(batch, 0)["loss"]
+    batch["mask"][:, :, 8:] = 0
+    assert changed == before != task.losses(batch, 0)["loss"]
+
+
 def test_deep_supervision_adds_the_coarser_scales(images: Path) -> None:
     class Scales(torch.nn.Module):
         def forward(self, image: torch.Tensor) -> list[torch.Tensor]:

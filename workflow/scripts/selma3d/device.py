@@ -75,7 +75,9 @@ class Compute:
         if self.device.type == "cpu":
             return batch
         return {
-            name: tensor.pin_memory().to(self.device, non_blocking=True)
+            name: tensor
+            if name == "index"  # read on the CPU: from the GPU, every step would wait for it
+            else tensor.pin_memory().to(self.device, non_blocking=True)
             for name, tensor in batch.items()
         }
 

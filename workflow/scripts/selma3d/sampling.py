@@ -24,6 +24,9 @@ from .volumes import PERCENTILES, Intensity, PatchFile, VolumeFile
 Batch = dict[str, Tensor]
 Size = tuple[int, int, int]
 
+NOT_ANNOTATED = 2  # in masks that are learnt from, beside 0 and 1
+_DARKEST = 1 / 64  # of the median
+
 
 class Sampler(Protocol):
     """Draws sample `index` as arrays: `image` and, where labelled, `mask` (Z,Y,X); `intensity`."""
@@ -130,6 +133,8 @@ class LabelledSampler:
 
     patches: structure -> list of (file, patch id, channel). Structures are drawn alike, then the
     patches of a structure. foreground: the share of windows around a random foreground voxel.
+    margin: voxels around the bounding box of a patch's labels that count as annotated; what lies
+    further out is NOT_ANNOTATED, and no window is centred there. None: the whole patch counts.
     Patches are kept in memory up to `cache_bytes` and read from the file beyond it.
     """
 
@@ -137,6 +142,7 @@ class LabelledSampler:
     window: Size
     seed: int
     foreground: float = 0.67
+    margin: int | None = None
     cache_bytes: int = 2**31
     _cached: dict[tuple[str, int], _Patch] = field(default_factory=dict, repr=False)
 
@@ -158,7 +164,7 @@ class LabelledSampler:
                 int(v) + int(random.integers(-r, r + 1)) for v, r in zip(voxel, reach, strict=True)
             )
         else:
-            centre = tuple(int(c) for c in random.integers(0, patch.shape))
+            centre = tuple(int(c) for c in random.integers(*patch.annotated))
         return {
             "image": read_window(patch.read_image, patch.shape, centre, self.window),
             "mask": read_window(patch.read_mask, patch.shape, centre, self.window),
@@ -169,7 +175,7 @@ class LabelledSampler:
         key = (structure, number)
         if key not in self._cached:
             held = sum(patch.bytes for patch in self._cached.values())
-            patch = _Patch(*self.patches[structure][number])
+            patch = _Patch(*self.patches[structure][number], self.margin)
             if held + patch.bytes > self.cache_bytes:
                 return patch
             self._cached[key] = patch
@@ -182,15 +188,18 @@ class LabelledSampler:
 class _Patch:
     """One channel of an annotated patch, in memory."""
 
-    def __init__(self, file: PatchFile, patch: str, channel: int) -> None:
+    def __init__(self, file: PatchFile, patch: str, channel: int, margin: int | None) -> None:
         self.image = np.ascontiguousarray(file.image(patch, channel))
         mask = file.mask(patch)
         if mask is None:
             raise InputError(f"{file.path}: {patch}: expected a mask to learn from, found none")
-        self.mask = np.ascontiguousarray(mask)
-        self.shape: Size = tuple(self.mask.shape)
+        self.shape: Size = tuple(mask.shape)
+        self.annotated = annotated_box(mask, margin)
+        self.mask = np.full_like(mask, NOT_ANNOTATED)
+        inside = tuple(slice(*ends) for ends in zip(*self.annotated, strict=True))
+        self.mask[inside] = mask[inside]
         self.intensity = intensity_vector(file.intensity(patch, channel))
-        self.foreground = np.flatnonzero(self.mask).astype(np.int32)
+        self.foreground = np.flatnonzero(self.mask == 1).astype(np.int32)
         self.bytes = self.image.nbytes + self.mask.nbytes + self.foreground.nbytes
 
     def read_image(self, slices: tuple[slice, slice, slice]) -> np.ndarray:
@@ -198,6 +207,22 @@ class _Patch:
 
     def read_mask(self, slices: tuple[slice, slice, slice]) -> np.ndarray:
         return self.mask[slices]
+
+
+def annotated_box(mask: np.ndarray, margin: int | None) -> tuple[Size, Size]:
+    """First and last + 1 voxel (Z,Y,X) of the labels' bounding box, `margin` voxels wider.
+
+    The whole patch if `margin` is None or nothing is labelled.
+    """
+    if margin is None or not mask.any():
+        return (0, 0, 0), tuple(mask.shape)
+    first, last = [], []
+    for axis, length in enumerate(mask.shape):
+        others = tuple(other for other in range(3) if other != axis)
+        labelled = np.flatnonzero(mask.any(axis=others))
+        first.append(max(int(labelled[0]) - margin, 0))
+        last.append(min(int(labelled[-1]) + 1 + margin, length))
+    return tuple(first), tuple(last)
 
 
 def read_window(
@@ -247,6 +272,11 @@ def _logarithm(image: Tensor, intensity: Tensor) -> Tensor:
     return torch.log2((image - low).clamp(min=0) / scale + 1) - 1
 
 
+def _ratio(image: Tensor, intensity: Tensor) -> Tensor:
+    middle = _percentile(intensity, 50)
+    return torch.log2((image / _scale(middle, _spread(intensity))).clamp(min=_DARKEST))
+
+
 def _asinh(image: Tensor, intensity: Tensor) -> Tensor:
     middle = _percentile(intensity, 50)
     robust = (_percentile(intensity, 75) - _percentile(intensity, 25)) / 1.349
@@ -267,6 +297,7 @@ NORMALISATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "zscore": _zscore,
     "percentile": _linear,
     "log": _logarithm,
+    "ratio": _ratio,
     "asinh": _asinh,
 }
 
@@ -275,9 +306,10 @@ def normalise(image: Tensor, intensity: Tensor, mapping: str) -> Tensor:
     """Map raw voxels (B,1,Z,Y,X) to float32 by constants of their whole images (B,K).
 
     `zscore`: mean 0, sd 1. `percentile`: the 0.1th and 99.9th percentiles become 0 and 1. `log`:
-    log2 of the height above the 0.1th percentile, the median becomes 0. `asinh`: of the distance
-    from the median in robust standard deviations (interquartile range / 1.349). None of them clips
-    bright voxels, since labelled cells lie above the 99.9th percentile. Raises InputError.
+    log2 of the height above the 0.1th percentile, the median becomes 0. `ratio`: log2 of
+    the ratio to the median, which no gain of the camera changes. `asinh`: of the distance from the
+    median in robust standard deviations (interquartile range / 1.349). None of them clips bright
+    voxels, since labelled cells lie above the 99.9th percentile. Raises InputError.
     """
     if mapping not in NORMALISATIONS:
         known = ", ".join(NORMALISATIONS)
@@ -301,24 +333,16 @@ def rescale(image: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(image, size=tuple(size), mode="trilinear", align_corners=False)
 
 
-def reflect_to(image: Tensor, window: Sequence[int]) -> Tensor:
-    """Pad (B,1,Z,Y,X) by reflection at the far ends until it holds a window.
-
-    By indices, since torch refuses to reflect more than the image's own width.
-    """
-    for axis, wanted in enumerate(window, start=2):
-        length = image.shape[axis]
-        if length < wanted:
-            period = max(1, 2 * length - 2)
-            place = torch.arange(wanted, device=image.device) % period
-            image = image.index_select(axis, torch.where(place < length, place, period - place))
-    return image
-
-
 def prepare(batch: Batch, *, window: Size, normalisation: str) -> Batch:
-    """Turn raw voxels into what a network sees: normalised, at its window; masks as float {0,1}."""
+    """Turn raw voxels into what a network sees: normalised, at its window; masks as float.
+
+    A voxel of a mask is 1 where at least half of it is foreground, else 0, or NOT_ANNOTATED.
+    """
     image = rescale(normalise(batch["image"], batch["intensity"], normalisation), window)
     prepared = {"image": image, "index": batch["index"]}
     if "mask" in batch:
-        prepared["mask"] = (rescale(batch["mask"].float(), window) >= 0.5).float()
+        foreground, unknown = (
+            rescale((batch["mask"] == value).float(), window) >= 0.5 for value in (1, NOT_ANNOTATED)
+        )
+        prepared["mask"] = torch.where(unknown, float(NOT_ANNOTATED), foreground.float())
     return prepared

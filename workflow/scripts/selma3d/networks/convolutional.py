@@ -11,12 +11,9 @@ from monai.networks import nets
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .norms import Norm, norm_of
 from .options import Count, Size, Stride
 from .segmenter import Segmenter
-
-Norm = Literal["instance", "group"]  # both over one sample: results don't depend on the batch
-
-_GROUPS = 8
 
 
 class UNet(Segmenter):
@@ -192,17 +189,6 @@ class MedNeXt(Segmenter):
             return logits
         coarser = [head(map_) for head, map_ in zip(self.net.out_blocks, maps[:-1], strict=True)]
         return [logits, *reversed(coarser)]
-
-
-def norm_of(norm: Norm, channels: Sequence[int]) -> tuple[str, dict]:
-    """MONAI's name of a normalisation; raises InputError where channels don't form groups."""
-    if norm == "instance":
-        return "INSTANCE", {"affine": True}
-    if any(n % _GROUPS for n in channels):
-        raise InputError(
-            f"channels: expected multiples of {_GROUPS} for norm group, found {channels}"
-        )
-    return "GROUP", {"num_groups": _GROUPS}
 
 
 def running(blocks: Sequence[nn.Module], image: Tensor) -> list[Tensor]:

@@ -44,6 +44,7 @@ class FineTuning:
     learning_rates: tuple[Weight, ...]  # each is trained in full, the best on validation is kept
     augment: dict | None = None  # see augment.OPERATIONS
     foreground: Share = 0.67  # of the windows, around a foreground voxel
+    annotated_margin: Annotated[int, Within(0)] | None = None  # see sampling.annotated_box
     dice: Weight = 1.0
     cross_entropy: Weight = 1.0
     cldice: Weight = 0.0
@@ -51,7 +52,7 @@ class FineTuning:
     validations: Count = 10
     metric: Literal["dice", "pooled_dice"] = "dice"
     min_component_voxels: Annotated[int, Within(0)] = 0  # smaller components are removed
-    transfer: Literal["encoder", "encoder+decoder"] = "encoder"
+    transfer: Literal["encoder", "encoder+decoder"] = "encoder"  # at most what the task trains
     freeze_encoder: bool = False
     encoder_rate: Share = 1.0  # of the learning rate
     layer_decay: Share = 1.0  # of the rate, from each layer of the encoder to the one before
@@ -192,7 +193,9 @@ class _Run:
         network.check_window(self._window, "window")
         transferred = {"loaded": 0, "loaded_keys": [], "skipped_keys": list(network.state_dict())}
         if self.pretrained is not None:
-            transferred = networks.transfer(network, self.pretrained["state"], options.transfer)
+            # What a task has not trained is not worth transferring, whatever the recipe asks for.
+            parts = "encoder" if self.pretrained["trains"] == "encoder" else options.transfer
+            transferred = networks.transfer(network, self.pretrained["state"], parts)
         validation = self._validation(network, compute)
 
         def result(history: History) -> dict:
@@ -242,7 +245,8 @@ class _Run:
             for each in self.patches
         }
         window = source_window(self._window, self._input["resample"])
-        return LabelledSampler(patches, window, self.facts["seed"], self.options.foreground)
+        options, seed = self.options, self.facts["seed"]
+        return LabelledSampler(patches, window, seed, options.foreground, options.annotated_margin)
 
     def _validation(self, network: Segmenter, compute: Compute) -> Validation:
         cases = [

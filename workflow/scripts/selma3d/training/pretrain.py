@@ -76,6 +76,7 @@ def pretrain(
                 "input": training.recipe["input"]
                 | {"channel": sorted({int(v["channel"]) for v in volumes})},
                 "task": pretext["task"],
+                "trains": training.task.trains,
                 "group": group,
                 "seed": seed,
                 "volumes": training.recipe["volumes"],

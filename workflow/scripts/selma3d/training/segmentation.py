@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from monai.losses import DiceLoss, SoftclDiceLoss
 from torch import Tensor
 
 from ..augment import augment, check_settings
 from ..networks import Segmenter
-from ..sampling import Batch, Size, prepare
+from ..sampling import NOT_ANNOTATED, Batch, Size, prepare
 from ..task import Task
 
 
@@ -16,7 +17,8 @@ class Segmentation(Task):
     """Weighted sum of losses between logits and masks (B,1,Z,Y,X) of augmented windows.
 
     batch_dice: Dice over the voxels of a batch instead of each sample's: steadier where windows
-    may be empty. With deep supervision each coarser scale weighs half as much as the one before.
+    may be empty. Voxels that are NOT_ANNOTATED are left out. With deep supervision each coarser
+    scale weighs half as much as the one before.
     """
 
     def __init__(
@@ -36,8 +38,8 @@ class Segmentation(Task):
         self._window, self._normalisation = window, normalisation
         self._augmentation = check_settings(augmentation)
         self._weights = {"dice": dice, "cross_entropy": cross_entropy, "cldice": cldice}
-        self._dice = DiceLoss(sigmoid=True, batch=batch_dice)
-        self._cldice = SoftclDiceLoss(sigmoid=True)
+        self._dice = DiceLoss(batch=batch_dice)
+        self._cldice = SoftclDiceLoss()
 
     def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
         seen = prepare(batch, window=self._window, normalisation=self._normalisation)
@@ -60,10 +62,15 @@ class Segmentation(Task):
         return losses[0] | {"loss": total / sum(halving)}
 
     def _at_scale(self, logits: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        annotated = (mask != NOT_ANNOTATED).float()
+        truth, probability = mask * annotated, torch.sigmoid(logits) * annotated
         terms = {
-            "dice": lambda: self._dice(logits, mask),
-            "cross_entropy": lambda: F.binary_cross_entropy_with_logits(logits, mask),
-            "cldice": lambda: self._cldice(logits, mask),
+            "dice": lambda: self._dice(probability, truth),
+            "cross_entropy": lambda: (
+                F.binary_cross_entropy_with_logits(logits, truth, annotated, reduction="sum")
+                / annotated.sum().clamp(min=1)
+            ),
+            "cldice": lambda: self._cldice(probability, truth),
         }
         losses = {f"{name}_loss": term() for name, term in terms.items() if self._weights[name]}
         total = sum(
