@@ -152,7 +152,12 @@ def write_model(path: Path, options: argparse.Namespace) -> None:
         "kind": "model",
         "network": network.spec,
         "state": network.state_dict(),
-        "input": {"window": [options.window] * 3, "normalisation": "asinh", "resample": None},
+        "input": {
+            "window": [options.window] * 3,
+            "inference_window": [options.window] * 3,
+            "normalisation": "asinh",
+            "resample": None,
+        },
         "threshold": 0.5,
         "structures": {"spots": {"channel": 0}},
     }

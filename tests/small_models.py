@@ -22,7 +22,12 @@ def write_model(path: Path, *, window: tuple[int, int, int] = (16, 16, 16), **ch
         "kind": "model",
         "network": network.spec,
         "state": network.state_dict(),
-        "input": {"window": list(window), "normalisation": "asinh", "resample": None},
+        "input": {
+            "window": list(window),
+            "inference_window": list(window),
+            "normalisation": "asinh",
+            "resample": None,
+        },
         "threshold": 0.5,
         "min_component_voxels": 0,
         "target": "spot-like",

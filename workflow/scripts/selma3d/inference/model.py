@@ -128,7 +128,7 @@ def load_model(path: Path, *, device: str = "auto", threads: int | None = None) 
         path=Path(path),
         network=compute.place(network).eval(),
         compute=compute,
-        window=tuple(contents["input"]["window"]),
+        window=tuple(contents["input"]["inference_window"]),
         normalisation=contents["input"]["normalisation"],
         resample=None if resample is None else tuple(resample),
         threshold=contents["threshold"],

@@ -14,8 +14,8 @@ from ..augment import check_settings
 from ..device import Compute, set_threads
 from ..errors import InputError
 from ..networks import Segmenter
-from ..networks.options import Count, Share, Within, checked
-from ..sampling import LabelledSampler, Size, source_window
+from ..networks.options import Count, Share, Size, Within, checked
+from ..sampling import LabelledSampler, source_window
 from . import distributed
 from .checkpoint import digest, place
 from .files import described, read_encoder
@@ -50,6 +50,7 @@ class FineTuning:
     cldice: Weight = 0.0
     batch_dice: bool = False
     validations: Count = 10
+    inference_window: Size | None = None  # of validation and predictions; None: as in training
     metric: Literal["dice", "pooled_dice"] = "dice"
     min_component_voxels: Annotated[int, Within(0)] = 0  # smaller components are removed
     transfer: Literal["encoder", "encoder+decoder"] = "encoder"  # at most what the task trains
@@ -191,6 +192,7 @@ class _Run:
         torch.manual_seed(initial_seed(self.facts["seed"]))
         network = networks.build(self.recipe["network"])
         network.check_window(self._window, "window")
+        network.check_window(self._inference_window, "finetune: inference_window")
         transferred = {"loaded": 0, "loaded_keys": [], "skipped_keys": list(network.state_dict())}
         if self.pretrained is not None:
             # What a task has not trained is not worth transferring, whatever the recipe asks for.
@@ -226,6 +228,10 @@ class _Run:
     def _window(self) -> Size:
         return tuple(self._input["window"])
 
+    @property
+    def _inference_window(self) -> Size:
+        return self.options.inference_window or self._window
+
     def _task(self, network: Segmenter) -> Segmentation:
         options = self.options
         return Segmentation(
@@ -258,7 +264,7 @@ class _Run:
             network,
             cases,
             compute,
-            window=self._window,
+            window=self._inference_window,
             normalisation=self._input["normalisation"],
             resample=self._input["resample"],
             steps=self.settings.steps,
@@ -281,7 +287,7 @@ class _Run:
             | self.facts
             | {
                 "state": best["state"],
-                "input": self._input,
+                "input": self._input | {"inference_window": list(self._inference_window)},
                 "threshold": best["threshold"],
                 "min_component_voxels": self.options.min_component_voxels,
                 "validation": {
