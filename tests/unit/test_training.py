@@ -80,7 +80,7 @@ def test_model_file_holds_all_that_prediction_needs(model: Path) -> None:
     content = load(model)
     networks.build(content["network"]).load_state_dict(content["state"])
     assert content["kind"] == "model"
-    assert content["input"] == INPUT
+    assert content["input"] == INPUT | {"inference_window": INPUT["window"]}
     assert 0 < content["threshold"] < 1
     assert content["structures"] == {"spots": {"channel": 0}}
     assert content["training_patches"] == {"spots": ["p0", "p1"]}
