@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 SNAKEMAKE := $(VENV)/bin/snakemake
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 
-.PHONY: help setup demo real partial manifest test test-faults lint benchmarks clean-demo
+.PHONY: help setup demo methods real partial manifest test test-faults lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -28,6 +28,11 @@ $(INSTALLED): requirements/runtime.txt requirements/develop.txt requirements/con
 demo: $(INSTALLED) ## the whole challenge on synthetic images, in minutes
 	$(SNAKEMAKE) --profile profiles/demo --cores $(CORES)
 	@echo "report: results/demo/report.html"
+
+methods: $(INSTALLED) ## every method at its small size, on synthetic images: one leaderboard
+	$(SNAKEMAKE) --profile profiles/demo --cores $(CORES) --keep-going \
+	  --config methods=all results=results/methods
+	@cat results/methods/tables/per-type/leaderboard.md
 
 real: $(INSTALLED) ## the chain on real images: make real DATA=folder
 	@test -n "$(DATA)" || { echo "make: expected DATA=<folder of real images> (README, 'Real images')" >&2; exit 1; }

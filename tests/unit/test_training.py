@@ -497,3 +497,66 @@ def test_stop_is_requested_by_time() -> None:
         assert not stop.requested
         time.sleep(0.06)
         assert stop.requested
+
+
+COLLABORATION = {
+    "consistency": 1.0, "pseudo_labels": 0.5, "multiscale": 0.5, "confidence": 0.6, "start": 0.1,
+    "augment": {"flip": 0.5, "noise": 0.5},
+}  # fmt: skip
+
+
+def collaborating(images: Path, out: Path, **changes: object) -> dict:
+    """Arguments of a fine-tuning that learns from the volume too."""
+    return finetuning(images, out, collaboration=COLLABORATION, **changes) | {
+        "volumes": pretraining(images, out)["volumes"]
+    }
+
+
+def test_collaboration_learns_from_volumes_once_the_teacher_has_learnt(
+    images: Path, tmp_path: Path
+) -> None:
+    training.finetune(**collaborating(images, tmp_path, steps=12, log_every=1))
+    for name in ("consistency", "pseudo_labels", "multiscale"):
+        values = history(tmp_path / "model.tsv", f"{name}_loss")
+        assert values.index.min() == 3  # a tenth of 12 steps is over after the second
+        assert np.isfinite(values).all()
+    model = load(tmp_path / "model.pt")
+    assert model["recipe"]["volumes"][0]["sample"] == "a"
+    assert not any("teacher" in name for name in model["state"])
+
+
+def test_collaboration_changes_what_is_learnt(images: Path, tmp_path: Path) -> None:
+    training.finetune(**collaborating(images, tmp_path / "with", steps=12))
+    training.finetune(**finetuning(images, tmp_path / "without", steps=12))
+    states = [load(tmp_path / which / "model.pt")["state"] for which in ("with", "without")]
+    assert any(not torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_stopped_collaboration_ends_as_an_undisturbed_one(images: Path, tmp_path: Path) -> None:
+    training.finetune(**collaborating(images, tmp_path / "whole", steps=10))
+    arguments = collaborating(images, tmp_path / "halved", steps=10)
+    with pytest.raises(training.Unfinished):
+        training.finetune(**arguments, time_budget_s=0.0)
+    training.finetune(**arguments)
+    whole, halved = (load(tmp_path / which / "model.pt") for which in ("whole", "halved"))
+    assert digest(whole["state"]) == digest(halved["state"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"consistency": 0.0}, "expected a weight above 0"),
+        ({"consistent": 1.0}, "finetune: collaboration: consistent: unknown key"),
+    ],
+)
+def test_collaboration_that_makes_no_sense_is_refused(
+    images: Path, tmp_path: Path, settings: dict, message: str
+) -> None:
+    arguments = finetuning(images, tmp_path, collaboration=settings)
+    with pytest.raises(InputError, match=message):
+        training.finetune(**arguments)
+
+
+def test_collaboration_without_volumes_is_refused(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected unannotated volumes, found none"):
+        training.finetune(**finetuning(images, tmp_path, collaboration={}))

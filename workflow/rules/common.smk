@@ -57,6 +57,14 @@ def volumes_of(group, suffix):
     ]
 
 
+def unlabelled_volumes(wildcards, suffix):
+    """What a recipe that learns from unannotated volumes in fine-tuning reads; else nothing."""
+    recipe = CHALLENGE.finetuning_recipe(wildcards.method)
+    if recipe["finetune"].get("collaboration") is None:
+        return []
+    return volumes_of(TARGETS[wildcards.target].group, suffix)
+
+
 def splits_of(group):
     """The splits of a pretraining group's structures: whose specimens are held out."""
     return [

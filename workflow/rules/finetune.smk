@@ -18,6 +18,8 @@ rule finetune:
             f"<results>/splits/{name}.tsv" for name in TARGETS[wildcards.target].learns
         ],
         encoder=encoder_of,
+        volumes=lambda wildcards: ancient(unlabelled_volumes(wildcards, ".h5")),
+        volume_indexes=lambda wildcards: unlabelled_volumes(wildcards, ".tsv"),
     output:
         model="<results>/models/{method}/{target}/{run}.pt",
         history="<results>/models/{method}/{target}/{run}.tsv",
@@ -47,6 +49,9 @@ rule finetune:
                 *TARGETS[wildcards.target].segments,
             )
         },
+        volume_channels=lambda wildcards: CHALLENGE.channels(
+            TARGETS[wildcards.target].group
+        ),
         work=f"{config['results']}/work/finetune/{{method}}/{{target}}/{{run}}",
     script:
         "../scripts/finetune.py"

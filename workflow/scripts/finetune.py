@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from job import running, time_budget_s
 from selma3d import splits, training
 from selma3d.challenge.run import Run
+from selma3d.volumes import read_index
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -18,7 +19,13 @@ def main() -> None:
     recipe, channels = snakemake.params.recipe, snakemake.params.channels
     run = Run.parse(snakemake.wildcards.run)
     encoder = snakemake.input.get("encoder")
-    leak = splits.check_disjoint(map(splits.read_split, snakemake.input.splits), [])
+    volumes = unannotated(snakemake.input.get("volumes", []))
+    specimens = [
+        specimen
+        for index in snakemake.input.get("volume_indexes", [])
+        for specimen in read_index(index)["specimen"]
+    ]
+    leak = splits.check_disjoint(map(splits.read_split, snakemake.input.splits), specimens)
     logging.info("no specimen in two of training, validation and test: %s", leak)
     training.finetune(
         [
@@ -50,10 +57,21 @@ def main() -> None:
         model=Path(snakemake.output.model),
         history=Path(snakemake.output.history),
         work=Path(snakemake.params.work),
+        volumes=volumes,
         threads=snakemake.threads,
         time_budget_s=time_budget_s(snakemake),
         processes=max(1, snakemake.resources.get("gpu", 0)),
     )
+
+
+def unannotated(paths: list[str]) -> list[dict]:
+    """The volumes that a recipe with `collaboration` learns from beside the patches."""
+    if not paths:
+        return []
+    return [
+        {"path": path, "sample": Path(path).stem, "channel": channel, "weight": 1.0}
+        for path, channel in zip(paths, snakemake.params.volume_channels, strict=True)
+    ]
 
 
 if __name__ == "__main__":

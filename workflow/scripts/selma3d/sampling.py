@@ -35,15 +35,13 @@ class Sampler(Protocol):
 
 
 def collate(sampler: Sampler, indices: Sequence[int]) -> Batch:
-    """Draw samples and stack them: image, mask (B,1,Z,Y,X) raw; intensity (B,K); index (B,)."""
+    """Draw samples and stack them: images, masks (B,1,Z,Y,X) raw; intensity (B,K); index (B,)."""
     samples = [sampler.sample(index) for index in indices]
     batch = {
         name: torch.from_numpy(np.stack([sample[name] for sample in samples]))
         for name in samples[0]
     }
-    for name in ("image", "mask"):
-        if name in batch:
-            batch[name] = batch[name].unsqueeze(1)
+    batch = {name: each.unsqueeze(1) if each.ndim == 4 else each for name, each in batch.items()}
     return batch | {"index": torch.tensor(indices, dtype=torch.int64)}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
 
 import torch
 
@@ -14,11 +13,13 @@ from ..augment import check_settings
 from ..device import Compute, set_threads
 from ..errors import InputError
 from ..networks import Segmenter
-from ..networks.options import Count, Share, Size, Within, checked
-from ..sampling import LabelledSampler, source_window
+from ..networks.options import Size
+from ..sampling import LabelledSampler, Sampler, UnlabelledSampler, source_window
 from . import distributed
 from .checkpoint import digest, place
+from .collaborative import Collaboration, Collaborative, PairedSampler
 from .files import described, read_encoder
+from .finetune_settings import FineTuning, split_settings
 from .history import History, publish_history
 from .launch import launch
 from .loop import Training, train
@@ -26,37 +27,14 @@ from .optimisation import (
     Optimisation,
     encoder_first_groups,
     initial_seed,
-    names,
 )
 from .patches import Patches
+from .pretrain import provenance
 from .segmentation import Segmentation
 from .stop import Stop, Unfinished
 from .validation import Case, Validation
 
-Weight = Annotated[float, Within(0)]
 RATES = "learning_rates"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FineTuning:
-    """Settings of fine-tuning beside those of the loop (`Optimisation`)."""
-
-    learning_rates: tuple[Weight, ...]  # each is trained in full, the best on validation is kept
-    augment: dict | None = None  # see augment.OPERATIONS
-    foreground: Share = 0.67  # of the windows, around a foreground voxel
-    annotated_margin: Annotated[int, Within(0)] | None = None  # see sampling.annotated_box
-    dice: Weight = 1.0
-    cross_entropy: Weight = 1.0
-    cldice: Weight = 0.0
-    batch_dice: bool = False
-    validations: Count = 10
-    inference_window: Size | None = None  # of validation and predictions; None: as in training
-    metric: Literal["dice", "pooled_dice"] = "dice"
-    min_component_voxels: Annotated[int, Within(0)] = 0  # smaller components are removed
-    transfer: Literal["encoder", "encoder+decoder"] = "encoder"  # at most what the task trains
-    freeze_encoder: bool = False
-    encoder_rate: Share = 1.0  # of the learning rate
-    layer_decay: Share = 1.0  # of the rate, from each layer of the encoder to the one before
 
 
 def finetune(
@@ -77,6 +55,7 @@ def finetune(
     model: str | Path,
     history: str | Path,
     work: str | Path,
+    volumes: Sequence[dict] = (),
     version: int = 1,
     threads: int = 1,
     time_budget_s: float | None = None,
@@ -89,7 +68,8 @@ def finetune(
     (z,y,x) factors or None}. init: `scratch`, `scratch-long` (trained `pretrain_equivalent_steps`
     longer), or the name of the pretext that `encoder` was trained with. budget: training patches a
     structure, None for all. structures: {name: {channel}} that the model is for. work: a folder
-    that survives a kill. version: of the recipe; raising it trains anew. Raises Unfinished when
+    that survives a kill. volumes: {path, sample, channel, weight} each, for a recipe with
+    `collaboration`. version: of the recipe; raising it trains anew. Raises Unfinished when
     stopped before the end (start again to continue) and InputError.
     """
     arguments = dict(locals())
@@ -115,12 +95,14 @@ def finetune(
         "input": {"resample": None} | input,
         "encoder": None if pretrained is None else digest(pretrained["state"]),
         "patches": {each.structure: each.content() for each in patches},
+        "volumes": [provenance(volume) for volume in volumes],
     }
     runs = [
         _Run(
             settings=replace(settings, learning_rate=rate),
             options=options,
             patches=patches,
+            volumes=volumes,
             pretrained=pretrained,
             facts=facts,
             recipe=recipe | {"learning_rate": rate},
@@ -143,21 +125,6 @@ def finetune(
         publish_history(best.folder, Path(history), settings.steps, compared)
 
 
-def split_settings(section: dict) -> tuple[Optimisation, FineTuning]:
-    """Divide a recipe's section between the loop and the rest; InputError for unknown keys."""
-    loop = names(Optimisation)
-    if "learning_rate" in section:
-        raise InputError("finetune: learning_rate: expected learning_rates, a list of one or more")
-    own = {key: value for key, value in section.items() if key not in loop}
-    options = FineTuning(**checked(FineTuning, own, "finetune"))
-    check_settings(options.augment or {})
-    if not options.learning_rates:
-        raise InputError("finetune: learning_rates: expected one or more, found none")
-    shared = {key: value for key, value in section.items() if key in loop}
-    rate = options.learning_rates[0]
-    return Optimisation.of(shared | {"learning_rate": rate}, "finetune"), options
-
-
 @dataclass(eq=False)
 class _Run:
     """One training, at one learning rate."""
@@ -165,6 +132,7 @@ class _Run:
     settings: Optimisation
     options: FineTuning
     patches: Sequence[Patches]
+    volumes: Sequence[dict]
     pretrained: dict | None
     facts: dict
     recipe: dict
@@ -234,25 +202,40 @@ class _Run:
 
     def _task(self, network: Segmenter) -> Segmentation:
         options = self.options
-        return Segmentation(
-            network,
-            window=self._window,
-            normalisation=self._input["normalisation"],
-            augmentation=options.augment or {},
-            dice=options.dice,
-            cross_entropy=options.cross_entropy,
-            cldice=options.cldice,
-            batch_dice=options.batch_dice,
-        )
+        settings = {
+            "window": self._window,
+            "normalisation": self._input["normalisation"],
+            "augmentation": options.augment or {},
+            "dice": options.dice,
+            "cross_entropy": options.cross_entropy,
+            "cldice": options.cldice,
+            "batch_dice": options.batch_dice,
+        }
+        if self._collaboration is None:
+            return Segmentation(network, **settings)
+        return Collaborative(network, self._collaboration, **settings)
 
-    def _sampler(self) -> LabelledSampler:
+    @property
+    def _collaboration(self) -> Collaboration | None:
+        given = self.options.collaboration
+        return None if given is None else Collaboration.of(given, "finetune: collaboration")
+
+    def _sampler(self) -> Sampler:
         patches = {
             each.structure: [(each.file, patch, each.channel) for patch in each.training]
             for each in self.patches
         }
         window = source_window(self._window, self._input["resample"])
         options, seed = self.options, self.facts["seed"]
-        return LabelledSampler(patches, window, seed, options.foreground, options.annotated_margin)
+        labelled = LabelledSampler(
+            patches, window, seed, options.foreground, options.annotated_margin
+        )
+        if self._collaboration is None:
+            return labelled
+        if not self.volumes:
+            raise InputError("finetune: collaboration: expected unannotated volumes, found none")
+        bias = self._collaboration.brightness_bias
+        return PairedSampler(labelled, UnlabelledSampler(self.volumes, window, seed, bias))
 
     def _validation(self, network: Segmenter, compute: Compute) -> Validation:
         cases = [

@@ -138,12 +138,12 @@ def prepare_training(
             | {"augment": check_settings(augment)},
             "input": {"resample": None} | input,
             "seed": seed,
-            "volumes": [_provenance(volume) for volume in volumes],
+            "volumes": [provenance(volume) for volume in volumes],
         },
     )
 
 
-def _provenance(volume: dict) -> dict:
+def provenance(volume: dict) -> dict:
     """What a volume contributes, by the content's hash rather than by its path."""
     index = read_index(Path(volume["path"]).with_suffix(".tsv")).iloc[0]
     return {

@@ -1,0 +1,168 @@
+"""What every pretext task learns on phantoms in two minutes: python benchmarks/pretexts.py
+
+Each task pretrains the same network on the same volumes of synthetic cells. Two questions: does its
+loss on windows that it never trained on fall below that of a predictor that has learnt nothing, and
+do its frozen features tell cells from tissue better than those of the untrained network? The second
+is a linear probe: a logistic regression from the encoder's maps at single voxels, fitted on one
+specimen, judged by its average precision on another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+from selma3d import networks, pretext, training  # noqa: E402
+from selma3d.phantom.specification import read_spec  # noqa: E402
+from selma3d.phantom.specimens import annotated_specimens, imaged_specimens  # noqa: E402
+from selma3d.sampling import intensity_vector, normalise  # noqa: E402
+from selma3d.training.optimisation import initial_seed  # noqa: E402
+from selma3d.volumes import Intensity, write_volume  # noqa: E402
+
+SEED = 0
+NETWORK = {"name": "unet", "channels": [8, 16, 32, 64], "strides": [1, 2, 2], "norm": "channel"}
+INPUT = {"window": [32, 32, 32], "normalisation": "ratio", "resample": None}
+VIEWS = {"flip": 0.5, "rotate90": 0.5, "contrast": 0.5, "brightness": 0.5, "noise": 0.5}
+LOOP = {"learning_rate": 3e-3, "log_every": 100}
+TASKS = {
+    "masked": {"block": [4, 4, 4], "fill": "noise", "steps": 500, "batch": 4},
+    "genesis": {"steps": 500, "batch": 4},
+    "restore": {"steps": 500, "batch": 4},
+    "simclr": {"steps": 250, "batch": 16, "augment": VIEWS},
+    "byol": {"steps": 250, "batch": 16, "augment": VIEWS, "momentum": 0.97},
+    "pgl": {"steps": 250, "batch": 8, "augment": VIEWS, "momentum": 0.97},
+    "ibot": {"steps": 200, "batch": 8, "augment": VIEWS, "prototypes": 128, "local_views": 2,
+             "momentum": 0.97},
+}  # fmt: skip
+STRUCTURE = {
+    "kind": "cell",
+    "patch_shape": [64, 64, 64],
+    "volume_shape": [128, 128, 128],
+    "voxel_size_um": [4, 2, 2],
+    "training": {"specimens": 2, "patches_per_specimen": 2},
+    "volumes": 3,
+}
+VOXELS = 20_000  # that a probe is fitted on
+
+Labelled = tuple[np.ndarray, np.ndarray]  # images and truths (n,Z,Y,X)
+
+
+def images(folder: Path) -> tuple[list[dict], Labelled, Labelled]:
+    """Volumes to pretrain on; patches of one specimen to fit a probe on, and of one to judge it."""
+    (structure,) = read_spec({"structures": {"cell": STRUCTURE}})
+    volumes = []
+    for specimen in imaged_specimens(structure, SEED):
+        path = folder / f"{specimen.name}.h5"
+        write_volume(path, path.with_suffix(".tsv"), specimen.volume(), sample=specimen.name)
+        volumes.append({"path": path, "sample": specimen.name, "channel": 0, "weight": 1.0})
+    fitted, judged = (specimen.patches(2) for specimen in annotated_specimens(structure, SEED))
+    return volumes, (fitted[0][:, 0], fitted[1]), (judged[0][:, 0], judged[1])
+
+
+@torch.inference_mode()
+def features(network: networks.Segmenter, patches: Labelled) -> tuple[Tensor, Tensor]:
+    """The encoder's maps at every voxel (N,D), and whether it is foreground (N,)."""
+    rows, truths = [], []
+    for image, truth in zip(*patches, strict=True):
+        constants = torch.from_numpy(intensity_vector(Intensity.of(image)))[None]
+        raw = torch.from_numpy(image.astype(np.float32))[None, None]
+        maps = network.encode(normalise(raw, constants, INPUT["normalisation"]))
+        fine = [F.interpolate(m, size=image.shape, mode="trilinear") for m in maps]
+        rows.append(torch.cat(fine, dim=1)[0].flatten(1).T)
+        truths.append(torch.from_numpy(truth).flatten())
+    return torch.cat(rows), torch.cat(truths).float()
+
+
+def probe(network: networks.Segmenter, fitted: Labelled, judged: Labelled) -> float:
+    """Average precision of a logistic regression on frozen features."""
+    network.eval()
+    inputs, truth = features(network, fitted)
+    random = np.random.default_rng(SEED)
+    foreground, background = (np.flatnonzero(truth.numpy() == value) for value in (1, 0))
+    each = min(VOXELS // 2, len(foreground))
+    chosen = np.concatenate(
+        [random.choice(of, each, replace=False) for of in (foreground, background)]
+    )
+    inputs, truth = inputs[chosen].clone(), truth[chosen].clone()
+    mean, sd = inputs.mean(0), inputs.std(0).clamp(min=1e-6)
+    weights = torch.zeros(inputs.shape[1] + 1, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        logits = (inputs - mean) / sd @ weights[1:] + weights[0]
+        value = (
+            F.binary_cross_entropy_with_logits(logits, truth) + 1e-3 * weights[1:].square().sum()
+        )
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    inputs, truth = features(network, judged)
+    return average_precision(
+        ((inputs - mean) / sd @ weights[1:].detach()).numpy(), truth.numpy() == 1
+    )
+
+
+def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Mean precision over the foreground voxels, each at its own score as threshold."""
+    hit = positive[np.argsort(-scores, kind="stable")]
+    precision = np.cumsum(hit) / np.arange(1, len(hit) + 1)
+    return float(precision[hit].mean())
+
+
+def pretrained(task: str, volumes: list[dict], folder: Path) -> tuple[networks.Segmenter, dict]:
+    """Pretrain by one task; its network and its last look at windows never trained on."""
+    encoder = folder / f"{task}.pt"
+    training.pretrain(
+        volumes, network=NETWORK, pretext={"task": task} | LOOP | TASKS[task], input=INPUT,
+        seed=SEED, method="benchmark", group="spot-like", encoder=encoder,
+        history=encoder.with_suffix(".tsv"), work=folder / task,
+    )  # fmt: skip
+    content = torch.load(encoder, weights_only=True)
+    network = networks.build(content["network"])
+    network.load_state_dict(content["state"])
+    return network, content["held_out"]
+
+
+def main() -> None:
+    """Print one row a task."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--tasks", nargs="+", choices=pretext.names(), default=list(TASKS))
+    chosen = arguments.parse_args().tasks
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        volumes, fitted, judged = images(Path(temporary))
+        torch.manual_seed(initial_seed(SEED))
+        untrained = probe(networks.build(NETWORK), fitted, judged)
+        for task in chosen:
+            began = time.process_time()
+            network, seen = pretrained(task, volumes, Path(temporary))
+            rows.append(
+                {
+                    "task": task,
+                    "steps": TASKS[task]["steps"],
+                    "CPU s": round(time.process_time() - began),
+                    "loss": seen["held_out_loss"],
+                    "trivial loss": seen.get("held_out_trivial_loss", np.nan),
+                    "probe": probe(network, fitted, judged),
+                    "probe untrained": untrained,
+                }
+            )
+    print(pd.DataFrame(rows).to_string(index=False, float_format="{:.4f}".format))
+
+
+if __name__ == "__main__":
+    main()
