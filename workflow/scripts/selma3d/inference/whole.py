@@ -19,7 +19,7 @@ import numpy as np
 
 from ..atomic import publish
 from ..errors import InputError
-from ..training.lease import Lease
+from ..lease import Lease
 from ..volumes import VolumeFile
 from .blockfiles import BlockFiles
 from .blocks import BlockGrid
@@ -77,7 +77,7 @@ def segment_slab(
             f"{model.path}: input: resample: expected none for a whole volume, "
             f"found {model.resample} (choose a recipe without)"
         )
-    with VolumeFile(volume) as source, full_disk_explained(work), Lease(work):
+    with VolumeFile(volume) as source, full_disk_explained(work), Lease(work, role="segmentation"):
         check_volume(source, channel)
         grid = BlockGrid.of(source.shape, model.window, plan.overlap, plan.block, slab, slabs)
         facts = describe(model, source, structure, channel, plan)

@@ -23,7 +23,7 @@ KEPT = 2
 
 
 class Checkpoints:
-    """The resumable state of one training, in a folder that the trainer owns (see lease.py).
+    """The resumable state of one training, in a folder that the trainer owns (see ../lease.py).
 
     recipe: everything that decides the result: settings, seed, digests of the inputs. State that
     another recipe has left in the folder is set aside under a dated name.

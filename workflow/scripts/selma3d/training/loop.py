@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Protocol
 
 from ..device import Compute, be_deterministic
+from ..lease import Lease
 from ..sampling import Sampler
 from ..task import Task
 from .checkpoint import Checkpoints, Saves
 from .distributed import any_process, from_first, rank
 from .history import History
 from .learner import Learner
-from .lease import Lease
 from .loading import Batches
 from .meter import Meter
 from .optimisation import Optimisation

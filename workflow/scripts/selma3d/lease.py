@@ -1,7 +1,8 @@
-"""One trainer at a time in a folder of checkpoints, also across hosts and after crashes.
+"""One owner at a time of a folder, also across hosts and after crashes.
 
+Trainings own their checkpoints, segmentations their blocks, and a run of the workflow its results.
 File locks alone are not safe on network file systems. The owner writes its name into `lease.json`
-and a heartbeat beside it every few seconds. Another trainer takes the lease over when the owner is
+and a heartbeat beside it every few seconds. Another process takes the lease over when the owner is
 a dead process of the same host, or when the heartbeat has stood still while it watched (clocks of
 two hosts are never compared). An owner that was only suspended finds out before its next save.
 """
@@ -18,30 +19,35 @@ import uuid
 from pathlib import Path
 from types import TracebackType
 
-from ..atomic import publish
-from ..errors import InputError
+from .atomic import publish
+from .errors import InputError
 
 log = logging.getLogger(__name__)
 
+RECORD, HEARTBEAT = "lease.json", "lease.heartbeat"
 HEARTBEAT_S = 5.0
 STALE_S = 40.0  # eight heartbeats; longer than the attribute cache of common network file systems
 
 
 class LeaseLostError(Exception):
-    """Another trainer has taken over while this one was suspended; it must not save."""
+    """Another process has taken over while this one was suspended; it must not save."""
 
 
 class Lease:
-    """Ownership of `folder` for as long as the context lasts.
+    """Ownership of `folder` for as long as the context lasts; `role` says of what kind.
 
-    Waits up to `patience_s` for another owner, then raises InputError that names it.
+    Waits up to `patience_s` for a living owner, then raises InputError that names it.
+    `predecessor` is the record of a dead owner that the lease was taken over from.
     """
 
-    def __init__(self, folder: str | Path, *, patience_s: float = 60.0) -> None:
-        self._path = Path(folder) / "lease.json"
-        self._beats = Path(folder) / "lease.heartbeat"
-        self._patience_s = patience_s
+    def __init__(
+        self, folder: str | Path, *, role: str = "trainer", patience_s: float = 60.0
+    ) -> None:
+        self._path = Path(folder) / RECORD
+        self._beats = Path(folder) / HEARTBEAT
+        self._role, self._patience_s = role, patience_s
         self._token = uuid.uuid4().hex
+        self.predecessor: dict | None = None
         self._ended = threading.Event()
 
     def __enter__(self) -> Lease:
@@ -69,24 +75,26 @@ class Lease:
         owner = _read(self._path)
         if owner.get("token") != self._token:
             raise LeaseLostError(
-                f"{self._path}: taken over by {_name(owner)}; nothing more is saved"
+                f"{self._path}: taken over by {name_of(owner)}; nothing more is saved"
             )
 
     def _acquire(self) -> None:
         watched_since = time.monotonic()
-        unchanged_since, last_beat = watched_since, self._heartbeat()
+        unchanged_since, last_beat, has_beaten = watched_since, self._heartbeat(), False
         while not self._create():
-            owner = _read(self._path)
+            owner = read_owner(self._path.parent)
             now = time.monotonic()
             if self._heartbeat() != last_beat:
-                unchanged_since, last_beat = now, self._heartbeat()
-            if _is_dead_here(owner) or now - unchanged_since > STALE_S:
-                log.warning("%s: taking over from %s, which is dead", self._path, _name(owner))
+                unchanged_since, last_beat, has_beaten = now, self._heartbeat(), True
+            lives_here = is_alive_here(owner)
+            if lives_here is False or now - unchanged_since > STALE_S:
+                log.warning("%s: taking over from %s, which is dead", self._path, name_of(owner))
+                self.predecessor = owner
                 self._replace()
                 return
-            if now - watched_since > self._patience_s:
+            if now - watched_since > self._patience_s and (lives_here or has_beaten):
                 raise InputError(
-                    f"{self._path.parent}: expected no other trainer, found {_name(owner)} "
+                    f"{self._path.parent}: expected no other {self._role}, found {name_of(owner)} "
                     "(wait for it or cancel it, then start again)"
                 )
             time.sleep(0.2)
@@ -100,6 +108,7 @@ class Lease:
                 "pid": os.getpid(),
                 "started": _start_of(os.getpid()),
                 "job": os.environ.get("SLURM_JOB_ID", ""),
+                "role": self._role,
                 "since": time.strftime("%Y-%m-%d %H:%M:%S"),
             }
         )
@@ -138,19 +147,37 @@ class Lease:
             return ""
 
 
+def read_owner(folder: str | Path) -> dict:
+    """The record of a folder's owner, dead or alive; empty if nobody owns it."""
+    return _read(Path(folder) / RECORD)
+
+
 def _read(path: Path) -> dict:
     try:
         return json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
         return {}
 
 
-def _name(owner: dict) -> str:
+def name_of(owner: dict) -> str:
+    """How an owner is named to people."""
     job = f", SLURM job {owner['job']}" if owner.get("job") else ""
     return (
         f"process {owner.get('pid', '?')} on {owner.get('host', '?')}{job}, "
-        f"training since {owner.get('since', '?')}"
+        f"{owner.get('role', 'owner')} since {owner.get('since', '?')}"
     )
+
+
+def is_alive_here(owner: dict) -> bool | None:
+    """Whether the owner's process lives; None where that can't be told, as of another host."""
+    if not is_of_this_host(owner):
+        return None
+    return _start_of(owner["pid"]) == owner["started"]
+
+
+def is_of_this_host(owner: dict) -> bool:
+    """Whether the owner's process has, or had, its number from this host or container."""
+    return (owner.get("host"), owner.get("processes")) == (socket.gethostname(), _process_space())
 
 
 def _start_of(pid: int) -> str:
@@ -165,9 +192,3 @@ def _start_of(pid: int) -> str:
 def _process_space() -> str:
     """Identity of the numbering of processes, which containers of one host don't share."""
     return str(Path("/proc/self/ns/pid").readlink())
-
-
-def _is_dead_here(owner: dict) -> bool:
-    if (owner.get("host"), owner.get("processes")) != (socket.gethostname(), _process_space()):
-        return False
-    return _start_of(owner["pid"]) != owner["started"]
