@@ -6,9 +6,11 @@ CORES ?= 2
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 SNAKEMAKE := $(VENV)/bin/snakemake
+# Snakemake, as the one owner of its results: continues after a kill, refuses while a run lives.
+RUN := $(VENV)/bin/python workflow/run.py
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 
-.PHONY: help setup demo methods real partial manifest test test-faults lint benchmarks clean-demo
+.PHONY: help setup demo methods real partial run plan status manifest test test-faults lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,17 +28,17 @@ $(INSTALLED): requirements/runtime.txt requirements/develop.txt requirements/con
 	touch $@
 
 demo: $(INSTALLED) ## the whole challenge on synthetic images, in minutes
-	$(SNAKEMAKE) --profile profiles/demo --cores $(CORES)
+	$(RUN) --profile profiles/demo --cores $(CORES)
 	@echo "report: results/demo/report.html"
 
 methods: $(INSTALLED) ## every method at its small size, on synthetic images: one leaderboard
-	$(SNAKEMAKE) --profile profiles/demo --cores $(CORES) --keep-going \
+	$(RUN) --profile profiles/demo --cores $(CORES) --keep-going \
 	  --config methods=all results=results/methods
 	@cat results/methods/tables/per-type/leaderboard.md
 
 real: $(INSTALLED) ## the chain on real images: make real DATA=folder
 	@test -n "$(DATA)" || { echo "make: expected DATA=<folder of real images> (README, 'Real images')" >&2; exit 1; }
-	$(SNAKEMAKE) --configfile config/real.yaml --cores $(CORES) --resources mem_mb=16000 --keep-going \
+	$(RUN) --configfile config/real.yaml --cores $(CORES) --resources mem_mb=16000 --keep-going \
 	  --config "archives={images: {kind: local, folder: '$(abspath $(DATA))'}}"
 	@echo "report: results/real/report.html"
 
@@ -44,9 +46,20 @@ ARCHIVE ?= S-BIAD1196
 manifest: $(INSTALLED) ## bring an archive's manifest up to date and show the difference
 	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.archive config/editions/selma2024.yaml $(ARCHIVE)
 
-CONFIG ?= config/demo.yaml
+CONFIG ?=
 partial: $(INSTALLED) ## rank and report what is finished so far: make partial [CONFIG=config/real.yaml]
-	$(SNAKEMAKE) --configfile $(CONFIG) --cores $(CORES) --config partial=true
+	$(RUN) --configfile $(or $(CONFIG),config/demo.yaml) --cores $(CORES) --config partial=true
+
+PROFILE ?=
+run: $(INSTALLED) ## any run: make run [PROFILE=slurm] [CONFIG=config/my.yaml] [ARGS="more for snakemake"]
+	$(RUN) $(if $(PROFILE),--profile profiles/$(PROFILE),--cores $(CORES)) \
+	  $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
+
+plan: $(INSTALLED) ## what it will cost in jobs, GPU hours and disk: make plan [CONFIG=config/my.yaml]
+	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.plan $(CONFIG)
+
+status: $(INSTALLED) ## how far a challenge is: make status [CONFIG=config/demo.yaml]
+	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.status $(CONFIG)
 
 test: $(INSTALLED) lint ## everything that CI runs
 	$(PYTEST) -m "not faults"

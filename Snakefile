@@ -18,6 +18,11 @@ pathvars:
     benchmarks="<results>/benchmarks",
 
 
+if config["container"]:
+
+    container: config["container"]
+
+
 include: "workflow/rules/phantom.smk"
 include: "workflow/rules/download.smk"
 include: "workflow/rules/convert.smk"

@@ -37,7 +37,7 @@ def cost_table(jobs: Iterable[Job], parameters: Mapping[str, int] | None = None)
     """
     rows = []
     for job in jobs:
-        seconds, memory_mb = _measured(job)
+        seconds, memory_mb = measure_of(job)
         rows.append(
             {
                 "method": job.method,
@@ -57,8 +57,8 @@ def cost_table(jobs: Iterable[Job], parameters: Mapping[str, int] | None = None)
     return cost[list(COLUMNS)]
 
 
-def _measured(job: Job) -> tuple[float, float]:
-    """Seconds and megabytes; a missing measurement (`-`, `NA`) is NaN."""
+def measure_of(job: Job) -> tuple[float, float]:
+    """Seconds and megabytes of a job; a missing measurement (`-`, `NA`) is NaN."""
     table = pd.read_csv(job.benchmark, sep="\t", na_values=["-", "NA"])
     for column in ("s", "max_rss"):
         if column not in table:
