@@ -34,6 +34,7 @@ if not config["partial"]:
     include: "workflow/rules/pretrain.smk"
     include: "workflow/rules/finetune.smk"
     include: "workflow/rules/predict.smk"
+    include: "workflow/rules/throughput.smk"
     include: "workflow/rules/foreign.smk"
     include: "workflow/rules/methods.smk"
 

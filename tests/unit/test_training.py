@@ -480,6 +480,21 @@ def test_throughput_advises_on_precision_layout_and_loading(
     assert "put into the recipe: precision: " in caplog.text
 
 
+def test_throughput_of_fine_tuning_is_what_the_trainer_measures(
+    images: Path, tmp_path: Path
+) -> None:
+    recipe = finetuning(images, tmp_path)
+    training.measure_finetuning(
+        **{key: recipe[key] for key in ("sources", "network", "finetune", "input", "work")},
+        table=tmp_path / "finetune.tsv",
+        steps=3,
+    )
+    table = pd.read_csv(tmp_path / "finetune.tsv", sep="\t")
+    assert len(table) == table["advice"].sum() == 1
+    assert table["steps_per_s"].item() > 0
+    assert not recipe["work"].exists()
+
+
 @pytest.mark.parametrize(
     ("choice", "message"),
     [

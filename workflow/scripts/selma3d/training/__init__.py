@@ -3,6 +3,6 @@
 from .finetune import finetune
 from .pretrain import pretrain
 from .stop import Unfinished
-from .throughput import measure_throughput
+from .throughput import measure_finetuning, measure_throughput
 
-__all__ = ["Unfinished", "finetune", "measure_throughput", "pretrain"]
+__all__ = ["Unfinished", "finetune", "measure_finetuning", "measure_throughput", "pretrain"]

@@ -1,9 +1,10 @@
-"""What this machine makes of a pretraining recipe, and what to put into the config."""
+"""What this machine makes of a recipe, and what to put into it."""
 
 from __future__ import annotations
 
 import logging
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ import torch
 from ..atomic import write_table
 from ..device import Compute, set_threads
 from ..sampling import Batch
+from .finetune import finetune as train_finetuning
+from .finetune import split_settings
 from .learner import Learner
 from .loading import Batches
 from .loop import Training
@@ -82,6 +85,54 @@ def measure_throughput(
         chosen["steps_per_s"],
         100 * chosen["waiting"],
     )
+
+
+def measure_finetuning(
+    sources: Sequence[dict],
+    *,
+    network: dict,
+    finetune: dict,
+    input: dict,
+    table: str | Path,
+    work: str | Path,
+    steps: int = 20,
+    threads: int = 1,
+) -> None:
+    """Fine-tune a few steps from scratch and write what the trainer measures of itself.
+
+    Arguments as of `finetune`. The table has one row: precision (of the recipe), workers,
+    steps_per_s (without validations and saves), waiting, advice (1). The training is thrown away.
+    """
+    work = Path(work)
+    shutil.rmtree(work, ignore_errors=True)
+    shortened = finetune | {
+        "steps": WARM_UP + steps,
+        "log_every": 1,
+        "validations": 1,
+        "learning_rates": finetune["learning_rates"][:1],
+    }
+    channels = {source["structure"]: {"channel": source["channel"]} for source in sources}
+    train_finetuning(
+        sources, network=network, finetune=shortened, input=input, init="scratch", encoder=None,
+        pretrain_equivalent_steps=0, budget=None, fold=0, seed=0, method="throughput",
+        target="throughput", structures=channels, model=work / "model.pt",
+        history=work / "history.tsv", work=work / "training", threads=threads,
+    )  # fmt: skip
+    history = pd.read_csv(work / "history.tsv", sep="\t")
+    timed = history[history["step"] > WARM_UP].groupby("name")["value"]
+    seconds = 1 / timed.get_group("steps_per_s")
+    settings, _ = split_settings(shortened)
+    row = {
+        "precision": settings.precision,
+        "channels_last": settings.channels_last,
+        "workers": settings.workers,
+        "steps_per_s": 1 / seconds.mean(),
+        "waiting": timed.get_group("waiting").mean(),
+        "advice": 1,
+    }
+    write_table(pd.DataFrame([row]), table)
+    shutil.rmtree(work)
+    log.info("%.3g steps/s, %.1f %% waiting for data", row["steps_per_s"], 100 * row["waiting"])
 
 
 def precisions() -> tuple[str, ...]:
