@@ -1,32 +1,24 @@
 """What this machine makes of each recipe; asked for by name (`throughput`), no part of `all`."""
 
-
-def measured_tables():
-    """A table for each pretext that some run starts from, and one for each fine-tuning."""
-    pretexts = {(method, pretext) for method, _, pretext, _ in encoders_of(CHALLENGE)}
-    finetunings = {(method, "finetune") for method in CHALLENGE.recipes}
-    return [
-        f"<results>/throughput/{method}/{section}.tsv"
-        for method, section in sorted(pretexts | finetunings)
-    ]
-
-
-def first_target():
-    """The target whose structures throughput is measured on: one stands for all."""
-    return next(iter(TARGETS.values()))
+# The target whose structures throughput is measured on: one stands for all.
+TIMED_ON = next(iter(TARGETS.values()))
+TIMED = sorted(
+    {(method, pretext) for method, _, pretext, _ in encoders_of(CHALLENGE)}
+    | {(method, "finetune") for method in CHALLENGE.recipes}
+)
 
 
 rule throughput:
     """Steps a second of every training, and which precision and workers to put into the recipe."""
     input:
-        measured_tables(),
+        [f"<results>/throughput/{method}/{section}.tsv" for method, section in TIMED],
 
 
 rule pretraining_throughput:
     """Time a few steps of a pretext at each precision, layout and number of workers."""
     input:
-        volumes=volumes_of(first_target().group, ".h5"),
-        indexes=volumes_of(first_target().group, ".tsv"),
+        volumes=volumes_of(TIMED_ON.group, ".h5"),
+        indexes=volumes_of(TIMED_ON.group, ".tsv"),
     output:
         table="<results>/throughput/{method}/{pretext}.tsv",
     log:
@@ -47,7 +39,7 @@ rule pretraining_throughput:
         recipe=lambda wildcards: CHALLENGE.pretraining_recipe(
             wildcards.method, wildcards.pretext
         ),
-        channels=CHALLENGE.channels(first_target().group),
+        channels=CHALLENGE.channels(TIMED_ON.group),
         work=f"{config['results']}/work/throughput/{{method}}/{{pretext}}",
     script:
         "../scripts/pretraining_throughput.py"
@@ -56,9 +48,9 @@ rule pretraining_throughput:
 rule finetuning_throughput:
     """Time a few steps of fine-tuning as it is done, data included."""
     input:
-        patches=[f"<results>/data/{name}/patches.h5" for name in first_target().learns],
-        indexes=[f"<results>/data/{name}/patches.tsv" for name in first_target().learns],
-        splits=[f"<results>/splits/{name}.tsv" for name in first_target().learns],
+        patches=[f"<results>/data/{name}/patches.h5" for name in TIMED_ON.learns],
+        indexes=[f"<results>/data/{name}/patches.tsv" for name in TIMED_ON.learns],
+        splits=[f"<results>/splits/{name}.tsv" for name in TIMED_ON.learns],
     output:
         table="<results>/throughput/{method}/finetune.tsv",
     log:
@@ -76,8 +68,8 @@ rule finetuning_throughput:
         runtime=120,
     params:
         recipe=lambda wildcards: CHALLENGE.finetuning_recipe(wildcards.method),
-        learns=first_target().learns,
-        channels=[CHALLENGE.structures[name].channel for name in first_target().learns],
+        learns=TIMED_ON.learns,
+        channels=[CHALLENGE.structures[name].channel for name in TIMED_ON.learns],
         work=f"{config['results']}/work/throughput/{{method}}/finetune",
     script:
         "../scripts/finetuning_throughput.py"
