@@ -12,13 +12,22 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder; what it prints."""
+    who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    command = ["git", "-C", str(folder), *who, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @dataclass
 class Workflow:
-    """One working folder with its results; commands run in it against this checkout's Snakefile."""
+    """One working folder with its results; commands run in it against a checkout's Snakefile."""
 
     folder: Path
+    root: Path = ROOT
 
     @property
     def results(self) -> Path:
@@ -26,20 +35,31 @@ class Workflow:
 
     def run(self, *arguments: str, **config: object) -> subprocess.CompletedProcess[str]:
         """Run Snakemake; the config is demo.yaml, tiny.yaml and what is given here."""
+        command = [sys.executable, "-m", "snakemake", *self.arguments(*arguments, **config)]
+        return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=900)
+
+    def run_owned(self, *arguments: str, **config: object) -> subprocess.Popen[str]:
+        """Start a run as the make targets do; its process."""
+        command = [sys.executable, str(self.root / "workflow" / "run.py")]
+        command += self.arguments(*arguments, **config)
+        return subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        )
+
+    def arguments(self, *arguments: str, **config: object) -> list[str]:
+        """Snakemake's arguments for a run in this folder."""
         given = self.folder / "given.yaml"
         given.write_text(yaml.safe_dump({"results": "results", **config}))
-        layers = [ROOT / "config" / "demo.yaml", HERE / "tiny.yaml", given]
-        command = [
-            *(sys.executable, "-m", "snakemake", "--configfile", *map(str, layers)),
-            *("--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)),
+        layers = [self.root / "config" / "demo.yaml", HERE / "tiny.yaml", given]
+        return [
+            *("--configfile", *map(str, layers)),
+            *("--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder)),
             *("--cores", "2", *(arguments or ("--quiet", "rules"))),
         ]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
 
-    def planned(self, **config: object) -> dict[str, int]:
+    def planned(self, *arguments: str, **config: object) -> dict[str, int]:
         """Number of jobs a rule that a run would do now."""
-        ran = self.run("--dry-run", **config)
+        ran = self.run("--dry-run", *arguments, **config)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         jobs = {}
         for line in ran.stdout.partition("Job stats:")[2].partition("\n\n")[0].splitlines():
