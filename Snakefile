@@ -35,6 +35,8 @@ if not config["partial"]:
     include: "workflow/rules/finetune.smk"
     include: "workflow/rules/predict.smk"
     include: "workflow/rules/throughput.smk"
+    include: "workflow/rules/segment.smk"
+    include: "workflow/rules/export.smk"
     include: "workflow/rules/foreign.smk"
     include: "workflow/rules/methods.smk"
 

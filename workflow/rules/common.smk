@@ -195,3 +195,13 @@ def encoder_of(wildcards):
         return []
     group = TARGETS[wildcards.target].group
     return f"<results>/encoders/{wildcards.method}/{group}/{run.init}-s{run.seed}.pt"
+
+
+def segmenting_model(wildcards):
+    """The model that segments whole volumes of a structure."""
+    try:
+        run = CHALLENGE.segmenting_run(wildcards.method)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+    target = CHALLENGE.segmenting_target(wildcards.structure)
+    return f"<results>/models/{wildcards.method}/{target.name}/{run.model}.pt"

@@ -1,24 +1,5 @@
 """Masks and objects of whole volumes, block by block; asked for by name, no part of `all`."""
 
-
-def segmenting_target(structure):
-    """The target whose model segments a structure: that of its type, else the one model."""
-    own = CHALLENGE.structures[structure].target
-    return TARGETS[own if own in TARGETS else ONE_MODEL]
-
-
-def segmenting_model(wildcards):
-    """The model that segments whole volumes: all patches, first fold and seed."""
-    inits = CHALLENGE.inits(wildcards.method)
-    pretrained = [init for init in inits if init not in CONTROLS]
-    init = config["segment"]["init"]
-    if init == "auto":
-        init = (pretrained or inits)[0]
-    run = Run(init, "all", 0, config["seeds"][0])
-    target = segmenting_target(wildcards.structure)
-    return f"<results>/models/{wildcards.method}/{target.name}/{run.model}.pt"
-
-
 SLABS = range(config["segment"]["slabs"])
 SEGMENTED = "<results>/segmentations/{method}/{structure}/{sample}"
 

@@ -245,6 +245,27 @@ class Challenge:
         recipe = self.methods[method].is_recipe
         return tuple(n for n in claimed if recipe or not self.structures[n].left_out)
 
+    def segmenting_run(self, method: str) -> Run:
+        """Whose model segments whole volumes: trained on all patches, first fold and seed.
+
+        Raises InputError where `segment.init` is no init of the method.
+        """
+        inits = self.inits(method)
+        chosen = self.config["segment"]["init"]
+        if chosen == "auto":
+            chosen = next((init for init in inits if init not in CONTROLS), inits[0])
+        if chosen not in inits:
+            raise InputError(
+                f"config: segment.init: expected auto or one of {', '.join(inits)} for {method}, "
+                f"found {chosen!r}"
+            )
+        return Run(chosen, "all", 0, self.config["seeds"][0])
+
+    def segmenting_target(self, structure: str) -> Target:
+        """Whose model segments a structure's volumes: its type's, else the one model."""
+        own = self.structures[structure].target
+        return self.targets[own if own in self.targets else ONE_MODEL]
+
     def ranking_groups(self) -> dict[str, list[str]]:
         """The groups of structures whose mean ranks are averaged.
 
