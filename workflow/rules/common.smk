@@ -12,9 +12,9 @@ from snakemake.exceptions import WorkflowError
 
 from selma3d import wording
 from selma3d.challenge import Challenge, Run
-from selma3d.challenge.asked import encoders_of, expected_runs, models_of
+from selma3d.challenge.asked import encoders_of, ensembles_of, expected_runs, models_of
 from selma3d.challenge.plan import ONE_MODEL
-from selma3d.challenge.run import CONTROLS, TRAINED_RUN
+from selma3d.challenge.run import CONTROLS, ENSEMBLE, ENSEMBLE_RUN, TRAINED_RUN
 from selma3d.errors import InputError
 
 try:
@@ -195,6 +195,15 @@ def encoder_of(wildcards):
         return []
     group = TARGETS[wildcards.target].group
     return f"<results>/encoders/{wildcards.method}/{group}/{run.init}-s{run.seed}.pt"
+
+
+def members_of(wildcards, target):
+    """The models that an ensemble joins."""
+    members = CHALLENGE.members(Run.parse(wildcards.run))
+    return [
+        f"<results>/models/{wildcards.method}/{target}/{run.model}.pt"
+        for run in members
+    ]
 
 
 def segmenting_model(wildcards):

@@ -68,7 +68,7 @@ rule metrics_json:
     benchmark:
         "<benchmarks>/metrics_json/{method}/{structure}/{run}.tsv"
     wildcard_constraints:
-        run=rf"default|{TRAINED_RUN}(?:-one)?",
+        run=rf"default|(?:{TRAINED_RUN}|{ENSEMBLE_RUN})(?:-one)?",
     conda:
         "../envs/selma3d.yaml"
     resources:

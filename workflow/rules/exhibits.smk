@@ -31,8 +31,8 @@ def shown(path):
 def finished_jobs(wildcards):
     """(method, init, stage, benchmark, history) of the jobs behind a track's scores.
 
-    An encoder counts for the entrant that starts from it; a method's own rules write their
-    benchmarks below its name.
+    An encoder counts for the entrant that starts from it, a model also for the ensemble that it is
+    in; a method's own rules write their benchmarks below its name.
     """
     jobs = [
         (method, "default", "segment", f"{method}/**/*.tsv", None)
@@ -43,14 +43,27 @@ def finished_jobs(wildcards):
         history = history_of_encoder(method, group, pretext, seed)
         if group in groups and shown(history):
             benchmark = f"pretrain/{method}/{group}/{pretext}-s{seed}.tsv"
-            jobs.append((method, pretext, "pretrain", benchmark, history))
+            for init in counted_for(pretext):
+                jobs.append((method, init, "pretrain", benchmark, history))
     for method, target, run in models_of(CHALLENGE):
         history = history_of_model(method, target, run)
         if target.track == wildcards.track and shown(history):
             name = f"{method}/{target.name}/{run.model}.tsv"
-            jobs.append((method, run.init, "finetune", f"finetune/{name}", history))
+            for init in counted_for(run.init):
+                jobs.append((method, init, "finetune", f"finetune/{name}", history))
             jobs.append((method, run.init, "predict", f"predict/{name}", None))
+    for method, target, run in ensembles_of(CHALLENGE):
+        name = f"predict/{method}/{target.name}/{run.model}.tsv"
+        if target.track == wildcards.track and shown(
+            f"{config['results']}/benchmarks/{name}"
+        ):
+            jobs.append((method, run.init, "predict", name, None))
     return jobs
+
+
+def counted_for(init):
+    """The inits that a training of an init counts for."""
+    return [init, init + ENSEMBLE] if config["predict"]["ensemble"] else [init]
 
 
 def one_model_each(wildcards):
@@ -64,7 +77,7 @@ def one_model_each(wildcards):
 
 
 def shown_runs(wildcards):
-    """Predictions of one run an entrant by label: all patches, first fold and seed."""
+    """Predictions of one run an entrant by label: all patches, first fold and seed, or ensemble."""
     paths = {}
     for method in METHODS:
         if wildcards.structure not in CHALLENGE.structures_of(method):
@@ -72,8 +85,9 @@ def shown_runs(wildcards):
         for run in CHALLENGE.runs(method, wildcards.structure):
             first = (run.budget, run.fold, run.seed) == ("all", 0, config["seeds"][0])
             path = f"{config['results']}/predictions/{method}/{wildcards.structure}/{run.name}.h5"
+            ensemble = run.is_ensemble and run.budget == "all"
             own_track = run.init == "default" or (
-                first and run.track == wildcards.track
+                (first or ensemble) and run.track == wildcards.track
             )
             if own_track and shown(path):
                 paths[wording.entrant(STYLES, method, run.init)] = path

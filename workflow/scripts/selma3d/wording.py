@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .challenge.run import CONTROLS
+from .challenge.run import CONTROLS, is_ensemble, member_init
 from .metrics import METRICS
 
 Styles = Mapping[str, Mapping[str, Any]]
@@ -17,12 +17,14 @@ MINUS = "\N{MINUS SIGN}"
 
 def is_pretrained(init: str) -> bool:
     """Whether models of this init start from an encoder; `scratch-long` is a control, not one."""
-    return init != NO_INIT and init not in CONTROLS
+    return init != NO_INIT and member_init(init) not in CONTROLS
 
 
 def entrant(styles: Styles, method: str, init: str) -> str:
     """Title of a leaderboard row, such as "U-Net · masked"; without a title, the method's name."""
     title = str(styles.get(method, {}).get("title", method))
+    if is_ensemble(init):
+        return f"{title} · {member_init(init)}, ensemble"
     return title if init == NO_INIT else f"{title} · {init}"
 
 

@@ -28,7 +28,17 @@ def models_of(challenge: Challenge) -> Iterable[tuple[str, Target, Run]]:
         for target in challenge.targets.values():
             for structure in target.segments[:1]:
                 for run in challenge.runs(method, structure):
-                    if run.track == target.track:
+                    if run.track == target.track and not run.is_ensemble:
+                        yield method, target, run
+
+
+def ensembles_of(challenge: Challenge) -> Iterable[tuple[str, Target, Run]]:
+    """(method, target, run) of every ensemble that is asked for."""
+    for method in challenge.recipes:
+        for target in challenge.targets.values():
+            for structure in target.segments[:1]:
+                for run in challenge.runs(method, structure):
+                    if run.track == target.track and run.is_ensemble:
                         yield method, target, run
 
 

@@ -14,7 +14,7 @@ from ..errors import InputError
 from . import schema
 from .methods import LeftOut, Selection, select_methods
 from .parts import Method, Structure, Target, layer
-from .run import CONTROLS, Run
+from .run import CONTROLS, ENSEMBLE, Run, member_init
 from .samples import read_samples
 
 ONE_MODEL = "all"  # the target, and the pretraining group, of the one-model track
@@ -230,11 +230,28 @@ class Challenge:
         else:
             inits = tuple(self.methods[method].settings.get("inits", ["scratch"]))
         tracks = [t.track for t in self.targets.values() if structure in t.segments]
-        return [
+        models = [
             Run(init, str(budget), fold, seed, track)
             for track in tracks
             for init in inits
             for budget in self.config["budgets"]
+            for fold in range(self.config["folds"])
+            for seed in self.config["seeds"]
+        ]
+        if not (self.config["predict"]["ensemble"] and self.methods[method].is_recipe):
+            return models
+        if self.config["folds"] * len(self.config["seeds"]) == 1:
+            raise InputError(
+                "config: predict.ensemble: expected several folds or seeds to join, found one of "
+                "each (add seeds, or set it to false)"
+            )
+        ensembles = (Run(m.init + ENSEMBLE, m.budget, track=m.track) for m in models)
+        return [*models, *dict.fromkeys(ensembles)]
+
+    def members(self, ensemble: Run) -> list[Run]:
+        """The runs whose models an ensemble joins: all folds and seeds of its init and budget."""
+        return [
+            replace(ensemble, init=member_init(ensemble.init), fold=fold, seed=seed)
             for fold in range(self.config["folds"])
             for seed in self.config["seeds"]
         ]

@@ -20,7 +20,12 @@ _HATCHES = (
     "",
     *["////", "....", "xxxx", "||||", "----", "++++", "oooo", "OO", "**", "//..", "xx.."],
 )
-_CONTROLS = {"scratch": ("o", (0, (3, 1.5))), "scratch-long": ("s", (0, (1, 1)))}
+_CONTROLS = {
+    "scratch": ("o", (0, (3, 1.5))),
+    "scratch-long": ("s", (0, (1, 1))),
+    "scratch-ens": ("d", (0, (3, 1.5, 1, 1.5))),
+    "scratch-long-ens": ("H", (0, (1, 1, 3, 1))),
+}
 
 
 @dataclass(frozen=True)

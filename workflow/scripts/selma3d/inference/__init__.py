@@ -1,6 +1,7 @@
 """From a trained model and an image to a mask, on the image's own grid."""
 
 from .cases import predict_cases
+from .ensembles import predict_cases_together
 from .model import TrainedModel, load_model
 from .sweep import Plan
 from .whole import gather_slabs, segment_slab, segment_volume
@@ -11,6 +12,7 @@ __all__ = [
     "gather_slabs",
     "load_model",
     "predict_cases",
+    "predict_cases_together",
     "segment_slab",
     "segment_volume",
 ]

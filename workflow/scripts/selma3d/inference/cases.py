@@ -52,6 +52,9 @@ def predict_cases(
 def binarise(model: TrainedModel, probability: np.ndarray) -> np.ndarray:
     """Mask uint8 (Z,Y,X): above the validated threshold, without components that are too small."""
     mask = (probability > model.threshold).astype(np.uint8)
-    if model.min_component_voxels > 1:
-        mask = cc3d.dust(mask, threshold=model.min_component_voxels, connectivity=26)
-    return mask
+    return without_specks(mask, model.min_component_voxels)
+
+
+def without_specks(mask: np.ndarray, smallest: int) -> np.ndarray:
+    """A mask uint8 (Z,Y,X) without 26-connected components of fewer than `smallest` voxels."""
+    return cc3d.dust(mask, threshold=smallest, connectivity=26) if smallest > 1 else mask

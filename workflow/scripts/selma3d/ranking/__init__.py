@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..aggregation import Settled, case_values, settle
+from ..challenge.run import is_ensemble
 from ..track_scores import ENTRANT, WHOLE_BUDGET, TrackScores
 from .curves import curves_table, gap_table
 from .discipline import Discipline, Entrant, disciplines_of
@@ -143,7 +144,9 @@ def _notes(
     seeds = in_ranking.values.groupby(ENTRANT)["seed"].nunique()
     for entrant in board.entrants():
         own = notes.setdefault(entrant, [])
-        if entrant[1] != NO_INIT and seeds.get(entrant) == 1:
+        if is_ensemble(entrant[1]):
+            own.append("one ensemble: variation between ensembles not covered")
+        elif entrant[1] != NO_INIT and seeds.get(entrant) == 1:
             own.append("one seed: variation between trainings not covered")
         if unscored:
             own.append(f"without {', '.join(unscored)}, which nobody was scored on")

@@ -1,7 +1,8 @@
 """What pretraining gains: each pretrained init against scratch, pair by pair.
 
 A pair is the same method, case, label budget, fold and seed, so both models learnt from the same
-training patches. `scratch-long` is compared as any other init.
+training patches. `scratch-long` is compared as any other init. Ensembles are no single models and
+have no partner: they are left out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..aggregation import Settled
+from ..challenge.run import is_ensemble
 from ..metrics import METRICS
 from ..statistics import ROUNDING, holm, percentile_interval, signed_rank_p, too_few
 from .discipline import Floats
@@ -68,7 +70,8 @@ def gains_tables(settled: Settled, resampling: Resampling) -> tuple[pd.DataFrame
 def _pairs(settled: Settled) -> pd.DataFrame:
     values = settled.values[~settled.values["absent"]]
     scratch = values.loc[values["init"] == SCRATCH, [*_PAIR, "value", "fault"]]
-    pretrained = values[~values["init"].isin([SCRATCH, NO_INIT])]
+    single = ~values["init"].map(is_ensemble).astype(bool)
+    pretrained = values[single & ~values["init"].isin([SCRATCH, NO_INIT])]
     pairs = pretrained.merge(scratch, on=_PAIR, suffixes=("_pretrained", "_scratch"))
     return pairs.rename(
         columns={"value_pretrained": "pretrained", "value_scratch": "scratch"}

@@ -39,6 +39,11 @@ class PredictionFile(LazyFile):
         probability = self.dataset(f"{case}/probability")
         return None if probability is None else probability[()]
 
+    def disagreement(self, case: str) -> np.ndarray | None:
+        """(Z,Y,X) float16 in [0,1]: where members of an ensemble differ; None of single models."""
+        disagreement = self.dataset(f"{case}/disagreement")
+        return None if disagreement is None else disagreement[()]
+
 
 class PredictionWriter:
     """Writes the predictions of one run; the file appears when the block ends without an error."""
@@ -65,8 +70,9 @@ class PredictionWriter:
         mask: np.ndarray,
         probability: np.ndarray | None = None,
         provenance: Mapping[str, str | int] | None = None,
+        disagreement: np.ndarray | None = None,
     ) -> None:
-        """Add one case: `mask` (Z,Y,X) of 0 and 1 or bool, `probability` (Z,Y,X) in [0,1]."""
+        """Add one case: `mask` (Z,Y,X) of 0 and 1 or bool; the other arrays (Z,Y,X) in [0,1]."""
         if mask.ndim != 3 or not np.isin(np.unique(mask), (0, 1)).all():
             raise InputError(
                 f"{self.path}: {case}: expected a (Z,Y,X) mask of 0 and 1, "
@@ -74,6 +80,7 @@ class PredictionWriter:
             )
         group = self._file.create_group(case)
         write_array(group, "mask", mask.astype(np.uint8))
-        if probability is not None:
-            write_array(group, "probability", probability.astype(np.float16))
+        for name, values in (("probability", probability), ("disagreement", disagreement)):
+            if values is not None:
+                write_array(group, name, values.astype(np.float16))
         group.attrs.update(provenance or {})

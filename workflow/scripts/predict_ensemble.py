@@ -1,0 +1,41 @@
+"""Rules predict_<target>_ensemble: models of all folds and seeds, and test cases -> masks."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d import inference
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    members = [
+        inference.load_model(Path(model), threads=snakemake.threads)
+        for model in snakemake.input.models
+    ]
+    for structure, cases, predictions, agreement in zip(
+        snakemake.params.structures,
+        snakemake.input.cases,
+        snakemake.output.predictions,
+        snakemake.output.agreement,
+        strict=True,
+    ):
+        inference.predict_cases_together(
+            members,
+            Path(cases),
+            Path(predictions),
+            Path(agreement),
+            structure=structure,
+            method=snakemake.wildcards.method,
+            run=Path(predictions).stem,
+            **snakemake.params.settings,
+        )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()
