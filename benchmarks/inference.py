@@ -1,7 +1,9 @@
 """Masks of whole volumes, block by block, beside MONAI's sliding window in memory.
 
-    python benchmarks/inference.py    # hours on a CPU
-    python benchmarks/inference.py --edge 192 --memory 128 192 --block 128 --window 32
+    python benchmarks/inference.py                         # about ten minutes on one free core
+    python benchmarks/inference.py --memory                # only the times
+    python benchmarks/inference.py --rounds 0 --edge 64    # only the memory
+    python benchmarks/inference.py --edge 384 --channels 16 32 64 128    # hours
 
 Same network, weights, image, windows, overlap, batch and threads. Each measurement is a process of
 its own, and they alternate; ratios carry over between machines, seconds don't. Peak memory is that
@@ -23,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "workflow" / "sc
 
 import numpy as np
 import torch
+from monai.inferers import sliding_window_inference
 
 from selma3d import networks
 from selma3d.inference import Plan, load_model, segment_volume
@@ -34,32 +37,40 @@ WHOLE = (slice(None),) * 3
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--edge", type=int, default=384, help="of the image whose time is taken")
+    arguments.add_argument("--edge", type=int, default=192, help="of the image whose time is taken")
     arguments.add_argument("--memory", type=int, nargs="*", default=[256, 512, 768])
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--block", type=int, default=Plan.block)
-    arguments.add_argument("--window", type=int, default=96)
+    arguments.add_argument("--window", type=int, default=64)
     arguments.add_argument("--overlap", type=float, default=0.5)
+    arguments.add_argument(
+        "--memory-overlap", type=float, default=0, help="memory does not depend on it, time does"
+    )
     arguments.add_argument("--batch", type=int, default=4)
-    arguments.add_argument("--channels", type=int, nargs="+", default=[16, 32, 64])
+    arguments.add_argument("--channels", type=int, nargs="+", default=[4, 8])
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--folder", type=Path, help="where to write (default: TMPDIR)")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         write_model(folder / "model.pt", options)
-        for title, air in (("full of tissue", False), ("half air", True)):
+        for title, air in (("full of tissue", False), ("half air", True)) * bool(options.rounds):
             write_image(folder, options.edge, air)
             show(f"{options.edge}³, {title}", speed(folder, options))
-        rows = []
+        rows, options.overlap = [], options.memory_overlap
         for edge in options.memory:
             write_image(folder, edge, air=False)
             rows += [
-                {"image": f"{edge}³", "method": kind, "peak MB": f"{measured['peak_mb']:.0f}"}
+                {
+                    "image": f"{edge}³",
+                    "method": kind,
+                    "peak MB": f"{measured['peak_mb']:.0f}",
+                    "CPU seconds": f"{measured['cpu']:.0f}",
+                }
                 for kind in KINDS
                 for measured in [measure(kind, folder, options)]
             ]
-        show("Memory", rows)
+            show("Memory", rows)
 
 
 def speed(folder: Path, options: argparse.Namespace) -> list[dict[str, str]]:
@@ -111,10 +122,15 @@ def in_memory(folder: Path, options: argparse.Namespace) -> dict:
     model = load_model(folder / "model.pt", threads=options.threads)
     forget_peak()
     before, begin, cpu = memory_mb("VmRSS"), time.perf_counter(), time.process_time()
-    with VolumeFile(folder / "volume.h5") as source:
-        probability = model.probability(
-            source.read(0, WHOLE), source.intensity(0), overlap=options.overlap, batch=options.batch
-        )
+    with VolumeFile(folder / "volume.h5") as source, torch.inference_mode():
+        probability = sliding_window_inference(
+            model.normalised(source.read(0, WHOLE), source.intensity(0)),
+            model.window,
+            options.batch,
+            lambda windows: torch.sigmoid(model.network(windows)),
+            overlap=options.overlap,
+            mode="gaussian",
+        )[0, 0].numpy()
     mask = (probability > model.threshold).astype(np.uint8)
     measured = {
         "seconds": time.perf_counter() - begin,
@@ -166,7 +182,7 @@ def write_model(path: Path, options: argparse.Namespace) -> None:
 
 def write_image(folder: Path, edge: int, air: bool) -> None:
     """Noise of uint16, brighter than air, which fills half of the image if asked."""
-    image = np.random.default_rng(0).normal(400, 60, (edge,) * 3).clip(100).astype(np.uint16)
+    image = np.random.default_rng(0).integers(200, 600, (edge,) * 3, dtype=np.uint16)
     if air:
         image[:, :, edge // 2 :] = 20
     write_volume(folder / "volume.h5", folder / "volume.tsv", image[None], sample="v")

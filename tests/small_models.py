@@ -13,9 +13,11 @@ from selma3d.volumes import CONTRACT_VERSION, write_volume
 NETWORK = {"name": "unet", "channels": [4, 8], "strides": [2]}
 
 
-def write_model(path: Path, *, window: tuple[int, int, int] = (16, 16, 16), **changes) -> Path:
+def write_model(
+    path: Path, *, window: tuple[int, int, int] = (16, 16, 16), seed: int = 0, **changes
+) -> Path:
     """Write a model of one structure, `spots`, on channel 0; `changes` replace top-level keys."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     network = networks.build(NETWORK)
     contents = {
         "contract_version": CONTRACT_VERSION,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selma3d.challenge import Challenge, Run
-from selma3d.challenge.asked import encoders_of, expected_runs
+from selma3d.challenge.asked import encoders_of, ensembles_of, expected_runs, models_of
 from selma3d.challenge.parts import layer
 from selma3d.challenge.schema import read_table
 from selma3d.errors import InputError
@@ -41,9 +41,54 @@ def test_a_runs_name_can_be_read_back(init, budget, fold, seed, track):
     assert Run.parse(run.name) == run
 
 
-def test_a_name_that_is_no_run_is_refused():
+@given(
+    init=st.sampled_from(["scratch", "masked", "restore_2"]),
+    budget=st.sampled_from(["all", "4"]),
+    track=st.sampled_from(["per-type", "one-model"]),
+)
+def test_an_ensembles_name_can_be_read_back(init, budget, track):
+    run = Run(f"{init}-ens", budget, track=track)
+    assert run.is_ensemble
+    assert run.model == f"{init}-n{budget}-ens"
+    assert Run.parse(run.name) == run
+
+
+@pytest.mark.parametrize("name", ["masked-f0-s0", "masked-ens-nall-f0-s0", "masked-ens-nall-ens"])
+def test_a_name_that_is_no_run_is_refused(name):
     with pytest.raises(ValueError, match="expected <init>-n<budget>"):
-        Run.parse("masked-f0-s0")
+        Run.parse(name)
+
+
+def test_an_ensemble_joins_all_folds_and_seeds_and_changes_no_other_run(repository, full):
+    full |= {"folds": 2, "seeds": [3, 5]}
+    without = Challenge(full, repository).runs("unet", "cfos")
+    full["predict"] = full["predict"] | {"ensemble": True}
+    challenge = Challenge(full, repository)
+    runs = challenge.runs("unet", "cfos")
+    assert [run for run in runs if not run.is_ensemble] == without
+    ensembles = [run for run in runs if run.is_ensemble]
+    assert {(run.init, run.budget) for run in ensembles} == {
+        (f"{run.init}-ens", run.budget) for run in without
+    }
+    members = challenge.members(ensembles[0])
+    assert {(m.init, m.budget) for m in members} == {(without[0].init, without[0].budget)}
+    assert {(m.fold, m.seed) for m in members} == {(0, 3), (0, 5), (1, 3), (1, 5)}
+    assert challenge.runs("threshold", "cfos") == [Run()]
+    trained = {(m, t.name, r.model) for m, t, r in models_of(challenge)}
+    assert all((m, t.name, r.model) not in trained for m, t, r in ensembles_of(challenge))
+
+
+def test_an_ensemble_of_one_model_is_refused(repository, full):
+    full |= {"seeds": [0], "predict": full["predict"] | {"ensemble": True}}
+    with pytest.raises(InputError, match=r"predict\.ensemble: expected several folds or seeds"):
+        Challenge(full, repository).runs("unet", "cfos")
+
+
+def test_the_init_that_segments_volumes_is_checked(repository, full):
+    assert Challenge(full, repository).segmenting_run("unet").init == "masked"
+    full["segment"] = full["segment"] | {"init": "maskd"}
+    with pytest.raises(InputError, match=r"segment\.init: expected auto or one of scratch, masked"):
+        Challenge(full, repository).segmenting_run("unet")
 
 
 def test_a_misspelt_key_is_named_with_its_nearest_neighbour(repository, full):

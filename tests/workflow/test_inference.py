@@ -1,0 +1,138 @@
+"""Whole volumes, containers and ensembles by the workflow's own rules, on the tiny challenge."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK
+import tifffile
+import zarr
+
+from selma3d.inference import Plan, load_model, segment_volume
+from selma3d.volumes import PatchFile, PredictionFile, SegmentationFile
+from tiny_challenge import Workflow
+
+SEGMENT = {"slabs": 3, "block": 64, "overlap": 0.25, "probability": True, "skip_air": False}
+FOLDER = "results/segmentations/unet/cfos"
+
+
+@pytest.fixture(scope="module")
+def challenge(finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """A copy of the finished challenge that the tests of this module add to."""
+    folder = tmp_path_factory.mktemp("inference") / "copy"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    return Workflow(folder)
+
+
+def test_slabs_of_several_jobs_join_to_the_mask_of_one_and_a_finished_slab_stays(
+    challenge: Workflow, tmp_path: Path
+) -> None:
+    targets = [
+        f"{FOLDER}/sample1.objects.tsv",
+        f"{FOLDER}/sample1.vessels.tsv",
+        f"{FOLDER}/export/sample1.ome.zarr",
+        f"{FOLDER}/export/sample1.mha",
+    ]
+    first = challenge.run(f"{FOLDER}/sample1.slabs/1.h5", "--notemp", segment=SEGMENT)
+    assert first.returncode == 0, first.stderr[-3000:]
+    ran = challenge.run(*targets, segment=SEGMENT)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    folder = challenge.folder / FOLDER
+    logs = challenge.results / "logs" / "segment_slab" / "unet" / "cfos" / "sample1"
+    assert sorted(log.name for log in logs.iterdir()) == ["0.log", "1.log", "2.log"]
+    assert (logs / "1.log").read_text().count("blocks, ") == 1, "slab 1 was computed twice"
+    assert not (folder / "sample1.slabs").exists()
+
+    model = challenge.results / "models/unet/spot-like/masked-nall-f0-s0.pt"
+    plan = Plan(**{key: value for key, value in SEGMENT.items() if key != "slabs"})
+    alone = tmp_path / "alone.h5"
+    segment_volume(
+        load_model(model, threads=1),
+        challenge.results / "data/cfos/volumes/sample1.h5",
+        alone, work=tmp_path / "work", structure="cfos", plan=plan,
+    )  # fmt: skip
+    with SegmentationFile(folder / "sample1.h5") as found, SegmentationFile(alone) as expected:
+        mask, voxel_size_um = found.mask[()], found.voxel_size_um
+        differing = mask != expected.mask[()]
+        np.testing.assert_allclose(found.probability[()], expected.probability[()], atol=1e-3)
+    assert differing.sum() <= 2  # voxels within 1e-5 of the threshold
+    assert 0 < mask.mean() < 1
+
+    objects = pd.read_csv(folder / "sample1.objects.tsv", sep="\t")
+    assert objects["voxels"].sum() == mask.sum()
+    level = zarr.open_group(folder / "export/sample1.ome.zarr", mode="r")["0"][:]
+    np.testing.assert_array_equal(level, mask)
+    image = SimpleITK.ReadImage(str(folder / "export/sample1.mha"))
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), mask)
+    assert image.GetSpacing() == pytest.approx([size / 1000 for size in reversed(voxel_size_um)])
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".tiff"])
+def test_a_packed_container_gives_the_workflows_own_prediction(
+    challenge: Workflow, tmp_path: Path, suffix: str
+) -> None:
+    packed = challenge.run("results/containers/unet/cfos")
+    assert packed.returncode == 0, packed.stderr[-3000:]
+    with PatchFile(challenge.results / "data/cfos/cases.h5") as cases:
+        case = cases.ids[0]
+        image = cases.image(case, 0)
+    folder = tmp_path / "input/images/3d-brain-microscopy"
+    folder.mkdir(parents=True)
+    if suffix == ".mha":
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(image), str(folder / "case.mha"))
+    else:
+        tifffile.imwrite(folder / "case.tiff", image, metadata={"axes": "ZYX"})
+    context = challenge.results / "containers/unet/cfos"
+    environment = os.environ | {
+        "SELMA3D_INPUT": str(tmp_path / "input"),
+        "SELMA3D_OUTPUT": str(tmp_path / "output"),
+        "PYTHONPATH": str(context),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "selma3d.export.entry", str(context)]
+    ran = subprocess.run(
+        command, cwd=context, env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert ran.returncode == 0, ran.stderr
+    written = tmp_path / "output/images/brain-structure/output.mha"
+    mask = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(written)))
+    predictions = challenge.results / "predictions/unet/cfos/masked-nall-f0-s0.h5"
+    with PredictionFile(predictions) as predicted:
+        np.testing.assert_array_equal(mask, predicted.mask(case))
+
+
+def test_an_ensemble_over_seeds_is_scored_and_ranked_beside_its_members(
+    challenge: Workflow,
+) -> None:
+    asked = {
+        "methods": ["unet"],
+        "inits": ["scratch"],
+        "seeds": [0, 1],
+        "predict": {"ensemble": True},
+    }
+    board = "results/ranking/per-type/leaderboard.tsv"
+    ran = challenge.run(board, "results/ranking/per-type/cost.tsv", **asked)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    run = challenge.results / "predictions/unet/cfos/scratch-nall-ens"
+    with PredictionFile(run.with_suffix(".h5")) as found:
+        table = pd.read_csv(run.with_suffix(".tsv"), sep="\t", dtype={"case": str})
+        assert list(table["case"]) == found.ids
+        for case, disputed in zip(table["case"], table["disputed"], strict=True):
+            assert np.count_nonzero(found.disagreement(case)) == disputed
+    assert (table["members"] == 2).all()
+    scores = pd.read_csv(challenge.results / "scores/unet/cfos.tsv", sep="\t")
+    runs = scores[["init", "seed"]].drop_duplicates().itertuples(index=False, name=None)
+    assert set(runs) == {("scratch", 0), ("scratch", 1), ("scratch-ens", 0)}
+    ranked = pd.read_csv(challenge.folder / board, sep="\t").set_index("init")
+    assert set(ranked.index) == {"scratch", "scratch-ens"}
+    assert "one ensemble" in ranked.loc["scratch-ens", "note"]
+    cost = pd.read_csv(challenge.results / "ranking/per-type/cost.tsv", sep="\t")
+    trained = cost[cost["stage"] == "finetune"].set_index("init")["jobs"]
+    assert trained["scratch-ens"] == trained["scratch"] == 4
