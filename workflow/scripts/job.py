@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from selma3d.atomic import remove_leftovers
 from selma3d.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
         handlers=[logging.FileHandler(snakemake.log[0], mode="a"), logging.StreamHandler()],
         force=True,
     )
+    for output in snakemake.output:
+        remove_leftovers(output)
     try:
         yield
     except InputError as error:

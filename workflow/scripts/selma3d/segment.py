@@ -18,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .atomic import remove_leftovers
 from .convert.readers import read_image
 from .convert.values import whole_numbers
 from .convert.volumes import convert_volume
@@ -55,6 +56,7 @@ def segment(
     if not is_hdf5:
         suffix_of(output)
     work = work or output.with_name(f"{output.name}.work")
+    remove_leftovers(output)
     if image.is_dir() or image.suffix in HDF5:
         volume = image
         if image.is_dir():

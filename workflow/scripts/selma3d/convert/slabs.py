@@ -21,6 +21,7 @@ from ..atomic import publish
 from ..errors import InputError
 from ..volumes import BLOCK, block_statistics, chunk_shape, plane_hash
 from ..volumes.storage import compression
+from ..volumes.writing import writing_hdf5
 from .planes import Stack, UnreadablePlaneError
 from .values import whole_numbers
 
@@ -95,7 +96,7 @@ def convert_slab(
         digests, records = zip(*pool.map(load, range(slab.start, slab.stop)), strict=True)
         strips = [planes[:, y : y + BLOCK] for y in range(0, height, BLOCK)]
         occupancy, counts = zip(*pool.map(block_statistics, strips), strict=True)
-        with publish(slab.path) as temporary, h5py.File(temporary, "w") as file:
+        with publish(slab.path) as temporary, writing_hdf5(temporary) as file:
             # Chunks at the far end are whole chunks in the final file too.
             image = file.create_dataset(
                 "image", (1, chunks[1], height, width), dtype, chunks=chunks, **compression()

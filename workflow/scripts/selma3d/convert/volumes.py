@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from ..atomic import publish
@@ -20,6 +19,7 @@ from ..errors import InputError
 from ..volumes import IndexRow, Intensity, chunk_shape, content_hash, write_index
 from ..volumes.storage import VoxelSize, compression
 from ..volumes.volume import describe_volume
+from ..volumes.writing import writing_hdf5
 from .planes import Stack, open_stack
 from .slabs import Slab, convert_slab, copy_chunks, cut, read_slab
 
@@ -122,7 +122,7 @@ def _assemble(
     interpolated = [record for content in contents for record in content.interpolated]
     for record in interpolated:
         log.warning("%s: plane %s interpolated: %s", sample, record["z"], record["reason"])
-    with publish(h5) as temporary, h5py.File(temporary, "w") as file:
+    with publish(h5) as temporary, writing_hdf5(temporary) as file:
         image = file.create_dataset(
             "image", shape, dtype, chunks=chunk_shape(shape), **compression()
         )

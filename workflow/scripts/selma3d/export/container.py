@@ -9,12 +9,12 @@ this library, the weights and the pinned requirements. At run time there is no n
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from importlib import metadata
 from pathlib import Path
 
 from .. import __version__
+from ..atomic import publish_folder
 from ..errors import InputError
 from ..inference import TrainedModel
 
@@ -52,10 +52,7 @@ def pack_container(
     missing = {"input", "output"} - slugs.keys()
     if missing:
         raise InputError(f"containers: expected input and output, found {sorted(slugs)}")
-    temporary = context.with_name(f".{context.name}.{os.getpid()}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir(parents=True)
+    with publish_folder(context) as temporary:
         shutil.copytree(
             LIBRARY, temporary / "selma3d", ignore=shutil.ignore_patterns("__pycache__")
         )
@@ -64,10 +61,6 @@ def pack_container(
         (temporary / "container.json").write_text(json.dumps(settings, indent=1) + "\n")
         (temporary / "requirements.txt").write_text(requirements())
         (temporary / "Dockerfile").write_text(DOCKERFILE.format(version=__version__))
-        shutil.rmtree(context, ignore_errors=True)
-        temporary.replace(context)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def requirements() -> str:

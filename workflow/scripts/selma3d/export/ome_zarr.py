@@ -6,8 +6,6 @@ cells stay visible from afar, if a little too thick.
 
 from __future__ import annotations
 
-import os
-import shutil
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import numpy as np
 import zarr
 from numcodecs import Blosc
 
+from ..atomic import publish_folder
 from ..volumes.storage import VoxelSize
 from .source import Source
 
@@ -25,21 +24,13 @@ SMALLEST = 128  # voxels along the longest axis of the last level
 
 def write_ome_zarr(source: Source, path: Path, voxel_size_um: VoxelSize | None) -> None:
     """Write the folder `path`; it appears under its name when it is whole, in place of another."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
+    with publish_folder(path) as temporary:
         group = zarr.open_group(temporary, mode="w", zarr_format=2)
         levels = [_write_level(group, 0, source, source.shape, halve=False)]
         while max(levels[-1].shape) > SMALLEST:
             halved = tuple(-(-n // 2) for n in levels[-1].shape)
             levels.append(_write_level(group, len(levels), levels[-1], halved, halve=True))
         group.attrs["multiscales"] = [_metadata(path, len(levels), voxel_size_um)]
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_level(

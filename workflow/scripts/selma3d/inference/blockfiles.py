@@ -7,12 +7,12 @@ import shutil
 from itertools import product
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from ..atomic import publish
 from ..errors import InputError
 from ..volumes.storage import chunk_shape, compression
+from ..volumes.writing import writing_hdf5
 from .blocks import NEIGHBOURS, Block, Index, shifted
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class BlockFiles:
 
         Chunks that are 0 throughout are left out: HDF5 reads them as 0.
         """
-        with publish(self.path(block)) as temporary, h5py.File(temporary, "w") as file:
+        with publish(self.path(block)) as temporary, writing_hdf5(temporary) as file:
             for name, array in arrays.items():
                 # Chunks at the far ends are whole chunks in the final file too.
                 whole = [-(-n // c) * c for n, c in zip(array.shape, self._chunk, strict=True)]

@@ -5,12 +5,9 @@ A slab's file has the shape and the chunks of the final one, and holds its own c
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -19,6 +16,7 @@ import numpy as np
 from ..atomic import publish
 from ..errors import InputError
 from ..volumes.storage import chunk_shape, compression, stamp
+from ..volumes.writing import writing_hdf5
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +32,7 @@ def write_slab(
     slabs: int,
 ) -> None:
     """Join finished blocks (first voxel, file) to the file of slab number `slab` of `slabs`."""
-    with publish(output) as temporary, h5py.File(temporary, "w") as file:
+    with publish(output) as temporary, writing_hdf5(temporary) as file:
         stamp(file, "segmentation-slab")
         file.attrs.update({"facts": json.dumps(facts), "slab": slab, "slabs": slabs})
         stored = _create(file, facts)
@@ -59,7 +57,7 @@ def join_slabs(slabs: Sequence[Path], output: Path) -> None:
     Raises InputError unless all slabs are there once and made by the same model and settings.
     """
     facts = _common_facts(slabs)
-    with h5py.File(output, "w") as file:
+    with writing_hdf5(output) as file:
         stamp(file, "segmentation")
         file.attrs.update({key: facts[key] for key in ("specimen", "structure", "threshold")})
         if facts["voxel_size_um"] is not None:
@@ -113,18 +111,3 @@ def _common_facts(slabs: Sequence[Path]) -> dict:
             f"found {sorted(found)}"
         )
     return facts
-
-
-@contextmanager
-def full_disk_explained(folder: Path) -> Iterator[None]:
-    """Turn the system's and HDF5's errors of a full disk into one clear line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) and "No space left" not in str(error):
-            raise
-        free = shutil.disk_usage(folder).free
-        raise InputError(
-            f"{folder}: expected room to write, found a full disk or quota ({free / 1e9:.2f} GB "
-            "free) (make room and start again: finished blocks are kept)"
-        ) from error

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 
+from ..volumes.writing import writing_hdf5
 from .components import label_blocks, stitch
 
 
@@ -15,7 +15,7 @@ def remove_small_components(segmentation: Path, min_voxels: int) -> None:
 
     A probability, if there is one, stays as it is.
     """
-    with h5py.File(segmentation, "r+") as file:
+    with writing_hdf5(segmentation, "r+") as file:
         mask = file["mask"]
         components = stitch(mask)
         small = components.voxels[components.of_piece] < min_voxels

@@ -24,7 +24,7 @@ from ..volumes import VolumeFile
 from .blockfiles import BlockFiles
 from .blocks import BlockGrid
 from .model import TrainedModel
-from .slabfiles import full_disk_explained, is_slab, join_slabs, write_slab
+from .slabfiles import is_slab, join_slabs, write_slab
 from .small_components import remove_small_components
 from .sweep import Plan, Sweep, Tally
 
@@ -77,7 +77,7 @@ def segment_slab(
             f"{model.path}: input: resample: expected none for a whole volume, "
             f"found {model.resample} (choose a recipe without)"
         )
-    with VolumeFile(volume) as source, full_disk_explained(work), Lease(work, role="segmentation"):
+    with VolumeFile(volume) as source, Lease(work, role="segmentation"):
         check_volume(source, channel)
         grid = BlockGrid.of(source.shape, model.window, plan.overlap, plan.block, slab, slabs)
         facts = describe(model, source, structure, channel, plan)
@@ -99,7 +99,7 @@ def segment_slab(
 
 def gather_slabs(slabs: Sequence[Path], output: Path, *, min_component_voxels: int = 0) -> None:
     """Join all slabs of a volume, in any order, and drop components that are too small."""
-    with full_disk_explained(Path(output).parent), publish(output) as temporary:
+    with publish(output) as temporary:
         join_slabs(slabs, temporary)
         if min_component_voxels > 1:
             remove_small_components(temporary, min_component_voxels)

@@ -25,6 +25,7 @@ from .storage import (
     voxel_size_of,
     write_array,
 )
+from .writing import writing_hdf5
 
 KINDS = ("patches", "cases")
 
@@ -121,7 +122,7 @@ class PatchWriter:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             temporary = stack.enter_context(publish(self.h5))
-            self._file = stack.enter_context(h5py.File(temporary, "w"))
+            self._file = stack.enter_context(writing_hdf5(temporary))
             stamp(self._file, self.kind)
             if self.drawn_from_split is not None:
                 self._file.attrs["drawn_from_split"] = self.drawn_from_split

@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-import h5py
 import numpy as np
 
 from ..atomic import publish
 from ..errors import InputError
 from .storage import LazyFile, stamp, write_array
+from .writing import writing_hdf5
 
 
 class PredictionFile(LazyFile):
@@ -55,7 +55,7 @@ class PredictionWriter:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             temporary = stack.enter_context(publish(self.path))
-            self._file = stack.enter_context(h5py.File(temporary, "w"))
+            self._file = stack.enter_context(writing_hdf5(temporary))
             stamp(self._file, "predictions")
             self._file.attrs.update(self._names)
             self._stack = stack.pop_all()

@@ -21,6 +21,7 @@ from .storage import (
     voxel_size_of,
     write_array,
 )
+from .writing import writing_hdf5
 
 
 class VolumeFile(LazyFile):
@@ -108,7 +109,7 @@ def write_volume(
     intensity = [Intensity.from_counts(channel) for channel in counts]
     planes = (plane_hash(plane) for channel in image for plane in channel)
     sha256 = content_hash(image.shape, image.dtype, planes)
-    with publish(h5) as temporary, h5py.File(temporary, "w") as handle:
+    with publish(h5) as temporary, writing_hdf5(temporary) as handle:
         write_array(handle, "image", image)
         describe_volume(handle, specimen, voxel_size_um, intensity, np.stack(occupancy), sha256)
     row = IndexRow.of(sample, specimen, image.shape, voxel_size_um, intensity, None, sha256)
