@@ -180,20 +180,20 @@ def test_full_disk_is_named_and_finished_blocks_are_kept(
     tmp_path: Path, model, monkeypatch
 ) -> None:
     volume = write_noise(tmp_path, (64, 64, 200))
-    write, written = blockfiles.BlockFiles.write, []
+    writing, written = blockfiles.writing_hdf5, []
 
-    def fill_up(self, block, arrays) -> None:
+    def fill_up(path: Path):
         if len(written) == 2:
-            raise OSError(errno.ENOSPC, "No space left on device", str(self.path(block)))
-        written.append(block.name)
-        write(self, block, arrays)
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        written.append(path)
+        return writing(path)
 
     arguments = {"work": tmp_path / "work", "structure": "spots", "plan": PLAN}
-    monkeypatch.setattr(blockfiles.BlockFiles, "write", fill_up)
+    monkeypatch.setattr(blockfiles, "writing_hdf5", fill_up)
     with pytest.raises(InputError, match="found a full disk"):
         segment_volume(model, volume, tmp_path / "out.h5", **arguments)
     assert not (tmp_path / "out.h5").exists()
-    monkeypatch.setattr(blockfiles.BlockFiles, "write", write)
+    monkeypatch.undo()
     tally = segment_volume(model, volume, tmp_path / "out.h5", **arguments)
     assert tally.blocks == 2
     assert_equal_masks(model, in_memory(model, volume, 0.5), tmp_path / "out.h5")
