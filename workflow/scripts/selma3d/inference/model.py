@@ -120,6 +120,11 @@ def load_model(path: Path, *, device: str = "auto", threads: int | None = None) 
             f"{path}: expected contract version {CONTRACT_VERSION}, "
             f"found {contents.get('contract_version')}"
         )
+    if "inference_window" not in contents["input"]:
+        raise InputError(
+            f"{path}: input.inference_window: expected, found only "
+            f"{', '.join(contents['input'])} (an earlier version's model: train it again)"
+        )
     network = networks.build(contents["network"])
     network.load_state_dict(contents["state"])
     compute = Compute.choose(device)
