@@ -10,7 +10,7 @@ SNAKEMAKE := $(VENV)/bin/snakemake
 RUN := $(VENV)/bin/python workflow/run.py
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 
-.PHONY: help setup demo methods real partial run plan status manifest test test-faults lint benchmarks clean-demo
+.PHONY: help setup demo methods real partial run plan status manifest new-method test test-faults lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -60,6 +60,11 @@ plan: $(INSTALLED) ## what it will cost in jobs, GPU hours and disk: make plan [
 
 status: $(INSTALLED) ## how far a challenge is: make status [CONFIG=config/demo.yaml]
 	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.status $(CONFIG)
+
+KIND ?= rule
+FOLDER ?=
+new-method: ## files of a new method that run at once: make new-method NAME=mine [KIND=recipe] [FOLDER=elsewhere]
+	@PYTHONPATH=workflow/scripts $(PYTHON) -m selma3d.new_method "$(NAME)" "$(KIND)" $(if $(FOLDER),"$(FOLDER)")
 
 test: $(INSTALLED) lint ## everything that CI runs
 	$(PYTEST) -m "not faults"

@@ -5,6 +5,11 @@ import sys
 
 SCRIPTS = os.path.join(workflow.basedir, "workflow", "scripts")
 sys.path.insert(0, SCRIPTS)
+if config["method_folders"]:
+    # Scripts of methods outside the repository import the library and `job` too.
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [SCRIPTS, *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
 
 from pathlib import Path
 
@@ -98,6 +103,14 @@ def foreign_masks(wildcards):
         return [str(path) for path in sources(predictions, wildcards.structure)]
     except InputError:
         return []  # the job finds the same fault and fails by itself; others go on
+
+
+def container_slugs(structure):
+    """Folders below /input and /output of a container for a structure."""
+    try:
+        return CHALLENGE.container_slugs(structure)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def predictions_of(wildcards):

@@ -56,7 +56,7 @@ rule container:
         mem_mb=2000,
         runtime=30,
     params:
-        slugs=CHALLENGE.edition["containers"],
+        slugs=lambda wildcards: container_slugs(wildcards.structure),
         overlap=config["predict"]["overlap"],
     script:
         "../scripts/container.py"

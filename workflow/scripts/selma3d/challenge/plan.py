@@ -17,6 +17,7 @@ from .parts import Method, Structure, Target, layer
 from .run import CONTROLS, ENSEMBLE, Run, member_init
 from .samples import read_samples
 
+UNKNOWN = "unknown"  # what an edition file says of what its organisers have not published
 ONE_MODEL = "all"  # the target, and the pretraining group, of the one-model track
 
 
@@ -72,7 +73,7 @@ class Challenge:
                 scored_as=spec["scored_as"],
                 seen=spec["seen"],
                 channel=spec["channel"],
-                voxel_size_um=None if voxel_size == "unknown" else tuple(voxel_size),
+                voxel_size_um=None if voxel_size == UNKNOWN else tuple(voxel_size),
                 patches=spec.get("patches"),
                 cases=cases.get(name),
                 cases_of=spec.get("cases_of", name),
@@ -288,12 +289,30 @@ class Challenge:
 
         Left-out twins are an experiment beside the ranking, not a part of it.
         """
-        by = self.edition["ranking"]["groups_by"]
+        ranking = self.edition["ranking"]
+        group_of = {name: group for group, names in self._named_groups().items() for name in names}
         groups: dict[str, list[str]] = {}
         for name in self.scored:
-            if not self.structures[name].left_out:
-                groups.setdefault(getattr(self.structures[name], by), []).append(name)
+            structure = self.structures[name]
+            if not structure.left_out:
+                group = group_of[name] if group_of else getattr(structure, ranking["groups_by"])
+                groups.setdefault(group, []).append(name)
         return groups
+
+    def container_slugs(self, structure: str) -> dict[str, str]:
+        """Folders below /input and /output of the edition's containers for a structure.
+
+        Raises InputError where the edition does not know them.
+        """
+        containers = self.edition["containers"]
+        output, scored_as = containers["output"], self.structures[structure].scored_as
+        output = output if isinstance(output, str) else output.get(scored_as, UNKNOWN)
+        if UNKNOWN in (containers["input"], output):
+            raise InputError(
+                f"{self._edition_file}: containers: expected the folders that a container of "
+                f"{scored_as} structures reads and writes, found {UNKNOWN!r} (fill them in)"
+            )
+        return {"input": containers["input"], "output": output}
 
     def _left_out_twins(self, structures: dict[str, Structure]) -> dict[str, Structure]:
         """A twin of each labelled structure that some model can do without, on the same cases."""
@@ -355,6 +374,24 @@ class Challenge:
         if phase not in phases:
             raise InputError(f"config: phase: expected one of {', '.join(phases)}, found {phase!r}")
         return phases[phase]["cases"] if self.config["test_cases"] == "archive" else {}
+
+    def _named_groups(self) -> dict[str, list[str]]:
+        """The ranking groups that the edition names; {} where a structure's property decides.
+
+        Raises InputError unless each structure of the edition is in one of them.
+        """
+        groups = self.edition["ranking"].get("groups", {})
+        where = f"{self._edition_file}: ranking.groups"
+        members = [name for names in groups.values() for name in names]
+        for name in members:
+            if name not in self.edition["structures"]:
+                raise InputError(f"{where}: {name}: the edition has no such structure")
+        for name in self.edition["structures"] if groups else ():
+            if members.count(name) != 1:
+                raise InputError(
+                    f"{where}: expected {name!r} in one group, found it in {members.count(name)}"
+                )
+        return groups
 
     def _has_cases(self, name: str) -> bool:
         structure = self.structures[name]

@@ -84,7 +84,7 @@ def write_report(
         structures=_structures(edition, tables_by_track),
         archives=_archives(edition),
         profile=PROFILES[edition["metric_profile"]],
-        groups_by=GROUPS[edition["ranking"]["groups_by"]],
+        groups_by=_groups_by(edition["ranking"]),
         overviews=[_figure(figure, f"D{n}") for n, figure in enumerate(overview_figures, start=1)],
         other_figures=[figure for figure in numbered if not figure["track"]],
         files=_files(numbered, table_files, folder),
@@ -116,6 +116,12 @@ def _track(
         "scores": printed.shown_structures(means, styles, titles) if len(means) else None,
         "figures": {c: [f for f in own if f["category"] == c] for c in categories},
     }
+
+
+def _groups_by(ranking: Mapping[str, Any]) -> str:
+    if "groups" in ranking:
+        return f"the edition’s groups ({wording.listed(list(ranking['groups']))})"
+    return GROUPS[ranking["groups_by"]]
 
 
 def _what_ran(name: str, tables: Tables, styles: Styles) -> str:
