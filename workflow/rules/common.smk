@@ -5,16 +5,12 @@ import sys
 
 SCRIPTS = os.path.join(workflow.basedir, "workflow", "scripts")
 sys.path.insert(0, SCRIPTS)
-if config["method_folders"]:
-    # Scripts of methods outside the repository import the library and `job` too.
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        [SCRIPTS, *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
 
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from method_rules import share_library
 from selma3d import wording
 from selma3d.challenge import Challenge, Run
 from selma3d.challenge.asked import encoders_of, ensembles_of, expected_runs, models_of
@@ -32,6 +28,9 @@ except InputError as error:
 
 # What is ranked: everything that is asked for, or with `partial: true` what is finished so far.
 JUDGED = f"{config['results']}/partial" if config["partial"] else config["results"]
+
+if config["method_folders"]:
+    share_library(SCRIPTS)
 
 
 wildcard_constraints:

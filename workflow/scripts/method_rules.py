@@ -74,3 +74,9 @@ def _described(error: BaseException, file: Path, lines: Mapping[int, int]) -> st
         if not isinstance(error, InputError | WorkflowError):
             text = f"{type(error).__name__}: {text}"
     return f"{file}, line {line}: {text}" if line else f"{file}: {text}"
+
+
+def share_library(scripts: str) -> None:
+    """Let scripts of methods outside the repository import the library and `job` too."""
+    known = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([scripts, *([known] if known else [])])
