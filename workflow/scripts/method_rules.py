@@ -3,6 +3,7 @@
 No part of the library, which knows nothing of Snakemake.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from traceback import extract_tb
