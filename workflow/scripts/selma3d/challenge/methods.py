@@ -84,7 +84,9 @@ def _read_method(file: Path, config: dict[str, Any], root: Path) -> Method:
         return Method(name, file, settings | {"runs": "default"}, {})
     if settings["kind"] == "rule":
         _check_gpu(settings, file, config)
-        return Method(name, file, settings, {}, _rule_file(file, root))
+        settings = settings | {"settings": _sized(settings, config)}
+        pins = _pins(file, root) if "environment" in settings else None
+        return Method(name, file, settings, {}, _rule_file(file, root), pins)
     recipe = layer(settings["recipe"]["production"], settings["recipe"].get(config["size"], {}))
     recipe = layer(recipe, config["recipe_overrides"].get(name, {}))
     schema.check(recipe, "recipe", f"{file}, recipe at size {config['size']}")
@@ -100,12 +102,29 @@ def _check_gpu(settings: dict[str, Any], file: Path, config: dict[str, Any]) -> 
         )
 
 
+def _sized(settings: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """A rule's settings; where it has some by size, those of the chosen size."""
+    own = settings.get("settings", {})
+    if "production" in own:
+        own = layer(own["production"], own.get(config["size"], {}))
+    return layer(own, config["recipe_overrides"].get(settings["name"], {}))
+
+
 def _rule_file(file: Path, root: Path) -> Path:
-    """The rules that a method brings: beside its method file, or beside the generic ones."""
-    generic = Path("workflow") / "rules" / "methods" / f"{file.stem}.smk"
-    for place in (file.with_suffix(".smk"), root / generic):
+    """The rules that a method brings."""
+    return _brought(file, root, Path("workflow", "rules", "methods", f"{file.stem}.smk"), "rules")
+
+
+def _pins(file: Path, root: Path) -> Path:
+    """What is installed into the environment of a method's own."""
+    return _brought(file, root, Path("workflow", "envs", f"{file.stem}.txt"), "pins")
+
+
+def _brought(file: Path, root: Path, generic: Path, what: str) -> Path:
+    """A file of a method: beside its method file, or among the generic ones."""
+    for place in (file.with_suffix(generic.suffix), root / generic):
         if place.exists():
             return place
     raise InputError(
-        f"{file}: kind: rule: expected rules in {generic} or beside the method file, found none"
+        f"{file}: kind: rule: expected {what} in {generic} or beside the method file, found none"
     )

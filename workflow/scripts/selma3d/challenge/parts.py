@@ -55,6 +55,7 @@ class Method:
     settings: dict[str, Any] = field(repr=False)
     recipe: dict[str, Any] = field(repr=False)  # with the size's overrides applied; {} if none
     rules: Path | None = None  # the .smk file that a method of kind rule brings
+    pins: Path | None = None  # what is installed into its own environment, if it has one
 
     @property
     def is_recipe(self) -> bool:

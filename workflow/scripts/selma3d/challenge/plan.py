@@ -210,6 +210,11 @@ class Challenge:
         """Methods whose masks someone else made."""
         return tuple(name for name, method in self.methods.items() if method.is_foreign)
 
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """Methods that bring another package, in an environment of its own."""
+        return tuple(n for n, method in self.methods.items() if method.pins)
+
     def foreign_predictions(self, method: str) -> Path:
         """The folder or predictions.json that a foreign method's masks are in."""
         predictions = self.methods[method].settings["settings"]["predictions"]

@@ -1,0 +1,41 @@
+"""Environments of methods that bring another package: one each, built once."""
+
+
+def environment_of(method):
+    """The folder of a method's environment: built here, or made by the user."""
+    built = os.path.join(config["environments"]["folder"], method)
+    return os.path.expanduser(config["environments"]["existing"].get(method, built))
+
+
+def installed_for(method):
+    """The table of what is installed for a method; while it is absent, nothing can be run."""
+    return os.path.join(config["environments"]["folder"], f"{method}.tsv")
+
+
+rule environment:
+    input:
+        pins=lambda wildcards: str(METHODS[wildcards.method].pins),
+    output:
+        installed=installed_for("{method}"),
+    log:
+        "<logs>/environment/{method}.log",
+        words="<logs>/environment/{method}.pip.log",
+    benchmark:
+        "<benchmarks>/environment/{method}.tsv"
+    wildcard_constraints:
+        method=any_of(CHALLENGE.peers),
+    """Build a method's own virtual environment from its pins."""
+    localrule: True  # where jobs run there may be no package index
+    conda:
+        "../envs/selma3d.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        folder=lambda wildcards: environment_of(wildcards.method),
+        existing=lambda wildcards: (
+            wildcards.method in config["environments"]["existing"]
+        ),
+        modules=lambda wildcards: METHODS[wildcards.method].settings["environment"],
+    script:
+        "../scripts/environment.py"
