@@ -1,4 +1,4 @@
-"""nnU-Net's trainer with a chosen length; nnU-Net finds it by `nnUNet_extTrainer`.
+"""nnU-Net's trainer with a chosen length, a seed and a history.
 
 Runs in nnU-Net's own environment. The variable SELMA3D_NNUNET holds its settings as JSON.
 """

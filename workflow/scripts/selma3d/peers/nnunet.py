@@ -24,6 +24,7 @@ from ..errors import InputError
 from ..training.lease import Lease
 from ..volumes import PatchFile, PredictionWriter
 from . import nnunet_files
+from .environment import python_of
 from .learning import Source, examples
 from .process import Spent, run
 
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 TRAINER = "nnUNetTrainerSELMA3D"
 TRAINER_FOLDER = Path(__file__).resolve().parents[2] / "peers" / "nnunet"
+OURS = ("train", "predict")
 PLANS = "nnUNetPlans"
 FOLD = "0"  # of splits_final.json, which holds the run's own split and no other
 CHECKPOINT = "checkpoint_final.pth"
@@ -47,23 +49,24 @@ class NNUNet:
         self.environment, self.work, self.settings = environment, work.resolve(), settings
         self._threads, self._device = threads, "cuda" if gpu else "cpu"
 
-    def __call__(self, command: str, *arguments: str | Path, **trainer: Any) -> Spent:
-        """Run one of its commands; `trainer` are settings of the trainer beside those by size."""
+    def __call__(self, command: str, *arguments: str | Path, seed: int = 0) -> Spent:
+        """Run one of its commands, by its name; `train` and `predict` with our trainer."""
         keys = ("epochs", "iterations", "validation_iterations", "save_every", "minutes")
-        chosen = {key: self.settings[key] for key in keys} | {"seed": 0} | trainer
+        length = {key: self.settings[key] for key in keys}
         # Its planner wants at least one augmentation process, its trainer takes 0 as in-process.
-        workers = self._threads - 1 if command == "nnUNetv2_train" else self._threads
+        workers = self._threads - 1 if command == "train" else self._threads
+        program = self.environment / "bin" / command
+        ours = [python_of(self.environment), TRAINER_FOLDER / "command.py", command]
         return run(
-            [self.environment / "bin" / command, *arguments],
+            [*(ours if command in OURS else [program]), *arguments],
             words=self.work / "nnunet.log",
             variables={
                 "nnUNet_raw": self.work / "raw",
                 "nnUNet_preprocessed": self.work / "preprocessed",
                 "nnUNet_results": self.work / "results",
-                "nnUNet_extTrainer": TRAINER_FOLDER,
                 "nnUNet_n_proc_DA": str(workers),
                 "nnUNet_def_n_proc": str(self._threads),
-                "SELMA3D_NNUNET": json.dumps(chosen | {"threads": self._threads}),
+                "SELMA3D_NNUNET": json.dumps(length | {"seed": seed, "threads": self._threads}),
                 "OMP_NUM_THREADS": str(self._threads),
             },
         )
@@ -111,14 +114,14 @@ class NNUNet:
         going_on = ["--c"] if begun.exists() else []
         configuration = self.settings["configuration"]
         how = ["-tr", TRAINER, "-device", self._device, *going_on]
-        return self("nnUNetv2_train", "1", configuration, FOLD, *how, seed=seed)
+        return self("train", "1", configuration, FOLD, *how, seed=seed)
 
     def predict(self, images: Path, masks: Path, model: Path) -> Spent:
         """Masks of all images of a folder."""
         how = ["-f", FOLD, "-device", self._device, "-npp", "1", "-nps", "1"]
         how += [] if self.settings["mirrored"] else ["--disable_tta"]
         places = ["-i", images, "-o", masks, "-m", model]
-        return self("nnUNetv2_predict_from_modelfolder", *places, *how, "-chk", CHECKPOINT)
+        return self("predict", *places, *how, "-chk", CHECKPOINT)
 
 
 def train(
