@@ -12,7 +12,13 @@ def installed_for(method):
     return os.path.join(config["environments"]["folder"], f"{method}.tsv")
 
 
+# Where jobs run, there may be no package index.
+localrules:
+    environment,
+
+
 rule environment:
+    """Build a method's own virtual environment from its pins."""
     input:
         pins=lambda wildcards: str(METHODS[wildcards.method].pins),
     output:
@@ -24,8 +30,6 @@ rule environment:
         "<benchmarks>/environment/{method}.tsv"
     wildcard_constraints:
         method=any_of(CHALLENGE.peers),
-    """Build a method's own virtual environment from its pins."""
-    localrule: True  # where jobs run there may be no package index
     conda:
         "../envs/selma3d.yaml"
     resources:

@@ -59,7 +59,7 @@ def choose_setting(
         brightness = [(smoothed(image, sigma), truth) for image, truth in patches]
         for percentile, smallest in itertools.product(percentiles, min_voxels):
             setting = Setting(sigma, percentile, smallest)
-            dice = np.mean([_dice(setting.cut(bright), truth) for bright, truth in brightness])
+            dice = np.mean([dice(setting.cut(bright), truth) for bright, truth in brightness])
             if dice > best_dice:
                 best, best_dice = setting, float(dice)
     log.info("chosen on %d training patches: %s, mean Dice %.3f", len(patches), best, best_dice)
@@ -97,6 +97,7 @@ def _training_images(
                 yield file.image(patch, channel), file.mask(patch)
 
 
-def _dice(prediction: np.ndarray, truth: np.ndarray) -> float:
+def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
+    """2|P∩G| / (|P|+|G|) of two masks of 0 and 1; 1 where both are empty."""
     total = int(prediction.sum()) + int(truth.sum())
     return 1.0 if total == 0 else 2.0 * int((prediction & truth).sum()) / total

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..atomic import write_table
+from ..atomic import publish, write_table
 from ..errors import InputError
 from .process import run
 
 log = logging.getLogger(__name__)
 
 PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,_-]+\])?==[^\s;=]+(\s*;.+)?")
+FINISHED = "finished-from-pins.txt"  # in the environment: the pins that it was finished from
 LIST = """
 import importlib.metadata, json, platform
 found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
@@ -39,19 +40,32 @@ def python_of(folder: Path) -> Path:
 def build(pins: Path, modules: Sequence[str], folder: Path, installed: Path, words: Path) -> None:
     """Make `folder` an environment with what `pins` names, and list it in the table `installed`.
 
-    modules: imported in it before it counts as finished. words: what pip says.
+    modules: imported in it before it counts as finished. words: what pip says. An environment that
+    was finished from the same pins, by another checkout say, is kept.
     Raises InputError for a line that is no exact pin, and where installing or importing fails;
     nothing of the environment is left then.
     """
     check_pins(pins)
     installed.unlink(missing_ok=True)
+    finished = folder / FINISHED
+    if not (finished.exists() and finished.read_bytes() == pins.read_bytes()):
+        _install(pins, folder, words)
+    try:
+        record(folder, modules, installed, words)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    with publish(finished) as temporary:
+        temporary.write_bytes(pins.read_bytes())
+
+
+def _install(pins: Path, folder: Path, words: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     try:
         run([sys.executable, "-m", "venv", folder], words=words)
         quiet = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
         run([python_of(folder), "-m", "pip", "install", *quiet, "-r", pins], words=words)
-        record(folder, modules, installed, words)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -1,0 +1,1 @@
+"""Segmentation without learning: filters whose few numbers are chosen on training patches."""
