@@ -38,6 +38,7 @@ if not config["partial"]:
     include: "workflow/rules/segment.smk"
     include: "workflow/rules/export.smk"
     include: "workflow/rules/foreign.smk"
+    include: "workflow/rules/submission.smk"
     include: "workflow/rules/environment.smk"
     include: "workflow/rules/methods.smk"
 

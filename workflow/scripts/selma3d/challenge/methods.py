@@ -82,6 +82,9 @@ def _read_method(file: Path, config: dict[str, Any], root: Path) -> Method:
         )
     if settings["kind"] == "foreign":
         return Method(name, file, settings | {"runs": "default"}, {})
+    if settings["kind"] == "submission":
+        _check_gpu(settings, file, config)
+        return Method(name, file, settings | {"runs": "default"}, {})
     if settings["kind"] == "rule":
         _check_gpu(settings, file, config)
         settings = settings | {"settings": _sized(settings, config)}

@@ -66,6 +66,10 @@ class Method:
         return self.settings["kind"] == "foreign"
 
     @property
+    def is_submission(self) -> bool:
+        return self.settings["kind"] == "submission"
+
+    @property
     def pretexts(self) -> tuple[str, ...]:
         return tuple(self.recipe.get("pretexts", {}))
 

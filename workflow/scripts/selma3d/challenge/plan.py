@@ -211,6 +211,11 @@ class Challenge:
         return tuple(name for name, method in self.methods.items() if method.is_foreign)
 
     @property
+    def submissions(self) -> tuple[str, ...]:
+        """Programs with the interface of the challenge's platform."""
+        return tuple(name for name, method in self.methods.items() if method.is_submission)
+
+    @property
     def peers(self) -> tuple[str, ...]:
         """Methods that bring another package, in an environment of its own."""
         return tuple(n for n, method in self.methods.items() if method.pins)

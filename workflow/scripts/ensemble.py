@@ -1,0 +1,28 @@
+"""Rule ensemble: predictions of several methods -> one, by vote."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d.vote import vote
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    vote(
+        [Path(member) for member in snakemake.input.members],
+        Path(snakemake.output.predictions),
+        way=snakemake.params.way,
+        method="ensemble",
+        structure=snakemake.wildcards.structure,
+        run=snakemake.wildcards.run,
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()
