@@ -10,7 +10,7 @@ SNAKEMAKE := $(VENV)/bin/snakemake
 RUN := $(VENV)/bin/python workflow/run.py
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 
-.PHONY: help setup demo methods real partial run plan status manifest new-method test test-faults lint benchmarks clean-demo
+.PHONY: help setup demo methods real partial run plan status manifest new-method test test-faults test-peers lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -67,10 +67,13 @@ new-method: ## files of a new method that run at once: make new-method NAME=mine
 	@PYTHONPATH=workflow/scripts $(PYTHON) -m selma3d.new_method "$(NAME)" "$(KIND)" $(if $(FOLDER),"$(FOLDER)")
 
 test: $(INSTALLED) lint ## everything that CI runs
-	$(PYTEST) -m "not faults"
+	$(PYTEST) -m "not faults and not peers"
 
 test-faults: $(INSTALLED) ## the long suites: kills, faults, memory
 	$(PYTEST) -m faults
+
+test-peers: $(INSTALLED) ## methods of other packages, installed and run; needs a package index
+	$(PYTEST) -m peers
 
 lint: $(INSTALLED) ## ruff, snakefmt, snakemake --lint
 	$(VENV)/bin/ruff check .

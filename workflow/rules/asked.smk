@@ -15,7 +15,9 @@ if workflow.is_main_process:
         logger.warning(f"NOT TAKING PART: {line}")
 
 EXPECTED = expected_runs(CHALLENGE)
-OWN_RULES = [name for name, method in METHODS.items() if method.rules]
+OWN_RULES = [
+    name for name, method in METHODS.items() if method.rules or method.is_submission
+]
 
 STYLES = {
     name: {

@@ -28,6 +28,13 @@ def shown(path):
     return not config["partial"] or os.path.exists(path)
 
 
+def init_of_rule(method):
+    """The init that the costs of a method's own rules are listed under."""
+    settings = METHODS[method].settings
+    has_one_run = settings.get("runs", "grid") == "default"
+    return "default" if has_one_run else settings.get("inits", ["scratch"])[0]
+
+
 def finished_jobs(wildcards):
     """(method, init, stage, benchmark, history) of the jobs behind a track's scores.
 
@@ -35,7 +42,7 @@ def finished_jobs(wildcards):
     in; a method's own rules write their benchmarks below its name.
     """
     jobs = [
-        (method, "default", "segment", f"{method}/**/*.tsv", None)
+        (method, init_of_rule(method), "segment", f"{method}/**/*.tsv", None)
         for method in OWN_RULES
     ]
     groups = {t.group for t in TARGETS.values() if t.track == wildcards.track}
