@@ -21,7 +21,7 @@ import pandas as pd
 from ..atomic import publish, write_table
 from ..challenge.run import Run
 from ..errors import InputError
-from ..training.lease import Lease
+from ..lease import Lease
 from ..volumes import PatchFile, PredictionWriter
 from . import nnunet_files
 from .environment import python_of
