@@ -6,6 +6,7 @@ import sys
 SCRIPTS = os.path.join(workflow.basedir, "workflow", "scripts")
 sys.path.insert(0, SCRIPTS)
 
+from dataclasses import replace
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -51,6 +52,43 @@ def receipts(sources):
     """Receipts of the archives that hold these sources."""
     names = sorted({source["archive"] for source in sources if source})
     return [f"<results>/archive/{name}/receipt.tsv" for name in names]
+
+
+def environment_of(method):
+    """The folder of a method's environment: built here, or made by the user."""
+    built = os.path.join(config["environments"]["folder"], method)
+    return os.path.expanduser(config["environments"]["existing"].get(method, built))
+
+
+def installed_for(method):
+    """The table of what is installed for a method; while it is absent, nothing can be run."""
+    return os.path.join(config["environments"]["folder"], f"{method}.tsv")
+
+
+def ensemble_members(wildcards):
+    """Predictions of the members that segment a structure, of the ensemble's run."""
+    run = Run.parse(wildcards.run)
+    paths = []
+    for member in METHODS["ensemble"].settings["settings"]["members"]:
+        name = member["method"]
+        if name not in METHODS or name == "ensemble":
+            raise WorkflowError(
+                f"method ensemble: members: expected methods that take part, found {name!r} "
+                f"(taking part: {', '.join(METHODS)}; see NOT TAKING PART above)"
+            )
+        if wildcards.structure not in CHALLENGE.structures_of(name):
+            continue
+        asked = CHALLENGE.runs(name, wildcards.structure)
+        chosen = replace(run, init=member["init"]) if "init" in member else Run()
+        if chosen not in asked:
+            raise WorkflowError(
+                f"method ensemble: members: {name}: expected a run that the config asks for, "
+                f"found {chosen.name!r} (known: {', '.join(r.name for r in asked)})"
+            )
+        paths.append(
+            f"<results>/predictions/{name}/{wildcards.structure}/{chosen.name}.h5"
+        )
+    return paths
 
 
 def volumes_of(group, suffix):

@@ -1,17 +1,6 @@
 """Environments of methods that bring another package: one each, built once."""
 
 
-def environment_of(method):
-    """The folder of a method's environment: built here, or made by the user."""
-    built = os.path.join(config["environments"]["folder"], method)
-    return os.path.expanduser(config["environments"]["existing"].get(method, built))
-
-
-def installed_for(method):
-    """The table of what is installed for a method; while it is absent, nothing can be run."""
-    return os.path.join(config["environments"]["folder"], f"{method}.tsv")
-
-
 # Where jobs run, there may be no package index.
 localrules:
     environment,

@@ -38,7 +38,7 @@ rule nnunet_train:
         runtime=config["resources"]["finetune_minutes"],
     params:
         settings=METHODS["nnunet"].settings["settings"],
-        environment=environment_of("nnunet"),
+        environment=lambda wildcards: environment_of("nnunet"),
         learns=lambda wildcards: TARGETS[wildcards.target].learns,
         channels=lambda wildcards: [
             CHALLENGE.structures[name].channel
@@ -85,7 +85,7 @@ for target in TARGETS.values():
             runtime=config["resources"]["predict_minutes"],
         params:
             settings=METHODS["nnunet"].settings["settings"],
-            environment=environment_of("nnunet"),
+            environment=lambda wildcards: environment_of("nnunet"),
             structures=target.segments,
             channels=[CHALLENGE.structures[name].channel for name in target.segments],
         script:
