@@ -10,7 +10,7 @@ SNAKEMAKE := $(VENV)/bin/snakemake
 RUN := $(VENV)/bin/python workflow/run.py
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 
-.PHONY: help setup demo methods real partial run plan status manifest new-method test test-faults test-peers lint benchmarks clean-demo
+.PHONY: help setup demo methods real slurm-demo partial run plan status manifest new-method test test-faults test-peers lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -42,6 +42,19 @@ real: $(INSTALLED) ## the chain on real images: make real DATA=folder
 	  --config "archives={images: {kind: local, folder: '$(abspath $(DATA))'}}"
 	@echo "report: results/real/report.html"
 
+SLURM := tests/slurm/one_machine_slurm.sh
+SLURM_CONFIG ?= config/demo.yaml tests/slurm/demo.yaml
+slurm-demo: $(INSTALLED) ## the demo on a SLURM that is set up on this machine (root on Debian)
+	$(SLURM) start
+	mkdir -p results/slurm-demo
+	time $(SNAKEMAKE) --profile slurm --configfile $(SLURM_CONFIG) --verbose \
+	  --slurm-init-seconds-before-status-checks 2 --latency-wait 10 >results/slurm-demo/snakemake.log 2>&1 \
+	  || { tail -n 40 results/slurm-demo/snakemake.log; $(SLURM) stop; exit 1; }
+	$(SLURM) stop
+	@echo "what the GPU jobs asked for (results/slurm-demo/snakemake.log):"
+	@grep -ao 'sbatch --parsable .* --wrap' results/slurm-demo/snakemake.log | grep -e --gpus | sed 's/ --wrap//'
+	@echo "report: results/slurm-demo/report.html"
+
 ARCHIVE ?= S-BIAD1196
 manifest: $(INSTALLED) ## bring an archive's manifest up to date and show the difference
 	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.archive config/editions/selma2024.yaml $(ARCHIVE)
@@ -70,7 +83,7 @@ test: $(INSTALLED) lint ## everything that CI runs
 	$(PYTEST) -m "not faults and not peers"
 
 test-faults: $(INSTALLED) ## the long suites: kills, faults, memory
-	$(PYTEST) -m faults
+	$(PYTEST) -m faults --fault-table results/faults.md
 
 test-peers: $(INSTALLED) ## methods of other packages, installed and run; needs a package index
 	$(PYTEST) -m peers

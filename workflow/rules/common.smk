@@ -215,6 +215,15 @@ def missing_runs():
     return lines
 
 
+def training_memory(wildcards, attempt):
+    """MB of memory: more for each attempt, since the last one may have ended for want of it.
+
+    At most fourfold: most new attempts only continue a training whose time was up, and a job that
+    asks for more than any node has would wait for ever.
+    """
+    return config["resources"]["training_mem_mb"] * min(attempt, 4)
+
+
 RANKING_TABLES = [
     "by_metric",
     "cases",

@@ -1,6 +1,15 @@
 """Figures, tables and the report: what the paper shows."""
 
 
+# Seconds each: on a cluster they run beside Snakemake instead of waiting in a queue.
+localrules:
+    figure,
+    panel,
+    histories,
+    table,
+    report,
+
+
 rule figure:
     """One figure of a track, from its ranking tables alone."""
     input:

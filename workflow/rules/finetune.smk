@@ -36,8 +36,7 @@ rule finetune:
     threads: config["resources"]["training_threads"]
     resources:
         gpu=config["resources"]["gpu"],
-        mem_mb=lambda wildcards, attempt: config["resources"]["training_mem_mb"]
-        * attempt,
+        mem_mb=training_memory,
         runtime=config["resources"]["finetune_minutes"],
     params:
         recipe=lambda wildcards: CHALLENGE.finetuning_recipe(wildcards.method),

@@ -34,8 +34,7 @@ for target in TARGETS.values():
         threads: config["resources"]["training_threads"]
         resources:
             gpu=config["resources"]["gpu"],
-            mem_mb=lambda wildcards, attempt: config["resources"]["training_mem_mb"]
-            * attempt,
+            mem_mb=training_memory,
             runtime=config["resources"]["predict_minutes"],
         params:
             structures=target.segments,

@@ -22,8 +22,7 @@ rule pretrain:
     threads: config["resources"]["training_threads"]
     resources:
         gpu=config["resources"]["gpu"],
-        mem_mb=lambda wildcards, attempt: config["resources"]["training_mem_mb"]
-        * attempt,
+        mem_mb=training_memory,
         runtime=config["resources"]["pretrain_minutes"],
     params:
         recipe=lambda wildcards: CHALLENGE.pretraining_recipe(

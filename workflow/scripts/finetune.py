@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from job import running, time_budget_s
+from job import processes, running, time_budget_s
 from selma3d import splits, training
 from selma3d.challenge.run import Run
 from selma3d.volumes import read_index
@@ -60,7 +60,7 @@ def main() -> None:
         volumes=volumes,
         threads=snakemake.threads,
         time_budget_s=time_budget_s(snakemake),
-        processes=max(1, snakemake.resources.get("gpu", 0)),
+        processes=processes(snakemake),
     )
 
 

@@ -2,12 +2,16 @@
 
 import logging
 import os
+import re
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from selma3d.atomic import remove_leftovers
+from selma3d import gpus
 from selma3d.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,13 +19,15 @@ if TYPE_CHECKING:
 
 NOT_FINISHED = 75  # EX_TEMPFAIL: state is saved, submit the job again
 SAVING_S = 120  # seconds before a job's limit at which a training saves and stops
+PREEMPTION_S = 300  # longest that a training, told to end, waits for SLURM to requeue its job
 
 
 @contextmanager
 def running(snakemake: "Snakemake") -> Iterator[None]:
     """Log to the rule's log file; end with one clear line where the input is at fault.
 
-    Exit codes: 1 for bad input, 75 for a training that saved its state before its time was up.
+    On one machine a job gets GPUs of its own. Exit codes: 1 for bad input, 75 for a training that
+    saved its state before its time was up.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(snakemake.threads))
     os.environ.setdefault("BLOSC_NTHREADS", "1")
@@ -34,8 +40,10 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
     )
     for output in snakemake.output:
         remove_leftovers(output)
+    wanted = 0 if _in_slurm() else snakemake.resources.get("gpu", 0)
     try:
-        yield
+        with gpus.claimed(wanted):
+            yield
     except InputError as error:
         logging.error("error: %s", error)
         sys.exit(1)
@@ -47,14 +55,53 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
         sys.exit(1)
     except BaseException as error:
         if type(error).__name__ == "Unfinished":  # by name: most scripts never import torch
-            logging.warning("not finished: %s; run again to continue", error)
+            logging.warning("not finished: %s", error)
+            if error.signalled and _in_slurm():
+                logging.info("waiting for SLURM to end this job, and to requeue it if preempted")
+                time.sleep(PREEMPTION_S)  # a job that ends by itself has failed and is not requeued
             sys.exit(NOT_FINISHED)
         logging.exception("rule %s failed", snakemake.rule)
         raise
 
 
+def processes(snakemake: "Snakemake") -> int:
+    """Processes of a training: one a GPU, whether the site counts them in `gpu` or in `gres`."""
+    count = re.search(r"gpu.*?:(\d+)$", snakemake.resources.get("gres", ""))
+    return max(1, snakemake.resources.get("gpu", 0), int(count[1]) if count else 0)
+
+
 def time_budget_s(snakemake: "Snakemake") -> float | None:
-    """Seconds that a training may take on a cluster; None where nobody enforces a limit."""
-    if "SLURM_JOB_ID" not in os.environ:
+    """Seconds that a training may take on a cluster; None where nobody enforces a limit.
+
+    SLURM is asked how long the job has left, since it started before this script did and its limit
+    may not be the one that was asked for.
+    """
+    if not _in_slurm():
         return None
-    return max(60.0, snakemake.resources.runtime * 60 - SAVING_S)
+    left = _time_left_s()
+    if left is None:
+        left = snakemake.resources.runtime * 60
+    return max(left - SAVING_S, left / 2)
+
+
+def _in_slurm() -> bool:
+    return "SLURM_JOB_ID" in os.environ
+
+
+def _time_left_s() -> float | None:
+    """Time left to this SLURM job; None where SLURM doesn't answer or sets no limit."""
+    asked = ["squeue", "--noheader", "--format=%L", "--jobs", os.environ["SLURM_JOB_ID"]]
+    try:
+        answer = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return seconds(answer.stdout.strip())
+
+
+def seconds(text: str) -> float | None:
+    """SLURM's [days-][hours:]minutes:seconds in seconds; None for anything else."""
+    parts = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text)
+    if parts is None:
+        return None
+    days, hours, minutes, rest = (int(part or 0) for part in parts.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + rest

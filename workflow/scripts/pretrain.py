@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from job import running, time_budget_s
+from job import processes, running, time_budget_s
 from selma3d import splits, training
 from selma3d.volumes import read_index
 
@@ -46,7 +46,7 @@ def main() -> None:
         work=Path(snakemake.params.work),
         threads=snakemake.threads,
         time_budget_s=time_budget_s(snakemake),
-        processes=max(1, snakemake.resources.get("gpu", 0)),
+        processes=processes(snakemake),
     )
 
 

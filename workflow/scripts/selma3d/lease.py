@@ -81,6 +81,7 @@ class Lease:
     def _acquire(self) -> None:
         watched_since = time.monotonic()
         unchanged_since, last_beat, has_beaten = watched_since, self._heartbeat(), False
+        told = False
         while not self._create():
             owner = read_owner(self._path.parent)
             now = time.monotonic()
@@ -97,6 +98,9 @@ class Lease:
                     f"{self._path.parent}: expected no other {self._role}, found {name_of(owner)} "
                     "(wait for it or cancel it, then start again)"
                 )
+            if not told:
+                log.info("%s: waiting for %s", self._path.parent, name_of(owner))
+                told = True
             time.sleep(0.2)
 
     def _record(self) -> str:

@@ -116,7 +116,8 @@ def finetune(
                 run.train(stop)
             except Unfinished as stopped:
                 total = settings.steps * len(runs)
-                raise Unfinished(done * settings.steps + stopped.step, total) from None
+                step = done * settings.steps + stopped.step
+                raise Unfinished(step, total, signalled=stopped.signalled) from None
     if distributed.rank() == 0:
         values = {run: run.value() for run in runs}
         best = max(values, key=values.get)

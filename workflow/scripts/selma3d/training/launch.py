@@ -37,6 +37,7 @@ def launch(entry: str, arguments: dict, processes: int, work: Path) -> None:
         "PYTHONPATH": os.pathsep.join(paths),
         "OMP_NUM_THREADS": str(arguments["threads"]),
     }
+    log.info("training in %d processes of this host", processes)
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -56,7 +57,7 @@ def launch(entry: str, arguments: dict, processes: int, work: Path) -> None:
 
 def _raise(outcome: dict, code: int) -> None:
     if "unfinished" in outcome:
-        raise Unfinished(*outcome["unfinished"])
+        raise Unfinished(**outcome["unfinished"])
     if "input_error" in outcome:
         raise InputError(outcome["input_error"])
     if code or "done" not in outcome:

@@ -128,7 +128,7 @@ def _loop(
             complete = step == settings.steps and (looked == step or not watch.due(step))
             if any_process(stop.requested and not complete):
                 save()
-                raise Unfinished(step, settings.steps)
+                raise Unfinished(step, settings.steps, signalled=stop.signalled)
             if complete:
                 break
             if saves.due(step):

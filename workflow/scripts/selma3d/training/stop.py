@@ -14,12 +14,16 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class Unfinished(Exception):  # noqa: N818 - not an error
-    """The training has saved its state and stopped before its last step."""
+    """The training has saved its state and stopped before its last step.
 
-    def __init__(self, step: int, total: int) -> None:
+    signalled: by a signal, not because its time was up.
+    """
+
+    def __init__(self, step: int, total: int, *, signalled: bool = False) -> None:
         super().__init__(f"stopped and saved after step {step} of {total}; start again to continue")
         self.step = step
         self.total = total
+        self.signalled = signalled
 
 
 class Stop:
@@ -27,7 +31,7 @@ class Stop:
 
     def __init__(self, time_budget_s: float | None = None) -> None:
         self._deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
-        self._signalled = False
+        self.signalled = False
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Stop:
@@ -48,7 +52,7 @@ class Stop:
     def requested(self) -> bool:
         """True from the first signal or the deadline on."""
         late = self._deadline is not None and time.monotonic() >= self._deadline
-        return self._signalled or late
+        return self.signalled or late
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        self._signalled = True
+        self.signalled = True

@@ -25,7 +25,7 @@ def main(order: Path) -> None:
     try:
         entry(**written["arguments"])
     except Unfinished as stopped:
-        outcome = {"unfinished": [stopped.step, stopped.total]}
+        outcome = {"unfinished": vars(stopped)}
     except InputError as error:
         outcome = {"input_error": str(error)}
         raise

@@ -1,0 +1,151 @@
+"""A real SLURM on this machine, and what can befall it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRIPT = Path(__file__).with_name("one_machine_slurm.sh")
+FOLDER = Path(os.environ.get("SLURM_TEST_DIR", "/var/lib/slurm-test"))
+
+
+def missing() -> str:
+    """Why SLURM cannot be set up here; empty where it can."""
+    if os.geteuid() != 0:
+        return "a SLURM for tests needs root"
+    if shutil.which("apt-get") is None:
+        return "a SLURM for tests needs Debian's packages (apt-get)"
+    return ""
+
+
+def until(true: Callable[[], object], what: str, seconds: float = 600.0) -> object:
+    """Wait for a condition and return its value; an error that names it after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (value := true()):
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
+        time.sleep(0.5)
+    return value
+
+
+@dataclass(frozen=True)
+class Job:
+    """One line of the queue."""
+
+    id: str
+    state: str
+    comment: str
+    node: str
+
+
+class Cluster:
+    """The SLURM that one_machine_slurm.sh starts: nodes n0 and n1, two fake GPUs each."""
+
+    def __init__(self, *, accounting: bool = False) -> None:
+        self._environment = os.environ | {
+            "SLURM_TEST_CPUS": "2",
+            "SLURM_TEST_ACCOUNTING": str(int(accounting)),
+        }
+
+    def start(self) -> None:
+        """Start what is not running."""
+        self._script("start")
+
+    def stop(self) -> None:
+        """End all jobs and daemons."""
+        self._script("stop")
+
+    def _script(self, command: str) -> None:
+        ran = subprocess.run(
+            [SCRIPT, command], env=self._environment, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, f"SLURM did not {command}:\n{ran.stdout}\n{ran.stderr}"
+
+    def jobs(self, of: str | Path = "/") -> list[Job]:
+        """Pending and running jobs that were submitted from a folder."""
+        rows = ask("squeue", "--noheader", "--format=%i|%T|%k|%N|%Z").splitlines()
+        fields = [row.split("|") for row in rows]
+        return [Job(*row[:4]) for row in fields if Path(row[4]).is_relative_to(of)]
+
+    def job(self, folder: Path, rule: str, state: str = "RUNNING") -> Job:
+        """The first job of a rule that reaches a state."""
+        return until(
+            lambda: next(
+                (
+                    job
+                    for job in self.jobs(folder)
+                    if job.comment.startswith(f"rule_{rule}") and job.state == state
+                ),
+                None,
+            ),
+            f"a {state} job of rule {rule}",
+        )
+
+    def detail(self, job: Job, key: str) -> str:
+        """A field of `scontrol show job`."""
+        shown = ask("scontrol", "show", "job", "--oneliner", job.id)
+        return next(f.partition("=")[2] for f in shown.split() if f.startswith(f"{key}="))
+
+    def preempt(self, node: str, seconds: int = 1) -> None:
+        """Take a node for a job of higher priority, which lasts `seconds`."""
+        taken = ["--partition=gpu", f"--nodelist={node}", "--exclusive", "--output=/dev/null"]
+        ask("sbatch", *taken, f"--wrap=sleep {seconds}")
+
+    def end_controller(self) -> None:
+        """Kill slurmctld, as a crash does; `start` brings it back with its saved state."""
+        kill_recorded("slurmctld")
+
+    @contextmanager
+    def failed_node(self, node: str) -> Iterator[None]:
+        """A node that loses its power: its daemon and all processes of its jobs are killed."""
+        kill_recorded(f"slurmd-{node}")
+        for process in processes_of_jobs(node):
+            os.kill(process, signal.SIGKILL)
+        ask("scontrol", "update", f"nodename={node}", "state=down", "reason=power")
+        try:
+            yield
+        finally:
+            self.start()
+            ask("scontrol", "update", f"nodename={node}", "state=resume")
+
+    @contextmanager
+    def drained(self) -> Iterator[None]:
+        """Nodes that start no new job, so that submitted ones stay pending."""
+        ask("scontrol", "update", "partition=gpu", "state=down")
+        try:
+            yield
+        finally:
+            ask("scontrol", "update", "partition=gpu", "state=up")
+
+
+def ask(*command: str) -> str:
+    """Run one of SLURM's commands; its output."""
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, f"{' '.join(command)}: {ran.stderr}"
+    return ran.stdout
+
+
+def kill_recorded(daemon: str) -> None:
+    """SIGKILL a daemon that the script has started."""
+    file = FOLDER / f"{daemon}.pid"
+    os.kill(int(file.read_text()), signal.SIGKILL)
+    file.unlink()
+
+
+def processes_of_jobs(node: str) -> list[int]:
+    """Processes of jobs on a node: SLURM tells each of them its node's name."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes().split(b"\0")
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue
+        if f"SLURMD_NODENAME={node}".encode() in environment:
+            found.append(int(folder.name))
+    return found

@@ -1,0 +1,116 @@
+"""Whatever happens to the main Snakemake, the same command continues."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+import pytest
+
+from cluster import Cluster, until
+from training_run import MODEL, TrainingRun
+
+
+def test_killed_snakemake_leaves_an_orphan_that_its_successor_waits_for(
+    cluster: Cluster, run: TrainingRun, survived
+) -> None:
+    snakemake = run.start()
+    first = cluster.job(run.folder, "finetune")
+    run.until_saved()
+    with run.suspended():  # so that the orphan is still there when the next one starts
+        snakemake.kill()
+        snakemake.wait()
+        refused = run.start()
+        assert run.ended(refused) != 0
+        assert "Directory cannot be locked" in run.said
+        run.unlock()
+        again = run.start()
+        until(lambda: "waiting for process" in run.log, "the second trainer to wait")
+    assert run.ended(again) == 0, run.said[-4000:]
+    assert re.search(rf"waiting for process \d+ on .*SLURM job {first.id}", run.log)
+    assert "taking over" not in run.log
+    survived(
+        run,
+        "SIGKILL to the main Snakemake, started again while its job runs on",
+        "refused until --unlock; the new job waited for the orphan and took its result",
+    )
+    assert run.spend()[0] == 0
+
+
+@pytest.mark.faults
+def test_interrupted_snakemake_cancels_its_jobs_which_have_saved(
+    cluster: Cluster, run: TrainingRun, survived
+) -> None:
+    snakemake = run.start()
+    cluster.job(run.folder, "finetune")
+    run.until_saved()
+    snakemake.send_signal(signal.SIGINT)
+    assert run.ended(snakemake) != 0
+    until(lambda: not cluster.jobs(run.folder), "its jobs to end")
+    run.on_slurm()
+    survived(
+        run,
+        "SIGINT (Ctrl-C) to the main Snakemake",
+        "its job was cancelled and saved at SIGTERM; the same command continued",
+    )
+    assert run.spend()[0] == 0
+
+
+@pytest.mark.faults
+def test_terminated_snakemake_waits_for_its_jobs(
+    cluster: Cluster, run: TrainingRun, survived
+) -> None:
+    snakemake = run.start()
+    run.until_saved()
+    snakemake.terminate()
+    run.ended(snakemake)
+    assert not cluster.jobs(run.folder)
+    run.on_slurm()
+    survived(
+        run,
+        "SIGTERM to the main Snakemake",
+        "it waited for its running job; the same command went on from there",
+    )
+    assert run.spend()[0] == 0
+
+
+@pytest.mark.faults
+def test_second_workflow_in_the_same_folder_is_refused(
+    cluster: Cluster, run: TrainingRun, survived
+) -> None:
+    first = run.start()
+    run.until_saved()
+    second = run.start()
+    assert run.ended(second) != 0
+    assert "Directory cannot be locked" in run.said
+    assert run.ended(first) == 0, run.said[-4000:]
+    survived(
+        run,
+        "two workflows started in one folder",
+        "the second ended with Snakemake's message, the first was undisturbed",
+    )
+
+
+@pytest.mark.faults
+def test_trainer_that_wakes_up_after_its_state_was_taken_over_writes_nothing(
+    cluster: Cluster, run: TrainingRun, survived
+) -> None:
+    snakemake = run.start()
+    first = cluster.job(run.folder, "finetune")
+    run.until_saved()
+    with run.suspended():
+        snakemake.kill()
+        snakemake.wait()
+        run.unlock()
+        again = run.start()
+        assert run.ended(again) == 0, run.said[-4000:]
+        assert "taking over from process" in run.log
+        model = (run.folder / MODEL).read_bytes()
+    until(lambda: all(j.id != first.id for j in cluster.jobs(run.folder)), "the first to end")
+    assert "nothing more is saved" in run.log
+    assert (run.folder / MODEL).read_bytes() == model
+    survived(
+        run,
+        "node hangs for minutes and comes back (SIGSTOP), main Snakemake started again",
+        "a new trainer took over after 40 s; the old one found out and wrote nothing",
+    )

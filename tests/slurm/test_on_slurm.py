@@ -1,0 +1,71 @@
+"""The shipped SLURM profile on a real SLURM: the chain, what its jobs ask for, several GPUs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cluster import Cluster
+from training_run import CONFIG, MODEL, SCORES, TrainingRun, copied
+
+GPU_RULES = {"pretrain", "finetune", "predict_spot_like"}
+
+
+@pytest.fixture(scope="module")
+def chain(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> TrainingRun:
+    """The chain from nothing to scores, every job on SLURM."""
+    run = TrainingRun(tmp_path_factory.mktemp("chain"))
+    run.on_slurm(target=SCORES)
+    return run
+
+
+def submissions(run: TrainingRun) -> dict[str, str]:
+    """The options of sbatch, by rule."""
+    calls = re.findall(r"sbatch call: (sbatch .*? --wrap)", run.said)
+    return {re.search(r"--comment '?rule_(\w+?)(?:_wildcards|\s)", c)[1]: c for c in calls}
+
+
+def test_the_chain_on_slurm_has_the_score_tables_of_this_machine(
+    chain: TrainingRun, undisturbed: TrainingRun
+) -> None:
+    assert chain.scores() == undisturbed.scores()
+
+
+def test_gpu_rules_ask_for_gpus_cpus_memory_and_time_and_others_for_no_gpu(
+    chain: TrainingRun,
+) -> None:
+    calls = submissions(chain)
+    assert GPU_RULES | {"convert_patches", "score"} <= set(calls)
+    for rule, call in calls.items():
+        assert ("--gpus=1" in call) == (rule in GPU_RULES), call
+        assert "--requeue" in call
+    asked = calls["finetune"]
+    for option in ("--mem 1500", "--cpus-per-task=1", "-t 20"):
+        assert option in asked
+
+
+@pytest.mark.faults
+def test_two_gpus_train_in_two_processes_also_where_the_site_wants_gres(
+    cluster: Cluster, undisturbed: TrainingRun, tmp_path: Path
+) -> None:
+    for way, options in {
+        "gpu": [],
+        "gres": ["--set-resources", "finetune:gpu=0", "finetune:gres='gpu:2'"],
+    }.items():
+        run = copied(undisturbed, tmp_path / way)
+        run.config["resources"] = CONFIG["resources"] | {"gpu": 2}
+        run.on_slurm(*options)
+        flag = {"gpu": "--gpus=2", "gres": "--gres=gpu:2"}[way]
+        assert flag in submissions(run)["finetune"]
+        assert "training in 2 processes" in run.log
+        one, two = (losses(r) for r in (undisturbed, run))
+        assert two.to_numpy()[:5] == pytest.approx(one.to_numpy()[:5], rel=1e-3)
+        assert run.finish().returncode == 0
+
+
+def losses(run: TrainingRun) -> pd.Series:
+    table = pd.read_csv(run.folder / MODEL.replace(".pt", ".tsv"), sep="\t")
+    return table[table["name"] == "loss"].set_index("step")["value"]
