@@ -83,7 +83,8 @@ test: $(INSTALLED) lint ## everything that CI runs
 	$(PYTEST) -m "not faults and not peers"
 
 test-faults: $(INSTALLED) ## the long suites: kills, faults, memory
-	$(PYTEST) -m faults --fault-table results/faults.md
+	$(PYTEST) -m faults --ignore tests/slurm
+	SELMA3D_FAULT_TABLE=results/faults.md $(PYTEST) tests/slurm
 
 test-peers: $(INSTALLED) ## methods of other packages, installed and run; needs a package index
 	$(PYTEST) -m peers

@@ -90,12 +90,11 @@ def finetuning(images: Path, out: Path, **changes: object) -> dict:
 
 def run(entry: str, arguments: dict, die_in_save: int | None = None) -> None:
     """Be a training process: exit with 75 when stopped; SIGKILL itself half-way in a save."""
-    import torch
-
     from selma3d import training
+    from selma3d.training import checkpoint
 
     if die_in_save is not None:
-        save, remaining = torch.save, [die_in_save]
+        save, remaining = checkpoint._write, [die_in_save]
 
         def save_and_die(content: dict, path: Path) -> None:
             save(content, path)
@@ -104,7 +103,7 @@ def run(entry: str, arguments: dict, die_in_save: int | None = None) -> None:
                 os.truncate(path, path.stat().st_size // 2)
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        torch.save = save_and_die
+        checkpoint._write = save_and_die
     try:
         getattr(training, entry)(**arguments)
     except training.Unfinished:

@@ -53,6 +53,10 @@ class Cluster:
             "SLURM_TEST_ACCOUNTING": str(int(accounting)),
         }
 
+    def runs(self) -> bool:
+        """Whether somebody has started it already."""
+        return (FOLDER / "slurmctld.pid").exists()
+
     def start(self) -> None:
         """Start what is not running."""
         self._script("start")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,17 +16,13 @@ from training_run import TrainingRun, copied
 TABLE = pytest.StashKey[FaultTable]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--fault-table", type=Path, help="write what the faults did to this .md file")
-
-
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TABLE] = FaultTable()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if path := session.config.getoption("--fault-table"):
-        session.config.stash[TABLE].write(path)
+    if path := os.environ.get("SELMA3D_FAULT_TABLE"):
+        session.config.stash[TABLE].write(Path(path))
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +31,11 @@ def cluster() -> Iterator[Cluster]:
     if reason := slurm.missing():
         pytest.skip(reason)
     started = Cluster()
+    found = started.runs()
     started.start()
     yield started
-    started.stop()
+    if not found:
+        started.stop()
 
 
 @pytest.fixture(scope="session")

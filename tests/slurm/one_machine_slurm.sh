@@ -30,11 +30,11 @@ export SLURM_CONF=$folder/slurm.conf
 
 running() { [ -s "$folder/$1.pid" ] && kill -0 "$(cat "$folder/$1.pid")" 2>/dev/null; }
 
-# Start a daemon in the foreground mode of its own, so that the process id is the one noted here.
+# Start a daemon, in a session of its own: what ends the tests must not end it too.
 launch() { # name, command …
   local name=$1
   shift
-  nohup "$@" >"$folder/log/$name.out" 2>&1 </dev/null &
+  setsid "$@" >"$folder/log/$name.out" 2>&1 </dev/null &
   echo $! >"$folder/$name.pid"
 }
 

@@ -1,5 +1,6 @@
 """What every rule's script shares: a log, one-line errors, thread limits, the time that is left."""
 
+import errno
 import logging
 import os
 import re
@@ -48,7 +49,10 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
         logging.error("error: %s", error)
         sys.exit(1)
     except OSError as error:
-        if error.filename is None:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = error.filename or f"the disk of {snakemake.output[0]}"
+            logging.error("error: %s: %s (make room, then start again)", where, error.strerror)
+        elif error.filename is None:
             logging.exception("error: rule %s: %s", snakemake.rule, error)
         else:
             logging.error("error: %s: %s", error.filename, error.strerror)

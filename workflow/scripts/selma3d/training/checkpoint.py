@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import os
@@ -41,7 +42,7 @@ class Checkpoints:
     def save(self, step: int, state: dict) -> None:
         """Write the state after `step` steps, then drop all but the newest two."""
         with publish(self._path(step)) as temporary:
-            torch.save({"fingerprint": self.fingerprint, "step": step, **state}, temporary)
+            _write({"fingerprint": self.fingerprint, "step": step, **state}, temporary)
         for path in self._newest_first()[KEPT:]:
             path.unlink()
 
@@ -77,7 +78,7 @@ class Checkpoints:
     def finish(self, content: dict) -> None:
         """Keep the result, and drop the state that is no longer needed."""
         with publish(self.finished) as temporary:
-            torch.save(content, temporary)
+            _write(content, temporary)
         for path in self._newest_first():
             path.unlink()
 
@@ -108,6 +109,13 @@ class Checkpoints:
             )
         with publish(description) as temporary:
             temporary.write_text(_canonical(self._recipe))
+
+
+def _write(content: dict, path: Path) -> None:
+    """Write with Python's own file: torch's hides which error a full disk is."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    path.write_bytes(buffer.getbuffer())
 
 
 def _read_whole(path: Path) -> dict:
