@@ -34,7 +34,7 @@ running() { [ -s "$folder/$1.pid" ] && kill -0 "$(cat "$folder/$1.pid")" 2>/dev/
 launch() { # name, command …
   local name=$1
   shift
-  setsid "$@" >"$folder/log/$name.out" 2>&1 </dev/null &
+  setsid "$@" >"$folder/log/$name.out" 2>&1 </dev/null 9>&- &
   echo $! >"$folder/$name.pid"
 }
 
@@ -222,6 +222,7 @@ all_nodes_up() {
 start() {
   install_packages
   mkdir -p "$folder"/{state,log,database}
+  exec 9>"$folder/lock" && flock 9 # two starts at a time would end each other's daemons
   chown slurm: "$folder/state" "$folder/log"
   start_munge
   configure
