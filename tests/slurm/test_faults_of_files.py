@@ -36,7 +36,6 @@ def errors(run: TrainingRun) -> list[str]:
     return [line for line in run.log.splitlines() if " error: " in line]
 
 
-@pytest.mark.faults
 def test_full_disk_is_named_and_training_continues_when_there_is_space(
     cluster: Cluster, run: TrainingRun, survived
 ) -> None:

@@ -10,6 +10,7 @@ from cluster import FOLDER, Cluster, ask, until
 from training_run import CONFIG, SAVE_EVERY, TrainingRun
 
 
+@pytest.mark.faults
 def test_preempted_training_is_requeued_and_repeats_no_step(
     cluster: Cluster, run: TrainingRun, survived
 ) -> None:
