@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from selma3d.atomic import remove_leftovers
 from selma3d import gpus
+from selma3d.atomic import remove_leftovers
 from selma3d.errors import InputError
 
 if TYPE_CHECKING:
