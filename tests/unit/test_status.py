@@ -44,7 +44,7 @@ def log_of(path: Path, error: BaseException, repository: Path) -> Path:
 
     before = logging.root.handlers[:], logging.root.level
     path.parent.mkdir(parents=True, exist_ok=True)
-    job = SimpleNamespace(log=[str(path)], threads=1, rule="finetune")
+    job = SimpleNamespace(log=[str(path)], output=[], resources={}, threads=1, rule="finetune")
     try:
         with pytest.raises((SystemExit, type(error))), running(job):
             raise error

@@ -59,9 +59,9 @@ def choose_setting(
         brightness = [(smoothed(image, sigma), truth) for image, truth in patches]
         for percentile, smallest in itertools.product(percentiles, min_voxels):
             setting = Setting(sigma, percentile, smallest)
-            dice = np.mean([dice(setting.cut(bright), truth) for bright, truth in brightness])
-            if dice > best_dice:
-                best, best_dice = setting, float(dice)
+            mean = np.mean([dice(setting.cut(bright), truth) for bright, truth in brightness])
+            if mean > best_dice:
+                best, best_dice = setting, float(mean)
     log.info("chosen on %d training patches: %s, mean Dice %.3f", len(patches), best, best_dice)
     return best
 
