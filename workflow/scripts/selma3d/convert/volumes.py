@@ -117,8 +117,11 @@ def _assemble(
         [content for slab, content in zip(slabs, contents, strict=True) if slab.channel == channel]
         for channel in range(shape[0])
     ]
-    intensity = [Intensity.from_counts(sum(c.counts for c in channel)) for channel in of_channel]
     occupancy = np.stack([np.concatenate([c.occupancy for c in channel]) for channel in of_channel])
+    intensity = [
+        Intensity.from_counts(sum(c.counts for c in channel), blocks[..., 2])
+        for channel, blocks in zip(of_channel, occupancy, strict=True)
+    ]
     interpolated = [record for content in contents for record in content.interpolated]
     for record in interpolated:
         log.warning("%s: plane %s interpolated: %s", sample, record["z"], record["reason"])

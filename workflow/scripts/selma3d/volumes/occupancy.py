@@ -1,6 +1,8 @@
-"""Where in a volume there is tissue: statistics of 32³ blocks and a threshold for air."""
+"""Statistics of 32³ blocks: where in a volume there is tissue, and how noisy its voxels are."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -9,27 +11,54 @@ BLOCK = 32
 BINS = 128
 SMALLEST_CLASS = 0.01
 DEEPEST_VALLEY = 0.5
+PLANES_FOR_NOISE = 4  # every fourth: thousands of voxels a block are enough for a median
 
 
 def block_statistics(slab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and 99th percentile of each 32³ block of a (Z,Y,X) slab, and the slab's histogram.
+    """Mean, 99th percentile and noise of each 32³ block of a (Z,Y,X) slab; the slab's histogram.
 
-    Returns float32 (z, y, x, 2) in raw units, where blocks at the far edges hold what is there
+    Returns float32 (z, y, x, 3) in raw units, where blocks at the far edges hold what is there
     and the percentile is the order statistic below the exact rank; and the counts of each grey
-    value, int64. One histogram a block gives all three. `slab` is uint8 or uint16.
+    value, int64. `slab` is uint8 or uint16.
     """
     blocks = tuple(-(-size // BLOCK) for size in slab.shape)
-    statistics = np.empty((*blocks, 2), dtype=np.float32)
+    statistics = np.empty((*blocks, 3), dtype=np.float32)
     counts = np.zeros(np.iinfo(slab.dtype).max + 1, dtype=np.int64)
-    for index in np.ndindex(blocks):
-        region = tuple(slice(i * BLOCK, (i + 1) * BLOCK) for i in index)
-        values = slab[region].ravel()
+    for index, region in zip(np.ndindex(blocks), blocks_of(slab.shape), strict=True):
+        block = slab[region]
+        values = block.ravel()
         histogram = np.bincount(values)
         counts[: len(histogram)] += histogram
         rank = int(0.99 * (values.size - 1))
         bright = np.searchsorted(np.cumsum(histogram), rank, side="right")
-        statistics[index] = values.mean(dtype=np.float64), bright
+        statistics[index] = values.mean(dtype=np.float64), bright, noise(block)
     return statistics, counts
+
+
+def noise(block: np.ndarray) -> float:
+    """Standard deviation of the noise of single voxels (Z,Y,X), NaN in planes of a single line.
+
+    From differences of differences along y and x, (a - b - c + d) / 2 of four neighbours: they are
+    as wide as the noise where it is independent, and blind to all that is straight. Their median
+    size, over a quarter of the planes, is that of a normal distribution of sd 1 / 1.4826, however
+    many of them lie on edges.
+    """
+    planes = block[::PLANES_FOR_NOISE].astype(np.float32)
+    rows = planes[:, 1:] - planes[:, :-1]
+    differences = np.abs(rows[:, :, 1:] - rows[:, :, :-1]) / 2
+    return 1.4826 * float(np.median(differences)) if differences.size else np.nan
+
+
+def typical_noise(noises: np.ndarray) -> float:
+    """The median of the noise of blocks, as float32 holds it; 0 where it can't be measured."""
+    measured = noises[np.isfinite(noises)].astype(np.float32)
+    return float(np.median(measured)) if measured.size else 0.0
+
+
+def blocks_of(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """The regions of the 32³ blocks of an image (Z,Y,X), in C order."""
+    for index in np.ndindex(*(-(-size // BLOCK) for size in shape)):
+        yield tuple(slice(i * BLOCK, (i + 1) * BLOCK) for i in index)
 
 
 def air_threshold(means: np.ndarray) -> float:

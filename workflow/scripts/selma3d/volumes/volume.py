@@ -106,7 +106,10 @@ def write_volume(
 ) -> None:
     """Write a (C,Z,Y,X) image, uint8 or uint16, that fits into memory, and its index."""
     occupancy, counts = zip(*(block_statistics(channel) for channel in image), strict=True)
-    intensity = [Intensity.from_counts(channel) for channel in counts]
+    intensity = [
+        Intensity.from_counts(grey, blocks[..., 2])
+        for grey, blocks in zip(counts, occupancy, strict=True)
+    ]
     planes = (plane_hash(plane) for channel in image for plane in channel)
     sha256 = content_hash(image.shape, image.dtype, planes)
     with publish(h5) as temporary, writing_hdf5(temporary) as handle:
@@ -124,7 +127,7 @@ def describe_volume(
     occupancy: np.ndarray,
     sha256: str,
 ) -> None:
-    """Write all of a volume file but its image; `occupancy` is float32 (C,z,y,x,2)."""
+    """Write all of a volume file but its image; `occupancy` is float32 (C,z,y,x,3)."""
     stamp(handle, "volume")
     describe(handle, specimen, voxel_size_um, intensity)
     handle.attrs["sha256"] = sha256
