@@ -174,7 +174,7 @@ def test_noise_of_an_image_too_thin_to_tell_is_nought():
 
 def test_constants_of_an_earlier_version_are_refused_by_name():
     stored = {"mean": 1.0, "sd": 1.0, "percentiles": {}}
-    with pytest.raises(InputError, match="noise: expected a number.*convert again"):
+    with pytest.raises(InputError, match=r"noise: expected a number.*convert again"):
         Intensity.from_json(stored)
 
 
