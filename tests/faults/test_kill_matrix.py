@@ -97,7 +97,7 @@ def numbers(count: int, quick: int) -> list:
 @pytest.mark.parametrize("number", numbers(KILLS, quick=3))
 @pytest.mark.parametrize("entry", FILES)
 def test_killed_training_ends_bit_for_bit_as_an_undisturbed_one(
-    undisturbed: Undisturbed, tmp_path: Path, entry: str, number: int
+    undisturbed: Undisturbed, tmp_path: Path, entry: str, number: int, record_property
 ) -> None:
     moment = random.Random(f"{entry} {number}")
     in_save = moment.randrange(5) if number % 4 == 2 else None
@@ -109,9 +109,13 @@ def test_killed_training_ends_bit_for_bit_as_an_undisturbed_one(
     assert process.exitcode in (-signal.SIGKILL, 0)
     computed, saved = progress(tmp_path / WORK[entry])
     finished = (tmp_path / WORK[entry] / "finished.pt").exists()
+    record_property("in a save", in_save is not None)
+    record_property("computed", computed)
+    record_property("saved", saved)
 
     finish(entry, undisturbed.images, tmp_path)
     assert weights(entry, tmp_path) == undisturbed.digests[entry]
+    record_property("repeated", repeated(entry, tmp_path))
     if saved and not finished:
         assert repeated(entry, tmp_path) == computed - saved
         assert computed - saved <= small_training.LOOP["save_every"]
@@ -122,7 +126,7 @@ def test_killed_training_ends_bit_for_bit_as_an_undisturbed_one(
 @pytest.mark.parametrize("number", numbers(TERMINATIONS, quick=1))
 @pytest.mark.parametrize("entry", FILES)
 def test_terminated_training_repeats_no_step(
-    undisturbed: Undisturbed, tmp_path: Path, entry: str, number: int
+    undisturbed: Undisturbed, tmp_path: Path, entry: str, number: int, record_property
 ) -> None:
     moment = random.Random(f"{entry} term {number}")
     process = start(entry, undisturbed.images, tmp_path)
@@ -136,8 +140,11 @@ def test_terminated_training_repeats_no_step(
     computed, saved = progress(tmp_path / WORK[entry])
     if process.exitcode == 75:
         assert saved == computed
+    record_property("computed", computed)
+    record_property("saved", saved)
 
     finish(entry, undisturbed.images, tmp_path)
     assert weights(entry, tmp_path) == undisturbed.digests[entry]
+    record_property("repeated", repeated(entry, tmp_path))
     if process.exitcode == 75:
         assert repeated(entry, tmp_path) == 0

@@ -107,7 +107,7 @@ def trials() -> list:
 
 @pytest.mark.parametrize("number", trials())
 def test_killed_segmentation_repeats_at_most_one_block_a_kill(
-    undisturbed, tmp_path: Path, number: int
+    undisturbed, tmp_path: Path, number: int, record_property
 ) -> None:
     folder, expected = undisturbed
     moment = random.Random(number)
@@ -122,6 +122,7 @@ def test_killed_segmentation_repeats_at_most_one_block_a_kill(
     np.testing.assert_array_equal(probability, expected[1])
     assert objects == expected[2]
     computed = Counter(block for what, block in diary_of(tmp_path) if what == "computed")
+    record_property("repeated", sum(computed.values()) - len(computed))
     assert len(computed) == 12
     assert sum(computed.values()) - len(computed) <= KILLED
     assert not (tmp_path / "work").exists()
