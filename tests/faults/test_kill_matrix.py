@@ -83,7 +83,8 @@ def progress(folder: Path) -> tuple[int, int]:
 
 def repeated(entry: str, out: Path) -> int:
     table = pd.read_csv(out / FILES[entry].replace(".pt", ".tsv"), sep="\t")
-    return int(table.loc[table["name"] == "recomputed_steps", "value"].max())
+    counted = table.loc[table["name"] == "recomputed_steps", "value"]
+    return int(counted.max()) if len(counted) else 0
 
 
 def numbers(count: int, quick: int) -> list:
