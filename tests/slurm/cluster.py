@@ -77,6 +77,12 @@ class Cluster:
         fields = [row.split("|") for row in rows]
         return [Job(*row[:4]) for row in fields if Path(row[4]).is_relative_to(of)]
 
+    def cancel(self, folder: Path) -> None:
+        """End the jobs that were submitted from a folder."""
+        if jobs := self.jobs(folder):
+            ask("scancel", *(job.id for job in jobs))
+            until(lambda: not self.jobs(folder), f"the jobs of {folder} to end")
+
     def job(self, folder: Path, rule: str, state: str = "RUNNING") -> Job:
         """The first job of a rule that reaches a state."""
         return until(

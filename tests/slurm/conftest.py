@@ -48,9 +48,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> TrainingRun:
 
 
 @pytest.fixture
-def run(undisturbed: TrainingRun, tmp_path: Path) -> TrainingRun:
+def run(cluster: Cluster, undisturbed: TrainingRun, tmp_path: Path) -> Iterator[TrainingRun]:
     """A folder in which all but the fine-tuning and what follows from it is done."""
-    return copied(undisturbed, tmp_path / "run")
+    copy = copied(undisturbed, tmp_path / "run")
+    yield copy
+    copy.abandon()
+    cluster.cancel(copy.folder)
 
 
 @pytest.fixture

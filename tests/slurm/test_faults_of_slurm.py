@@ -140,7 +140,6 @@ def test_job_that_waits_for_another_trainer_exits_after_a_minute_and_names_it(
     trainer = run.trainer()
     snakemake.kill()
     snakemake.wait()
-    run.unlock()
     assert run.ended(run.start("--retries", "0")) != 0
     refused = f"expected no other trainer, found process {trainer} on "
     assert refused in run.log

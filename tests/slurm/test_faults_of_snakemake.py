@@ -11,7 +11,7 @@ from cluster import Cluster, until
 from training_run import MODEL, TrainingRun
 
 
-def test_killed_snakemake_leaves_an_orphan_that_its_successor_waits_for(
+def test_killed_run_typed_again_waits_for_its_orphan_and_takes_its_result(
     cluster: Cluster, run: TrainingRun, survived
 ) -> None:
     snakemake = run.start()
@@ -20,19 +20,16 @@ def test_killed_snakemake_leaves_an_orphan_that_its_successor_waits_for(
     with run.suspended():  # so that the orphan is still there when the next one starts
         snakemake.kill()
         snakemake.wait()
-        refused = run.start()
-        assert run.ended(refused) != 0
-        assert "Directory cannot be locked" in run.said
-        run.unlock()
         again = run.start()
         until(lambda: "waiting for process" in run.log, "the second trainer to wait")
     assert run.ended(again) == 0, run.said[-4000:]
+    assert f"removed, process {snakemake.pid} on " in run.said
     assert re.search(rf"waiting for process \d+ on .*SLURM job {first.id}", run.log)
     assert "taking over" not in run.log
     survived(
         run,
-        "SIGKILL to the main Snakemake, started again while its job runs on",
-        "refused until --unlock; the new job waited for the orphan and took its result",
+        "SIGKILL to the main Snakemake, the same command typed again while its job runs on",
+        "cleared the dead run's lock; the new job waited for the orphan and took its result",
     )
     assert run.spend()[0] == 0
 
@@ -75,24 +72,30 @@ def test_terminated_snakemake_waits_for_its_jobs(
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize(
+    ("plain", "message"),
+    [(False, "expected no other run, found process {pid} on "), (True, "cannot be locked")],
+    ids=["make", "snakemake"],
+)
 def test_second_workflow_in_the_same_folder_is_refused(
-    cluster: Cluster, run: TrainingRun, survived
+    cluster: Cluster, run: TrainingRun, survived, plain: bool, message: str
 ) -> None:
     first = run.start()
     run.until_saved()
-    second = run.start()
+    second = run.start(plain=plain)
     assert run.ended(second) != 0
-    assert "Directory cannot be locked" in run.said
+    assert message.format(pid=first.pid) in run.said
     assert run.ended(first) == 0, run.said[-4000:]
     survived(
         run,
-        "two workflows started in one folder",
-        "the second ended with Snakemake's message, the first was undisturbed",
+        f"two workflows in one folder, the second by {'snakemake' if plain else 'make'}",
+        f"the second ended with a line that {'tells of a lock' if plain else 'names the first'}; "
+        "the first was undisturbed",
     )
 
 
 @pytest.mark.faults
-def test_trainer_that_wakes_up_after_its_state_was_taken_over_writes_nothing(
+def test_trainer_that_wakes_up_after_its_state_was_taken_over_harms_no_model(
     cluster: Cluster, run: TrainingRun, survived
 ) -> None:
     snakemake = run.start()
@@ -101,7 +104,6 @@ def test_trainer_that_wakes_up_after_its_state_was_taken_over_writes_nothing(
     with run.suspended():
         snakemake.kill()
         snakemake.wait()
-        run.unlock()
         again = run.start()
         assert run.ended(again) == 0, run.said[-4000:]
         assert "taking over from process" in run.log
@@ -111,6 +113,6 @@ def test_trainer_that_wakes_up_after_its_state_was_taken_over_writes_nothing(
     assert (run.folder / MODEL).read_bytes() == model
     survived(
         run,
-        "node hangs for minutes and comes back (SIGSTOP), main Snakemake started again",
-        "a new trainer took over after 40 s; the old one found out and wrote nothing",
+        "node hangs for minutes and comes back (SIGSTOP), the run killed and typed again",
+        "a new trainer took over after 40 s; the old one found out and left the model alone",
     )

@@ -45,26 +45,36 @@ class TrainingRun(Workflow):
     """A working folder in which one fine-tuning is to do, and what follows from it."""
 
     config: dict = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def finish(self, target: str = SCORES) -> subprocess.CompletedProcess[str]:
         """Bring a target up to date on this machine, without SLURM."""
         return self.run("--quiet", "rules", "--", target, **CONFIG | self.config)
 
-    def start(self, *options: str, target: str = MODEL) -> subprocess.Popen[str]:
-        """Start Snakemake with the shipped SLURM profile; what it says goes to snakemake.log."""
+    def start(
+        self, *options: str, target: str = MODEL, plain: bool = False
+    ) -> subprocess.Popen[str]:
+        """Start a run with the shipped SLURM profile, as `make run` does; it fills snakemake.log.
+
+        plain: with Snakemake alone, which keeps no lease of the results.
+        """
         given = self.folder / "given.yaml"
         given.write_text(yaml.safe_dump({"results": "results", **CONFIG, **self.config}))
         layers = [ROOT / "config" / "demo.yaml", TINY / "tiny.yaml", given]
+        run = ["-m", "snakemake"] if plain else [str(ROOT / "workflow" / "run.py")]
         command = [
-            *(sys.executable, "-m", "snakemake", "--profile", str(ROOT / "profiles" / "slurm")),
+            *(sys.executable, *run, "--profile", str(ROOT / "profiles" / "slurm")),
             *("--snakefile", str(ROOT / "Snakefile"), "--verbose"),
             *("--configfile", *map(str, layers), *IMPATIENT, *options, "--", target),
         ]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
         with (self.folder / "snakemake.log").open("a") as log:
-            return subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=log, stderr=log, text=True
+            self.started.append(
+                subprocess.Popen(
+                    command, cwd=self.folder, env=environment, stdout=log, stderr=log, text=True
+                )
             )
+        return self.started[-1]
 
     def on_slurm(self, *options: str, target: str = MODEL) -> None:
         """Run Snakemake with the SLURM profile to its successful end."""
@@ -124,10 +134,12 @@ class TrainingRun(Workflow):
         """Jobs that are still to do for the scores."""
         return super().planned(SCORES, **CONFIG | self.config)
 
-    def unlock(self) -> None:
-        """What plain Snakemake asks for after it was killed."""
-        ran = self.run("--unlock", **CONFIG | self.config)
-        assert ran.returncode == 0, ran.stderr
+    def abandon(self) -> None:
+        """End what a failed test has left at work."""
+        for snakemake in self.started:
+            if snakemake.poll() is None:
+                snakemake.kill()
+                snakemake.wait()
 
     def spend(self) -> tuple[int, float]:
         """Steps that were done again, and the seconds that they took."""
