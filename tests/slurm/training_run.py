@@ -71,7 +71,13 @@ class TrainingRun(Workflow):
         with (self.folder / "snakemake.log").open("a") as log:
             self.started.append(
                 subprocess.Popen(
-                    command, cwd=self.folder, env=environment, stdout=log, stderr=log, text=True
+                    command,
+                    cwd=self.folder,
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                    text=True,
+                    preexec_fn=heed_interrupts,
                 )
             )
         return self.started[-1]
@@ -151,6 +157,11 @@ class TrainingRun(Workflow):
     def scores(self) -> bytes:
         """The score table's bytes."""
         return (self.folder / SCORES).read_bytes()
+
+
+def heed_interrupts() -> None:
+    """Undo what a shell's `&` does to all that it starts: ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def copied(run: TrainingRun, folder: Path) -> TrainingRun:
