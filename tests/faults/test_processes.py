@@ -17,6 +17,7 @@ import torch
 import small_training
 from selma3d import training
 from selma3d.errors import InputError
+from selma3d.lease import LeaseLostError
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,20 @@ def test_two_processes_stop_together_and_one_continues(images: Path, tmp_path: P
 def test_error_in_a_process_is_the_launchers_error(images: Path, tmp_path: Path) -> None:
     arguments = small_training.pretraining(images, tmp_path, batch=3)
     with pytest.raises(InputError, match="batch: expected a multiple of processes"):
+        training.pretrain(**arguments, processes=2)
+
+
+def test_processes_whose_training_was_taken_over_say_so(images: Path, tmp_path: Path) -> None:
+    arguments = small_training.pretraining(images, tmp_path, steps=3000, save_every=5)
+    folder = tmp_path / "pretraining"
+
+    def take_over() -> None:
+        while not list(folder.glob("step-*.pt")):
+            time.sleep(0.05)
+        (folder / "lease.json").write_text("{}")
+
+    threading.Thread(target=take_over).start()
+    with pytest.raises(LeaseLostError, match="nothing more is saved"):
         training.pretrain(**arguments, processes=2)
 
 

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from job import processes, seconds, time_budget_s
+from job import give_way, processes, seconds, time_budget_s
+from selma3d.errors import InputError
+from selma3d.lease import Lease, LeaseLostError
 
 
 @pytest.mark.parametrize(
@@ -76,3 +78,30 @@ def test_nobody_limits_the_time_outside_slurm(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_one_process_trains_on_each_gpu(resources: dict, expected: int) -> None:
     assert processes(job(**resources)) == expected
+
+
+def test_a_job_that_another_has_taken_over_ends_with_the_others_result(tmp_path: Path) -> None:
+    finished = tmp_path / "finished"
+    done = []
+
+    def work() -> None:
+        with Lease(tmp_path) as lease:
+            if finished.exists():
+                done.append(finished.read_text())
+                return
+            (tmp_path / "lease.json").unlink()  # by another, which has finished since
+            finished.write_text("by another")
+            lease.check()
+
+    give_way(work)
+    assert done == ["by another"]
+
+
+def test_a_job_whose_work_another_still_does_is_refused_by_name() -> None:
+    outcomes = iter([LeaseLostError("taken over"), InputError("expected no other trainer")])
+
+    def work() -> None:
+        raise next(outcomes)
+
+    with pytest.raises(InputError, match="no other trainer"):
+        give_way(work)

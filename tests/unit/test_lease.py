@@ -98,3 +98,14 @@ def test_owner_that_was_taken_over_must_not_save(tmp_path: Path) -> None:
         with pytest.raises(LeaseLostError, match="node7"):
             lease.check()
     assert json.loads((tmp_path / "lease.json").read_text())["host"] == "node7"
+
+
+def test_whatever_fails_after_a_takeover_fails_because_of_it(tmp_path: Path) -> None:
+    with pytest.raises(LeaseLostError, match=r"taken over by process .* on node7"), Lease(tmp_path):
+        (tmp_path / "lease.json").write_text(owner(host="node7"))
+        (tmp_path / "file that the other has finished with").read_bytes()
+
+
+def test_an_owners_own_failure_is_its_own(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), Lease(tmp_path):
+        (tmp_path / "absent").read_bytes()

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from job import processes, running, time_budget_s
+from job import give_way, processes, running, time_budget_s
 from selma3d import splits, training
 from selma3d.challenge.run import Run
 from selma3d.volumes import read_index
@@ -76,4 +76,4 @@ def unannotated(paths: list[str]) -> list[dict]:
 
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        give_way(main)

@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from selma3d import gpus
 from selma3d.atomic import remove_leftovers
 from selma3d.errors import InputError
+from selma3d.lease import LeaseLostError
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -66,6 +67,19 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
             sys.exit(NOT_FINISHED)
         logging.exception("rule %s failed", snakemake.rule)
         raise
+
+
+def give_way(work: Callable[[], None]) -> None:
+    """Do a job's work; where another process has taken it over meanwhile, end with its result.
+
+    A job must not fail for that: Snakemake would remove the outputs that the other has made. Done
+    again, the work finds them finished, or is refused by the name of the owner.
+    """
+    try:
+        work()
+    except LeaseLostError as lost:
+        logging.warning("%s", lost)
+        work()
 
 
 def processes(snakemake: "Snakemake") -> int:

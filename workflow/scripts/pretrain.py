@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from job import processes, running, time_budget_s
+from job import give_way, processes, running, time_budget_s
 from selma3d import splits, training
 from selma3d.volumes import read_index
 
@@ -52,4 +52,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        give_way(main)

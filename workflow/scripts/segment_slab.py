@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from job import running
+from job import give_way, running
 from selma3d import inference
 
 if TYPE_CHECKING:
@@ -27,4 +27,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        give_way(main)

@@ -69,14 +69,18 @@ class Lease:
         if _read(self._path).get("token") == self._token:
             self._beats.unlink(missing_ok=True)
             self._path.unlink(missing_ok=True)
+        elif isinstance(error, Exception):
+            raise self._lost() from error  # such as a file that the other has finished with
 
     def check(self) -> None:
         """Raise LeaseLostError if another trainer owns the folder by now."""
+        if _read(self._path).get("token") != self._token:
+            raise self._lost()
+
+    def _lost(self) -> LeaseLostError:
         owner = _read(self._path)
-        if owner.get("token") != self._token:
-            raise LeaseLostError(
-                f"{self._path}: taken over by {name_of(owner)}; nothing more is saved"
-            )
+        by = name_of(owner) if owner else f"another {self._role}, which has ended"
+        return LeaseLostError(f"{self._path}: taken over by {by}; nothing more is saved")
 
     def _acquire(self) -> None:
         watched_since = time.monotonic()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..atomic import publish
 from ..errors import InputError
+from ..lease import LeaseLostError
 from .stop import SIGNALS, Unfinished
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,8 @@ log = logging.getLogger(__name__)
 def launch(entry: str, arguments: dict, processes: int, work: Path) -> None:
     """Run `training.<entry>(**arguments)` in `processes` processes of this host, one a GPU.
 
-    Raises what the first of them raised: Unfinished, InputError, or RuntimeError for the rest.
+    Raises what the first of them raised: Unfinished, InputError, LeaseLostError, or RuntimeError
+    for the rest.
     """
     work.mkdir(parents=True, exist_ok=True)
     outcome = work / "outcome.json"
@@ -60,5 +62,7 @@ def _raise(outcome: dict, code: int) -> None:
         raise Unfinished(**outcome["unfinished"])
     if "input_error" in outcome:
         raise InputError(outcome["input_error"])
+    if "lease_lost" in outcome:
+        raise LeaseLostError(outcome["lease_lost"])
     if code or "done" not in outcome:
         raise RuntimeError(f"the training processes ended with exit code {code} (see the log)")

@@ -11,6 +11,7 @@ import torch.distributed as dist
 
 from ..atomic import publish
 from ..errors import InputError
+from ..lease import LeaseLostError
 from . import distributed, finetune, pretrain
 from .stop import Unfinished
 
@@ -28,6 +29,9 @@ def main(order: Path) -> None:
         outcome = {"unfinished": vars(stopped)}
     except InputError as error:
         outcome = {"input_error": str(error)}
+        raise
+    except LeaseLostError as error:
+        outcome = {"lease_lost": str(error)}
         raise
     finally:
         if distributed.rank() == 0:
