@@ -101,7 +101,7 @@ def volumes_of(group, suffix):
 
 def unlabelled_volumes(wildcards, suffix):
     """What a recipe that learns from unannotated volumes in fine-tuning reads; else nothing."""
-    recipe = CHALLENGE.finetuning_recipe(wildcards.method)
+    recipe = METHODS[wildcards.method].finetuning_recipe()
     if recipe["finetune"].get("collaboration") is None:
         return []
     return volumes_of(TARGETS[wildcards.target].group, suffix)

@@ -39,7 +39,7 @@ rule finetune:
         mem_mb=training_memory,
         runtime=config["resources"]["finetune_minutes"],
     params:
-        recipe=lambda wildcards: CHALLENGE.finetuning_recipe(wildcards.method),
+        recipe=lambda wildcards: METHODS[wildcards.method].finetuning_recipe(),
         learns=lambda wildcards: TARGETS[wildcards.target].learns,
         channels=lambda wildcards: {
             name: CHALLENGE.structures[name].channel

@@ -25,8 +25,8 @@ rule pretrain:
         mem_mb=training_memory,
         runtime=config["resources"]["pretrain_minutes"],
     params:
-        recipe=lambda wildcards: CHALLENGE.pretraining_recipe(
-            wildcards.method, wildcards.pretext
+        recipe=lambda wildcards: METHODS[wildcards.method].pretraining_recipe(
+            wildcards.pretext
         ),
         channels=lambda wildcards: CHALLENGE.channels(wildcards.group),
         work=f"{config['results']}/work/pretrain/{{method}}/{{group}}/{{pretext}}-s{{seed}}",

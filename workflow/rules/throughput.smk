@@ -36,8 +36,8 @@ rule pretraining_throughput:
         mem_mb=config["resources"]["training_mem_mb"],
         runtime=120,
     params:
-        recipe=lambda wildcards: CHALLENGE.pretraining_recipe(
-            wildcards.method, wildcards.pretext
+        recipe=lambda wildcards: METHODS[wildcards.method].pretraining_recipe(
+            wildcards.pretext
         ),
         channels=CHALLENGE.channels(TIMED_ON.group),
         work=f"{config['results']}/work/throughput/{{method}}/{{pretext}}",
@@ -67,7 +67,7 @@ rule finetuning_throughput:
         mem_mb=config["resources"]["training_mem_mb"],
         runtime=120,
     params:
-        recipe=lambda wildcards: CHALLENGE.finetuning_recipe(wildcards.method),
+        recipe=lambda wildcards: METHODS[wildcards.method].finetuning_recipe(),
         learns=TIMED_ON.learns,
         channels=[CHALLENGE.structures[name].channel for name in TIMED_ON.learns],
         work=f"{config['results']}/work/throughput/{{method}}/finetune",

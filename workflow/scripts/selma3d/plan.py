@@ -106,7 +106,7 @@ class Plan:
         return self._challenge.methods[method].recipe["pretexts"][pretext]["steps"]
 
     def _finetuning_steps(self, method: str, init: str) -> int:
-        recipe = self._challenge.finetuning_recipe(method)
+        recipe = self._challenge.methods[method].finetuning_recipe()
         longer = recipe["pretraining_steps"] if init == "scratch-long" else 0
         return (recipe["finetune"]["steps"] + longer) * len(recipe["finetune"]["learning_rates"])
 

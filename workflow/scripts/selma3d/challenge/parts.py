@@ -73,6 +73,26 @@ class Method:
     def pretexts(self) -> tuple[str, ...]:
         return tuple(self.recipe.get("pretexts", {}))
 
+    def pretraining_recipe(self, pretext: str) -> dict[str, Any]:
+        """The part of a recipe that an encoder depends on, and no more."""
+        return {
+            "version": self.recipe["recipe_version"],
+            "network": self.recipe["network"],
+            "input": self.recipe["input"],
+            "pretext": self.recipe["pretexts"][pretext],
+        }
+
+    def finetuning_recipe(self) -> dict[str, Any]:
+        """The part of a recipe that a fine-tuned model depends on, and no more."""
+        steps = [pretext["steps"] for pretext in self.recipe["pretexts"].values()]
+        return {
+            "version": self.recipe["recipe_version"],
+            "network": self.recipe["network"],
+            "input": self.recipe["input"],
+            "finetune": self.recipe["finetune"],
+            "pretraining_steps": max(steps, default=0),  # what `scratch-long` trains in addition
+        }
+
     def segments(self, structure: Structure) -> bool:
         """Whether the method claims the structure's type."""
         return structure.scored_as in self.settings["capabilities"]["structure_types"]

@@ -12,13 +12,14 @@ from typing import Any
 
 from ..errors import InputError
 from . import schema
+from .containers import container_slugs
 from .methods import LeftOut, Selection, select_methods
 from .parts import Method, Structure, Target, layer
+from .ranking_groups import ranking_groups
 from .run import CONTROLS, ENSEMBLE, Run, member_init
 from .samples import read_samples
-
-UNKNOWN = "unknown"  # what an edition file says of what its organisers have not published
-ONE_MODEL = "all"  # the target, and the pretraining group, of the one-model track
+from .structures import structures_of_edition
+from .targets import ONE_MODEL, targets_of_tracks
 
 
 class Challenge:
@@ -62,31 +63,18 @@ class Challenge:
     @cached_property
     def structures(self) -> dict[str, Structure]:
         """Structures that are learnt or scored, left-out twins included."""
-        cases = self._cases_by_structure()
-        structures = {}
-        for name, spec in self.edition["structures"].items():
-            voxel_size = spec["voxel_size_um"]
-            structures[name] = Structure(
-                name=name,
-                group=spec["group"],
-                target=spec["target"],
-                scored_as=spec["scored_as"],
-                seen=spec["seen"],
-                channel=spec["channel"],
-                voxel_size_um=None if voxel_size == UNKNOWN else tuple(voxel_size),
-                patches=spec.get("patches"),
-                cases=cases.get(name),
-                cases_of=spec.get("cases_of", name),
-            )
-            self._check_structure(structures[name])
-        if self.config["leave_one_structure_out"]:
-            structures |= self._left_out_twins(structures)
-        return structures
+        return structures_of_edition(self.edition, self.config, self._edition_file)
 
     @cached_property
     def scored(self) -> tuple[str, ...]:
         """Structures that have test cases: given ones, or a held-out split of their patches."""
         return tuple(n for n, s in self.structures.items() if self._has_cases(s.cases_of))
+
+    def _has_cases(self, name: str) -> bool:
+        structure = self.structures[name]
+        return bool(
+            structure.cases or (structure.patches and self.config["test_cases"] == "held-out")
+        )
 
     @cached_property
     def unscored(self) -> tuple[str, ...]:
@@ -162,17 +150,7 @@ class Challenge:
     @cached_property
     def targets(self) -> dict[str, Target]:
         """Fine-tuned models by target name, over all tracks in force."""
-        targets = {}
-        for track in self.config["tracks"]:
-            names = {
-                ONE_MODEL if track == "one-model" else s.target for s in self.structures.values()
-            }
-            for name in sorted(names):
-                target = self._target(name, track)
-                targets[name] = target
-                if self.config["leave_one_structure_out"] and len(target.learns) > 1:
-                    targets |= self._left_out_targets(target)
-        return targets
+        return targets_of_tracks(self.structures, self.scored, self.config, self._edition_file)
 
     @cached_property
     def _selection(self) -> Selection:
@@ -295,46 +273,13 @@ class Challenge:
         return self.targets[own if own in self.targets else ONE_MODEL]
 
     def ranking_groups(self) -> dict[str, list[str]]:
-        """The groups of structures whose mean ranks are averaged.
-
-        Left-out twins are an experiment beside the ranking, not a part of it.
-        """
-        ranking = self.edition["ranking"]
-        group_of = {name: group for group, names in self._named_groups().items() for name in names}
-        groups: dict[str, list[str]] = {}
-        for name in self.scored:
-            structure = self.structures[name]
-            if not structure.left_out:
-                group = group_of[name] if group_of else getattr(structure, ranking["groups_by"])
-                groups.setdefault(group, []).append(name)
-        return groups
+        """The groups of structures whose mean ranks are averaged; left-out twins are in none."""
+        scored = [self.structures[name] for name in self.scored]
+        return ranking_groups(self.edition, scored, self._edition_file)
 
     def container_slugs(self, structure: str) -> dict[str, str]:
-        """Folders below /input and /output of the edition's containers for a structure.
-
-        Raises InputError where the edition does not know them.
-        """
-        containers = self.edition["containers"]
-        output, scored_as = containers["output"], self.structures[structure].scored_as
-        output = output if isinstance(output, str) else output.get(scored_as, UNKNOWN)
-        if UNKNOWN in (containers["input"], output):
-            raise InputError(
-                f"{self._edition_file}: containers: expected the folders that a container of "
-                f"{scored_as} structures reads and writes, found {UNKNOWN!r} (fill them in)"
-            )
-        return {"input": containers["input"], "output": output}
-
-    def _left_out_twins(self, structures: dict[str, Structure]) -> dict[str, Structure]:
-        """A twin of each labelled structure that some model can do without, on the same cases."""
-        seen = [s for s in structures.values() if s.seen]
-        return {
-            f"{s.name}-unseen": replace(
-                s, name=f"{s.name}-unseen", seen=False, patches=None, cases=None, left_out=True
-            )
-            for s in seen
-            if (len(seen) > 1 and "one-model" in self.config["tracks"])
-            or sum(other.target == s.target for other in seen) > 1
-        }
+        """Folders below /input and /output of the edition's containers for a structure."""
+        return container_slugs(self.edition, self.structures[structure], self._edition_file)
 
     def ranking_settings(self) -> dict[str, Any]:
         """What ranking and statistics depend on."""
@@ -354,103 +299,3 @@ class Challenge:
         if any(archive["kind"] == "phantom" for archive in self.archives.values()):
             notes.append("synthetic images")
         return "; ".join(notes) or None
-
-    def pretraining_recipe(self, method: str, pretext: str) -> dict[str, Any]:
-        """The part of a recipe that an encoder depends on, and no more."""
-        recipe = self.methods[method].recipe
-        return {
-            "version": recipe["recipe_version"],
-            "network": recipe["network"],
-            "input": recipe["input"],
-            "pretext": recipe["pretexts"][pretext],
-        }
-
-    def finetuning_recipe(self, method: str) -> dict[str, Any]:
-        """The part of a recipe that a fine-tuned model depends on, and no more."""
-        recipe = self.methods[method].recipe
-        steps = [pretext["steps"] for pretext in recipe["pretexts"].values()]
-        return {
-            "version": recipe["recipe_version"],
-            "network": recipe["network"],
-            "input": recipe["input"],
-            "finetune": recipe["finetune"],
-            "pretraining_steps": max(steps, default=0),  # what `scratch-long` trains in addition
-        }
-
-    # -- checks -------------------------------------------------------------------------------
-
-    def _cases_by_structure(self) -> dict[str, dict[str, str]]:
-        phase, phases = self.config["phase"], self.edition["phases"]
-        if phase not in phases:
-            raise InputError(f"config: phase: expected one of {', '.join(phases)}, found {phase!r}")
-        return phases[phase]["cases"] if self.config["test_cases"] == "archive" else {}
-
-    def _named_groups(self) -> dict[str, list[str]]:
-        """The ranking groups that the edition names; {} where a structure's property decides.
-
-        Raises InputError unless each structure of the edition is in one of them.
-        """
-        groups = self.edition["ranking"].get("groups", {})
-        where = f"{self._edition_file}: ranking.groups"
-        members = [name for names in groups.values() for name in names]
-        for name in members:
-            if name not in self.edition["structures"]:
-                raise InputError(f"{where}: {name}: the edition has no such structure")
-        for name in self.edition["structures"] if groups else ():
-            if members.count(name) != 1:
-                raise InputError(
-                    f"{where}: expected {name!r} in one group, found it in {members.count(name)}"
-                )
-        return groups
-
-    def _has_cases(self, name: str) -> bool:
-        structure = self.structures[name]
-        return bool(
-            structure.cases or (structure.patches and self.config["test_cases"] == "held-out")
-        )
-
-    def _target(self, name: str, track: str) -> Target:
-        members = [
-            s for s in self.structures.values() if name in (s.target, ONE_MODEL) and not s.left_out
-        ]
-        learns = tuple(s.name for s in members if s.seen)
-        if not learns:
-            raise InputError(
-                f"{self._edition_file}: structures: target {name!r}: none is seen: true"
-            )
-        groups = {self.structures[n].group for n in learns}
-        if track == "per-type" and len(groups) > 1:
-            raise InputError(
-                f"{self._edition_file}: structures: target {name!r}: expected one pretraining "
-                f"group, found {', '.join(sorted(groups))}"
-            )
-        return Target(
-            name=name,
-            track=track,
-            group=ONE_MODEL if track == "one-model" else groups.pop(),
-            learns=learns,
-            segments=tuple(s.name for s in members if s.name in self.scored),
-        )
-
-    def _left_out_targets(self, target: Target) -> dict[str, Target]:
-        return {
-            f"{target.name}-without-{left_out}": Target(
-                name=f"{target.name}-without-{left_out}",
-                track=target.track,
-                group=target.group,
-                learns=tuple(n for n in target.learns if n != left_out),
-                segments=(f"{left_out}-unseen",),
-            )
-            for left_out in target.learns
-            if f"{left_out}-unseen" in self.scored
-        }
-
-    def _check_structure(self, structure: Structure) -> None:
-        where = f"{self._edition_file}: structures.{structure.name}"
-        if structure.seen and not structure.patches:
-            raise InputError(f"{where}: seen: true needs patches (archive and folder)")
-        if structure.cases_of not in self.edition["structures"]:
-            raise InputError(f"{where}.cases_of: no structure {structure.cases_of!r}")
-        for source in (structure.patches, structure.cases):
-            if source and source["archive"] not in self.edition["archives"]:
-                raise InputError(f"{where}: no archive {source['archive']!r}")
