@@ -99,8 +99,15 @@ class Challenge:
 
     def rows(self, structure: str, kind: str) -> list[dict[str, str]]:
         """Rows of the samples table for a structure; kind is volume, patch or case."""
-        chosen = (self.samples["structure"] == structure) & (self.samples["kind"] == kind)
-        return self.samples[chosen].to_dict("records")
+        return self._rows.get((structure, kind), [])
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str], list[dict[str, str]]]:
+        """All rows by structure and kind: thousands of jobs ask for them."""
+        rows: dict[tuple[str, str], list[dict[str, str]]] = {}
+        for row in self.samples.to_dict("records"):
+            rows.setdefault((row["structure"], row["kind"]), []).append(row)
+        return rows
 
     def sources(self, structure: str, kind: str) -> list[dict[str, str]]:
         """The archives that hold a structure's patches or cases: the folder's and the rows'."""
