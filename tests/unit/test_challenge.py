@@ -187,6 +187,41 @@ def test_every_encoder_that_a_run_starts_from_is_planned(repository, full):
                     assert (method, target.group, pretext, seed) in planned
 
 
+def scaled(full, **pretexts):
+    return full | {"methods": ["unet"], "recipe_overrides": {"unet": {"pretexts": pretexts}}}
+
+
+def test_fewer_volumes_are_among_more_of_them_and_differ_between_seeds(repository, full):
+    one, four = {"like": "masked", "volumes": 1}, {"like": "masked", "volumes": 4}
+    challenge = Challenge(scaled(full, one=one, four=four), repository)
+
+    def samples(pretext, seed):
+        rows = challenge.volumes_to_learn_from("unet", "spot-like", pretext, seed)
+        return {row["sample"] for row in rows}
+
+    for seed in range(5):
+        assert len(samples("one", seed)) == 1
+        assert len(samples("four", seed)) == 4
+        assert samples("one", seed) < samples("four", seed) < samples("masked", seed)
+    assert len({frozenset(samples("four", seed)) for seed in range(5)}) > 1
+
+
+def test_volumes_of_all_groups_can_be_learnt_from(repository, full):
+    challenge = Challenge(scaled(full, both={"like": "masked", "groups": "all"}), repository)
+    rows = challenge.volumes_to_learn_from("unet", "spot-like", "both", 0)
+    assert rows == challenge.volumes("vessel-like") + challenge.volumes("spot-like")
+    recipe = challenge.methods["unet"].pretraining_recipe
+    assert recipe("both") == recipe("masked")
+
+
+def test_more_volumes_than_there_are_and_a_likeness_to_nothing_are_refused(repository, full):
+    challenge = Challenge(scaled(full, m={"like": "masked", "volumes": 99}), repository)
+    with pytest.raises(InputError, match=r"m: volumes: expected at most the 26 .*, found 99"):
+        challenge.volumes_to_learn_from("unet", "spot-like", "m", 0)
+    (left_out,) = Challenge(scaled(full, m={"like": "other"}), repository).left_out
+    assert "m: like: expected a pretext that stands on its own, found 'other'" in left_out.reason
+
+
 def test_the_shipped_configurations_are_valid(repository):
     for name in [
         None,

@@ -91,12 +91,29 @@ def ensemble_members(wildcards):
     return paths
 
 
-def volumes_of(group, suffix):
-    """The unannotated volumes of a pretraining group, or their index tables."""
+def volume_paths(rows, suffix):
+    """The volumes in rows of the samples table, or their index tables."""
     return [
         f"<results>/data/{row['structure']}/volumes/{row['sample']}{suffix}"
-        for row in CHALLENGE.volumes(group)
+        for row in rows
     ]
+
+
+def volumes_of(group, suffix):
+    """The unannotated volumes of a pretraining group, or their index tables."""
+    return volume_paths(CHALLENGE.volumes(group), suffix)
+
+
+def channels_of(group):
+    """The channel that networks see of each volume of a pretraining group."""
+    return [CHALLENGE.channel(row) for row in CHALLENGE.volumes(group)]
+
+
+def volumes_to_learn_from(wildcards):
+    """The rows of the volumes that an encoder is pretrained on."""
+    return CHALLENGE.volumes_to_learn_from(
+        wildcards.method, wildcards.group, wildcards.pretext, int(wildcards.seed)
+    )
 
 
 def unlabelled_volumes(wildcards, suffix):

@@ -48,9 +48,7 @@ rule finetune:
                 *TARGETS[wildcards.target].segments,
             )
         },
-        volume_channels=lambda wildcards: CHALLENGE.channels(
-            TARGETS[wildcards.target].group
-        ),
+        volume_channels=lambda wildcards: channels_of(TARGETS[wildcards.target].group),
         work=f"{config['results']}/work/finetune/{{method}}/{{target}}/{{run}}",
     script:
         "../scripts/finetune.py"

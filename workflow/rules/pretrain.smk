@@ -4,9 +4,17 @@
 rule pretrain:
     """Learn an encoder for one group of structures from its unannotated volumes."""
     input:
-        volumes=lambda wildcards: ancient(volumes_of(wildcards.group, ".h5")),
-        indexes=lambda wildcards: volumes_of(wildcards.group, ".tsv"),
-        splits=lambda wildcards: ancient(splits_of(wildcards.group)),
+        volumes=lambda wildcards: ancient(
+            volume_paths(volumes_to_learn_from(wildcards), ".h5")
+        ),
+        indexes=lambda wildcards: volume_paths(volumes_to_learn_from(wildcards), ".tsv"),
+        splits=lambda wildcards: ancient(
+            splits_of(
+                CHALLENGE.learnt_from(
+                    wildcards.method, wildcards.group, wildcards.pretext
+                )
+            )
+        ),
     output:
         encoder="<results>/encoders/{method}/{group}/{pretext}-s{seed}.pt",
         history="<results>/encoders/{method}/{group}/{pretext}-s{seed}.tsv",
@@ -28,7 +36,9 @@ rule pretrain:
         recipe=lambda wildcards: METHODS[wildcards.method].pretraining_recipe(
             wildcards.pretext
         ),
-        channels=lambda wildcards: CHALLENGE.channels(wildcards.group),
+        channels=lambda wildcards: [
+            CHALLENGE.channel(row) for row in volumes_to_learn_from(wildcards)
+        ],
         work=f"{config['results']}/work/pretrain/{{method}}/{{group}}/{{pretext}}-s{{seed}}",
     script:
         "../scripts/pretrain.py"

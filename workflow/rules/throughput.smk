@@ -39,7 +39,7 @@ rule pretraining_throughput:
         recipe=lambda wildcards: METHODS[wildcards.method].pretraining_recipe(
             wildcards.pretext
         ),
-        channels=CHALLENGE.channels(TIMED_ON.group),
+        channels=channels_of(TIMED_ON.group),
         work=f"{config['results']}/work/throughput/{{method}}/{{pretext}}",
     script:
         "../scripts/pretraining_throughput.py"

@@ -91,9 +91,26 @@ def _read_method(file: Path, config: dict[str, Any], root: Path) -> Method:
         pins = _pins(file, root) if "environment" in settings else None
         return Method(name, file, settings, {}, _rule_file(file, root), pins)
     recipe = layer(settings["recipe"]["production"], settings["recipe"].get(config["size"], {}))
-    recipe = layer(recipe, config["recipe_overrides"].get(name, {}))
+    recipe = _like(layer(recipe, config["recipe_overrides"].get(name, {})), file)
     schema.check(recipe, "recipe", f"{file}, recipe at size {config['size']}")
     return Method(name, file, settings, recipe)
+
+
+def _like(recipe: dict[str, Any], file: Path) -> dict[str, Any]:
+    """The recipe with each pretext that is `like` another one laid over that one."""
+    pretexts = dict(recipe.get("pretexts", {}))
+    for name, settings in pretexts.items():
+        if not isinstance(settings, dict) or "like" not in settings:
+            continue
+        own = {key: value for key, value in settings.items() if key != "like"}
+        model = recipe["pretexts"].get(settings["like"])
+        if not isinstance(model, dict) or "like" in model:
+            raise InputError(
+                f"{file}: pretexts: {name}: like: expected a pretext that stands on its own, "
+                f"found {settings['like']!r}"
+            )
+        pretexts[name] = layer(model, own)
+    return recipe | {"pretexts": pretexts}
 
 
 def _check_gpu(settings: dict[str, Any], file: Path, config: dict[str, Any]) -> None:

@@ -46,6 +46,9 @@ class Target:
         return "-one" if self.track == "one-model" else ""
 
 
+OF_VOLUMES = ("volumes", "groups")  # a pretext's keys that say what it learns from
+
+
 @dataclass(frozen=True)
 class Method:
     """One file of config/methods: a recipe, a rule of its own, or masks that someone else made."""
@@ -74,12 +77,13 @@ class Method:
         return tuple(self.recipe.get("pretexts", {}))
 
     def pretraining_recipe(self, pretext: str) -> dict[str, Any]:
-        """The part of a recipe that an encoder depends on, and no more."""
+        """The part of a recipe that an encoder depends on, beside its volumes, and no more."""
+        settings = self.recipe["pretexts"][pretext]
         return {
             "version": self.recipe["recipe_version"],
             "network": self.recipe["network"],
             "input": self.recipe["input"],
-            "pretext": self.recipe["pretexts"][pretext],
+            "pretext": {k: v for k, v in settings.items() if k not in OF_VOLUMES},
         }
 
     def finetuning_recipe(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..randomness import numpy_generator
 from . import schema
 from .containers import container_slugs
 from .methods import LeftOut, Selection, select_methods
@@ -139,18 +140,41 @@ class Challenge:
         downloaded = self.archives[row["archive"]]["kind"] in ("biostudies", "urls")
         return self.config["convert"]["remove_planes"] and downloaded
 
-    def channels(self, group: str) -> list[int]:
-        """The channel that networks see of each volume of a pretraining group."""
-        return [self.structures[row["structure"]].channel for row in self.volumes(group)]
+    def channel(self, row: dict[str, str]) -> int:
+        """The channel that networks see of the image in a row of the samples table."""
+        return self.structures[row["structure"]].channel
 
     def volumes(self, group: str) -> list[dict[str, str]]:
-        """Rows of the volumes that an encoder of `group` is pretrained on."""
+        """Rows of the unannotated volumes of a pretraining group."""
         return [
             row
             for name, structure in self.structures.items()
             if group in (structure.group, ONE_MODEL)
             for row in self.rows(name, "volume")
         ]
+
+    def learnt_from(self, method: str, group: str, pretext: str) -> str:
+        """The group whose volumes an encoder of `group` is pretrained on: itself, or all."""
+        settings = self.methods[method].recipe["pretexts"][pretext]
+        return ONE_MODEL if settings.get("groups") == "all" else group
+
+    def volumes_to_learn_from(
+        self, method: str, group: str, pretext: str, seed: int
+    ) -> list[dict[str, str]]:
+        """Rows of the volumes that an encoder is pretrained on: its group's, or as its recipe says.
+
+        Fewer are drawn from the seed, and are among those of any larger number. Raises InputError
+        where a recipe wants more than there are.
+        """
+        rows = self.volumes(self.learnt_from(method, group, pretext))
+        number = self.methods[method].recipe["pretexts"][pretext].get("volumes", len(rows))
+        if number > len(rows):
+            raise InputError(
+                f"{self.methods[method].file}: pretexts: {pretext}: volumes: expected at most the "
+                f"{len(rows)} of {group}, found {number}"
+            )
+        drawn = numpy_generator(seed, "volumes").permutation(len(rows))[:number]
+        return [rows[place] for place in sorted(drawn)]
 
     # -- models -------------------------------------------------------------------------------
 
