@@ -43,18 +43,20 @@ class Trainer:
 
     def tell(self, number: int) -> None:
         """Send a signal."""
-        self._process.send_signal(number)
+        os.kill(self._process.pid, number)  # Popen's own would take the exit code of an ended one
 
     def until(self, step: int) -> None:
         """Wait until a step is computed, or the process has ended."""
         self._wait(lambda: self._step() >= step)
 
-    def end(self) -> int:
-        """Wait for the process to end, and count its CPU time; its exit code."""
+    def end(self, expected: int = 0) -> None:
+        """Wait for the process to end, and count its CPU time."""
         _, status, used = os.wait4(self._process.pid, 0)
-        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._process.returncode = status  # else Popen would look for it
         self.cpu_s += used.ru_utime + used.ru_stime
-        return self._process.returncode
+        if (code := os.waitstatus_to_exitcode(status)) != expected:
+            log = (self.folder / "log").read_text()
+            sys.exit(f"{log}\n{self.folder.name}: expected exit code {expected}, found {code}")
 
     def result(self) -> str:
         """Checksum of the trained weights."""
@@ -119,13 +121,11 @@ def measure(data: Path, folder: Path, steps: int, preemptions: int) -> tuple[Tra
         preempted.start()
         preempted.until(until)
         preempted.tell(signal.SIGTERM)
-        if (code := preempted.end()) != NOT_FINISHED:
-            sys.exit(f"expected exit code {NOT_FINISHED}, found {code}: see {preempted.folder}/log")
+        preempted.end(NOT_FINISHED)
         undisturbed.tell(signal.SIGCONT)
     preempted.start()
-    for trainer in (undisturbed, preempted):
-        if code := trainer.end():
-            sys.exit(f"expected exit code 0, found {code}: see {trainer.folder}/log")
+    undisturbed.end()
+    preempted.end()
     return undisturbed, preempted
 
 

@@ -121,8 +121,7 @@ class Cluster:
         try:
             yield
         finally:
-            self.start()
-            ask("scontrol", "update", f"nodename={node}", "state=resume")
+            self.start()  # its daemon reports, which brings it back
 
     @contextmanager
     def drained(self) -> Iterator[None]:

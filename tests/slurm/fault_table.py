@@ -30,12 +30,17 @@ class FaultTable:
         self._faults.append(fault)
 
     def write(self, path: Path) -> None:
-        """Write the table to `path` (Markdown) and beside it as TSV."""
+        """Write the table to `path` (Markdown) and beside it as TSV.
+
+        Faults that an earlier session has noted there, and this one has not, stay.
+        """
         if not self._faults:
             return
-        table = pd.DataFrame(map(asdict, self._faults))
+        kept = path.with_suffix(".tsv")
         path.parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(path.with_suffix(".tsv"), sep="\t", index=False, float_format="%.1f")
+        faults = self._with_earlier(kept)
+        table = pd.DataFrame(map(asdict, faults))
+        table.to_csv(kept, sep="\t", index=False, float_format="%.1f")
         lines = [
             "| fault | what happened | score tables | steps done again | seconds |",
             "|---|---|---|---|---|",
@@ -43,6 +48,11 @@ class FaultTable:
         lines += [
             f"| {f.fault} | {f.happened} | {f.score_tables} | {f.steps_again} "
             f"| {f.seconds_again:.1f} |"
-            for f in self._faults
+            for f in faults
         ]
         path.write_text("\n".join(lines) + "\n")
+
+    def _with_earlier(self, kept: Path) -> list[Fault]:
+        earlier = pd.read_csv(kept, sep="\t").to_dict("records") if kept.exists() else []
+        faults = {row["fault"]: Fault(**row) for row in earlier}
+        return list((faults | {fault.fault: fault for fault in self._faults}).values())

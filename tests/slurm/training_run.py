@@ -102,6 +102,12 @@ class TrainingRun(Workflow):
         return file.read_text() if file.exists() else ""
 
     @property
+    def told(self) -> str:
+        """What all SLURM jobs have written, also those whose log a later attempt has removed."""
+        logs = self.folder.glob(".snakemake/slurm_logs/**/*.log")
+        return "".join(path.read_text(errors="replace") for path in sorted(logs))
+
+    @property
     def work(self) -> Path:
         """The resumable state of the training."""
         return self.results / f"work/finetune/unet/spot-like/{RUN}/rate-0.003"
