@@ -55,7 +55,7 @@ def test_training_stops_by_itself_before_its_time_is_up_and_continues_in_a_new_j
     with run.suspended():
         time.sleep(60)  # half of its time, which is its budget
     assert run.ended(snakemake) == 0, run.said[-4000:]
-    assert "not finished: stopped and saved after step" in run.log
+    assert "not finished: stopped and saved after step" in run.told
     assert "'TIMEOUT'" not in run.said
     survived(
         run,
