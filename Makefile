@@ -42,17 +42,19 @@ real: $(INSTALLED) ## the chain on real images: make real DATA=folder
 	  --config "archives={images: {kind: local, folder: '$(abspath $(DATA))'}}"
 	@echo "report: results/real/report.html"
 
-SLURM := tests/slurm/one_machine_slurm.sh
+SLURM := SLURM_TEST_CPUS=2 tests/slurm/one_machine_slurm.sh
 SLURM_CONFIG ?= config/demo.yaml tests/slurm/demo.yaml
 slurm-demo: $(INSTALLED) ## the demo on a SLURM that is set up on this machine (root on Debian)
 	$(SLURM) start
 	mkdir -p results/slurm-demo
-	time $(SNAKEMAKE) --profile slurm --configfile $(SLURM_CONFIG) --verbose \
+	time $(SNAKEMAKE) --profile slurm --configfile $(SLURM_CONFIG) --verbose --jobs $(CORES) \
 	  --slurm-init-seconds-before-status-checks 2 --latency-wait 10 >results/slurm-demo/snakemake.log 2>&1 \
 	  || { tail -n 40 results/slurm-demo/snakemake.log; $(SLURM) stop; exit 1; }
 	$(SLURM) stop
 	@echo "what the GPU jobs asked for (results/slurm-demo/snakemake.log):"
 	@grep -ao 'sbatch --parsable .* --wrap' results/slurm-demo/snakemake.log | grep -e --gpus | sed 's/ --wrap//'
+	@test ! -d results/demo/scores || { diff -r results/demo/scores results/slurm-demo/scores \
+	  && echo "score tables: identical to those of make demo"; }
 	@echo "report: results/slurm-demo/report.html"
 
 ARCHIVE ?= S-BIAD1196
