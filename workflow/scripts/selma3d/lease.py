@@ -93,7 +93,8 @@ class Lease:
                 unchanged_since, last_beat, has_beaten = now, self._heartbeat(), True
             lives_here = is_alive_here(owner)
             if lives_here is False or now - unchanged_since > STALE_S:
-                log.warning("%s: taking over from %s, which is dead", self._path, name_of(owner))
+                why = "is dead" if lives_here is False else f"was silent for {STALE_S:.0f} s"
+                log.warning("%s: taking over from %s, which %s", self._path, name_of(owner), why)
                 self.predecessor = owner
                 self._replace()
                 return
