@@ -88,15 +88,15 @@ def test_training_killed_at_its_time_limit_continues_in_a_new_job(
 def test_training_without_enough_memory_gets_more_in_its_next_job(
     cluster: Cluster, run: TrainingRun, survived
 ) -> None:
-    run.config["resources"] = CONFIG["resources"] | {"training_mem_mb": 300}
+    run.config["resources"] = CONFIG["resources"] | {"training_mem_mb": 400}
     run.on_slurm()
     asked = [line for line in run.said.splitlines() if "sbatch call" in line]
-    assert "--mem 300" in asked[0]
-    assert "--mem 600" in asked[1]
+    assert "--mem 400" in asked[0]
+    assert "--mem 800" in asked[1]
     survived(
         run,
         "memory limit",
-        f"killed by SLURM; continued in job {len(asked)} with {300 * len(asked)} MB",
+        f"killed by SLURM; continued in job {len(asked)} with {400 * len(asked)} MB",
     )
 
 
