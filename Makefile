@@ -31,10 +31,12 @@ demo: $(INSTALLED) ## the whole challenge on synthetic images, in minutes
 	$(RUN) --profile profiles/demo --cores $(CORES)
 	@echo "report: results/demo/report.html"
 
-methods: $(INSTALLED) ## every method at its small size, on synthetic images: one leaderboard
-	$(RUN) --profile profiles/demo --cores $(CORES) --keep-going \
-	  --config methods=all results=results/methods
-	@cat results/methods/tables/per-type/leaderboard.md
+METHODS := $(RUN) --cores $(CORES) --resources mem_mb=12000 --keep-going --configfile
+methods: $(INSTALLED) ## all methods, small, on synthetic images [and real ones: make methods DATA=folder]
+	$(METHODS) config/methods-phantoms.yaml
+	$(if $(DATA),$(METHODS) config/methods-real.yaml \
+	  --config "archives={images: {kind: local, folder: '$(abspath $(DATA))'}}")
+	@for board in results/methods-*/tables/per-type/standings.md; do printf '\n%s\n' "$$board"; cat "$$board"; done
 
 real: $(INSTALLED) ## the chain on real images: make real DATA=folder
 	@test -n "$(DATA)" || { echo "make: expected DATA=<folder of real images> (README, 'Real images')" >&2; exit 1; }

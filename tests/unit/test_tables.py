@@ -11,8 +11,9 @@ import pytest
 
 from ranking_tables import STYLES, TITLES, MadeUp, empty_tables, ranking_tables
 from selma3d import tables, wording
-from selma3d.cost import Job, cost_table
+from selma3d.cost import CPU_TIME, Job, cost_table
 from selma3d.errors import InputError
+from selma3d.standings import shown_standings, standings
 from selma3d.table_formats import LONG, Shown, escape_latex, latex, markdown
 
 SMALL = {"methods": ("unet",), "structures": ("cfos", "microglia"), "cases": 2, "seeds": 1}
@@ -219,6 +220,43 @@ def test_cost_sums_time_and_takes_the_highest_memory(tmp_path: Path) -> None:
     shown = tables.shown_cost(cost.reset_index(), STYLES, TITLES).texts
     assert shown.iloc[0]["Total (GPU h)"] == "6.50"
     assert shown.iloc[0]["Parameters (M)"] == "5.00"
+
+
+def test_cpu_time_is_the_logs_where_it_says_it_and_else_the_benchmarks(tmp_path: Path) -> None:
+    path, log = tmp_path / "job.tsv", tmp_path / "job.log"
+    path.write_text("s\tmax_rss\tcpu_time\n7200\t100\t360\n")
+    (tmp_path / "silent.log").write_text("began\n")
+    log.write_text(f"began\n{CPU_TIME % 10}\nagain\n{CPU_TIME % 720}\n")
+    jobs = [
+        Job("exact", "scratch", "predict", 0, path, log=log),
+        Job("sampled", "scratch", "predict", 0, path, log=tmp_path / "silent.log"),
+        Job("unknown", "scratch", "predict", 0, benchmark(tmp_path / "b", 3600, "2048"), log=None),
+    ]
+    cpu = cost_table(jobs).set_index("method")["cpu_hours"]
+    assert cpu["exact"] == pytest.approx(0.2)
+    assert cpu["sampled"] == pytest.approx(0.1)
+    assert np.isnan(cpu["unknown"])
+
+
+def test_standings_put_place_dice_and_all_that_an_entrant_cost_side_by_side(ranking: dict) -> None:
+    spent = {"jobs": 1, "hours": 1.0, "cpu_hours": 0.5, "gpu_hours": 0.0, "parameters": 2_000_000}
+    board = ranking["leaderboard"]
+    cost = pd.DataFrame(
+        [
+            {"method": m, "init": i, "stage": stage, "peak_memory_gb": memory, **spent}
+            for m, i in board[["method", "init"]].to_numpy()[1:]
+            for stage, memory in (("finetune", 3.0), ("predict", 2.0))
+        ]
+    )
+    joined = standings(board, ranking["by_metric"], cost)
+    assert joined["place"].tolist() == board["place"].tolist()
+    assert joined["cpu_hours"].isna().tolist() == [True] + [False] * (len(board) - 1)
+    shown = shown_standings(joined, STYLES, TITLES)
+    assert shown.texts["CPU (min)"].tolist() == ["–"] + ["60.0"] * (len(board) - 1)
+    assert set(shown.texts["Peak memory (GB)"]) == {"–", "3.00"}
+    dice = f"Dice, {TITLES['cfos']}"
+    means = ranking["by_metric"].query("structure == 'cfos' and metric == 'dice'")
+    assert shown.texts.loc[shown.bold[dice], dice].tolist() == [f"{means['mean'].max():.3f}"]
 
 
 def test_benchmark_without_seconds_is_refused(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ rule cost:
         jobs=finished_jobs,
         models=one_model_each,
         benchmarks=f"{config['results']}/benchmarks",
+        logs=f"{config['results']}/logs",
         gpus=config["resources"]["gpu"],
     script:
         "../scripts/cost.py"

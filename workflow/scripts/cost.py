@@ -21,12 +21,18 @@ def main() -> None:
         history = Path(history) if history else None
         gpus = snakemake.params.gpus if history or stage == "predict" else 0
         for benchmark in sorted(Path(snakemake.params.benchmarks).glob(name)):
-            jobs.append(Job(method, init, stage, gpus, benchmark, history))
+            jobs.append(Job(method, init, stage, gpus, benchmark, history, log_of(benchmark)))
     parameters = {
         method: sum(tensor.numel() for tensor in model(path)["state"].values())
         for method, path in snakemake.params.models.items()
     }
     write_table(cost_table(jobs, parameters), snakemake.output.cost)
+
+
+def log_of(benchmark: Path) -> Path:
+    """A job's log has the name of its benchmark."""
+    job = benchmark.relative_to(snakemake.params.benchmarks)
+    return Path(snakemake.params.logs, job).with_suffix(".log")
 
 
 def model(path: str) -> dict:

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from selma3d import gpus
 from selma3d.atomic import remove_leftovers
+from selma3d.cost import CPU_TIME
 from selma3d.errors import InputError
 from selma3d.lease import LeaseLostError
 
@@ -67,6 +69,17 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
             sys.exit(NOT_FINISHED)
         logging.exception("rule %s failed", snakemake.rule)
         raise
+    finally:
+        logging.info(CPU_TIME, _cpu_seconds())
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this job, its children's included once they have ended.
+
+    Snakemake's benchmark looks every 30 s and misses what a job does after the last look.
+    """
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def give_way(work: Callable[[], None]) -> None:

@@ -14,6 +14,7 @@ from .atomic import publish, write_table
 from .cost import STAGES
 from .errors import InputError
 from .metrics import METRICS
+from .standings import SOURCES, shown_standings, standings
 from .table_formats import Shown, latex, markdown
 from .wording import Styles
 
@@ -50,6 +51,8 @@ def write(
     if name not in TABLES:
         raise InputError(f"table {name!r}: expected one of {', '.join(TABLES)}")
     table = TABLES[name]
+    if set(SOURCES) <= set(tables):
+        tables = {**tables, "standings": standings(*(tables[source] for source in SOURCES))}
     if table.source not in tables:
         raise InputError(f"table {name!r}: expected the table {table.source!r} to make it from")
     source = tables[table.source]
@@ -185,6 +188,13 @@ TABLES: dict[str, Table] = {
         "Leaderboard. Ranks per metric, averaged within and then over groups of structures; ties "
         "share the better place. Places are bootstrapped where every structure has at least six "
         "known specimens.",
+    ),
+    "standings": Table(
+        "standings",
+        shown_standings,
+        "Leaderboard with mean Dice and cost: CPU and GPU time summed over all jobs of an entrant, "
+        "its pretraining among them; memory is the highest of any job. What an ensemble's members "
+        "cost is counted with them.",
     ),
     "structures": Table(
         "by_metric",

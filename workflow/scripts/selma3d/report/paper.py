@@ -19,6 +19,7 @@ FIGURES: dict[str, str] = {
 }
 TABLES: dict[str, str] = {
     "leaderboard": "Table of the final ranking",
+    "standings": "Table of scores against cost",
     "structures": "Table of scores per structure",
     "budgets": "Table of scores over the amount of labels",
     "gains": "Table of the effect of pretraining",
