@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from selma3d import networks
 from selma3d.challenge import Challenge
 from selma3d.errors import InputError
 
@@ -123,3 +124,15 @@ def test_a_folder_of_methods_that_is_not_there_is_named(repository, config):
 def test_every_shipped_method_keeps_the_contract(repository):
     shipped = yaml.safe_load((repository / "config" / "config.yaml").read_text())
     assert Challenge(shipped, repository).left_out == []
+
+
+@pytest.mark.parametrize("size", ["small", "production"])
+def test_every_shipped_recipes_windows_fit_its_network(repository, config, size):
+    challenge = Challenge(config | {"methods": "all", "size": size}, repository)
+    for name in challenge.recipes:
+        recipe = challenge.methods[name].recipe
+        network = networks.build(recipe["network"])
+        training = recipe["input"]["window"]
+        inference = recipe["finetune"].get("inference_window", training)
+        for window in (training, inference):
+            network.check_window(tuple(window), f"{name}, {size}")

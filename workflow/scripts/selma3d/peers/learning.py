@@ -1,4 +1,4 @@
-"""The patches that one run of a method may learn from, and those that it may choose by."""
+"""What one run of a method may learn from, and the patches that it may choose by."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ..challenge.run import Run
+from ..errors import InputError
+from ..randomness import numpy_generator
 from ..splits import check_disjoint, read_split, training_patches, validation_patches
-from ..volumes import PatchFile
+from ..volumes import PatchFile, VolumeFile
 from ..volumes.storage import VoxelSize
 
 
@@ -62,3 +64,31 @@ def examples(sources: Sequence[Source], run: Run) -> Iterator[Example]:
                         file.mask(patch),
                         file.voxel_size_um(patch),
                     )
+
+
+def windows(
+    volumes: Sequence[tuple[Path, int]], number: int, shape: Sequence[int], seed: int
+) -> Iterator[np.ndarray]:
+    """Windows (Z,Y,X) of unannotated volumes, taken in turn, each over a random block that is not air.
+
+    volumes: files and the channel that is seen. Raises InputError where there is none, or one is
+    smaller than a window.
+    """
+    if not volumes:
+        raise InputError("volumes: expected unannotated ones to learn from, found none")
+    for index in range(number):
+        path, channel = volumes[index % len(volumes)]
+        with VolumeFile(path) as volume:
+            if any(size > whole for size, whole in zip(shape, volume.shape, strict=True)):
+                raise InputError(
+                    f"{path}: expected at least a window's shape {tuple(shape)}, found "
+                    f"{volume.shape} (method file: settings.windows.shape)"
+                )
+            blocks = np.argwhere(volume.occupied(channel))
+            block = numpy_generator(seed, index).choice(blocks)
+            starts = [
+                min(int(at) * volume.block, whole - size)
+                for at, whole, size in zip(block, volume.shape, shape, strict=True)
+            ]
+            slices = [slice(start, start + size) for start, size in zip(starts, shape, strict=True)]
+            yield volume.read(channel, tuple(slices))
