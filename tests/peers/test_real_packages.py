@@ -35,12 +35,38 @@ def test_nnunet_is_installed_trained_and_scored_on_its_own_and_other_structures(
     )
     assert {"loss", "validation_dice", "cpu_seconds", "sha256"} <= set(history["name"])
     for structure in ("cfos", "microglia"):
-        place = f"predictions/nnunet/{structure}/scratch-nall-f0-s0.h5"
-        with (
-            h5py.File(workflow.results / place) as found,
-            h5py.File(workflow.results / f"data/{structure}/cases.h5") as cases,
-        ):
-            assert set(found) == set(cases)
-            for case in cases:
-                assert found[case]["mask"].shape == cases[case]["mask"].shape
-                assert set(np.unique(found[case]["mask"])) <= {0, 1}
+        check_masks(workflow, f"nnunet/{structure}/scratch-nall-f0-s0.h5", structure)
+
+
+PROGRAMS = {
+    "cellpose": {"epochs": 2, "iterations": 2, "planes": 20, "window": 48},
+    "wnet3d": {"steps": 3, "windows": {"number": 3, "shape": [16, 16, 16]}},
+}
+
+
+@pytest.mark.parametrize("method", PROGRAMS)
+def test_a_package_with_a_program_is_installed_trained_and_scored(tmp_path, method):
+    workflow = Workflow(tmp_path)
+    ran = workflow.run(
+        *("--resources", "mem_mb=16000", "--", f"results/scores/{method}/cfos.tsv"),
+        methods=[method],
+        recipe_overrides={method: PROGRAMS[method]},
+    )
+    assert ran.returncode == 0, ran.stderr[-4000:]
+    packages = pd.read_csv(workflow.results / f"environments/{method}.tsv", sep="\t")
+    assert {"cellpose": "cellpose", "wnet3d": "napari-cellseg3d"}[method] in set(
+        packages["package"]
+    )
+    check_masks(workflow, f"{method}/cfos/default.h5", "cfos")
+
+
+def check_masks(workflow: Workflow, place: str, structure: str) -> None:
+    """Every case has a mask of 0 and 1 on its grid."""
+    with (
+        h5py.File(workflow.results / "predictions" / place) as found,
+        h5py.File(workflow.results / f"data/{structure}/cases.h5") as cases,
+    ):
+        assert set(found) == set(cases)
+        for case in cases:
+            assert found[case]["mask"].shape == cases[case]["mask"].shape
+            assert set(np.unique(found[case]["mask"])) <= {0, 1}

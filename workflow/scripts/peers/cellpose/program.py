@@ -19,18 +19,23 @@ def main(folder: Path) -> None:
     settings = task["settings"]
     torch.set_num_threads(task["threads"])
     torch.manual_seed(task["seed"])
-    model = CellposeModel(
+    weights = settings["weights"]
+    if weights and not Path(weights).is_file():  # cellpose would go for others on the network
+        sys.exit(f"settings.weights: expected a file of cellpose 3's weights, found no {weights}")
+    first = CellposeModel(
         gpu=task["gpu"],
-        pretrained_model=settings["weights"] or False,
+        pretrained_model=weights or False,
         diam_mean=settings["diameter"],
     )
-    train(model, folder, settings)
+    trained = train(first, folder, settings)
+    # Read back: in this release, a model that began without weights cannot segment in 3D.
+    model = CellposeModel(gpu=task["gpu"], pretrained_model=str(trained))
     for path in sorted((folder / "cases").glob("*.npy")):
         np.save(folder / "masks" / path.name, segment(model, normalised(np.load(path)), settings))
 
 
-def train(model: CellposeModel, folder: Path, settings: dict) -> None:
-    """Train on planes in all three directions, as its 3D inference looks at a volume.
+def train(model: CellposeModel, folder: Path, settings: dict) -> Path:
+    """Train on planes in all three directions, as its 3D inference looks at a volume; the weights.
 
     Neighbours that touch are one object: the challenge's masks do not tell cells apart.
     """
@@ -45,10 +50,10 @@ def train(model: CellposeModel, folder: Path, settings: dict) -> None:
                 if truth.any():
                     images.append(np.ascontiguousarray(plane))
                     labels.append(label(truth)[0].astype(np.int32))
-    chosen = np.unique(np.linspace(0, len(images) - 1, settings["planes"]).astype(int))
     if not images:
         sys.exit("expected training patches with labelled voxels, found none")
-    train_seg(
+    chosen = np.unique(np.linspace(0, len(images) - 1, settings["planes"]).astype(int))
+    return train_seg(
         model.net,
         train_data=[images[i] for i in chosen],
         train_labels=[labels[i] for i in chosen],
@@ -63,12 +68,12 @@ def train(model: CellposeModel, folder: Path, settings: dict) -> None:
         bsize=settings["window"],
         min_train_masks=1,
         save_path=folder,
-    )
+    )[0]
 
 
 def segment(model: CellposeModel, image: np.ndarray, settings: dict) -> np.ndarray:
     """uint8 {0,1} (Z,Y,X)."""
-    as_trained = float(model.net.diam_labels) if settings["rescale"] else model.diam_mean
+    as_trained = model.diam_labels if settings["rescale"] else model.diam_mean
     labels = model.eval(
         image,
         channels=[0, 0],

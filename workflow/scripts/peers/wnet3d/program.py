@@ -1,8 +1,8 @@
 """CellSeg3D's WNet3D: its network and its normalised cut, trained on images without labels.
 
 Runs in the package's own environment; selma3d.peers.program says what is in the folder. The loop
-follows the package's WNetTrainingWorker, which itself needs a window of napari. Labels serve for one
-thing: which of the two classes is the foreground, and from which probability on.
+follows the package's WNetTrainingWorker, which itself needs a window of napari. Labels serve for
+one thing: which of the two classes is the foreground, and from which probability on.
 """
 
 import json
@@ -79,9 +79,7 @@ def train(
             print(f"step {step}: cut {cuts.item():.4f}, reconstruction {errors.item():.4g}")
 
 
-def choose(
-    encoder: UNet, folder: Path, settings: dict, device: torch.device
-) -> tuple[int, float]:
+def choose(encoder: UNet, folder: Path, settings: dict, device: torch.device) -> tuple[int, float]:
     """The class and the threshold with the best mean Dice on the training patches."""
     scores = {}
     for image, truth in annotated(folder):

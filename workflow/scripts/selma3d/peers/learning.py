@@ -69,7 +69,7 @@ def examples(sources: Sequence[Source], run: Run) -> Iterator[Example]:
 def windows(
     volumes: Sequence[tuple[Path, int]], number: int, shape: Sequence[int], seed: int
 ) -> Iterator[np.ndarray]:
-    """Windows (Z,Y,X) of unannotated volumes, taken in turn, each over a random block that is not air.
+    """Windows (Z,Y,X) of unannotated volumes, taken in turn, each over a random block with tissue.
 
     volumes: files and the channel that is seen. Raises InputError where there is none, or one is
     smaller than a window.

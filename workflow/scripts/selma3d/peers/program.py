@@ -98,7 +98,10 @@ def _write_arrays(arrays: Iterable[np.ndarray], folder: Path) -> None:
 def _mask(path: Path, case: str, shape: tuple[int, ...]) -> np.ndarray:
     if not path.exists():
         raise InputError(f"{path.name}: expected the mask of case {case!r}, found no file")
-    mask = np.load(path, allow_pickle=False)
+    try:
+        mask = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise InputError(f"{path.name}: expected an array of numbers: {error}") from None
     if mask.shape != shape or not np.isin(mask, (0, 1)).all():
         raise InputError(
             f"{path.name}: case {case!r}: expected {shape} voxels of 0 and 1, found {mask.shape} "
