@@ -43,7 +43,7 @@ rule wnet3d:
         channels=lambda wildcards: {
             name: structure.channel for name, structure in CHALLENGE.structures.items()
         },
-        volume_channels=lambda wildcards: CHALLENGE.channels(
+        volume_channels=lambda wildcards: channels_of(
             CHALLENGE.structures[wildcards.structure].group
         ),
     script:
