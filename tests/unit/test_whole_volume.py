@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -24,6 +25,8 @@ from selma3d.inference import (
 )
 from selma3d.inference.blocks import BlockGrid
 from selma3d.inference.cases import binarise
+from selma3d.inference.resampling import Resampling
+from selma3d.sampling import rescale
 from selma3d.volumes import SegmentationFile, VolumeFile, write_volume
 from selma3d.windows import window_starts
 from small_models import noise, write_model, write_noise
@@ -137,6 +140,63 @@ def test_air_is_skipped_and_tissue_is_segmented_as_if_it_were_not(tmp_path: Path
     expected[:, :, 128:] = 0
     assert_equal_masks(model, expected, tmp_path / "out.h5")
     assert tally.air > 0.4 * (tally.air + tally.windows)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(*[st.integers(1, 24)] * 3),
+    st.tuples(*[st.sampled_from([0.3333, 0.5, 0.7, 1, 1.6, 3])] * 3),
+    st.randoms(use_true_random=False),
+)
+def test_a_part_of_another_grid_is_that_of_the_whole_image_resampled(shape, factors, random):
+    resampling = Resampling.by_factors(shape, factors)
+    image = torch.rand((1, 1, *shape), generator=torch.Generator().manual_seed(0))
+    for each in (resampling, resampling.back):
+        whole = rescale(image, each.target)
+        starts = [random.randrange(n) for n in each.target]
+        box = tuple(
+            slice(a, random.randint(a + 1, n)) for a, n in zip(starts, each.target, strict=True)
+        )
+        part = each.part(image[(..., *each.needed(box))], box)
+        torch.testing.assert_close(part, whole[(..., *box)], atol=1e-5, rtol=0)
+        image = whole
+
+
+@pytest.mark.parametrize("factors", [[1, 0.3333, 0.3333], [1.7, 0.6, 1]])
+@pytest.mark.parametrize("slabs", [1, 2])
+def test_mask_of_a_model_with_a_grid_of_its_own_is_that_in_memory(
+    tmp_path: Path, factors: list[float], slabs: int
+) -> None:
+    sees = {"window": [24, 16, 24], "inference_window": [24, 16, 24], "normalisation": "asinh"}
+    path = write_model(tmp_path / "model.pt", input=sees | {"resample": factors})
+    model = load_model(path, threads=1)
+    volume = write_noise(tmp_path, (150, 130, 140))
+    expected = in_memory(model, volume, PLAN.overlap)
+    middle = float(np.median(expected))
+    model = replace(model, threshold=middle)
+    files = [tmp_path / f"slab-{slab}.h5" for slab in range(slabs)]
+    for slab, file in enumerate(files):
+        segment_slab(
+            model, volume, file, work=tmp_path / f"work-{slab}", structure="spots",
+            plan=PLAN, slab=slab, slabs=slabs,
+        )  # fmt: skip
+    gather_slabs(files, tmp_path / "out.h5")
+    assert_equal_masks(model, expected, tmp_path / "out.h5")
+
+
+def test_air_is_left_out_on_a_grid_of_the_networks_own_too(tmp_path: Path) -> None:
+    sees = {"window": [16, 16, 16], "inference_window": [16, 16, 16], "normalisation": "asinh"}
+    path = write_model(tmp_path / "model.pt", input=sees | {"resample": [1, 0.5, 0.5]})
+    model, volume = load_model(path, threads=1), half_air(tmp_path, (40, 70, 256))
+    tally = segment_volume(
+        model, volume, tmp_path / "out.h5", work=tmp_path / "work", structure="spots", plan=PLAN
+    )
+    assert tally.air > 0.1 * (tally.air + tally.windows)
+    expected = in_memory(model, volume, PLAN.overlap)
+    with SegmentationFile(tmp_path / "out.h5") as found:
+        tissue, far = found.probability[:, :, :128], found.probability[:, :, 194:]
+    np.testing.assert_allclose(tissue, expected[:, :, :128], atol=1e-3)
+    assert not far.any()
 
 
 def test_air_is_segmented_too_if_asked(tmp_path: Path, model) -> None:

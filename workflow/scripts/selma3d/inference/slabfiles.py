@@ -1,6 +1,8 @@
-"""From blocks to a slab's file, and from slabs to the file of the whole mask: chunks as they are.
+"""From blocks to a slab's file, and from slabs to the file of the whole mask.
 
-A slab's file has the shape and the chunks of the final one, and holds its own chunks only.
+A slab's file has the shape and the chunks of the final one, and holds its own chunks only, which
+are copied as they are. Where the network sees a grid of its own, slabs hold probabilities on that
+grid, and joining them is resampling them to the volume's.
 """
 
 from __future__ import annotations
@@ -8,19 +10,30 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 
 import h5py
 import numpy as np
+import torch
 
 from ..atomic import publish
 from ..errors import InputError
-from ..volumes.storage import chunk_shape, compression, stamp
+from ..volumes.storage import CHUNK, chunk_shape, compression, stamp
 from ..volumes.writing import writing_hdf5
+from .resampling import Resampling
 
 log = logging.getLogger(__name__)
 
 TYPES = {"mask": np.uint8, "probability": np.float16}
+EDGE = 4 * CHUNK  # of the parts that are resampled at a time, in voxels
+
+
+def decided(probability: np.ndarray, threshold: float, kept: bool) -> dict[str, np.ndarray]:
+    """The arrays of a segmentation: the mask, and the probability if it is `kept`."""
+    arrays = {"mask": (probability > threshold).astype(np.uint8)}
+    return arrays | ({"probability": probability.astype(np.float16)} if kept else {})
 
 
 def write_slab(
@@ -35,7 +48,8 @@ def write_slab(
     with publish(output) as temporary, writing_hdf5(temporary) as file:
         stamp(file, "segmentation-slab")
         file.attrs.update({"facts": json.dumps(facts), "slab": slab, "slabs": slabs})
-        stored = _create(file, facts)
+        types = {"probability": np.float32} if _has_own_grid(facts) else _types(facts)
+        stored = _create(file, facts["shape"], types)
         for corner, path in blocks:
             with h5py.File(path, "r") as block:
                 for name, dataset in stored.items():
@@ -63,22 +77,46 @@ def join_slabs(slabs: Sequence[Path], output: Path) -> None:
         if facts["voxel_size_um"] is not None:
             file.attrs["voxel_size_um"] = np.asarray(facts["voxel_size_um"], dtype=np.float64)
         file.attrs["made_from"] = json.dumps(facts)
-        stored = _create(file, facts)
-        for path in slabs:
-            with h5py.File(path, "r") as slab:
-                for name, dataset in stored.items():
-                    _copy_chunks(slab[name], dataset, (0, 0, 0))
+        stored = _create(file, facts["volume_shape"], _types(facts))
+        with ExitStack() as stack:
+            opened = [stack.enter_context(h5py.File(path, "r")) for path in slabs]
+            if _has_own_grid(facts):
+                _resample(opened, stored, facts)
+                return
+            for slab, (name, dataset) in product(opened, stored.items()):
+                _copy_chunks(slab[name], dataset, (0, 0, 0))
 
 
-def _create(file: h5py.File, facts: dict) -> dict[str, h5py.Dataset]:
-    shape = tuple(facts["shape"])
-    names = TYPES if facts["probability"] else ["mask"]
+def _has_own_grid(facts: dict) -> bool:
+    return facts["shape"] != facts["volume_shape"]
+
+
+def _types(facts: dict) -> dict[str, type]:
+    return TYPES if facts["probability"] else {"mask": TYPES["mask"]}
+
+
+def _create(
+    file: h5py.File, shape: Sequence[int], types: dict[str, type]
+) -> dict[str, h5py.Dataset]:
+    chunks = chunk_shape(tuple(shape))
     return {
-        name: file.create_dataset(
-            name, shape, TYPES[name], chunks=chunk_shape(shape), **compression()
-        )
-        for name in names
+        name: file.create_dataset(name, tuple(shape), dtype, chunks=chunks, **compression())
+        for name, dtype in types.items()
     }
+
+
+def _resample(slabs: Sequence[h5py.File], stored: dict[str, h5py.Dataset], facts: dict) -> None:
+    """Decide the mask on the volume's grid from probabilities on the network's."""
+    back = Resampling(tuple(facts["shape"]), tuple(facts["volume_shape"]))
+    for corner in product(*(range(0, n, EDGE) for n in back.target)):
+        box = tuple(slice(c, min(c + EDGE, n)) for c, n in zip(corner, back.target, strict=True))
+        # A slab is 0 wherever another one has computed.
+        values = sum(slab["probability"][back.needed(box)] for slab in slabs)
+        probability = back.part(torch.from_numpy(values)[None, None], box)[0, 0].numpy()
+        arrays = decided(probability, facts["threshold"], facts["probability"])
+        for name, array in arrays.items():
+            if array.any():
+                stored[name][box] = array
 
 
 def _copy_chunks(source: h5py.Dataset, target: h5py.Dataset, corner: Sequence[int]) -> None:

@@ -24,6 +24,8 @@ from ..windows import pad_to_window, window_weights
 from .blockfiles import BlockFiles
 from .blocks import Block, BlockGrid, Box, Index, common, shifted
 from .model import TrainedModel
+from .resampling import Resampling
+from .slabfiles import decided
 
 log = logging.getLogger(__name__)
 
@@ -65,11 +67,15 @@ class Sweep:
         grid: BlockGrid,
         plan: Plan,
         files: BlockFiles,
+        resampling: Resampling,
     ) -> None:
         self._model, self._source, self._channel = model, source, channel
         self._grid, self._plan, self._files = grid, plan, files
+        self._resampling = resampling
         self._intensity = source.intensity(channel)
-        self._occupied = source.occupied(channel) if plan.skip_air else None
+        self._occupied = (
+            resampling.occupied(source.occupied(channel), source.block) if plan.skip_air else None
+        )
         self._weights = window_weights(grid.window)
         self._weights_there = self._weights.to(model.compute.device)
         blocks = list(grid.blocks(self._occupied, source.block))
@@ -112,7 +118,7 @@ class Sweep:
                 yield self._active[index], step
 
     def _load(self, block: Block) -> Tensor | None:
-        """Normalised voxels (1,1,Z,Y,X) under the block's windows; None if it has none."""
+        """What the network sees (1,1,Z,Y,X) under the block's windows; None if it has none."""
         if not block.windows:
             return None
         box = block.extent(self._grid.window)
@@ -120,13 +126,14 @@ class Sweep:
             slice(side.start, min(side.stop, n))
             for side, n in zip(box, self._grid.shape, strict=True)
         )
-        raw = self._source.read(self._channel, inside)
+        needed = self._resampling.needed(inside)
+        raw = self._source.read(self._channel, needed)
         if not np.isfinite(raw).all():
             raise InputError(
                 f"{self._source.path}: expected finite intensities, found NaN or infinity in "
-                f"voxels {', '.join(f'{s.start}:{s.stop}' for s in inside)} (convert it again)"
+                f"voxels {', '.join(f'{s.start}:{s.stop}' for s in needed)} (convert it again)"
             )
-        seen = self._model.normalised(raw, self._intensity)
+        seen = self._resampling.part(self._model.normalised(raw, self._intensity), inside)
         return pad_to_window(seen, [side.stop - side.start for side in box])
 
     @torch.inference_mode()
@@ -153,15 +160,19 @@ class Sweep:
         return total
 
     def _finish(self, block: Block, total: np.ndarray | None) -> None:
-        """Add the spill of the blocks before, decide and write the mask, pass the spill on."""
+        """Add the spill of the blocks before, decide and write the mask, pass the spill on.
+
+        On a grid of the network's own the mask is not decided yet: that takes the volume's.
+        """
         probability = self._blended(block, total)
-        arrays = {"mask": (probability > self._model.threshold).astype(np.uint8)}
         if self._occupied is not None:
-            occupied = _in_voxels(self._occupied, block.core, self._source.block, probability.shape)
-            arrays["mask"] *= occupied
-            probability *= occupied
-        if self._plan.probability:
-            arrays["probability"] = probability.astype(np.float16)
+            probability *= _in_voxels(
+                self._occupied, block.core, self._source.block, probability.shape
+            )
+        if self._resampling.changes:
+            arrays = {"probability": probability}
+        else:
+            arrays = decided(probability, self._model.threshold, self._plan.probability)
         if total is not None:
             self._files.write_spill(block, total)
         self._files.write(block, arrays)

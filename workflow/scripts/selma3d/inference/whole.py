@@ -4,7 +4,8 @@ Equality. Windows, weights and blending are those of MONAI's sliding window over
 memory (`TrainedModel.probability`). The sums are taken in another order, so probabilities agree to
 float tolerance, and masks in every voxel whose probability is further than 1e-5 from the threshold.
 Air is the one exception: in a cube of 32³ voxels that the occupancy map calls empty the mask is 0.
-A window is left out only if it touches no other cube, so other cubes are not affected.
+A window is left out only if it touches no other cube, so other cubes are not affected. Where a
+recipe resamples, these are cubes of the network's grid, empty with a voxel around them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ..volumes import VolumeFile
 from .blockfiles import BlockFiles
 from .blocks import BlockGrid
 from .model import TrainedModel
+from .resampling import Resampling
 from .slabfiles import is_slab, join_slabs, write_slab
 from .small_components import remove_small_components
 from .sweep import Plan, Sweep, Tally
@@ -72,21 +74,17 @@ def segment_slab(
     there already, of the same model, volume and settings, stays. Errors as in `segment_volume`.
     """
     channel, work = model.channel(structure), Path(work)
-    if model.resample is not None:
-        raise InputError(
-            f"{model.path}: input: resample: expected none for a whole volume, "
-            f"found {model.resample} (choose a recipe without)"
-        )
     with VolumeFile(volume) as source, Lease(work, role="segmentation"):
         check_volume(source, channel)
-        grid = BlockGrid.of(source.shape, model.window, plan.overlap, plan.block, slab, slabs)
-        facts = describe(model, source, structure, channel, plan)
+        resampling = Resampling.by_factors(source.shape, model.resample)
+        grid = BlockGrid.of(resampling.target, model.window, plan.overlap, plan.block, slab, slabs)
+        facts = describe(model, source, structure, channel, plan, resampling)
         if is_slab(output, facts, slab, slabs):
             return Tally()
         folder = work / fingerprint(facts | {"slab": slab, "slabs": slabs})
-        files = BlockFiles(folder, source.shape)
+        files = BlockFiles(folder, grid.shape)
         files.keep_only()
-        sweep = Sweep(model, source, channel, grid, plan, files)
+        sweep = Sweep(model, source, channel, grid, plan, files, resampling)
         tally = sweep.run()
         finished = [
             (tuple(side.start for side in block.core), files.path(block)) for block in sweep.wanted
@@ -121,7 +119,12 @@ def check_volume(source: VolumeFile, channel: int) -> None:
 
 
 def describe(
-    model: TrainedModel, source: VolumeFile, structure: str, channel: int, plan: Plan
+    model: TrainedModel,
+    source: VolumeFile,
+    structure: str,
+    channel: int,
+    plan: Plan,
+    resampling: Resampling,
 ) -> dict[str, object]:
     """Everything that decides the mask; the voxel size and specimen go with it."""
     return {
@@ -132,7 +135,8 @@ def describe(
         "structure": structure,
         "channel": channel,
         "threshold": model.threshold,
-        "shape": list(source.shape),
+        "shape": list(resampling.target),
+        "volume_shape": list(resampling.source),
         "window": list(model.window),
         "overlap": plan.overlap,
         "block": plan.block,
