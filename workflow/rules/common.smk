@@ -16,7 +16,13 @@ from selma3d import wording
 from selma3d.challenge import Challenge, Run
 from selma3d.challenge.asked import encoders_of, ensembles_of, expected_runs, models_of
 from selma3d.challenge.plan import ONE_MODEL
-from selma3d.challenge.run import CONTROLS, ENSEMBLE, ENSEMBLE_RUN, TRAINED_RUN
+from selma3d.challenge.run import (
+    CONTROLS,
+    ENSEMBLE,
+    ENSEMBLE_RUN,
+    PACKED,
+    TRAINED_RUN,
+)
 from selma3d.errors import InputError
 
 try:
@@ -122,6 +128,14 @@ def unlabelled_volumes(wildcards, suffix):
     if recipe["finetune"].get("collaboration") is None:
         return []
     return volumes_of(TARGETS[wildcards.target].group, suffix)
+
+
+def pack_of(wildcards):
+    """The pack that an encoder comes from."""
+    try:
+        return str(CHALLENGE.pack(wildcards.method, wildcards.pretext, wildcards.group))
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def splits_of(group):

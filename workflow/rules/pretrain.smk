@@ -24,7 +24,7 @@ rule pretrain:
         "<benchmarks>/pretrain/{method}/{group}/{pretext}-s{seed}.tsv"
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
-        pretext="[a-z0-9_-]+",
+        pretext=rf"(?!{PACKED})[a-z0-9_-]+",
     conda:
         "../envs/selma3d.yaml"
     threads: config["resources"]["training_threads"]

@@ -103,7 +103,10 @@ class Plan:
         return Kind(stage, method, init, len(jobs), to_do, seconds, self._gpus, source)
 
     def _pretraining_steps(self, method: str, pretext: str) -> int:
-        return self._challenge.methods[method].recipe["pretexts"][pretext]["steps"]
+        """0 for an encoder that comes from a pack."""
+        return (
+            self._challenge.methods[method].recipe["pretexts"].get(pretext, {"steps": 0})["steps"]
+        )
 
     def _finetuning_steps(self, method: str, init: str) -> int:
         recipe = self._challenge.methods[method].finetuning_recipe()

@@ -15,7 +15,7 @@ def encoders_of(challenge: Challenge) -> Iterable[tuple[str, str, str, int]]:
     """(method, group, pretext, seed) of every encoder that some run starts from."""
     groups = sorted({target.group for target in challenge.targets.values()})
     for method in challenge.recipes:
-        for pretext in challenge.methods[method].pretexts:
+        for pretext in (*challenge.methods[method].pretexts, *challenge.packs(method)):
             if pretext in challenge.inits(method):
                 for group in groups:
                     for seed in challenge.config["seeds"]:

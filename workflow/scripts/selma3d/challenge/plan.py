@@ -17,7 +17,7 @@ from .containers import container_slugs
 from .methods import LeftOut, Selection, select_methods
 from .parts import Method, Structure, Target, layer
 from .ranking_groups import ranking_groups
-from .run import CONTROLS, ENSEMBLE, Run, member_init
+from .run import CONTROLS, ENSEMBLE, PACKED, Run, member_init
 from .samples import read_samples
 from .structures import structures_of_edition
 from .targets import ONE_MODEL, targets_of_tracks
@@ -235,11 +235,26 @@ class Challenge:
         return self.root / Path(predictions).expanduser()
 
     def inits(self, method: str) -> tuple[str, ...]:
-        """How a recipe's models start: controls and pretexts that the config admits."""
+        """How a recipe's models start: controls, pretexts, packs that the config admits."""
         admitted = self.config["inits"]
-        known = (*CONTROLS, *self.methods[method].pretexts)
+        known = (*CONTROLS, *self.methods[method].pretexts, *self.packs(method))
         default = tuple(init for init in known if init != "scratch-long")
         return default if admitted == "all" else tuple(i for i in known if i in admitted)
+
+    def packs(self, method: str) -> dict[str, dict[str, str]]:
+        """Encoders made elsewhere that a recipe may start from: init -> group -> pack."""
+        given = self.config["packs"].get(method, {})
+        return {f"{PACKED}{name}": groups for name, groups in given.items()}
+
+    def pack(self, method: str, init: str, group: str) -> Path:
+        """The pack that a recipe's encoder of a group comes from; InputError if there is none."""
+        groups = self.packs(method)[init]
+        if group not in groups:
+            raise InputError(
+                f"config: packs.{method}.{init.removeprefix(PACKED)}: expected a pack for group "
+                f"{group!r}, found {', '.join(groups)}"
+            )
+        return self.root / Path(groups[group]).expanduser()
 
     def runs(self, method: str, structure: str) -> list[Run]:
         """The runs of a method that segment a structure, over all tracks in force."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 TRACKS = ("per-type", "one-model")
 CONTROLS = ("scratch", "scratch-long")  # inits that need no encoder
-
+PACKED = "pack-"  # begins the init of models that start from an encoder made elsewhere
 ENSEMBLE = "-ens"  # ends the init of ensembles, and the name of their runs
 
 _TRAINED = re.compile(

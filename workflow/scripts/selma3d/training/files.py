@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -27,25 +29,31 @@ def described(kind: str, network: Segmenter, recipe: dict, steps: int) -> dict:
     }
 
 
-def read_encoder(path: Path, input: dict) -> dict:
-    """Read an encoder file; InputError if it is none, or has seen images scaled otherwise."""
+def read_encoder(
+    path: Path, input: Mapping[str, Any] | None = None, *, named: Path | None = None
+) -> dict:
+    """Read an encoder file; InputError if it is none, or has seen images scaled otherwise.
+
+    input: of the fine-tuning that will start from it, if any. named: what an error calls the file.
+    """
+    named = named or path
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise InputError(f"{path}: expected an encoder file, found nothing") from None
+        raise InputError(f"{named}: expected an encoder file, found nothing") from None
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: expected a whole encoder file, found: {reason}") from None
+        raise InputError(f"{named}: expected a whole encoder file, found: {reason}") from None
     kind, version = content.get("kind"), content.get("contract_version")
     if (kind, version) != ("encoder", CONTRACT_VERSION):
         raise InputError(
-            f"{path}: expected an encoder of contract version {CONTRACT_VERSION}, "
+            f"{named}: expected an encoder of contract version {CONTRACT_VERSION}, "
             f"found {kind} of version {version}"
         )
-    for key in ("normalisation", "resample"):
+    for key in ("normalisation", "resample") if input is not None else ():
         seen, wanted = content["input"].get(key), input.get(key)
         if seen != wanted:
             raise InputError(
-                f"{path}: input: {key}: expected {wanted} as in fine-tuning, found {seen}"
+                f"{named}: input: {key}: expected {wanted} as in fine-tuning, found {seen}"
             )
     return content

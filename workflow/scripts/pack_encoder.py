@@ -1,0 +1,27 @@
+"""Rule pack_encoder: an encoder -> a zip to share, with card, licences and checksums."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d.training import packs
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    packs.pack(
+        Path(snakemake.input.encoder),
+        Path(snakemake.input.history),
+        Path(snakemake.output.pack),
+        method=snakemake.params.method,
+        licences=snakemake.params.licences,
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()
