@@ -2,9 +2,9 @@
 
 Each task pretrains the same network on the same volumes of synthetic cells. Two questions: does its
 loss on windows that it never trained on fall below that of a predictor that has learnt nothing, and
-do its frozen features tell cells from tissue better than those of the untrained network? The second
-is a linear probe: a logistic regression from the encoder's maps at single voxels, fitted on one
-specimen, judged by its average precision on another.
+do its frozen features tell cells from tissue better than those of untrained networks? The second
+is a linear probe: a logistic regression from the encoder's maps at single voxels, fitted on a few
+labelled voxels of one specimen, judged by its average precision on another.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ STRUCTURE = {
     "training": {"specimens": 2, "patches_per_specimen": 2},
     "volumes": 3,
 }
-VOXELS = 20_000  # that a probe is fitted on
+LABELS, DRAWS = 100, 20  # voxels of cells, and as many of tissue, that a probe is fitted on
+RIDGE = 1e-2
+UNTRAINED = 3  # networks, of other initial weights each
 
 Labelled = tuple[np.ndarray, np.ndarray]  # images and truths (n,Z,Y,X)
 
@@ -85,35 +87,44 @@ def features(network: networks.Segmenter, patches: Labelled) -> tuple[Tensor, Te
     return torch.cat(rows), torch.cat(truths).float()
 
 
-def probe(network: networks.Segmenter, fitted: Labelled, judged: Labelled) -> float:
-    """Average precision of a logistic regression on frozen features."""
+def probe(network: networks.Segmenter, fitted: Labelled, judged: Labelled) -> np.ndarray:
+    """Average precision of logistic regressions on frozen features, one a draw of labels.
+
+    The draws are the same for every network.
+    """
     network.eval()
     inputs, truth = features(network, fitted)
-    random = np.random.default_rng(SEED)
-    foreground, background = (np.flatnonzero(truth.numpy() == value) for value in (1, 0))
-    each = min(VOXELS // 2, len(foreground))
-    chosen = np.concatenate(
-        [random.choice(of, each, replace=False) for of in (foreground, background)]
-    )
-    inputs, truth = inputs[chosen].clone(), truth[chosen].clone()
     mean, sd = inputs.mean(0), inputs.std(0).clamp(min=1e-6)
+    unseen, positive = features(network, judged)
+    unseen = (unseen - mean) / sd
+    found = []
+    for draw in range(DRAWS):
+        random = np.random.default_rng((SEED, draw))
+        chosen = np.concatenate(
+            [
+                random.choice(np.flatnonzero(truth.numpy() == value), LABELS, replace=False)
+                for value in (1, 0)
+            ]
+        )
+        weights = regression((inputs[chosen] - mean) / sd, truth[chosen])
+        found.append(average_precision((unseen @ weights).numpy(), positive.numpy() == 1))
+    return np.array(found)
+
+
+def regression(inputs: Tensor, truth: Tensor) -> Tensor:
+    """Weights (D,) of a logistic regression with a ridge, without its intercept."""
     weights = torch.zeros(inputs.shape[1] + 1, requires_grad=True)
     optimiser = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimiser.zero_grad()
-        logits = (inputs - mean) / sd @ weights[1:] + weights[0]
-        value = (
-            F.binary_cross_entropy_with_logits(logits, truth) + 1e-3 * weights[1:].square().sum()
-        )
+        logits = inputs @ weights[1:] + weights[0]
+        value = F.binary_cross_entropy_with_logits(logits, truth) + RIDGE * weights.square().sum()
         value.backward()
         return value
 
     optimiser.step(loss)
-    inputs, truth = features(network, judged)
-    return average_precision(
-        ((inputs - mean) / sd @ weights[1:].detach()).numpy(), truth.numpy() == 1
-    )
+    return weights[1:].detach()
 
 
 def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
@@ -145,11 +156,15 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
         volumes, fitted, judged = images(Path(temporary))
-        torch.manual_seed(initial_seed(SEED))
-        untrained = probe(networks.build(NETWORK), fitted, judged)
+        untrained = []
+        for seed in range(UNTRAINED):
+            torch.manual_seed(initial_seed(seed))
+            untrained.append(probe(networks.build(NETWORK), fitted, judged))
+        random = np.mean(untrained, axis=0)
         for task in chosen:
             began = time.process_time()
             network, seen = pretrained(task, volumes, Path(temporary))
+            found = probe(network, fitted, judged)
             rows.append(
                 {
                     "task": task,
@@ -157,8 +172,10 @@ def main() -> None:
                     "CPU s": round(time.process_time() - began),
                     "loss": seen["held_out_loss"],
                     "trivial loss": seen.get("held_out_trivial_loss", np.nan),
-                    "probe": probe(network, fitted, judged),
-                    "probe untrained": untrained,
+                    "probe": found.mean(),
+                    "untrained": random.mean(),
+                    "better by": (found - random).mean(),
+                    "sd over draws": (found - random).std(ddof=1),
                 }
             )
     print(pd.DataFrame(rows).to_string(index=False, float_format="{:.4f}".format))

@@ -21,7 +21,8 @@ import torch
 import small_training
 from selma3d.training.checkpoint import digest
 
-KILLS = 20  # by SIGKILL, a quarter of them half-way in a save
+STEPS = 60
+KILLS = 20  # by SIGKILL: a quarter of them half-way in a save, the others after a random step
 TERMINATIONS = 5
 FILES = {"pretrain": "encoder.pt", "finetune": "model.pt"}
 WORK = {"pretrain": "pretraining", "finetune": "finetuning/rate-0.003"}
@@ -33,7 +34,6 @@ class Undisturbed:
 
     images: Path
     digests: dict[str, str]
-    seconds: dict[str, float]
 
 
 def start(entry: str, images: Path, out: Path, die_in_save: int | None = None) -> BaseProcess:
@@ -42,7 +42,7 @@ def start(entry: str, images: Path, out: Path, die_in_save: int | None = None) -
     context.set_forkserver_preload(["small_training", "selma3d.training"])
     make = {"pretrain": small_training.pretraining, "finetune": small_training.finetuning}[entry]
     process = context.Process(
-        target=small_training.run, args=(entry, make(images, out), die_in_save)
+        target=small_training.run, args=(entry, make(images, out, steps=STEPS), die_in_save)
     )
     process.start()
     return process
@@ -62,15 +62,18 @@ def weights(entry: str, out: Path) -> str:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     images = tmp_path_factory.mktemp("images")
     small_training.write_images(images)
-    digests, seconds = {}, {}
+    digests = {}
     for entry in FILES:
-        for attempt in ("cold", "warm"):
-            out = tmp_path_factory.mktemp(f"{entry}-{attempt}")
-            began = time.monotonic()
-            finish(entry, images, out)
-            seconds[entry] = time.monotonic() - began
-            digests[entry] = weights(entry, out)
-    return Undisturbed(images, digests, seconds)
+        out = tmp_path_factory.mktemp(entry)
+        finish(entry, images, out)
+        digests[entry] = weights(entry, out)
+    return Undisturbed(images, digests)
+
+
+def wait_for(process: BaseProcess, folder: Path, step: int) -> None:
+    """Wait until a training has computed `step`, or has ended."""
+    while progress(folder)[0] < step and process.is_alive():
+        time.sleep(0.001)
 
 
 def progress(folder: Path) -> tuple[int, int]:
@@ -101,14 +104,17 @@ def test_killed_training_ends_bit_for_bit_as_an_undisturbed_one(
     undisturbed: Undisturbed, tmp_path: Path, entry: str, number: int, record_property
 ) -> None:
     moment = random.Random(f"{entry} {number}")
-    in_save = moment.randrange(5) if number % 4 == 2 else None
+    in_save = moment.randrange(8) if number % 4 == 2 else None
+    after = moment.randrange(STEPS) if in_save is None else 0
     process = start(entry, undisturbed.images, tmp_path, in_save)
     if in_save is None:
-        process.join(moment.uniform(0, undisturbed.seconds[entry]))
+        wait_for(process, tmp_path / WORK[entry], after)
+        process.join(moment.uniform(0, 0.02))
         process.kill()
     process.join()
     assert process.exitcode in (-signal.SIGKILL, 0)
     computed, saved = progress(tmp_path / WORK[entry])
+    assert computed >= after
     finished = (tmp_path / WORK[entry] / "finished.pt").exists()
     record_property("in a save", in_save is not None)
     record_property("computed", computed)
@@ -131,10 +137,7 @@ def test_terminated_training_repeats_no_step(
 ) -> None:
     moment = random.Random(f"{entry} term {number}")
     process = start(entry, undisturbed.images, tmp_path)
-    reached = tmp_path / WORK[entry] / "reached"
-    while not (reached.exists() and reached.stat().st_size) and process.is_alive():
-        time.sleep(0.01)
-    process.join(moment.uniform(0, undisturbed.seconds[entry] / 2))
+    wait_for(process, tmp_path / WORK[entry], moment.randrange(1, STEPS // 2))
     process.terminate()
     process.join()
     assert process.exitcode in (75, 0)
