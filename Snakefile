@@ -52,8 +52,9 @@ include: "workflow/rules/figures.smk"
 
 
 rule all:
-    """The report, and with it everything that it shows."""
+    """The report, with everything that it shows, and the gallery of methods."""
     default_target: True
     input:
         "<judged>/report.html",
+        "<judged>/gallery.html",
         [figure_files(form) for form in ("svg", "pdf", "png")],

@@ -39,7 +39,7 @@ log = logging.getLogger("selma3d.run")
 # What only reads finished predictions, and can therefore run beside the run that makes them.
 AFTER_PREDICTION = (
     *("score", "metrics_json", "rank", "cost"),
-    *("figure", "panel", "histories", "table", "report", "all"),
+    *("figure", "panel", "histories", "table", "gallery", "report", "all"),
 )
 
 

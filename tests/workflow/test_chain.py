@@ -14,7 +14,7 @@ from selma3d.volumes import PatchFile, PredictionFile
 from tiny_challenge import git
 
 ENTRANTS = {("unet", "scratch"), ("unet", "masked"), ("threshold", "default")}
-AFTER_SCORES = {"rank", "figure", "table", "report", "all"}
+AFTER_SCORES = {"rank", "figure", "table", "gallery", "report", "all"}
 
 
 def test_every_entrant_stands_on_the_leaderboard_with_its_mean_rank(finished):
@@ -64,6 +64,14 @@ def test_the_report_names_the_winner_and_embeds_its_figures(finished):
     assert "Synthetic images" in page
     assert page.count("<figure") >= 8
     assert 'src="http' not in page
+
+
+def test_the_gallery_has_a_card_with_scores_for_each_method(finished):
+    page = (finished.results / "gallery.html").read_text()
+    for method in ("unet", "threshold"):
+        card = page.partition(f'<article class="card" id="{method}"')[2].partition("</article>")[0]
+        assert "data:image/png;base64," in card
+        assert "Scores and cost" in card
 
 
 def test_every_job_has_a_log_and_a_benchmark(finished):

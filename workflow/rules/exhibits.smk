@@ -83,22 +83,44 @@ def one_model_each(wildcards):
     return models
 
 
-def shown_runs(wildcards):
-    """Predictions of one run an entrant by label: all patches, first fold and seed, or ensemble."""
-    paths = {}
+def shown_predictions(structure, track):
+    """(method, init, path) of a run an entrant: all patches, first fold and seed, or ensemble."""
     for method in METHODS:
-        if wildcards.structure not in CHALLENGE.structures_of(method):
+        if structure not in CHALLENGE.structures_of(method):
             continue
-        for run in CHALLENGE.runs(method, wildcards.structure):
+        for run in CHALLENGE.runs(method, structure):
             first = (run.budget, run.fold, run.seed) == ("all", 0, config["seeds"][0])
-            path = f"{config['results']}/predictions/{method}/{wildcards.structure}/{run.name}.h5"
+            path = f"{config['results']}/predictions/{method}/{structure}/{run.name}.h5"
             ensemble = run.is_ensemble and run.budget == "all"
             own_track = run.init == "default" or (
-                (first or ensemble) and run.track == wildcards.track
+                (first or ensemble) and run.track == track
             )
             if own_track and shown(path):
-                paths[wording.entrant(STYLES, method, run.init)] = path
-    return paths
+                yield method, run.init, path
+
+
+def shown_runs(wildcards):
+    """Predictions of one run an entrant by label."""
+    entrants = shown_predictions(wildcards.structure, wildcards.track)
+    return {
+        wording.entrant(STYLES, method, init): path for method, init, path in entrants
+    }
+
+
+def works_shown():
+    """(entrant, structure, cases, channel, predictions) that a method's card may show."""
+    return [
+        (
+            (method, init),
+            structure,
+            f"{config['results']}/data/{CHALLENGE.structures[structure].cases_of}/cases.h5",
+            CHALLENGE.structures[structure].channel,
+            path,
+        )
+        for structure in CHALLENGE.scored
+        if not CHALLENGE.structures[structure].left_out
+        for method, init, path in shown_predictions(structure, config["tracks"][0])
+    ]
 
 
 def histories_of(kind):

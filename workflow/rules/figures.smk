@@ -7,6 +7,7 @@ localrules:
     panel,
     histories,
     table,
+    gallery,
     report,
 
 
@@ -136,6 +137,39 @@ rule table:
         shown=SHOWN,
     script:
         "../scripts/table.py"
+
+
+rule gallery:
+    """A card for each method: its idea, its scores and costs, what it got right and wrong."""
+    input:
+        standings=expand(
+            "<judged>/tables/{track}/standings.tsv", track=config["tracks"]
+        ),
+        scores=expand("<judged>/ranking/{track}/cases.tsv", track=config["tracks"]),
+        cases=[
+            f"<results>/data/{CHALLENGE.structures[name].cases_of}/cases.h5"
+            for name in CHALLENGE.scored
+        ],
+        predictions=[predictions for *_, predictions in works_shown()],
+    output:
+        gallery="<judged>/gallery.html",
+    log:
+        "<logs>/gallery.log",
+    benchmark:
+        "<benchmarks>/gallery.tsv"
+    conda:
+        "../envs/selma3d.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        edition=CHALLENGE.edition,
+        methods={name: method.settings for name, method in METHODS.items()},
+        works=works_shown(),
+        left_out=NOT_TAKING_PART,
+        shown=SHOWN,
+    script:
+        "../scripts/gallery.py"
 
 
 rule report:

@@ -55,7 +55,7 @@ def orthogonal(
     first = min(max(0, z - planes // 2), len(values) - planes)
     deep = slice(first, first + planes)
     cuts = [np.s_[z], np.s_[deep, y], np.s_[deep, :, x]]
-    xy, xz, yz = (_coloured(values[cut], None if labels is None else labels[cut]) for cut in cuts)
+    xy, xz, yz = (coloured(values[cut], None if labels is None else labels[cut]) for cut in cuts)
     xy = stretch(xy, scale[1:])
     xz = stretch(xz, (scale[0], scale[2]))
     yz = stretch(yz.transpose(1, 0, 2), (scale[1], scale[0]))
@@ -72,7 +72,7 @@ def brightest(values: np.ndarray, scale: Sequence[float]) -> np.ndarray:
     highest = values.max(axis=0)
     floor = np.percentile(highest, 1)
     spread = np.clip((highest - floor) / max(highest.max() - floor, 1e-9), 0, 1)
-    return stretch(_coloured(spread, None), scale[1:])
+    return stretch(coloured(spread, None), scale[1:])
 
 
 def projected(labels: np.ndarray, scale: Sequence[float]) -> np.ndarray:
@@ -92,7 +92,8 @@ def stretch(picture: np.ndarray, factors: Sequence[float]) -> np.ndarray:
     return picture
 
 
-def _coloured(values: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+def coloured(values: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """A plane of values in [0,1] as RGB floats; labels, if there are any, on dimmed grey."""
     picture = np.repeat(values[..., None].astype(np.float32), 3, axis=-1)
     if labels is None:
         return picture
