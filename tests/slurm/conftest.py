@@ -17,12 +17,8 @@ TABLE = pytest.StashKey[FaultTable]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[TABLE] = FaultTable()
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if path := os.environ.get("SELMA3D_FAULT_TABLE"):
-        session.config.stash[TABLE].write(Path(path))
+    path = os.environ.get("SELMA3D_FAULT_TABLE")
+    config.stash[TABLE] = FaultTable(Path(path) if path else None)
 
 
 @pytest.fixture(scope="session")

@@ -20,39 +20,37 @@ class Fault:
 
 
 class FaultTable:
-    """Collects faults, in the order of the tests."""
+    """Faults in the order of the tests, in a file (Markdown) and beside it as TSV.
 
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
+    A row stands there as soon as it is added. Faults that an earlier session has noted, and this
+    one has not, stay.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
 
     def add(self, fault: Fault) -> None:
-        """Add a row."""
-        self._faults.append(fault)
-
-    def write(self, path: Path) -> None:
-        """Write the table to `path` (Markdown) and beside it as TSV.
-
-        Faults that an earlier session has noted there, and this one has not, stay.
-        """
-        if not self._faults:
+        """Add a row, or replace the row of an earlier session."""
+        if self._path is None:
             return
-        kept = path.with_suffix(".tsv")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        faults = self._with_earlier(kept)
-        table = pd.DataFrame(map(asdict, faults))
-        table.to_csv(kept, sep="\t", index=False, float_format="%.1f")
-        lines = [
-            "| fault | what happened | score tables | steps done again | seconds |",
-            "|---|---|---|---|---|",
-        ]
-        lines += [
-            f"| {f.fault} | {f.happened} | {f.score_tables} | {f.steps_again} "
-            f"| {f.seconds_again:.1f} |"
-            for f in faults
-        ]
-        path.write_text("\n".join(lines) + "\n")
-
-    def _with_earlier(self, kept: Path) -> list[Fault]:
+        kept = self._path.with_suffix(".tsv")
         earlier = pd.read_csv(kept, sep="\t").to_dict("records") if kept.exists() else []
-        faults = {row["fault"]: Fault(**row) for row in earlier}
-        return list((faults | {fault.fault: fault for fault in self._faults}).values())
+        faults = {row["fault"]: row for row in earlier} | {fault.fault: asdict(fault)}
+        table = pd.DataFrame(faults.values())
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(kept, sep="\t", index=False, float_format="%.1f")
+        self._path.write_text(as_markdown(table))
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """A table for people."""
+    lines = [
+        "| fault | what happened | score tables | steps done again | seconds |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.fault} | {row.happened} | {row.score_tables} | {row.steps_again} "
+        f"| {row.seconds_again:.1f} |"
+        for row in table.itertuples()
+    ]
+    return "\n".join(lines) + "\n"
