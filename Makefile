@@ -49,7 +49,7 @@ SLURM_CONFIG ?= config/demo.yaml tests/slurm/demo.yaml
 slurm-demo: $(INSTALLED) ## the demo on a SLURM that is set up on this machine (root on Debian)
 	$(SLURM) start
 	mkdir -p results/slurm-demo
-	time $(SNAKEMAKE) --profile slurm --configfile $(SLURM_CONFIG) --verbose --jobs $(CORES) \
+	time $(RUN) --profile slurm --configfile $(SLURM_CONFIG) --verbose --jobs $(CORES) \
 	  --slurm-init-seconds-before-status-checks 2 --latency-wait 10 >results/slurm-demo/snakemake.log 2>&1 \
 	  || { tail -n 40 results/slurm-demo/snakemake.log; $(SLURM) stop; exit 1; }
 	$(SLURM) stop
