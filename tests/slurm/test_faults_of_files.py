@@ -102,7 +102,7 @@ def test_input_that_vanishes_is_named_and_read_once_it_is_back(
         snakemake = run.start()
         cluster.job(run.folder, "finetune", "PENDING")
         patches.rename(hidden)
-    until(lambda: "Error in rule finetune" in run.said, "the job to fail")
+    until(lambda: "Trying to restart job" in run.said, "the job to fail")
     hidden.rename(patches)
     assert run.ended(snakemake) == 0, run.said[-4000:]
     assert "patches.h5" in run.told
