@@ -50,10 +50,10 @@ def test_failed_node_costs_the_steps_since_the_last_checkpoint(
 def test_training_stops_by_itself_before_its_time_is_up_and_continues_in_a_new_job(
     cluster: Cluster, run: TrainingRun, survived
 ) -> None:
-    snakemake = run.start("--set-resources", "finetune:runtime=2")
+    snakemake = run.start("--set-resources", "finetune:runtime=4")
     run.until_saved()
     with run.suspended():
-        time.sleep(60)  # half of its time, which is its budget
+        time.sleep(120)  # half of its time, which is its budget
     assert run.ended(snakemake) == 0, run.said[-4000:]
     assert "not finished: stopped and saved after step" in run.told
     assert "'TIMEOUT'" not in run.said
