@@ -39,7 +39,7 @@ WHOLE = (slice(None),) * 3
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--edge", type=int, default=192, help="of the image whose time is taken")
+    arguments.add_argument("--edge", type=int, default=384, help="of the image whose time is taken")
     arguments.add_argument("--memory", type=int, nargs="*", default=[256, 512, 768])
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--block", type=int, default=Plan.block)
