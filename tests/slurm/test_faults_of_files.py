@@ -118,8 +118,6 @@ def test_clocks_that_differ_by_hours_delay_a_takeover_by_seconds(
     cluster: Cluster, run: TrainingRun, survived
 ) -> None:
     ahead = time.time() + 7200
-    for path in (run.results / "encoders").rglob("*.pt"):
-        os.utime(path, (ahead, ahead))
     run.work.mkdir(parents=True)
     owner = {"token": "gone", "host": "elsewhere", "pid": 1, "started": "1", "processes": "pid:[1]"}
     (run.work / "lease.json").write_text(json.dumps(owner))
@@ -132,7 +130,7 @@ def test_clocks_that_differ_by_hours_delay_a_takeover_by_seconds(
     assert run.log.count("expected no other trainer") == 0
     survived(
         run,
-        "clock skew: inputs and the lease of a dead host lie two hours in the future",
+        "clock skew: the lease of a dead host lies two hours in the future",
         "the lease was watched for 40 s and taken over; nothing was done twice",
     )
     assert run.planned() == {}
