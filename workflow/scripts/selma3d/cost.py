@@ -17,6 +17,7 @@ COLUMNS = (
     *("hours", "cpu_hours", "gpu_hours", "peak_memory_gb", "parameters"),
 )
 CPU_TIME = "this job took %.1f s of CPU time"  # the last line of a job's log
+SAID_CPU_TIME = re.compile(re.escape(CPU_TIME).replace(re.escape("%.1f"), r"([\d.]+)"))
 STAGES = ("pretrain", "finetune", "predict", "segment")
 
 
@@ -104,6 +105,5 @@ def _cpu_seconds(log: Path | None) -> float | None:
     """What the last line of a job's log says; None where it says nothing of it."""
     if log is None or not log.exists():
         return None
-    line = re.escape(CPU_TIME).replace(re.escape("%.1f"), r"([\d.]+)")
-    said = re.findall(line, log.read_text(errors="replace"))
+    said = SAID_CPU_TIME.findall(log.read_text(errors="replace"))
     return float(said[-1]) if said else None

@@ -190,7 +190,7 @@ class Plan:
             history = self._results / histories / f"{job}.tsv" if histories else None
             if benchmark.exists():
                 known = history if history and history.exists() else None
-                seconds.append(measure_of(Job("", "", stage, 0, benchmark, known))[0])
+                seconds.append(measure_of(Job("", "", stage, 0, benchmark, known)).seconds)
         if not seconds:
             return None, UNKNOWN
         return sum(seconds) / len(seconds), f"measured on {len(seconds)} jobs"

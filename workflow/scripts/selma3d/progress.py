@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from .cost import SAID_CPU_TIME
 from .lease import HEARTBEAT, RECORD, is_alive_here, read_owner
 
 PENDING, RUNNING, STOPPED, FAILED, DONE = STATES = (
@@ -125,14 +126,15 @@ def _rate(folder: Path) -> float:
 
 
 def _last_lines(log: Path) -> list[str] | None:
-    """The last lines with content; None without a log, or with an empty one."""
+    """The last lines that tell something; None without a log, or with an empty one."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - 4000))
             lines = file.read().decode(errors="replace").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return [line.rstrip() for line in lines if line.strip()][-LAST_LINES:] or None
+    telling = [line.rstrip() for line in lines if line.strip() and not SAID_CPU_TIME.search(line)]
+    return telling[-LAST_LINES:] or None
 
 
 def _ends_traceback(line: str) -> bool:
