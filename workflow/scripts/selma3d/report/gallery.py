@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from .. import wording
-from ..atomic import publish
 from ..standings import shown_standings
 from ..table_formats import Shown
 from ..wording import Styles
 from .embedding import data_url
-from .page import TEMPLATES, TRACKS
+from .page import TRACKS
+from .templates import write_page
 
 KINDS = {
     "recipe": "recipe of the library",
@@ -44,15 +43,10 @@ def write_gallery(
     best place, those without one at the end. left_out: methods that do not take part, and why.
     """
     titles = {name: spec["title"] for name, spec in edition["structures"].items()}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("gallery.html.j2").render(
-        style=(TEMPLATES / "report.css").read_text() + (TEMPLATES / "gallery.css").read_text(),
+    write_page(
+        path,
+        "gallery.html.j2",
+        ("report.css", "gallery.css"),
         edition=edition,
         cards=[
             _card(methods[name], standings, pictures.get(name), styles, titles)
@@ -62,8 +56,6 @@ def write_gallery(
         partial=list(partial),
         note=note,
     )
-    with publish(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
 def in_order(methods: Mapping[str, Any], standings: Mapping[str, pd.DataFrame]) -> list[str]:

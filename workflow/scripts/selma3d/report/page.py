@@ -7,23 +7,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 import yaml
 
 from .. import tables as printed
 from .. import wording
-from ..atomic import publish
 from ..metrics import PROFILES
 from ..table_formats import Shown
 from ..wording import Styles
 from . import paper, pretraining_findings, ranking_findings
 from .embedding import data_url, width_px
+from .templates import write_page
 
 Tables = Mapping[str, pd.DataFrame]
 Titles = Mapping[str, str]
 
-TEMPLATES = Path(__file__).parent
 TRACKS = {
     "per-type": "one model for each structure type",
     "one-model": "one model for all structures",
@@ -64,15 +62,10 @@ def write_report(
     titles = {name: spec["title"] for name, spec in edition["structures"].items()}
     folder = Path(path).parent
     numbered = _numbered(figures, folder)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("report.html.j2").render(
-        style=(TEMPLATES / "report.css").read_text(),
+    write_page(
+        path,
+        "report.html.j2",
+        ("report.css",),
         edition=edition,
         partial=list(partial),
         left_out=list(left_out),
@@ -92,8 +85,6 @@ def write_report(
         missing=_missing(tables_by_track),
         provenance={name: _readable(value) for name, value in provenance.items()},
     )
-    with publish(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
 def _track(
