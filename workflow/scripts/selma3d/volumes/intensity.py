@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .occupancy import blocks_of, noise, typical_noise
+from .noise import noise, typical_noise
+from .occupancy import blocks_of
 
 PERCENTILES: tuple[float, ...] = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.5, 99.9, 99.99)
 
@@ -16,7 +17,7 @@ PERCENTILES: tuple[float, ...] = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.5, 99.9, 99.
 class Intensity:
     """Mean, standard deviation, noise and percentiles of one channel of a whole image.
 
-    In raw units. `noise` is the standard deviation of a single voxel's noise (`occupancy.noise`),
+    In raw units. `noise` is the standard deviation of a single voxel's noise (`noise.noise`),
     the median over 32³ blocks.
     """
 

@@ -1,4 +1,4 @@
-"""Statistics of 32³ blocks: where in a volume there is tissue, and how noisy its voxels are."""
+"""Where in a volume there is tissue: statistics of 32³ blocks and a threshold for air."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from .noise import noise
+
 BLOCK = 32
 BINS = 128
 SMALLEST_CLASS = 0.01
 DEEPEST_VALLEY = 0.5
-PLANES_FOR_NOISE = 4  # every fourth: thousands of voxels a block are enough for a median
 
 
 def block_statistics(slab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -33,26 +34,6 @@ def block_statistics(slab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         bright = np.searchsorted(np.cumsum(histogram), rank, side="right")
         statistics[index] = values.mean(dtype=np.float64), bright, noise(block)
     return statistics, counts
-
-
-def noise(block: np.ndarray) -> float:
-    """Standard deviation of the noise of single voxels (Z,Y,X), NaN in planes of a single line.
-
-    From differences of differences along y and x, (a - b - c + d) / 2 of four neighbours: they are
-    as wide as the noise where it is independent, and blind to all that is straight. Their median
-    size, over a quarter of the planes, is that of a normal distribution of sd 1 / 1.4826, however
-    many of them lie on edges.
-    """
-    planes = block[::PLANES_FOR_NOISE].astype(np.float32)
-    rows = planes[:, 1:] - planes[:, :-1]
-    differences = np.abs(rows[:, :, 1:] - rows[:, :, :-1]) / 2
-    return 1.4826 * float(np.median(differences)) if differences.size else np.nan
-
-
-def typical_noise(noises: np.ndarray) -> float:
-    """The median of the noise of blocks, as float32 holds it; 0 where it can't be measured."""
-    measured = noises[np.isfinite(noises)].astype(np.float32)
-    return float(np.median(measured)) if measured.size else 0.0
 
 
 def blocks_of(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
