@@ -42,6 +42,7 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
         handlers=[logging.FileHandler(snakemake.log[0], mode="a"), logging.StreamHandler()],
         force=True,
     )
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # tells of its guesses otherwise
     for output in snakemake.output:
         remove_leftovers(output)
     wanted = 0 if _in_slurm() else snakemake.resources.get("gpu", 0)
