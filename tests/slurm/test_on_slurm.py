@@ -28,14 +28,12 @@ def submissions(run: TrainingRun) -> dict[str, str]:
     return {re.search(r"--comment '?rule_(\w+?)(?:_wildcards|\s)", c)[1]: c for c in calls}
 
 
-@pytest.mark.faults
 def test_the_chain_on_slurm_has_the_score_tables_of_this_machine(
     chain: TrainingRun, undisturbed: TrainingRun
 ) -> None:
     assert chain.scores() == undisturbed.scores()
 
 
-@pytest.mark.faults
 def test_gpu_rules_ask_for_gpus_cpus_memory_and_time_and_others_for_no_gpu(
     chain: TrainingRun,
 ) -> None:
