@@ -10,7 +10,7 @@ SNAKEMAKE := $(VENV)/bin/snakemake
 RUN := $(VENV)/bin/python workflow/run.py
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 
-.PHONY: help setup demo methods real slurm-demo partial run plan status manifest new-method test test-faults test-peers lint benchmarks clean-demo
+.PHONY: help setup demo methods real slurm-demo partial run plan status manifest new-method test test-faults test-editions test-peers lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -44,12 +44,13 @@ real: $(INSTALLED) ## the chain on real images: make real DATA=folder
 	  --config "archives={images: {kind: local, folder: '$(abspath $(DATA))'}}"
 	@echo "report: results/real/report.html"
 
-SLURM := SLURM_TEST_CPUS=2 tests/slurm/one_machine_slurm.sh
+# As many CPUs as this machine lends: SLURM keeps the other jobs waiting, as on a cluster.
+SLURM := SLURM_TEST_NODES=1 SLURM_TEST_CPUS=$(CORES) tests/slurm/one_machine_slurm.sh
 SLURM_CONFIG ?= config/demo.yaml tests/slurm/demo.yaml
 slurm-demo: $(INSTALLED) ## the demo on a SLURM that is set up on this machine (root on Debian)
 	$(SLURM) start
 	mkdir -p results/slurm-demo
-	time $(RUN) --profile slurm --configfile $(SLURM_CONFIG) --verbose --jobs $(CORES) \
+	time $(RUN) --profile slurm --configfile $(SLURM_CONFIG) --verbose \
 	  --slurm-init-seconds-before-status-checks 2 --latency-wait 10 >results/slurm-demo/snakemake.log 2>&1 \
 	  || { tail -n 40 results/slurm-demo/snakemake.log; $(SLURM) stop; exit 1; }
 	$(SLURM) stop
@@ -84,11 +85,14 @@ new-method: ## files of a new method that run at once: make new-method NAME=mine
 	@PYTHONPATH=workflow/scripts $(PYTHON) -m selma3d.new_method "$(NAME)" "$(KIND)" $(if $(FOLDER),"$(FOLDER)")
 
 test: $(INSTALLED) lint ## everything that CI runs
-	$(PYTEST) -m "not faults and not peers"
+	$(PYTEST) -m "not faults and not editions and not peers"
 
 test-faults: $(INSTALLED) ## the long suites: kills, faults, memory
 	$(PYTEST) -m faults --ignore tests/slurm
 	SELMA3D_FAULT_TABLE=results/faults.md $(PYTEST) tests/slurm
+
+test-editions: $(INSTALLED) ## the editions of 2025 and 2026 on phantoms of their structures
+	$(PYTEST) -m editions
 
 test-peers: $(INSTALLED) ## methods of other packages, installed and run; needs a package index
 	$(PYTEST) -m peers

@@ -1,8 +1,12 @@
 """The SELMA3D challenge: published light-sheet volumes in, a ranking and a report out."""
 
+import gc
+
 from snakemake.utils import min_version
 
 min_version("9.12")
+# A plan of thousands of jobs lives to the end of the run: walk it seldom (an eighth of a dry run).
+gc.set_threshold(200_000)
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"

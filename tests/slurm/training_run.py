@@ -18,7 +18,6 @@ import pandas as pd
 import yaml
 
 from cluster import until
-from tiny_challenge import HERE as TINY
 from tiny_challenge import ROOT, Workflow
 
 RUN = "masked-nall-f0-s0"
@@ -60,7 +59,7 @@ class TrainingRun(Workflow):
         """
         given = self.folder / "given.yaml"
         given.write_text(yaml.safe_dump({"results": "results", **CONFIG, **self.config}))
-        layers = [ROOT / "config" / "demo.yaml", TINY / "tiny.yaml", given]
+        layers = [*(ROOT / layer for layer in self.layers), given]
         run = ["-m", "snakemake"] if plain else [str(ROOT / "workflow" / "run.py")]
         command = [
             *(sys.executable, *run, "--profile", str(ROOT / "profiles" / "slurm")),

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import yaml
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 
 
@@ -28,13 +27,14 @@ class Workflow:
 
     folder: Path
     root: Path = ROOT
+    layers: tuple[str, ...] = ("config/demo.yaml", "tests/workflow/tiny.yaml")
 
     @property
     def results(self) -> Path:
         return self.folder / "results"
 
     def run(self, *arguments: str, **config: object) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake; the config is demo.yaml, tiny.yaml and what is given here."""
+        """Run Snakemake; the config is the layers and what is given here."""
         command = [sys.executable, "-m", "snakemake", *self.arguments(*arguments, **config)]
         return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=900)
 
@@ -50,7 +50,7 @@ class Workflow:
         """Snakemake's arguments for a run in this folder."""
         given = self.folder / "given.yaml"
         given.write_text(yaml.safe_dump({"results": "results", **config}))
-        layers = [self.root / "config" / "demo.yaml", HERE / "tiny.yaml", given]
+        layers = [*(self.root / layer for layer in self.layers), given]
         return [
             *("--configfile", *map(str, layers)),
             *("--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder)),

@@ -1,0 +1,119 @@
+"""The editions of 2025 and 2026, run from images to report on phantoms of their structures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from selma3d.phantom import write_archive
+from tiny_challenge import ROOT, Workflow
+
+pytestmark = pytest.mark.editions
+
+# What is drawn for a structure that phantoms have no form of their own for.
+KIND = {
+    **dict.fromkeys(("gut-lymphatic", "peripheral-nerve", "axon", "gut-nerve"), "vessel"),
+    "cfos": "cell",
+    "egfp": "cell",
+}
+TINY = {
+    "size": "small",
+    "methods": ["unet", "threshold"],
+    "budgets": ["all"],
+    "seeds": [0],
+    "predict": {"overlap": 0.25},
+    "ranking": {"bootstrap": 50},
+    "resources": {"gpu": 0, "training_threads": 1, "training_mem_mb": 2000},
+    "recipe_overrides": {
+        "unet": {
+            "network": {"channels": [4, 8], "strides": [2]},
+            "input": {"window": [16, 16, 16]},
+            "pretexts": {"masked": {"steps": 4}},
+            "finetune": {"steps": 4, "validations": 1},
+        }
+    },
+}
+
+
+def drawn(folder: Path, edition: dict) -> None:
+    """Images of every structure of an edition, laid out as the phantom archive is."""
+    structures = {
+        name: {
+            "kind": KIND.get(name, name),
+            "folder": Path(spec["patches"]["folder"]).name if "patches" in spec else name,
+            "patch_shape": [16, 32, 32],
+            "volume_shape": [32, 32, 32],
+            "voxel_size_um": [4.0, 2.0, 2.0],
+            **({"training": {"specimens": 3, "patches_per_specimen": 2}} if spec["seen"] else {}),
+            "test": {"specimens": 2, "patches_per_specimen": 1},
+            "volumes": 1,
+        }
+        for name, spec in edition["structures"].items()
+    }
+    write_archive(folder, {"structures": structures}, seed=7)
+    for volume in folder.glob("selma3d_unannotated/*/sample*"):
+        volume.rename(volume.with_name("sample1"))  # as the editions' tables of samples call them
+    (folder / "selma3d_test").rename(folder / "final")
+
+
+def challenge(folder: Path, name: str, archives: dict[str, str]) -> Workflow:
+    """An edition, run on phantoms; archives: the folder that each is read from."""
+    edition = yaml.safe_load((ROOT / "config" / "editions" / f"{name}.yaml").read_text())
+    images = folder / "images"
+    drawn(images, edition)
+    workflow = Workflow(folder, layers=(f"config/{name}.yaml",))
+    sources = {a: {"kind": "local", "folder": str(images / f)} for a, f in archives.items()}
+    if "S-BIAD1196" in sources:
+        sources["S-BIAD1196"]["manifest"] = str(manifest(images))
+    ran = workflow.run(**TINY, archives=sources)
+    assert ran.returncode == 0, ran.stderr[-4000:]
+    return workflow
+
+
+def manifest(images: Path) -> Path:
+    """Of the annotated patches alone."""
+    files = pd.read_csv(images / "manifest.tsv", sep="\t")
+    own = files[files["path"].str.startswith("SELMA3D_training_annotated/")]
+    own.to_csv(images / "annotated.tsv", sep="\t", index=False)
+    return images / "annotated.tsv"
+
+
+def check(workflow: Workflow, edition: str, groups: set[str], metrics: set[str]) -> None:
+    board = pd.read_csv(workflow.results / "ranking/per-type/leaderboard.tsv", sep="\t")
+    assert set(board["method"]) == {"unet", "threshold"}
+    assert {c.removeprefix("rank ") for c in board if c.startswith("rank ")} == groups
+    assert (board["missing"] == 0).all()
+    means = pd.read_csv(workflow.results / "ranking/per-type/by_metric.tsv", sep="\t")
+    assert metrics <= set(means["metric"])
+    assert edition in (workflow.results / "report.html").read_text()
+
+
+def test_2025_runs_on_a_held_out_split_and_ranks_its_two_tasks(tmp_path):
+    workflow = challenge(
+        tmp_path, "selma2025", {"S-BIAD1196": ".", "unannotated": "selma3d_unannotated"}
+    )
+    check(workflow, "SELMA3D 2025", {"isolated", "contiguous"}, {"hausdorff95", "betti0_error"})
+    assert "held-out split" in (workflow.results / "report.html").read_text()
+
+
+def test_2026_runs_on_its_ten_structures_and_ranks_their_four_groups(tmp_path):
+    workflow = challenge(
+        tmp_path,
+        "selma2026",
+        {
+            "annotated": "SELMA3D_training_annotated",
+            "unannotated": "selma3d_unannotated",
+            "hidden-cases": ".",
+        },
+    )
+    groups = {
+        f"{density}-{form}"
+        for density in ("dense", "sparse")
+        for form in ("isolated", "contiguous")
+    }
+    check(workflow, "SELMA3D 2026", groups, {"panoptic_quality", "cldice", "dice"})
+    scored = {path.stem for path in (workflow.results / "scores/unet").iterdir()}
+    assert len(scored) == 10
