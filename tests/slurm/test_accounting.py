@@ -22,6 +22,26 @@ def accounting(cluster: Cluster) -> Iterator[Cluster]:
 
 
 @pytest.mark.faults
+def test_cancelled_job_is_submitted_again_where_sacct_tells_its_state(
+    accounting: Cluster, run: TrainingRun, survived
+) -> None:
+    snakemake = run.start("--slurm-status-command", "sacct")
+    job = accounting.job(run.folder, "finetune")
+    run.until_saved()
+    ask("scancel", job.id)
+    assert run.ended(snakemake) == 0, run.said[-4000:]
+    assert "command=sacct" in run.said
+    states = ask("sacct", "--noheader", "--allocations", "--parsable2", "--format=state")
+    assert states.splitlines()[-2:] == ["CANCELLED by 0", "COMPLETED"]
+    survived(
+        run,
+        "scancel, where sacct tells the state (slurmdbd)",
+        "saved at SIGTERM; Snakemake submitted a new job, which continued",
+    )
+    assert run.spend()[0] == 0
+
+
+@pytest.mark.faults
 def test_killed_training_continues_in_a_new_job_where_sacct_tells_its_state(
     accounting: Cluster, run: TrainingRun, survived
 ) -> None:
@@ -32,7 +52,7 @@ def test_killed_training_continues_in_a_new_job_where_sacct_tells_its_state(
     assert run.ended(snakemake) == 0, run.said[-4000:]
     assert "command=sacct" in run.said
     states = ask("sacct", "--noheader", "--allocations", "--parsable2", "--format=state").split()
-    assert states == ["FAILED", "COMPLETED"]
+    assert states[-2:] == ["FAILED", "COMPLETED"]
     survived(
         run,
         "SIGKILL to a trainer, where sacct tells the state (slurmdbd)",

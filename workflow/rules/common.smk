@@ -24,6 +24,9 @@ from selma3d.challenge.run import (
     TRAINED_RUN,
 )
 from selma3d.errors import InputError
+from selma3d.slurm_states import mend_executor
+
+mend_executor()
 
 try:
     CHALLENGE = Challenge(config, Path(workflow.basedir))
