@@ -2,7 +2,8 @@
 
 A value that a prediction left undefined, or that is missing, becomes the metric's worst value, and
 a missing one no better than any other method's on the case; a value that the truth leaves undefined
-drops its case for all methods. All are counted, none is silent. Seeds and folds are averaged within a case, cases within a specimen.
+drops its case for all methods. All are counted, none is silent. Seeds and folds are averaged within
+a case, cases within a specimen.
 """
 
 from __future__ import annotations
@@ -127,8 +128,8 @@ def _worst_value(track: TrackScores, profile: str, structure: str, case: str, me
 def _missing_beats_nobody(values: pd.DataFrame) -> pd.Series:
     """The values, those of missing predictions at least as bad as everybody's on the same case.
 
-    The empty mask's Betti error stands for them, and masks full of specks have a larger one: whoever
-    hands in nothing must not be placed before whoever hands in such masks.
+    The empty mask's Betti error stands for them, and masks full of specks have a larger one:
+    whoever hands in nothing must not be placed before whoever hands in such masks.
     """
     lower = values["metric"].map(lambda name: METRICS[name].direction == "lower")
     of_case = values["value"].groupby([values[key] for key in (*CASE, "metric")])
