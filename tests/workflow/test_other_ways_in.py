@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import h5py
+import hdf5plugin  # noqa: F401 - how the masks are compressed
 import numpy as np
 import pandas as pd
 import pytest
