@@ -134,6 +134,15 @@ def test_reader_learns_who_won_how_sure_and_what_pretraining_gained(page: Page) 
         assert words in page.text
 
 
+def test_each_of_several_notes_on_a_gain_is_told_with_how_often_it_holds() -> None:
+    tables = ranking_tables(MadeUp(**SMALL))
+    gains = tables["gains"].assign(note="no p-value: few; folds differ; cases differ")
+    told = " ".join(pretraining_findings.how_sure(tables | {"gains": gains}, TITLES))
+    number = len(pretraining_findings.comparisons({"gains": gains}))
+    assert f"In {number} of {number} comparisons: folds differ." in told
+    assert f"In {number} of {number} comparisons: cases differ." in told
+
+
 def test_caveats_of_caller_edition_and_tables_are_all_there(page: Page) -> None:
     for words in (
         report_page.HELD_OUT,

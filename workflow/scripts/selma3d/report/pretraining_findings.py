@@ -132,7 +132,7 @@ def how_sure(tables: Tables, titles: Titles) -> list[str]:
     for known in untested.unique():
         names = [wording.structure(titles, name) for name in untested.index[untested == known]]
         sentences.append(f"{wording.listed(names)}: no test and no interval; {_why(int(known))}.")
-    notes = gains["note"].dropna().astype(str).str.split("; ").explode()
+    notes = gains["note"].dropna().astype(str).str.split("; ").explode(ignore_index=True)
     for note, rows in notes[~notes.str.contains("no p-value|^$")].groupby(notes):
         sentences.append(f"In {len(rows)} of {tally.comparisons} comparisons: {note}.")
     return sentences
