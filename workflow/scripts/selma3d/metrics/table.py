@@ -177,7 +177,7 @@ def undefined_by_truth(metric: str, facts: Mapping[str, float], profile: str) ->
 
 
 def worst_value(metric: str, facts: Mapping[str, float]) -> float:
-    """What stands for a value that a prediction left undefined or that is missing.
+    """What stands for a value that a prediction left undefined; the least that a missing one costs.
 
     0 for bounded metrics, the image's diagonal for distances, the empty mask's error for errors.
     Raises KeyError for a fact that lacks.
