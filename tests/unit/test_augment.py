@@ -8,7 +8,7 @@ import torch
 from selma3d.augment import OPERATIONS, augment
 from selma3d.errors import InputError
 
-GEOMETRY = ("flip", "rotate90", "rotate", "elastic")
+GEOMETRY = ("flip", "rotate90", "rotate", "zoom", "elastic")
 ALWAYS = dict.fromkeys(OPERATIONS, 1.0)
 
 
@@ -97,6 +97,23 @@ def test_rotation_is_rigid_in_windows_that_are_wider_than_high() -> None:
     settings = {"rotate": {"probability": 1.0, "degrees": 45.0, "zoom": 0.0}}
     areas = [augmented(image, settings, first=index).sum().item() for index in range(5)]
     assert areas == pytest.approx([image.sum().item()] * 5, rel=0.1)
+
+
+@pytest.mark.parametrize("magnification", [0.8, 1.5, 2.0])
+def test_zoom_magnifies_all_axes_alike_and_the_mask_with_the_image(magnification: float) -> None:
+    ball = torch.zeros(1, 1, 32, 40, 40)
+    centred = [torch.arange(n) - (n - 1) / 2 for n in (32, 40, 40)]
+    z, y, x = torch.meshgrid(centred, indexing="ij")
+    ball[0, 0] = (z**2 + y**2 + x**2 < 36).float()
+    settings = {"zoom": {"probability": 1.0, "low": magnification, "high": magnification}}
+    image, mask = augment(ball, ball, seed=0, indices=[0], settings=settings)
+    volume = float(ball.sum()) * magnification**3
+    assert float(mask.sum()) == pytest.approx(volume, rel=0.15)
+    assert ((image > 0.5) != (mask > 0.5)).sum() < 0.15 * mask.sum()
+    for axis in range(3):
+        others = [other for other in range(3) if other != axis]
+        extent = float(mask[0, 0].amax(dim=others).sum())
+        assert extent == pytest.approx(12 * magnification, abs=2)
 
 
 def test_missing_planes_show_a_neighbour(images: torch.Tensor) -> None:

@@ -269,10 +269,10 @@ def test_prepared_batch_has_the_networks_window_and_a_binary_mask(patches: Patch
     assert prepared["image"].dtype == torch.float32
 
 
-@pytest.mark.parametrize("mapping", ["ratio", "snr"])
+@pytest.mark.parametrize("mapping", ["ratio", "snr", "texture"])
 @pytest.mark.parametrize("gain", [0.5, 3.0])
-def test_ratio_and_snr_undo_any_gain_of_the_camera(gain: float, mapping: str) -> None:
-    image = np.random.default_rng(0).uniform(500, 4000, (8, 8, 8)).astype(np.float32)
+def test_mappings_that_undo_any_gain_of_the_camera(gain: float, mapping: str) -> None:
+    image = np.random.default_rng(0).uniform(500, 4000, (8, 16, 16)).astype(np.float32)
 
     def seen(raw: np.ndarray) -> torch.Tensor:
         constants = torch.from_numpy(intensity_vector(Intensity.of(raw)))[None]

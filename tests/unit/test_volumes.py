@@ -167,14 +167,26 @@ def test_noise_is_that_of_voxels_whatever_the_tissue_and_follows_the_gain(seed, 
     assert Intensity.of(image.astype(np.float32)).noise == pytest.approx(gain * sd, rel=0.05)
 
 
+def test_texture_grows_with_the_grain_of_tissue_and_not_with_sparse_cells():
+    random = np.random.default_rng(0)
+    even = random.normal(3000, 50, (32, 64, 64))
+    cells = even.copy()
+    cells[:, 8:64:16, 8:64:16] += 9000
+    grainy = even + 100 * np.kron(random.normal(size=(1, 8, 8)), np.ones((32, 8, 8)))
+    constants = [Intensity.of(image.astype(np.float32)) for image in (even, cells, grainy)]
+    assert [each.noise for each in constants] == pytest.approx([50] * 3, rel=0.1)
+    assert [each.texture for each in constants] == pytest.approx([50, 50, 112], rel=0.15)
+
+
 def test_noise_of_an_image_too_thin_to_tell_is_nought():
     assert Intensity.of(np.full((5, 1, 7), 9, dtype=np.uint8)).noise == 0
-    assert Intensity.of(np.full((5, 6, 7), 9, dtype=np.uint8)).noise == 0
+    thin = Intensity.of(np.full((5, 6, 7), 9, dtype=np.uint8))
+    assert thin.noise == thin.texture == 0
 
 
 def test_constants_of_an_earlier_version_are_refused_by_name():
-    stored = {"mean": 1.0, "sd": 1.0, "percentiles": {}}
-    with pytest.raises(InputError, match=r"noise: expected a number.*convert again"):
+    stored = {"mean": 1.0, "sd": 1.0, "noise": 1.0, "percentiles": {}}
+    with pytest.raises(InputError, match=r"texture: expected a number.*convert again"):
         Intensity.from_json(stored)
 
 

@@ -54,7 +54,7 @@ class Slab:
 class SlabContent:
     """What a slab's file holds beside its chunks.
 
-    `planes` are SHA-256 digests, `counts` the histogram, `occupancy` float32 (z,y,x,3),
+    `planes` are SHA-256 digests, `counts` the histogram, `occupancy` float32 (z,y,x,4),
     `interpolated` one record for each plane that was replaced.
     """
 

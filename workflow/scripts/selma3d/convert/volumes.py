@@ -119,7 +119,7 @@ def _assemble(
     ]
     occupancy = np.stack([np.concatenate([c.occupancy for c in channel]) for channel in of_channel])
     intensity = [
-        Intensity.from_counts(sum(c.counts for c in channel), blocks[..., 2])
+        Intensity.from_counts(sum(c.counts for c in channel), blocks[..., 2:])
         for channel, blocks in zip(of_channel, occupancy, strict=True)
     ]
     interpolated = [record for content in contents for record in content.interpolated]

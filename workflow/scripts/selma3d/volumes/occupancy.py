@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from .noise import noise
+from .noise import noise, texture
 
 BLOCK = 32
 BINS = 128
@@ -16,14 +16,14 @@ DEEPEST_VALLEY = 0.5
 
 
 def block_statistics(slab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean, 99th percentile and noise of each 32³ block of a (Z,Y,X) slab; the slab's histogram.
+    """Mean, 99th percentile, noise, texture of each 32³ block of a (Z,Y,X) slab; its histogram.
 
-    Returns float32 (z, y, x, 3) in raw units, where blocks at the far edges hold what is there
+    Returns float32 (z, y, x, 4) in raw units, where blocks at the far edges hold what is there
     and the percentile is the order statistic below the exact rank; and the counts of each grey
     value, int64. `slab` is uint8 or uint16.
     """
     blocks = tuple(-(-size // BLOCK) for size in slab.shape)
-    statistics = np.empty((*blocks, 3), dtype=np.float32)
+    statistics = np.empty((*blocks, 4), dtype=np.float32)
     counts = np.zeros(np.iinfo(slab.dtype).max + 1, dtype=np.int64)
     for index, region in zip(np.ndindex(blocks), blocks_of(slab.shape), strict=True):
         block = slab[region]
@@ -32,7 +32,8 @@ def block_statistics(slab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         counts[: len(histogram)] += histogram
         rank = int(0.99 * (values.size - 1))
         bright = np.searchsorted(np.cumsum(histogram), rank, side="right")
-        statistics[index] = values.mean(dtype=np.float64), bright, noise(block)
+        mean = values.mean(dtype=np.float64)
+        statistics[index] = mean, bright, noise(block), texture(block)
     return statistics, counts
 
 

@@ -107,7 +107,7 @@ def write_volume(
     """Write a (C,Z,Y,X) image, uint8 or uint16, that fits into memory, and its index."""
     occupancy, counts = zip(*(block_statistics(channel) for channel in image), strict=True)
     intensity = [
-        Intensity.from_counts(grey, blocks[..., 2])
+        Intensity.from_counts(grey, blocks[..., 2:])
         for grey, blocks in zip(counts, occupancy, strict=True)
     ]
     planes = (plane_hash(plane) for channel in image for plane in channel)
@@ -127,7 +127,7 @@ def describe_volume(
     occupancy: np.ndarray,
     sha256: str,
 ) -> None:
-    """Write all of a volume file but its image; `occupancy` is float32 (C,z,y,x,3)."""
+    """Write all of a volume file but its image; `occupancy` is float32 (C,z,y,x,4)."""
     stamp(handle, "volume")
     describe(handle, specimen, voxel_size_um, intensity)
     handle.attrs["sha256"] = sha256
