@@ -12,6 +12,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from method_rules import share_library
+from scheduling import mend_scheduler
 from selma3d import wording
 from selma3d.challenge import Challenge, Run
 from selma3d.challenge.asked import encoders_of, ensembles_of, expected_runs, models_of
@@ -27,6 +28,7 @@ from selma3d.errors import InputError
 from selma3d.slurm_states import mend_executor
 
 mend_executor()
+mend_scheduler()
 
 try:
     CHALLENGE = Challenge(config, Path(workflow.basedir))
