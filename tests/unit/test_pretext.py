@@ -405,7 +405,7 @@ def test_pgl_compares_the_same_places_of_two_views() -> None:
         assert len(mine) > 0 and torch.equal(mine, partners)
 
 
-def test_pgl_knows_which_augmentations_move_voxels() -> None:
+def test_it_is_known_which_augmentations_move_voxels() -> None:
     image = torch.zeros(1, 1, 8, 16, 16)
     image[..., 2:4, 3:6, 4:9] = 1
     for name in augment.OPERATIONS:
@@ -416,7 +416,7 @@ def test_pgl_knows_which_augmentations_move_voxels() -> None:
             )
             for seed in range(3)
         )
-        assert moved == (name in pgl.GEOMETRIC), name
+        assert moved == (name in augment.GEOMETRIC), name
 
 
 def _average_gradient(rank: int, port: int, folder: str) -> None:

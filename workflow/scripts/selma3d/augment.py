@@ -34,6 +34,8 @@ OPERATIONS: dict[str, dict[str, float]] = {
     "missing_planes": {"planes": 2.0},  # at most, each showing its neighbour instead
     "noise": {"sd": 0.2},  # at most
 }
+# They move voxels, and those of the mask with them; the others leave masks alone.
+GEOMETRIC = ("flip", "rotate90", "rotate", "zoom", "elastic")
 
 
 def check_settings(settings: dict) -> dict[str, dict[str, float]]:

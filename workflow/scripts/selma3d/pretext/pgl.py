@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..augment import GEOMETRIC
 from ..errors import InputError
 from ..networks import Segmenter
 from ..networks.options import Count, Share, Size
@@ -17,8 +18,6 @@ from ..task import Batch
 from .base import Windows, generators, spread
 from .teacher import TeacherTask, constant_disagreement, disagreement
 from .views import crop, projection, random_corners
-
-GEOMETRIC = ("flip", "rotate90", "rotate", "elastic")  # the augmentations that move voxels
 
 
 class PGL(TeacherTask):
