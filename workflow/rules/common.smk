@@ -12,6 +12,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from method_rules import share_library
+from planning import mend_planning
 from scheduling import mend_scheduler
 from selma3d import wording
 from selma3d.challenge import Challenge, Run
@@ -28,6 +29,7 @@ from selma3d.errors import InputError
 from selma3d.slurm_states import mend_executor
 
 mend_executor()
+mend_planning()
 mend_scheduler()
 
 try:

@@ -1,0 +1,89 @@
+"""The plan stays the same when a rule's script is looked at once instead of for every job."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
+JOBS = 7
+SNAKEFILE = """
+import atexit
+import sys
+
+import snakemake.script
+
+sys.path.insert(0, {scripts!r})
+from planning import mend_planning
+
+found = snakemake.script.get_source
+looks = []
+
+def counted(path, *arguments):
+    looks.append(path)
+    return found(path, *arguments)
+
+snakemake.script.get_source = counted
+atexit.register(lambda: print("looks:", len(looks)))
+if {mended}:
+    mend_planning()
+
+rule all:
+    input: [f"{{i}}.txt" for i in range({jobs})]
+
+rule made:
+    input: lambda wildcards: [f"{{int(wildcards.i) - 1}}.txt"] if int(wildcards.i) else []
+    output: "{{i}}.txt"
+    resources: mem_mb=lambda wildcards, attempt: 100 * attempt + int(wildcards.i)
+    script: {script!r}
+"""
+
+
+def plan(folder: Path, mended: bool, script: str) -> subprocess.CompletedProcess:
+    """A dry run of jobs that all have one rule."""
+    text = SNAKEFILE.format(scripts=str(SCRIPTS), mended=mended, jobs=JOBS, script=script)
+    (folder / "Snakefile").write_text(text)
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1"],
+        cwd=folder,
+        env=os.environ | {"PYTHONHASHSEED": "0"},  # reasons list sets
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def jobs_of(text: str) -> list[str]:
+    """The lines of a plan from its jobs on, but for dates and the number of looks."""
+    lines = text[text.index("Job stats:") :].splitlines()
+    return [line for line in lines if not line.startswith(("[", "looks:"))]
+
+
+def test_a_script_is_looked_at_once_and_the_plan_stays_the_same(tmp_path: Path) -> None:
+    (tmp_path / "made.py").write_text("open(snakemake.output[0], 'w')")
+    before, after = (plan(tmp_path, mended, "made.py") for mended in (False, True))
+    assert before.returncode == after.returncode == 0
+    # Should the first not hold one day, Snakemake has mended it, and `planning.py` can go.
+    assert f"looks: {JOBS}\n" in before.stdout
+    assert "looks: 1\n" in after.stdout
+    assert jobs_of(after.stdout) == jobs_of(before.stdout)
+    assert f"mem_mb={100 + JOBS - 1}" in after.stdout
+
+
+@pytest.mark.parametrize("script", ["absent.py", "absent{wildcards.i}.py"])
+def test_an_absent_script_is_named_before_any_job_starts(tmp_path: Path, script: str) -> None:
+    planned = plan(tmp_path, True, script)
+    assert planned.returncode != 0
+    assert "absent" in planned.stdout + planned.stderr
+
+
+def test_of_scripts_named_by_a_wildcard_each_is_looked_at(tmp_path: Path) -> None:
+    for i in range(JOBS - 1):
+        (tmp_path / f"made{i}.py").write_text("")
+    planned = plan(tmp_path, True, "made{wildcards.i}.py")
+    assert planned.returncode != 0
+    assert f"made{JOBS - 1}.py" in planned.stdout + planned.stderr
