@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,15 @@ def test_a_name_that_is_taken_leaves_the_second_file_out(repository, config, tmp
     reason = left_out(config, repository)["threshold"]
     assert str(tmp_path / "threshold.yaml") in reason
     assert "taken by" in reason and str(repository) in reason
+
+
+def test_quarter_turns_of_oblong_windows_leave_a_recipe_out(repository, config):
+    unet = {"input": {"window": [96, 96, 64]}}
+    challenge = Challenge(config | {"recipe_overrides": {"unet": unet}}, repository)
+    (found,) = challenge.left_out
+    assert re.search("unet.*: rotate90: expected input.window as wide as high", found.reason)
+    unet["finetune"] = {"augment": {"rotate90": 0}}
+    assert Challenge(config | {"recipe_overrides": {"unet": unet}}, repository).left_out == []
 
 
 def test_a_rule_that_needs_a_gpu_is_left_out_where_there_is_none(repository, config, tmp_path):

@@ -392,13 +392,15 @@ def test_batch_standardisation_removes_what_all_descriptions_share() -> None:
     )
 
 
-def test_pgl_compares_the_same_places_of_two_views() -> None:
-    task = task_of("pgl")
+@pytest.mark.parametrize("level", [-1, -3])
+def test_pgl_compares_the_same_places_of_two_views(level: int) -> None:
+    task = task_of("pgl", level=level)
+    stride = task.network.feature_strides[level]
     places = torch.arange(16.0**3).view(1, 1, 16, 16, 16)
     task.normalised = lambda batch: places.expand(len(batch["index"]), 1, 16, 16, 16)
     task.windows = pretext.Windows(WINDOW, "zscore", {})
     views, corners, flips = task._two_views(batch_of(range(6)), seed=0)
-    maps = pgl.positions(torch.nn.functional.avg_pool3d(views, 4), flips)
+    maps = pgl.positions(torch.nn.functional.avg_pool3d(views, stride), flips)
     shared = pgl.shared(maps, corners)
     assert any(flips) and len({tuple(corner) for corner in corners}) > 1
     for mine, partners in zip(shared, shared[6:] + shared[:6], strict=True):
@@ -498,6 +500,7 @@ def test_a_new_task_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ({"task": "simclr", "view": [10, 16, 16]}, "simclr: view: expected multiples of 4"),
         ({"task": "simclr", "temperature": 0}, "temperature: expected a number 0.01–1, found 0"),
         ({"task": "pgl", "view": [8, 16, 16]}, "pgl: view: expected more than half"),
+        ({"task": "pgl", "level": -4}, "pgl: level: expected -3 to -1, found -4"),
         ({"task": "ibot", "level": -4}, "ibot: level: expected -3 to -1, found -4"),
     ],
 )

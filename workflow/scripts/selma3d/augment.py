@@ -78,7 +78,7 @@ def augment(
     {operation: probability or {"probability": …, …}}, see OPERATIONS; purpose: separates several
     views of one sample. Raises InputError for unknown settings.
     """
-    settings = check_settings(settings)
+    settings = {k: v for k, v in check_settings(settings).items() if v["probability"]}
     if "rotate90" in settings and image.shape[-1] != image.shape[-2]:
         raise InputError(
             f"augment: rotate90: expected a window as wide as high, found {tuple(image.shape[2:])}"

@@ -92,8 +92,21 @@ def _read_method(file: Path, config: dict[str, Any], root: Path) -> Method:
         return Method(name, file, settings, {}, _rule_file(file, root), pins)
     recipe = layer(settings["recipe"]["production"], settings["recipe"].get(config["size"], {}))
     recipe = _like(layer(recipe, config["recipe_overrides"].get(name, {})), file)
-    schema.check(recipe, "recipe", f"{file}, recipe at size {config['size']}")
+    named = f"{file}, recipe at size {config['size']}"
+    schema.check(recipe, "recipe", named)
+    _check_turns(recipe, named)
     return Method(name, file, settings, recipe)
+
+
+def _check_turns(recipe: dict[str, Any], named: str) -> None:
+    """Quarter turns need windows as wide as high: fine-tuning would find out after pretraining."""
+    window = recipe["input"]["window"]
+    turns = recipe["finetune"].get("augment", {}).get("rotate90", 0)
+    if turns and window[1] != window[2]:
+        raise InputError(
+            f"{named}: finetune: augment: rotate90: expected input.window as wide as high, "
+            f"found {window} (rotate90: 0 switches it off)"
+        )
 
 
 def _like(recipe: dict[str, Any], file: Path) -> dict[str, Any]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from ..augment import augment
+from ..errors import InputError
 from ..networks import Segmenter
+from ..networks.options import Within
 from ..networks.segmenter import Parts
 from ..randomness import torch_generators
 from ..sampling import prepare
 from ..task import Batch, Task
 
 Size = tuple[int, int, int]
+Level = Annotated[int, Within(-9, -1)]
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,12 @@ def generators(
 ) -> list[torch.Generator]:
     """One generator a sample: on the CPU for parameters, on the images' device for voxels."""
     return torch_generators(seed, batch["index"].tolist(), purpose, device)
+
+
+def check_level(level: int, network: Segmenter) -> None:
+    """Raise InputError unless the network's encoder has this feature map; -1 is the coarsest."""
+    if -level > (number := len(network.feature_channels)):
+        raise InputError(f"level: expected -{number} to -1, found {level}")
 
 
 def train_only(network: Segmenter, prefixes: tuple[str, ...]) -> None:

@@ -12,16 +12,13 @@ from typing import Annotated, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
 from ..networks import Segmenter
 from ..networks.options import Count, Share, Size, Temperature, Within
 from ..task import Batch
-from .base import Windows, generators, pooled, single_precision, spread
+from .base import Level, Windows, check_level, generators, pooled, single_precision, spread
 from .blocks import LearntBlock, grid_of, hidden_blocks, voxelwise
 from .teacher import TeacherTask
 from .views import projection
-
-Level = Annotated[int, Within(-9, -1)]
 
 
 class _Assignments(NamedTuple):
@@ -59,8 +56,7 @@ class IBOT(TeacherTask):
         teacher_temperature: Temperature = 0.04,
     ) -> None:
         channels = network.feature_channels
-        if -level > len(channels):
-            raise InputError(f"level: expected -{len(channels)} to -1, found {level}")
+        check_level(level, network)
         window = _Prototypes(2 * sum(channels), hidden, bottleneck, prototypes)
         position = _Prototypes(channels[level], hidden, bottleneck, prototypes)
         head = nn.ModuleDict({"window": window, "position": position})

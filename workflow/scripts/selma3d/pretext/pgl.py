@@ -15,7 +15,7 @@ from ..networks import Segmenter
 from ..networks.options import Count, Share, Size
 from ..randomness import uniform
 from ..task import Batch
-from .base import Windows, generators, spread
+from .base import Level, Windows, check_level, generators, spread
 from .teacher import TeacherTask, constant_disagreement, disagreement
 from .views import crop, projection, random_corners
 
@@ -25,8 +25,9 @@ class PGL(TeacherTask):
 
     view: (z,y,x) voxels, more than half of the window, so that any two views overlap; by default
     about three quarters. Augmentations that move voxels change the window before its two views are
-    cut, the others each view; each view is also flipped, and its features flipped back. The
-    trivial predictor answers the mean target at every position.
+    cut, the others each view; each view is also flipped, and its features flipped back. level: the
+    feature map that is compared (-1: the coarsest). The trivial predictor answers the mean target
+    at every position.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class PGL(TeacherTask):
         hidden: Count = 512,
         projected: Count = 128,
         momentum: Share = 0.99,
+        level: Level = -1,
     ) -> None:
-        head = projection(network.feature_channels[-1], hidden, projected)
+        check_level(level, network)
+        head = projection(network.feature_channels[level], hidden, projected)
         super().__init__(network, windows, head, momentum=momentum, outputs=projected)
         self.predictor = projection(projected, hidden, projected)
-        self._stride = network.feature_strides[-1]
+        self._level, self._stride = level, network.feature_strides[level]
         self._view_size = self.view_size(view, 0.75, "view")
         if any(2 * v <= n for v, n in zip(self._view_size, windows.size, strict=True)):
             raise InputError(
@@ -52,7 +55,7 @@ class PGL(TeacherTask):
 
     def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
         views, corners, flips = self._two_views(batch, seed)
-        features = positions(self.network.encode(views)[-1], flips)
+        features = positions(self.network.encode(views)[self._level], flips)
         answers = shared(self.predictor(self.head(features)), corners)
         targets = self._answers(views, corners, flips)
         self.remember(torch.cat(targets))
@@ -90,7 +93,7 @@ class PGL(TeacherTask):
     @torch.no_grad()
     def _answers(self, views: Tensor, corners: list[Size], flips: list[list[int]]) -> list[Tensor]:
         """Return the teacher's projections of the shared positions as seen in the other view."""
-        features = positions(self.teacher.network.encode(views)[-1], flips)
+        features = positions(self.teacher.network.encode(views)[self._level], flips)
         targets = shared(self.teacher.head(features), corners)
         half = len(targets) // 2
         return targets[half:] + targets[:half]
