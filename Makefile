@@ -31,17 +31,17 @@ demo: $(INSTALLED) ## the whole challenge on synthetic images, in minutes
 	$(RUN) --profile profiles/demo --cores $(CORES)
 	@echo "report: results/demo/report.html"
 
+# A variable, since a comma within $(if ...) would end its argument.
+REAL_IMAGES = --config "archives={images: {kind: local, folder: '$(abspath $(DATA))'}}"
 METHODS := $(RUN) --cores $(CORES) --resources mem_mb=12000 --keep-going --configfile
 methods: $(INSTALLED) ## all methods, small, on synthetic images [and real ones: make methods DATA=folder]
 	$(METHODS) config/methods-phantoms.yaml
-	$(if $(DATA),$(METHODS) config/methods-real.yaml \
-	  --config "archives={images: {kind: local, folder: '$(abspath $(DATA))'}}")
+	$(if $(DATA),$(METHODS) config/methods-real.yaml $(REAL_IMAGES))
 	@for board in results/methods-*/tables/per-type/standings.md; do printf '\n%s\n' "$$board"; cat "$$board"; done
 
 real: $(INSTALLED) ## the chain on real images: make real DATA=folder
 	@test -n "$(DATA)" || { echo "make: expected DATA=<folder of real images> (README, 'Real images')" >&2; exit 1; }
-	$(RUN) --configfile config/real.yaml --cores $(CORES) --resources mem_mb=16000 --keep-going \
-	  --config "archives={images: {kind: local, folder: '$(abspath $(DATA))'}}"
+	$(RUN) --configfile config/real.yaml --cores $(CORES) --resources mem_mb=16000 --keep-going $(REAL_IMAGES)
 	@echo "report: results/real/report.html"
 
 # As many CPUs as this machine lends: SLURM keeps the other jobs waiting, as on a cluster.
