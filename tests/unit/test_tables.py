@@ -259,6 +259,20 @@ def test_standings_put_place_dice_and_all_that_an_entrant_cost_side_by_side(rank
     assert shown.texts.loc[shown.bold[dice], dice].tolist() == [f"{means['mean'].max():.3f}"]
 
 
+def test_a_structure_that_nobody_segmented_shows_no_score_of_the_entrant(ranking: dict) -> None:
+    means = ranking["by_metric"].copy()
+    method, init = means.loc[0, ["method", "init"]]
+    absent = (means["method"] == method) & (means["init"] == init) & (means["structure"] == "cfos")
+    means.loc[absent, "missing"] = means.loc[absent, "cases"]
+    joined = standings(ranking["leaderboard"], means, cost_table([]))
+    joined = joined.set_index(["method", "init"])
+    assert np.isnan(joined.loc[(method, init), "dice cfos"])
+    assert joined["dice cfos"].isna().sum() == 1
+    shown = tables.shown_structures(means, STYLES, TITLES).texts.set_index(["Structure", "Entrant"])
+    row = shown.loc[(TITLES["cfos"], wording.entrant(STYLES, method, init))]
+    assert set(row) == {"–"}
+
+
 def test_benchmark_without_seconds_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "benchmark.tsv"
     path.write_text("hours\tmax_rss\n1\t2\n")

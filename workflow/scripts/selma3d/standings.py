@@ -21,11 +21,11 @@ def standings(board: pd.DataFrame, means: pd.DataFrame, cost: pd.DataFrame) -> p
     """An entrant a row, as placed: place, mean_rank, Dice of each structure, and its cost.
 
     Columns of Dice are called `dice <structure>`. Times are sums over jobs, memory is the highest
-    of any job; what was not measured is NaN.
+    of any job. NaN: what was not measured, and Dice on structures of which nothing was segmented,
+    which place and mean rank hold the worst value against.
     """
-    dice = means[means["metric"] == METRIC].pivot_table(
-        index=ENTRANT, columns="structure", values="mean", sort=False
-    )
+    segmented = means[(means["metric"] == METRIC) & (means["missing"] < means["cases"])]
+    dice = segmented.pivot_table(index=ENTRANT, columns="structure", values="mean", sort=False)
     dice.columns = [f"{METRIC} {structure}" for structure in dice.columns]
     by_entrant = cost.groupby(ENTRANT, sort=False)
     spent = pd.concat(

@@ -21,6 +21,7 @@ from .wording import Styles
 Tables = Mapping[str, pd.DataFrame]
 Titles = Mapping[str, str]
 
+NOT_SEGMENTED = "–: no masks or not scored; ranks hold the worst value against missing masks."
 INTERVALS = "Brackets: 95 % bootstrap intervals, given from six known specimens on."
 
 
@@ -194,13 +195,13 @@ TABLES: dict[str, Table] = {
         shown_standings,
         "Leaderboard with mean Dice and cost: CPU and GPU time summed over all jobs of an entrant, "
         "its pretraining among them; memory is the highest of any job. What an ensemble's members "
-        "cost is counted with them.",
+        f"cost is counted with them. {NOT_SEGMENTED}",
     ),
     "structures": Table(
         "by_metric",
         shown_structures,
         "Scores per structure: mean ± standard deviation over cases; the best of a structure in "
-        f"bold. {INTERVALS}",
+        f"bold. {NOT_SEGMENTED} {INTERVALS}",
     ),
     "budgets": Table(
         "curves", shown_budgets, f"Mean scores by number of training patches. {INTERVALS}"
@@ -256,6 +257,8 @@ def _decimals(value: float, decimals: int) -> str:
 
 
 def _mean(row: pd.Series, metric: str) -> str:
+    if row["missing"] == row["cases"]:
+        return "–"
     spread = "" if pd.isna(row["sd"]) else f" ± {wording.number(row['sd'], metric)}"
     interval = wording.interval(row["low"], row["high"], metric)
     return wording.number(row["mean"], metric) + spread + (f" [{interval}]" if interval else "")
