@@ -4,7 +4,8 @@ Each task pretrains the same network on the same volumes of synthetic cells. Two
 loss on windows that it never trained on fall below that of a predictor that has learnt nothing, and
 do its frozen features tell cells from tissue better than those of untrained networks? The second
 is a linear probe: a logistic regression from the encoder's maps at single voxels, fitted on a few
-labelled voxels of one specimen, judged by its average precision on another.
+labelled voxels of one specimen, judged by its average precision on another. The settings were
+chosen on the images of seed 0.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from selma3d.sampling import intensity_vector, normalise  # noqa: E402
 from selma3d.training.optimisation import initial_seed  # noqa: E402
 from selma3d.volumes import Intensity, write_volume  # noqa: E402
 
-SEED = 0
+SEED = 1
 NETWORK = {"name": "unet", "channels": [8, 16, 32, 64], "strides": [1, 2, 2], "norm": "channel"}
 INPUT = {"window": [32, 32, 32], "normalisation": "ratio", "resample": None}
 VIEWS = {"flip": 0.5, "rotate90": 0.5, "contrast": 0.5, "brightness": 0.5, "noise": 0.5}
@@ -43,10 +44,13 @@ TASKS = {
     "genesis": {"steps": 500, "batch": 4, "inverted": 0.0},
     "restore": {"steps": 500, "batch": 4},
     "simclr": {"steps": 250, "batch": 16, "augment": VIEWS},
-    "byol": {"steps": 250, "batch": 16, "augment": MILD, "momentum": 0.97},
-    "pgl": {"steps": 400, "batch": 8, "augment": MILD, "momentum": 0.9},
-    "ibot": {"steps": 350, "batch": 8, "augment": MILD, "prototypes": 128, "local_views": 2,
-             "momentum": 0.97},
+    # Teachers keep up with their students: slow ones hold a short training to what chance gave them.
+    "byol": {"steps": 200, "batch": 16, "augment": VIEWS, "momentum": 0.6},
+    # Cells are a few voxels wide: places are compared, and hidden, at half the resolution.
+    "pgl": {"steps": 250, "batch": 8, "augment": MILD, "momentum": 0.9, "level": -3, "hidden": 64,
+            "projected": 32},
+    "ibot": {"steps": 250, "batch": 8, "augment": VIEWS, "prototypes": 128, "local_views": 2,
+             "momentum": 0.97, "level": -3, "hidden": 128, "bottleneck": 32},
 }  # fmt: skip
 STRUCTURE = {
     "kind": "cell",
