@@ -44,7 +44,7 @@ TASKS = {
     "genesis": {"steps": 500, "batch": 4, "inverted": 0.0},
     "restore": {"steps": 500, "batch": 4},
     "simclr": {"steps": 250, "batch": 16, "augment": VIEWS},
-    # Teachers keep up with their students: slow ones hold a short training to what chance gave them.
+    # A slow teacher holds a short training to what chance gave its student.
     "byol": {"steps": 200, "batch": 16, "augment": VIEWS, "momentum": 0.6},
     # Cells are a few voxels wide: places are compared, and hidden, at half the resolution.
     "pgl": {"steps": 250, "batch": 8, "augment": MILD, "momentum": 0.9, "level": -3, "hidden": 64,
