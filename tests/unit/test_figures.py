@@ -77,6 +77,17 @@ def test_figure_works_from_tables_read_back_from_tsv(
     figures.draw(name, read, STYLES, {"svg": tmp_path / "figure.svg"})
 
 
+def test_the_overview_has_a_dash_where_nothing_was_segmented(tables: dict) -> None:
+    means = tables["normal"]["by_metric"].copy()
+    absent = (means["method"] == "swin") & (means["structure"] == "microglia")
+    means.loc[absent, "missing"] = means.loc[absent, "cases"]
+    dashes = [
+        sum(text == "–" for text in texts(drawn("overview", tables["normal"] | {"by_metric": one})))
+        for one in (tables["normal"]["by_metric"], means)
+    ]
+    assert dashes == [0, absent.sum()]
+
+
 @pytest.mark.parametrize("form", ["svg", "pdf", "png"])
 def test_drawing_twice_gives_the_same_bytes(form: str, tables: dict, tmp_path: Path) -> None:
     for path in (tmp_path / f"first.{form}", tmp_path / f"second.{form}"):

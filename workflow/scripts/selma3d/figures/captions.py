@@ -5,8 +5,8 @@ from __future__ import annotations
 _TEXT = """
 overview
 The leaderboard at a glance. Numbers: means over cases; colour: rank in that metric, darker is
-better. The number beside a name is its place. A dash: not scored. Arrows say which direction of a
-metric is better.
+better. The number beside a name is its place. A dash: not scored, or nothing was segmented.
+Arrows say which direction of a metric is better.
 
 scores
 Scores of every test case with every training patch. Small dots: cases (seeds and folds averaged),

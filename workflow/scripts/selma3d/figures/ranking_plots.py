@@ -26,6 +26,7 @@ def draw_overview(tables: Mapping[str, pd.DataFrame], looks: Looks) -> Figure:
     metrics = facets.metrics_of(means)
     columns = [(name, metric) for name, its_metrics in metrics.items() for metric in its_metrics]
     index = pd.MultiIndex.from_tuples(entrants)
+    means = means.assign(mean=means["mean"].where(means["missing"] < means["cases"]))
     wide = means.pivot_table(
         index=["method", "init"], columns=["structure", "metric"], values=["rank", "mean"]
     )
