@@ -106,8 +106,9 @@ def test_quarter_turns_of_oblong_windows_leave_a_recipe_out(repository, config):
     challenge = Challenge(config | {"recipe_overrides": {"unet": unet}}, repository)
     (found,) = challenge.left_out
     assert re.search("unet.*: rotate90: expected input.window as wide as high", found.reason)
-    unet["finetune"] = {"augment": {"rotate90": 0}}
-    assert Challenge(config | {"recipe_overrides": {"unet": unet}}, repository).left_out == []
+    for never in (0, {"probability": 0}):
+        unet["finetune"] = {"augment": {"rotate90": never}}
+        assert Challenge(config | {"recipe_overrides": {"unet": unet}}, repository).left_out == []
 
 
 def test_a_rule_that_needs_a_gpu_is_left_out_where_there_is_none(repository, config, tmp_path):

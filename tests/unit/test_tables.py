@@ -259,7 +259,7 @@ def test_standings_put_place_dice_and_all_that_an_entrant_cost_side_by_side(rank
     assert shown.texts.loc[shown.bold[dice], dice].tolist() == [f"{means['mean'].max():.3f}"]
 
 
-def test_a_structure_that_nobody_segmented_shows_no_score_of_the_entrant(ranking: dict) -> None:
+def test_an_entrant_shows_no_score_where_it_segmented_nothing(ranking: dict) -> None:
     means = ranking["by_metric"].copy()
     method, init = means.loc[0, ["method", "init"]]
     absent = (means["method"] == method) & (means["init"] == init) & (means["structure"] == "cfos")

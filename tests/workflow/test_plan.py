@@ -81,3 +81,25 @@ def test_the_demos_samples_are_those_that_its_phantom_draws(repository, tmp_path
         assert counts["patch"] == structure.training.specimens * structure.training.patches
         assert counts["case"] == structure.test.specimens * structure.test.patches
         assert counts["volume"] == structure.volumes
+
+
+@pytest.mark.parametrize(("target", "plans"), [("methods", 2), ("real", 1)])
+def test_make_plans_all_that_a_target_runs_on_a_folder_of_real_images(
+    repository, tmp_path, target, plans
+):
+    dry = f"{sys.executable} -m snakemake -n --quiet all"
+    told = subprocess.run(
+        ["make", "--dry-run", target, f"DATA={tmp_path}", f"RUN={dry}"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    commands = [line for line in told.stdout.splitlines() if line.startswith(dry)]
+    assert len(commands) == plans
+    for command in commands:
+        ran = subprocess.run(
+            ["bash", "-c", command], cwd=repository, capture_output=True, text=True, timeout=300
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert f"folder: '{tmp_path}'" in commands[-1]

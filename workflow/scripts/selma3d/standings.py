@@ -17,6 +17,14 @@ SUMMED = ["cpu_hours", "gpu_hours"]
 COSTS = ["peak_memory_gb", "parameters"]
 
 
+def segmented(means: pd.DataFrame | pd.Series) -> pd.Series | bool:
+    """Whether an entrant has masks of any case of a structure, of rows of the ranking's by_metric.
+
+    Where it has none, their means are the worst values, which stand in for them in ranks.
+    """
+    return means["missing"] < means["cases"]
+
+
 def standings(board: pd.DataFrame, means: pd.DataFrame, cost: pd.DataFrame) -> pd.DataFrame:
     """An entrant a row, as placed: place, mean_rank, Dice of each structure, and its cost.
 
@@ -24,8 +32,8 @@ def standings(board: pd.DataFrame, means: pd.DataFrame, cost: pd.DataFrame) -> p
     of any job. NaN: what was not measured, and Dice on structures of which nothing was segmented,
     which place and mean rank hold the worst value against.
     """
-    segmented = means[(means["metric"] == METRIC) & (means["missing"] < means["cases"])]
-    dice = segmented.pivot_table(index=ENTRANT, columns="structure", values="mean", sort=False)
+    scored = means[(means["metric"] == METRIC) & segmented(means)]
+    dice = scored.pivot_table(index=ENTRANT, columns="structure", values="mean", sort=False)
     dice.columns = [f"{METRIC} {structure}" for structure in dice.columns]
     by_entrant = cost.groupby(ENTRANT, sort=False)
     spent = pd.concat(

@@ -14,7 +14,7 @@ from .atomic import publish, write_table
 from .cost import STAGES
 from .errors import InputError
 from .metrics import METRICS
-from .standings import SOURCES, shown_standings, standings
+from .standings import SOURCES, segmented, shown_standings, standings
 from .table_formats import Shown, latex, markdown
 from .wording import Styles
 
@@ -257,7 +257,7 @@ def _decimals(value: float, decimals: int) -> str:
 
 
 def _mean(row: pd.Series, metric: str) -> str:
-    if row["missing"] == row["cases"]:
+    if not segmented(row):
         return "–"
     spread = "" if pd.isna(row["sd"]) else f" ± {wording.number(row['sd'], metric)}"
     interval = wording.interval(row["low"], row["high"], metric)

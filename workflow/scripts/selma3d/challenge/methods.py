@@ -102,6 +102,8 @@ def _check_turns(recipe: dict[str, Any], named: str) -> None:
     """Quarter turns need windows as wide as high: fine-tuning would find out after pretraining."""
     window = recipe["input"]["window"]
     turns = recipe["finetune"].get("augment", {}).get("rotate90", 0)
+    if isinstance(turns, dict):
+        turns = turns.get("probability", 0)
     if turns and window[1] != window[2]:
         raise InputError(
             f"{named}: finetune: augment: rotate90: expected input.window as wide as high, "

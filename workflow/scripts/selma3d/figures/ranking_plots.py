@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .. import wording
+from ..standings import segmented
 from . import facets, style
 from .looks import Entrant, Looks
 from .scores import ranked_cases
@@ -26,7 +27,7 @@ def draw_overview(tables: Mapping[str, pd.DataFrame], looks: Looks) -> Figure:
     metrics = facets.metrics_of(means)
     columns = [(name, metric) for name, its_metrics in metrics.items() for metric in its_metrics]
     index = pd.MultiIndex.from_tuples(entrants)
-    means = means.assign(mean=means["mean"].where(means["missing"] < means["cases"]))
+    means = means.assign(mean=means["mean"].where(segmented(means)))
     wide = means.pivot_table(
         index=["method", "init"], columns=["structure", "metric"], values=["rank", "mean"]
     )
