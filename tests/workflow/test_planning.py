@@ -1,8 +1,9 @@
-"""The plan stays the same when a rule's script is looked at once instead of for every job."""
+"""A plan stays the same when scripts are looked at once, and says how many jobs it has."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,12 +44,12 @@ rule made:
 """
 
 
-def plan(folder: Path, mended: bool, script: str) -> subprocess.CompletedProcess:
+def plan(folder: Path, mended: bool, script: str, *options: str) -> subprocess.CompletedProcess:
     """A dry run of jobs that all have one rule."""
     text = SNAKEFILE.format(scripts=str(SCRIPTS), mended=mended, jobs=JOBS, script=script)
     (folder / "Snakefile").write_text(text)
     return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1"],
+        [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", *options],
         cwd=folder,
         env=os.environ | {"PYTHONHASHSEED": "0"},  # reasons list sets
         capture_output=True,
@@ -87,3 +88,12 @@ def test_of_scripts_named_by_a_wildcard_each_is_looked_at(tmp_path: Path) -> Non
     planned = plan(tmp_path, True, "made{wildcards.i}.py")
     assert planned.returncode != 0
     assert f"made{JOBS - 1}.py" in planned.stdout + planned.stderr
+
+
+def test_a_quiet_plan_prints_the_number_of_jobs_and_no_job(tmp_path: Path) -> None:
+    (tmp_path / "made.py").write_text("")
+    before, after = (plan(tmp_path, mended, "made.py", "--quiet") for mended in (False, True))
+    # Should the first not hold one day, Snakemake has mended it.
+    assert "total" not in before.stdout
+    assert re.search(rf"^total\s+{JOBS + 1}$", after.stdout, re.MULTILINE)
+    assert "rule made:" not in after.stdout
