@@ -54,8 +54,9 @@ class Cluster:
         }
 
     def runs(self) -> bool:
-        """Whether somebody has started it already."""
-        return (FOLDER / "slurmctld.pid").exists()
+        """Whether somebody has started it already; a process id may outlive its process."""
+        noted = FOLDER / "slurmctld.pid"
+        return noted.exists() and Path("/proc", noted.read_text().strip()).exists()
 
     def start(self) -> None:
         """Start what is not running."""

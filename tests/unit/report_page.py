@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ranking_tables import STRUCTURES, STYLES, TITLES, MadeUp, ranking_tables
-from selma3d import figures, report
+from selma3d import report
+from selma3d.figures import FIGURES
+from selma3d.figures.drawing import draw
 
 EDITION: dict[str, Any] = {
     "edition": "made-up",
@@ -44,8 +46,8 @@ def write(
     for track, tables in tables_by_track.items():
         for name in drawn:
             path = folder / track / f"{name}.svg"
-            figures.draw(name, tables, STYLES, {"svg": path}, titles=TITLES)
-            _, caption, category = figures.FIGURES[name]
+            draw(name, tables, STYLES, {"svg": path}, titles=TITLES)
+            caption, category = FIGURES[name]
             shown.append(
                 {
                     "name": name,

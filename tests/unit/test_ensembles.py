@@ -14,7 +14,7 @@ from selma3d.errors import InputError
 from selma3d.inference import load_model, predict_cases, predict_cases_together
 from selma3d.inference.cases import binarise
 from selma3d.inference.ensembles import segment_together
-from selma3d.metrics import score_case
+from selma3d.metrics.score import score_case
 from selma3d.ranking import rank_track
 from selma3d.volumes import Intensity, PatchFile, PatchWriter, PredictionFile
 from small_models import noise, write_model

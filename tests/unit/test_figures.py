@@ -16,9 +16,10 @@ import yaml
 from matplotlib.text import Text
 
 from ranking_tables import STYLES, TITLES, MadeUp, empty_tables, ranking_tables
-from selma3d import figures
 from selma3d.errors import InputError
-from selma3d.figures import pretraining, ranking_plots, significance, style
+from selma3d.figures import FIGURES, pretraining, ranking_plots, significance, style
+from selma3d.figures.drawing import FUNCTIONS, draw
+from selma3d.figures.histories import draw_histories
 from selma3d.figures.looks import Looks
 from selma3d.figures.scores import ranked_cases
 
@@ -44,7 +45,7 @@ def tables() -> dict[str, dict[str, pd.DataFrame]]:
 
 def drawn(name: str, tables: dict[str, pd.DataFrame]) -> mpl.figure.Figure:
     with style.drawing():
-        return figures.FIGURES[name].function(tables, Looks.of_tables(STYLES, tables, TITLES))
+        return FUNCTIONS[name](tables, Looks.of_tables(STYLES, tables, TITLES))
 
 
 def texts(figure: mpl.figure.Figure) -> Iterator[str]:
@@ -52,14 +53,14 @@ def texts(figure: mpl.figure.Figure) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", figures.FIGURES)
+@pytest.mark.parametrize("name", FIGURES)
 def test_figure_draws_from(name: str, kind: str, tables: dict, tmp_path: Path) -> None:
     path = tmp_path / "figure.svg"
-    figures.draw(name, tables[kind], STYLES, {"svg": path}, titles=TITLES)
+    draw(name, tables[kind], STYLES, {"svg": path}, titles=TITLES)
     assert path.read_text().rstrip().endswith("</svg>")
 
 
-@pytest.mark.parametrize("name", figures.FIGURES)
+@pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("nothing", [{}, empty_tables()], ids=["no tables", "no rows"])
 def test_figure_without_data_says_why(name: str, nothing: dict) -> None:
     figure = drawn(name, nothing)
@@ -67,14 +68,14 @@ def test_figure_without_data_says_why(name: str, nothing: dict) -> None:
     assert re.search(r"\bno\b|nothing|nobody|not |only one", " ".join(texts(figure)).lower())
 
 
-@pytest.mark.parametrize("name", figures.FIGURES)
+@pytest.mark.parametrize("name", FIGURES)
 def test_figure_works_from_tables_read_back_from_tsv(
     name: str, tables: dict, tmp_path: Path
 ) -> None:
     for stem, table in tables["tied"].items():
         table.to_csv(tmp_path / f"{stem}.tsv", sep="\t", index=False, na_rep="NaN")
     read = {path.stem: pd.read_csv(path, sep="\t") for path in tmp_path.glob("*.tsv")}
-    figures.draw(name, read, STYLES, {"svg": tmp_path / "figure.svg"})
+    draw(name, read, STYLES, {"svg": tmp_path / "figure.svg"})
 
 
 def test_the_overview_has_a_dash_where_nothing_was_segmented(tables: dict) -> None:
@@ -91,19 +92,19 @@ def test_the_overview_has_a_dash_where_nothing_was_segmented(tables: dict) -> No
 @pytest.mark.parametrize("form", ["svg", "pdf", "png"])
 def test_drawing_twice_gives_the_same_bytes(form: str, tables: dict, tmp_path: Path) -> None:
     for path in (tmp_path / f"first.{form}", tmp_path / f"second.{form}"):
-        figures.draw("pretraining-gains", tables["tied"], STYLES, {form: path}, note="a note")
+        draw("pretraining-gains", tables["tied"], STYLES, {form: path}, note="a note")
     assert (tmp_path / f"first.{form}").read_bytes() == (tmp_path / f"second.{form}").read_bytes()
 
 
 def test_figures_ignore_the_users_matplotlib_settings(tables: dict, tmp_path: Path) -> None:
     first, second = tmp_path / "first.svg", tmp_path / "second.svg"
-    figures.draw("ranking-rules", tables["tied"], STYLES, {"svg": first})
+    draw("ranking-rules", tables["tied"], STYLES, {"svg": first})
     with mpl.rc_context({"font.size": 20, "lines.linewidth": 9, "svg.fonttype": "path"}):
-        figures.draw("ranking-rules", tables["tied"], STYLES, {"svg": second})
+        draw("ranking-rules", tables["tied"], STYLES, {"svg": second})
     assert first.read_bytes() == second.read_bytes()
 
 
-@pytest.mark.parametrize("name", figures.FIGURES)
+@pytest.mark.parametrize("name", FIGURES)
 def test_figure_fits_a_journal_in_width_and_type(name: str, tables: dict) -> None:
     figure = drawn(name, tables["tied"])
     assert round(figure.get_figwidth() * 25.4) in (89, 183)
@@ -115,9 +116,7 @@ def test_partial_figure_says_what_is_missing_and_note_is_shown(
 ) -> None:
     path = tmp_path / "figure.svg"
     missing = [f"unet on cfos {n}" for n in range(6)]
-    figures.draw(
-        "overview", tables["tied"], STYLES, {"svg": path}, partial=missing, note="held-out split"
-    )
+    draw("overview", tables["tied"], STYLES, {"svg": path}, partial=missing, note="held-out split")
     svg = path.read_text()
     assert "PARTIAL: 6 missing: unet on cfos 0" in svg
     assert "and 2 more" in svg
@@ -140,13 +139,13 @@ def test_marks_do_not_shrink_the_drawing(tables: dict) -> None:
 
 def test_unknown_figure_is_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"figure 'scorse': expected one of .*scores"):
-        figures.draw("scorse", {}, STYLES, {})
+        draw("scorse", {}, STYLES, {})
 
 
 def test_captions_explain_their_uncertainty() -> None:
     for name in ("scores", "pretraining-gains", "learning-curves", "bootstrap-places"):
-        assert "95 %" in figures.FIGURES[name].caption
-        assert "six" in figures.FIGURES[name].caption
+        assert "95 %" in FIGURES[name].caption
+        assert "six" in FIGURES[name].caption
 
 
 def test_no_stars_and_no_interval_without_a_test(tables: dict) -> None:
@@ -297,7 +296,7 @@ def test_histories_show_losses_validation_and_failures(tmp_path: Path) -> None:
         path, sep="\t", index=False
     )
     output = tmp_path / "histories.svg"
-    figures.draw_histories({"masked, seed 0": path, "both": [path, path]}, {"svg": output})
+    draw_histories({"masked, seed 0": path, "both": [path, path]}, {"svg": output})
     svg = output.read_text()
     for words in ("training loss", "validation Dice ↑", "masked, seed 0"):
         assert words in svg
@@ -307,7 +306,7 @@ def test_history_of_other_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "history.tsv"
     path.write_text("epoch\tloss\n1\t2\n")
     with pytest.raises(InputError, match=r"history.tsv: expected the columns step, .* found epoch"):
-        figures.draw_histories({"run": path}, {})
+        draw_histories({"run": path}, {})
 
 
 def test_figures_tables_and_report_never_import_torch(repository: Path) -> None:

@@ -21,16 +21,18 @@ from selma3d.metrics import (
     PROFILES,
     STRUCTURE_TYPES,
     TRUTH_FACTS,
-    PreparedMask,
-    describe_case,
-    describe_truth,
     metrics_of,
-    prepare_truth,
-    score_case,
     undefined_by_truth,
     worst_value,
 )
-from selma3d.metrics.score import FORMULAS, PROFILE_FORMULAS
+from selma3d.metrics.prepared import PreparedMask, prepare_truth
+from selma3d.metrics.score import (
+    FORMULAS,
+    PROFILE_FORMULAS,
+    describe_case,
+    describe_truth,
+    score_case,
+)
 
 SHAPE = (9, 10, 11)
 EVERY_PROFILE_AND_TYPE = [

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from ranking_tables import STYLES
-from selma3d import figures
 from selma3d.errors import InputError
 from selma3d.figures import rendering, views
 from selma3d.figures.choice import choose
+from selma3d.figures.panels import draw_panel
 from selma3d.volumes import PatchWriter, PredictionWriter
 
 RUNS = {"unet": "masked-nall-f0-s0", "threshold": "default"}
@@ -129,7 +129,7 @@ def test_panel_names_cases_entrants_scores_and_scale(
     values = {"a": 0.25, "b": 0.75, "c": 0.5}
     table = pd.concat([scores(values), scores(values, method="threshold")])
     output = tmp_path / "panel.svg"
-    figures.draw_panel(
+    draw_panel(
         "cfos", cases, {"ours": predictions["unet"], "": predictions["threshold"]}, table, STYLES,
         {"svg": output}, note="held-out split", partial=["one run"],
     )  # fmt: skip
@@ -147,7 +147,7 @@ def test_panel_of_an_unscored_structure_says_so(
     cases, predictions = files
     table = scores({"a": 0.2}).assign(structure="vessel")
     output = tmp_path / "panel.svg"
-    figures.draw_panel("cfos", cases, {"": predictions["unet"]}, table, STYLES, {"svg": output})
+    draw_panel("cfos", cases, {"": predictions["unet"]}, table, STYLES, {"svg": output})
     assert "No case of cfos has been scored" in output.read_text()
 
 
@@ -159,7 +159,7 @@ def test_case_that_an_entrant_lacks_is_drawn_as_missed_and_said_so(
         writer.add("a", np.zeros((8, 16, 16), np.uint8))
     table = scores({"a": 0.25, "b": 0.0, "c": 0.0})
     output = tmp_path / "panel.svg"
-    figures.draw_panel("cfos", cases, {"": predictions["unet"]}, table, STYLES, {"svg": output})
+    draw_panel("cfos", cases, {"": predictions["unet"]}, table, STYLES, {"svg": output})
     assert "no prediction" in output.read_text()
 
 
@@ -170,4 +170,4 @@ def test_panel_without_a_truth_is_refused(tmp_path: Path) -> None:
     with PredictionWriter(masks, "unet", "cfos", RUNS["unet"]) as writer:
         writer.add("a", np.zeros((4, 4, 4), np.uint8))
     with pytest.raises(InputError, match=r"cases.h5: a: expected a mask"):
-        figures.draw_panel("cfos", cases, {"": masks}, scores({"a": 0.2}), STYLES, {})
+        draw_panel("cfos", cases, {"": masks}, scores({"a": 0.2}), STYLES, {})

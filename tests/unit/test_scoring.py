@@ -12,14 +12,9 @@ import pytest
 from mask_strategies import tubes
 from selma3d.atomic import write_table
 from selma3d.errors import InputError
-from selma3d.metrics import (
-    TRUTH_FACTS,
-    PreparedMask,
-    describe_case,
-    describe_truth,
-    metrics_of,
-    score_case,
-)
+from selma3d.metrics import TRUTH_FACTS, metrics_of
+from selma3d.metrics.prepared import PreparedMask
+from selma3d.metrics.score import describe_case, describe_truth, score_case
 from selma3d.scoring import score_predictions
 from selma3d.track_scores import SCORE_COLUMNS, read_scores
 from selma3d.volumes import PatchWriter, PredictionWriter

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selma3d.metrics import metrics_of, score_case
+from selma3d.metrics import metrics_of
+from selma3d.metrics.score import score_case
 from selma3d.volumes import PatchFile, PredictionFile
 from tiny_challenge import git
 

@@ -36,6 +36,17 @@ def test_the_full_challenge_is_planned_without_data_in_fewer_than_5000_jobs(repo
     assert 100 < total < 5000
 
 
+def test_planning_imports_no_library_that_only_jobs_need(repository, nowhere, monkeypatch):
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    ran = snakemake(
+        repository, "-n", "--quiet", "--configfile", "config/demo.yaml", "--config", nowhere
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    imported = set(re.findall(r"^import time:.*\|\s+(\w+)$", ran.stderr, re.M))
+    assert "pandas" in imported
+    assert imported.isdisjoint({"torch", "monai", "scipy", "matplotlib", "h5py", "SimpleITK"})
+
+
 def test_the_slurm_profile_is_found_by_its_name_from_the_root(repository, nowhere):
     ran = snakemake(repository, "--profile", "slurm", "-n", "--config", nowhere)
     assert ran.returncode == 0, ran.stderr[-3000:]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from job import running
-from selma3d import figures
+from selma3d.figures.drawing import draw
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def main() -> None:
     tables = {Path(path).stem: pd.read_csv(path, sep="\t") for path in snakemake.input.tables}
     tables["reported"] = pd.read_csv(snakemake.input.reported, sep="\t")
-    figures.draw(
+    draw(
         snakemake.params.name,
         tables,
         outputs=dict(snakemake.output.items()),

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d import figures
+from selma3d.figures.histories import draw_histories
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     shown = snakemake.params.shown
-    figures.draw_histories(
+    draw_histories(
         snakemake.params.labels,
         dict(snakemake.output.items()),
         partial=shown["partial"],

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from job import running
-from selma3d import figures
+from selma3d.figures.panels import draw_panel
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    figures.draw_panel(
+    draw_panel(
         snakemake.wildcards.structure,
         snakemake.input.cases,
         dict(zip(snakemake.params.labels, snakemake.input.predictions, strict=True)),

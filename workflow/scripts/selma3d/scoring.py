@@ -12,17 +12,10 @@ import pandas as pd
 
 from .challenge.run import Run
 from .errors import InputError
-from .metrics import (
-    DESCRIBE,
-    ROBUST,
-    Comparison,
-    PreparedMask,
-    describe_truth,
-    metrics_of,
-    prepare_truth,
-    score,
-)
-from .metrics.prepared import VoxelSize
+from .metrics import DESCRIBE, ROBUST, metrics_of
+from .metrics.comparison import Comparison
+from .metrics.prepared import PreparedMask, VoxelSize, prepare_truth
+from .metrics.score import describe_truth, score
 from .track_scores import SCORE_COLUMNS
 from .volumes import PatchFile, PredictionFile
 

@@ -8,11 +8,10 @@ Some definitions leave values undefined (NaN). Whoever averages needs to know wh
 a prediction's NaN takes `worst_value`, a NaN that the truth causes (`undefined_by_truth`) drops the
 case for every method. Both depend on the truth alone, through the few numbers of TRUTH_FACTS, so
 score tables hold these (`describe_truth`) beside the values, and no one has to open a mask again.
+
+`score` computes; importing the table alone is quick, which Snakemake does whenever it starts.
 """
 
-from .comparison import Comparison
-from .prepared import PreparedMask, prepare_truth
-from .score import describe_case, describe_truth, score, score_case
 from .table import (
     DESCRIBE,
     METRICS,
@@ -38,16 +37,9 @@ __all__ = [
     "STRUCTURE_TYPES",
     "TRUTH_FACTS",
     "VESSEL_LIKE",
-    "Comparison",
     "Metric",
-    "PreparedMask",
     "Profile",
-    "describe_case",
-    "describe_truth",
     "metrics_of",
-    "prepare_truth",
-    "score",
-    "score_case",
     "undefined_by_truth",
     "worst_value",
 ]
