@@ -15,7 +15,7 @@ from selma3d.volumes import PatchFile, PredictionFile
 from tiny_challenge import git
 
 ENTRANTS = {("unet", "scratch"), ("unet", "masked"), ("threshold", "default")}
-AFTER_SCORES = {"rank", "figure", "table", "gallery", "report", "all"}
+AFTER_SCORES = {"rank", "cost", "figure", "table", "gallery", "report", "all"}
 
 
 def test_every_entrant_stands_on_the_leaderboard_with_its_mean_rank(finished):

@@ -45,7 +45,7 @@ rule rank:
 rule cost:
     """Sum time, GPU time and memory of each entrant's jobs, once they are scored."""
     input:
-        scores=lambda wildcards: ancient(score_tables(wildcards)),
+        scores=score_tables,
     output:
         cost="<judged>/ranking/{track}/cost.tsv",
     log:

@@ -4,24 +4,30 @@ For each job of a rule, Snakemake (9.27) reads the rule's script once more to se
 and asks Python once more for the parameters of each of the rule's functions. Neither changes from
 one job to the next; here they are found out once. A plan of 20,000 jobs takes a fifth less.
 
-And `snakemake --dry-run --quiet`, the quick way to plan a large workflow, prints the number of jobs
-that its help promises (its issue 2973).
+And two faults are mended. A job that another has to precede, but whose result it may be older than
+(`ancient`), was not asked whether it has to run for reasons of its own when the other one had to:
+it ran a command later, and what follows from it was computed twice (compare its issue 4166). And
+`snakemake --dry-run --quiet`, the quick way to plan a large workflow, did not print the number of
+jobs that its help promises (its issue 2973).
 """
 
 from __future__ import annotations
 
 import functools
 import logging
+from collections import deque
+from collections.abc import Iterator, Mapping
 
 from snakemake import common, rules
-from snakemake.dag import ScriptProcessor
+from snakemake.dag import DAG, ScriptProcessor
 from snakemake.logging import DefaultFilter, LogEvent, get_event
 from snakemake.settings.enums import Quietness
 
 
 def mend_planning() -> None:
-    """Let Snakemake find out once what is the same for all jobs of a rule, and print the result."""
+    """Let Snakemake find out once what is the same for all jobs of a rule; mend its two faults."""
     check_scripts_once()
+    ask_behind_ancient()
     print_summaries()
     common.get_function_params = functools.cache(common.get_function_params)
     rules.get_function_params = common.get_function_params
@@ -41,6 +47,32 @@ def check_scripts_once() -> None:
             checked.add((job.rule, script))
 
     ScriptProcessor.process_job = process_job
+
+
+def ask_behind_ancient() -> None:
+    """Ask jobs for their own reasons to run, though one that they only have to wait for runs."""
+    update = DAG.update_needrun
+
+    @functools.wraps(update)
+    async def update_needrun(self: DAG, *arguments, **options) -> None:
+        self.bfs = needed_after  # what it finds is not asked, since it has to run in any case
+        try:
+            await update(self, *arguments, **options)
+        finally:
+            del self.bfs
+
+    DAG.update_needrun = update_needrun
+
+
+def needed_after(depending: Mapping, job) -> Iterator:
+    """A job, and those that have to run after it; not those that may be older."""
+    queue, visited = deque([job]), {job}
+    while queue:
+        yield (job := queue.popleft())
+        for later, files in depending[job].items():
+            if later not in visited and not all(file.is_ancient for file in files):
+                visited.add(later)
+                queue.append(later)
 
 
 def print_summaries() -> None:
