@@ -107,7 +107,9 @@ def be_deterministic(enabled: bool) -> None:
     """Ask for the same bits on every run of the same machine; slower on GPUs, free on CPUs."""
     if enabled:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(enabled, warn_only=True)
+    # Asked only where it changes something: it imports torch's compiler, seconds at every start.
+    if enabled != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(enabled, warn_only=True)
     torch.backends.cudnn.deterministic = enabled
     torch.backends.cudnn.benchmark = not enabled
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,8 +128,22 @@ def build_optimiser(
         ]
     split = [group for group in split if group["params"]]
     if settings.optimiser == "sgd":
-        return torch.optim.SGD(split, lr=settings.learning_rate, momentum=0.99, nesterov=True)
-    return torch.optim.AdamW(split, lr=settings.learning_rate)
+        return _eager(torch.optim.SGD)(
+            split, lr=settings.learning_rate, momentum=0.99, nesterov=True
+        )
+    return _eager(torch.optim.AdamW)(split, lr=settings.learning_rate)
+
+
+def _eager(optimiser: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """An optimiser that does without torch's compiler, whose import takes seconds at every start.
+
+    torch (2.13) imports it to keep it out of these methods; they themselves do not need it.
+    """
+    for method in vars(torch.optim.Optimizer).values():
+        if hasattr(method, "__wrapped__"):
+            method.__wrapped__.__dynamo_disable = method.__wrapped__
+    step = torch.no_grad()(inspect.unwrap(optimiser.step))
+    return type(optimiser.__name__, (optimiser,), {"step": step})
 
 
 class Average:
