@@ -23,10 +23,10 @@ GRIDS = {"default grid": (10.0, ""), "19 seeds": (30.0, f"seeds: {list(range(19)
 SNAKEMAKE = """
 import sys
 sys.path.insert(0, "workflow/scripts")
+from snakemake.cli import main
 import planning
 if {as_it_comes}:
     planning.mend_planning = planning.print_summaries
-from snakemake.cli import main
 main()
 """
 
