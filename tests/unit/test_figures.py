@@ -137,6 +137,10 @@ def test_marks_do_not_shrink_the_drawing(tables: dict) -> None:
     assert heights[1] == pytest.approx(heights[0], rel=0.02)
 
 
+def test_every_figure_that_is_listed_can_be_drawn_and_no_other() -> None:
+    assert set(FUNCTIONS) == set(FIGURES)
+
+
 def test_unknown_figure_is_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"figure 'scorse': expected one of .*scores"):
         draw("scorse", {}, STYLES, {})

@@ -286,10 +286,10 @@ def test_all_tied_is_no_winner() -> None:
 
 def test_notes_of_the_leaderboard_are_said_once_with_their_entrants() -> None:
     board = ranking_tables(MadeUp(**SMALL))["leaderboard"]
-    board["note"] = ["a; b", "b", "b", "b", "b"]
-    assert ranking_findings.gaps_in_data(board, STYLES) == [
+    board["note"] = ["a; cfos: b", *["cfos: b"] * 4]
+    assert ranking_findings.gaps_in_data(board, STYLES, {"cfos": "c-Fos+ cells"}) == [
         "U-Net · masked: a.",
-        "All entrants: b.",
+        "All entrants: c-Fos+ cells: b.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What Snakemake works out for every job while it plans.
+"""Snakemake's plans: quicker, complete, and with their size.
 
 For each job of a rule, Snakemake (9.27) reads the rule's script once more to see that it is there,
 and asks Python once more for the parameters of each of the rule's functions. Neither changes from
@@ -6,9 +6,9 @@ one job to the next; here they are found out once. A plan of 20,000 jobs takes a
 
 And two faults are mended. A job that another has to precede, but whose result it may be older than
 (`ancient`), was not asked whether it has to run for reasons of its own when the other one had to:
-it ran a command later, and what follows from it was computed twice (compare its issue 4166). And
-`snakemake --dry-run --quiet`, the quick way to plan a large workflow, did not print the number of
-jobs that its help promises (its issue 2973).
+it ran with the next command, and what follows from it was computed twice (compare its issue 4166).
+And `snakemake --dry-run --quiet`, the quick way to plan a large workflow, did not print the number
+of jobs that its help promises (its issue 2973).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def ask_behind_ancient() -> None:
         try:
             await update(self, *arguments, **options)
         finally:
-            del self.bfs
+            vars(self).pop("bfs", None)
 
     DAG.update_needrun = update_needrun
 

@@ -49,27 +49,27 @@ def who_won(tables: Tables, styles: Styles) -> str:
     )
 
 
-def how_sure(tables: Tables, styles: Styles) -> list[str]:
+def how_sure(tables: Tables, styles: Styles, titles: Titles) -> list[str]:
     """Bootstrap, tests against the runner-up, ranking rules and metric definitions."""
     board = tables["leaderboard"]
     best = winners(board)
     if len(best) != 1 or len(board) == 1:
-        return _over_specimens(tables, None, styles) + _over_rules(tables, best, styles)
+        return _over_specimens(tables, None, styles, titles) + _over_rules(tables, best, styles)
     return [
-        *_over_specimens(tables, best[0], styles),
+        *_over_specimens(tables, best[0], styles, titles),
         *_against_runner_up(tables, best[0], styles),
         *_over_rules(tables, best, styles),
         *_over_profiles(tables, best, styles),
     ]
 
 
-def gaps_in_data(board: pd.DataFrame, styles: Styles) -> list[str]:
+def gaps_in_data(board: pd.DataFrame, styles: Styles, titles: Titles) -> list[str]:
     """What is said of leaderboard rows: each note once, with the entrants it is about."""
     by_note: dict[str, list[Entrant]] = {}
     for entry in board.itertuples() if "note" in board else ():
         notes = str(entry.note).split("; ") if pd.notna(entry.note) and entry.note else []
         for note in notes:
-            by_note.setdefault(note, []).append((entry.method, entry.init))
+            by_note.setdefault(_titled(note, titles), []).append((entry.method, entry.init))
     return [
         f"{'All entrants' if len(who) == len(board) else _names(who, styles)}: {note}."
         for note, who in by_note.items()
@@ -104,13 +104,21 @@ def quirks(tables: Tables, styles: Styles, titles: Titles) -> list[str]:
     return sentences
 
 
-def _over_specimens(tables: Tables, winner: Entrant | None, styles: Styles) -> list[str]:
+def _titled(note: str, titles: Titles) -> str:
+    """A note of the leaderboard, which is about a structure where it begins with its name."""
+    name, colon, said = note.partition(": ")
+    return wording.structure(titles, name) + colon + said
+
+
+def _over_specimens(
+    tables: Tables, winner: Entrant | None, styles: Styles, titles: Titles
+) -> list[str]:
     board, bootstrap = tables["leaderboard"], tables.get("bootstrap", pd.DataFrame())
     if board.empty:
         return []
     if not board["place_low"].notna().any() or bootstrap.empty:
         notes = {part for note in board["note"] for part in str(note).split("; ")}
-        reasons = sorted(note for note in notes if "no interval" in note)
+        reasons = sorted(_titled(note, titles) for note in notes if "no interval" in note)
         because = f" ({'; '.join(reasons)})" if reasons else ""
         return [
             "How far the ranking depends on the specimens is not known: places have no intervals"
