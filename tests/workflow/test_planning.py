@@ -82,6 +82,49 @@ def test_an_absent_script_is_named_before_any_job_starts(tmp_path: Path, script:
     assert "absent" in planned.stdout + planned.stderr
 
 
+ENVIRONMENT = """
+import atexit
+import sys
+sys.path.insert(0, {scripts!r})
+from planning import mend_planning
+
+asked = []
+atexit.register(lambda: print("asked:", len(asked)))
+if {mended}:
+    mend_planning()
+
+rule all:
+    input: [f"{{i}}.txt" for i in range({jobs})]
+
+rule made:
+    output: "{{i}}.txt"
+    params: number=lambda wildcards: asked.append(wildcards.i) or wildcards.i
+    conda: {conda}
+    shell: "touch {{output}}"
+"""
+
+
+def asked(folder: Path, *, mended: bool, conda: str) -> int:
+    """How often a plan asks for a job's parameters."""
+    (folder / "made.yaml").write_text("dependencies: [python]")
+    text = ENVIRONMENT.format(scripts=str(SCRIPTS), mended=mended, jobs=JOBS, conda=conda)
+    (folder / "Snakefile").write_text(text)
+    ran = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "--cores", "1"],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return int(re.search(r"^asked: (\d+)$", ran.stdout, re.MULTILINE)[1])
+
+
+def test_parameters_are_not_worked_out_for_an_environment_that_is_the_same_for_all(
+    tmp_path: Path,
+) -> None:
+    assert asked(tmp_path, mended=True, conda="'made.yaml'") == 0
+    assert asked(tmp_path, mended=True, conda="lambda wildcards, params: 'made.yaml'") == JOBS
+    # Should this not hold one day, Snakemake has mended it.
+    assert asked(tmp_path, mended=False, conda="'made.yaml'") == JOBS
+
+
 def test_of_scripts_named_by_a_wildcard_each_is_looked_at(tmp_path: Path) -> None:
     for i in range(JOBS - 1):
         (tmp_path / f"made{i}.py").write_text("")
