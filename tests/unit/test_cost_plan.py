@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
+from selma3d import networks
 from selma3d import plan as plans
 from selma3d.challenge import Challenge
 from selma3d.challenge.asked import encoders_of, models_of
 from selma3d.challenge.configuration import read_config
+from selma3d.disk import Files, weights_bytes
 from selma3d.plan import Plan, as_text
 
 
@@ -48,7 +51,9 @@ def test_nothing_measured_is_unknown_and_named(repository, tmp_path):
     assert kind(plan, "finetune", "unet", "masked").gpu_hours is None
     text = as_text(plan)
     assert "GPU hours: 0.0 known" in text
-    assert "finetune unet masked (4 jobs)" in text
+    unknown = [each for each in plan.kinds if each.gpu_hours is None]
+    jobs = sum(each.to_do for each in unknown)
+    assert f"GPU hours unknown of {jobs} jobs of {len(unknown)} kinds" in text
 
 
 def test_given_steps_per_second_are_used_where_nothing_is_measured(repository, tmp_path):
@@ -91,9 +96,29 @@ def test_finished_jobs_win_over_everything_and_count_all_attempts(repository, tm
 
 def test_disk_follows_from_the_files_that_are_there(repository, tmp_path):
     finished_encoder(tmp_path, seconds=1)
-    sizes = {what: (files, size) for what, files, size in planned(repository, tmp_path).disk()}
-    assert sizes["encoders"] == (3, 5000)
-    assert sizes["volumes"][1] is None
+    plan = planned(repository, tmp_path, methods=["unet"])
+    files = {each.what: each for each in plan.disk()}
+    assert files["encoders"] == Files("encoders", to_make=1, size=5000, source="files")
+    assert files["volumes"].size is None
+
+
+def test_a_model_that_is_not_there_is_as_large_as_its_network(repository, tmp_path):
+    plan = planned(repository, tmp_path, methods=["unet"])
+    recipe = yaml.safe_load((repository / "config/methods/unet.yaml").read_text())["recipe"]
+    network = networks.build(recipe["production"]["network"] | recipe["small"]["network"])
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    models = next(each for each in plan.disk() if each.what == "models")
+    assert models.source == "networks"
+    assert models.size / models.to_make == pytest.approx(
+        (tmp_path / "model.pt").stat().st_size, rel=0.1
+    )
+
+
+@pytest.mark.parametrize("size", ["small", "production"])
+def test_every_network_of_the_challenge_can_be_weighed(repository, tmp_path, size):
+    challenge = Challenge(read_config(repository, [], {"size": size}), repository)
+    for method in challenge.recipes:
+        assert weights_bytes(challenge.methods[method].recipe["network"]) > 10_000
 
 
 def test_command_prints_the_plan_and_refuses_bad_input(tmp_path, capsys):

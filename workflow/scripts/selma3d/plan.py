@@ -4,7 +4,8 @@
 
 CONFIG: files that are laid over config/config.yaml, as `--configfile` takes them. A figure is taken
 from finished jobs of the same kind (their benchmarks and sizes), else from the tables of the rule
-`throughput`, else from `throughput` in the configuration; else it is unknown, and said to be.
+`throughput`, else from `throughput` in the configuration; else it is unknown, and said to be. The
+size of a model that was not trained yet is that of its network.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .challenge.asked import models_of
 from .challenge.configuration import read_config
 from .challenge.run import Run
 from .cost import Job, measure_of
+from .disk import Files, disk
 from .errors import InputError
 from .progress import DONE
 from .status import ROOT, Status
@@ -203,27 +205,9 @@ class Plan:
         given = self._challenge.config["throughput"].get(method, {}).get(section)
         return (given, "config: throughput") if given else (None, UNKNOWN)
 
-    def disk(self) -> list[tuple[str, int, int | None]]:
-        """(what, files still to make, bytes a file or None) of the large kinds of file."""
-        challenge = self._challenge
-        volumes = [
-            f"data/{name}/volumes/{row['sample']}.h5"
-            for name in challenge.structures
-            for row in challenge.rows(name, "volume")
-        ]
-        encoders = [f"encoders/{e.method}/{e.of}/{e.name}.pt" for e in self._status.encoders]
-        models = [f"models/{m}/{t.name}/{r.model}.pt" for m, t, r in models_of(challenge)]
-        masks = [f"predictions/{e.method}/{e.of}/{e.name}.h5" for e in self._status.runs]
-        return [
-            (what, *self._sizes(paths))
-            for what, paths in (("volumes", volumes), ("encoders", encoders),
-                                ("models", models), ("predictions", masks))
-        ]  # fmt: skip
-
-    def _sizes(self, paths: list[str]) -> tuple[int, int | None]:
-        there = [path for path in paths if self._status.exists(path)]
-        sizes = [(self._results / path).stat().st_size for path in there[:SAMPLED]]
-        return len(paths) - len(there), sum(sizes) // len(sizes) if sizes else None
+    def disk(self) -> list[Files]:
+        """The large kinds of file, and what is still to be written of them."""
+        return disk(self._challenge, self._results, self._status)
 
 
 def as_text(plan: Plan) -> str:
@@ -240,13 +224,13 @@ def as_text(plan: Plan) -> str:
     lines += ["", f"jobs to do: {plan.jobs}, and those of figures, tables and the report"]
     lines.append(f"GPU hours: {sum(known):.1f}{' known' if unknown else ''}")
     if unknown:
-        names = ", ".join(f"{k.stage} {k.method} {k.init} ({k.to_do} jobs)" for k in unknown)
-        lines.append(f"GPU hours unknown of: {names}")
+        jobs = sum(kind.to_do for kind in unknown)
+        lines.append(f"GPU hours unknown of {jobs} jobs of {len(unknown)} kinds, marked above")
         lines.append("  (target `throughput` measures steps a second; or set `throughput`)")
     lines.append("disk:")
-    for what, files, size in plan.disk():
-        told = UNKNOWN if size is None else f"{files * size / 1e9:.3g} GB, {size / 1e6:.3g} MB each"
-        lines.append(f"  {what}: {files} files to make, {told if files else 'none'}")
+    for files in plan.disk():
+        told = UNKNOWN if files.size is None else f"{files.size / 1e9:.3g} GB, by {files.source}"
+        lines.append(f"  {files.what}: {files.to_make} to make" + f", {told}" * bool(files.to_make))
     return "\n".join(lines)
 
 
