@@ -40,7 +40,10 @@ def disk(challenge: Challenge, results: Path, status: Status) -> list[Files]:
     encoders = _by_method(
         (e.method, f"encoders/{e.method}/{e.of}/{e.name}.pt") for e in status.encoders
     )
-    models = _by_method((m, f"models/{m}/{t.name}/{r.model}.pt") for m, t, r in models_of(challenge))
+    models = _by_method(
+        (method, f"models/{method}/{target.name}/{run.model}.pt")
+        for method, target, run in models_of(challenge)
+    )
 
     def weights(method: str) -> int:
         return weights_bytes(challenge.methods[method].recipe["network"])
