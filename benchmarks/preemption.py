@@ -90,7 +90,8 @@ class Trainer:
 
 
 def train(data: Path, folder: Path, steps: int) -> None:
-    """Be a process of a training; exits with 75 when it was told to end."""
+    """Be a process of a training, as the rule's script is; exits with 75 when told to end."""
+    import lean_monai  # noqa: F401
     from selma3d import training
 
     try:

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import lean_monai  # noqa: F401
 from job import give_way, processes, running, time_budget_s
 from selma3d import splits, training
 from selma3d.challenge.run import Run

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import lean_monai  # noqa: F401
 from job import running
 from selma3d import training
 

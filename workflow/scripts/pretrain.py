@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+import lean_monai  # noqa: F401
 from job import give_way, processes, running, time_budget_s
 from selma3d import splits, training
 from selma3d.volumes import read_index

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import lean_monai  # noqa: F401
 from job import give_way, running
 from selma3d import inference
 

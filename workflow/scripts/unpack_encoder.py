@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import lean_monai  # noqa: F401
 from job import running
 from selma3d import splits
 from selma3d.training import packs

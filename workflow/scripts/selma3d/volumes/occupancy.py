@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from .noise import noise, texture
 
@@ -49,6 +48,10 @@ def air_threshold(means: np.ndarray) -> float:
     The histogram of logarithmic block means must have two classes of at least 1 % of the
     blocks each, and a valley between them at most half as high as the lower of their peaks.
     """
+    from scipy.ndimage import (
+        gaussian_filter1d,  # a third of a second, which every training would pay
+    )
+
     floor = float(means.min())
     logarithms = np.log1p(means.astype(np.float64).ravel() - floor)
     if logarithms.max() <= 0:
