@@ -82,6 +82,56 @@ def test_an_absent_script_is_named_before_any_job_starts(tmp_path: Path, script:
     assert "absent" in planned.stdout + planned.stderr
 
 
+SHARED = """
+import atexit
+import sys
+sys.path.insert(0, {scripts!r})
+from planning import mend_planning
+from snakemake.output_index import OutputIndex
+
+match, searched = OutputIndex.match, []
+
+def counted(self, targetfile):
+    searched.append(str(targetfile))
+    return match(self, targetfile)
+
+OutputIndex.match = counted
+atexit.register(lambda: print("searched:", searched.count("shared.txt")))
+if {mended}:
+    mend_planning()
+
+rule all:
+    input: [f"{{i}}.txt" for i in range({jobs})]
+
+rule made:
+    input: "shared.txt"
+    output: "{{i}}.txt"
+    shell: "touch {{output}}"
+
+rule shared:
+    output: "shared.txt"
+    shell: "touch {{output}}"
+"""
+
+
+def test_who_makes_a_file_is_found_out_once_for_all_that_read_it(tmp_path: Path) -> None:
+    def planned(*, mended: bool) -> tuple[int, list[str]]:
+        text = SHARED.format(scripts=str(SCRIPTS), mended=mended, jobs=JOBS)
+        (tmp_path / "Snakefile").write_text(text)
+        ran = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "rules", "--cores", "1"],
+            cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        searched = int(re.search(r"^searched: (\d+)$", ran.stdout, re.MULTILINE)[1])
+        return searched, re.findall(r"^(?:made|shared|total) +\d+$", ran.stdout, re.MULTILINE)
+
+    searched, jobs = planned(mended=True)
+    assert searched == 1
+    # Should this not hold one day, Snakemake has mended it.
+    assert planned(mended=False) == (JOBS, jobs)
+    assert len(set(jobs)) == 3
+
+
 ENVIRONMENT = """
 import atexit
 import sys

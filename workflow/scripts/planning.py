@@ -2,7 +2,8 @@
 
 For each job of a rule, Snakemake (9.27) reads the rule's script once more to see that it is there,
 asks Python once more for the parameters of each of the rule's functions, and works out the job's
-`params` for the sake of a conda environment that is the same for all. Here that is found out once.
+`params` for the sake of a conda environment that is the same for all; for each file that thousands
+of jobs read, it searches the rules thousands of times. Here that is found out once.
 A plan of 20,000 jobs takes a third less.
 
 And two faults are mended. A job that another has to precede, but whose result it may be older than
@@ -23,6 +24,7 @@ from snakemake import common, rules
 from snakemake.dag import DAG, ScriptProcessor
 from snakemake.jobs import Job
 from snakemake.logging import DefaultFilter, LogEvent, get_event
+from snakemake.output_index import OutputIndex
 from snakemake.settings.enums import Quietness
 
 
@@ -30,6 +32,7 @@ def mend_planning() -> None:
     """Let Snakemake find out once what is the same for all jobs of a rule; mend its two faults."""
     check_scripts_once()
     ask_rules_for_environments()
+    find_producers_once()
     ask_behind_ancient()
     print_summaries()
     common.get_function_params = functools.cache(common.get_function_params)
@@ -62,6 +65,20 @@ def ask_rules_for_environments() -> None:
         return self.rule.expand_conda_env(self.wildcards_dict)
 
     Job.conda_env_spec = property(conda_env_spec, doc=of_job.__doc__)
+
+
+def find_producers_once() -> None:
+    """Search the rules that make a file for the first job that reads it only."""
+    search = OutputIndex.match_producers
+
+    @functools.wraps(search)
+    def match_producers(self: OutputIndex, targetfile: str) -> set[rules.Rule]:
+        found = vars(self).setdefault("found", {})  # other rules come with another index
+        if (file := str(targetfile)) not in found:
+            found[file] = search(self, targetfile)
+        return found[file]
+
+    OutputIndex.match_producers = match_producers
 
 
 def ask_behind_ancient() -> None:

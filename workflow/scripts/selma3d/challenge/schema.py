@@ -13,13 +13,14 @@ from jsonschema.exceptions import best_match
 
 from ..errors import InputError
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it is built
 SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping; InputError if the file is absent, malformed or not a mapping."""
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), Loader=LOADER)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file{_nearest_file(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
