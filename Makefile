@@ -42,7 +42,7 @@ methods: $(INSTALLED) ## all methods, small, on synthetic images [and real ones:
 real: $(INSTALLED) ## the chain on real images: make real DATA=folder [CONFIG=config/scaling-real.yaml]
 	@test -n "$(DATA)" || { echo "make: expected DATA=<folder of real images> (README, 'Real images')" >&2; exit 1; }
 	$(RUN) --configfile config/real.yaml $(CONFIG) --cores $(CORES) --resources mem_mb=16000 --keep-going $(REAL_IMAGES)
-	@sed -n 's|^results: \(.*\)|report: \1/report.html|p' $(or $(CONFIG),config/real.yaml)
+	@sed -n 's|^results: \(.*\)|report: \1/report.html|p' config/real.yaml $(CONFIG) | tail -n 1
 
 # As many CPUs as this machine lends: SLURM keeps the other jobs waiting, as on a cluster.
 SLURM := SLURM_TEST_NODES=1 SLURM_TEST_CPUS=$(CORES) tests/slurm/one_machine_slurm.sh

@@ -13,16 +13,16 @@ over their voxels.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from monai import transforms as t
-from monai.data import CacheDataset, DataLoader
+from monai.data import CacheDataset, DataLoader, list_data_collate
 from monai.inferers import sliding_window_inference
 from monai.losses import DiceCELoss
 from monai.networks.nets import UNet
@@ -36,7 +36,11 @@ from selma3d.volumes import PatchFile, PredictionFile  # noqa: E402
 
 WINDOW, BATCH = (64, 64, 64), 4
 STEPS = {"percentiles": 300, "asinh": 500}
-LEARNS = {"cfos": ("cfos", "microglia"), "microglia-seen": ("microglia",)}  # and is tested on
+TARGETS = {"cfos": "spot-like", "microglia-seen": "microglia"}  # of the structure that is learnt
+TESTED = {  # structures that a model is tested on, and whose cases these are
+    "cfos": {"cfos": "cfos", "microglia": "microglia"},
+    "microglia-seen": {"microglia-seen": "microglia"},
+}
 THRESHOLDS = np.arange(0.05, 1.0, 0.05)
 Cases = list[tuple[np.ndarray, np.ndarray]]  # image and truth, (Z,Y,X) each
 
@@ -78,33 +82,17 @@ def train(data: Cases, kind: str, seed: int) -> UNet:
     records = [{"image": image, "mask": mask} for image, mask in data] * again
     loader = DataLoader(
         CacheDataset(records, pipeline, num_workers=0, progress=False),
-        batch_size=BATCH, shuffle=True, drop_last=True,
-        collate_fn=lambda crops: _collate(crops),
+        batch_size=BATCH, shuffle=True, drop_last=True, collate_fn=list_data_collate,
     )  # fmt: skip
     network = UNet(3, 1, 1, (16, 32, 64, 128), (2, 2, 2))
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
     criterion = DiceCELoss(sigmoid=True)
-    for image, mask in _first(loader, STEPS[kind]):
+    epochs = itertools.chain.from_iterable(itertools.repeat(loader))
+    for batch in itertools.islice(epochs, STEPS[kind]):
         optimiser.zero_grad()
-        criterion(network(image), mask).backward()
+        criterion(network(batch["image"]), batch["mask"]).backward()
         optimiser.step()
     return network.eval()
-
-
-def _collate(crops: list) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stacked images and masks; a crop by foreground comes as a list of one."""
-    singles = [crop[0] if isinstance(crop, list) else crop for crop in crops]
-    return tuple(torch.stack([crop[key] for crop in singles]) for key in ("image", "mask"))
-
-
-def _first(loader: DataLoader, steps: int) -> Iterator:
-    """So many batches, as many epochs as it takes."""
-    done = 0
-    while done < steps:
-        for batch in loader:
-            yield batch
-            if (done := done + 1) == steps:
-                return
 
 
 @torch.no_grad()
@@ -135,30 +123,28 @@ def script(results: Path, learns: str, kind: str, budget: str, seed: int) -> lis
     by_threshold = {h: summary([f > h for f in found], truth)[0] for h in THRESHOLDS}
     threshold = max(by_threshold, key=by_threshold.get)
     rows = []
-    for tested in LEARNS[learns]:
-        cases = read(results / "data" / tested / "cases.h5", kind)
+    for structure, whose in TESTED[learns].items():
+        cases = read(results / "data" / whose / "cases.h5", kind)
         masks = [probability(network, image) > threshold for image, _ in cases]
-        rows.append((f"{learns} -> {tested}", by_threshold[threshold],
+        rows.append((f"{learns} -> {structure}", by_threshold[threshold],
                      *summary(masks, [mask > 0 for _, mask in cases])))  # fmt: skip
     return rows
 
 
 def ours(results: Path, learns: str, init: str, budget: str, seed: int) -> list[tuple]:
     """The same rows of a model that `make real` trained."""
-    target = {"cfos": "spot-like", "microglia-seen": "microglia"}[learns]
     run = f"{init}-n{budget}-f0-s{seed}"
-    model = load_model(results / f"models/unet/{target}/{run}.pt", threads=1)
+    model = load_model(results / f"models/unet/{TARGETS[learns]}/{run}.pt", threads=1)
     rows = []
-    for tested in LEARNS[learns]:
-        structure = "microglia-seen" if learns == "microglia-seen" else tested
+    validation = model.contents["validation"]["value"]
+    for structure, whose in TESTED[learns].items():
         with (
-            PatchFile(results / f"data/{tested}/cases.h5") as cases,
+            PatchFile(results / f"data/{whose}/cases.h5") as cases,
             PredictionFile(results / f"predictions/unet/{structure}/{run}.h5") as predictions,
         ):
             truth = [cases.mask(case) > 0 for case in cases.ids]
             masks = [predictions.mask(case) > 0 for case in cases.ids]
-        validation = model.contents["validation"]["value"]
-        rows.append((f"{learns} -> {tested}", validation, *summary(masks, truth)))
+        rows.append((f"{learns} -> {structure}", validation, *summary(masks, truth)))
     return rows
 
 
@@ -174,7 +160,7 @@ def main() -> None:
         sys.exit(f"{asked.results}: expected the finished results of `make real`, found none")
     torch.set_num_threads(1)
     table = []
-    for learns in LEARNS:
+    for learns in TESTED:
         for budget in asked.budgets:
             for seed in range(asked.seeds):
                 for kind in asked.scripts:

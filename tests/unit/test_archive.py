@@ -76,7 +76,7 @@ def test_hostile_name_is_refused(tmp_path: Path, name: str) -> None:
 
 @given(st.text(st.sampled_from("ab./\\:\0 C"), max_size=12))
 def test_accepted_name_stays_below_its_root(name: str) -> None:
-    root = Path("/root/of/archive")
+    root = Path("/some/archive")
     if fault_of_name(name) is None:
         path = Path(os.path.normpath(root / name))
         assert path.is_relative_to(root) and path != root

@@ -98,7 +98,8 @@ def test_disk_follows_from_the_files_that_are_there(repository, tmp_path):
     finished_encoder(tmp_path, seconds=1)
     plan = planned(repository, tmp_path, methods=["unet"])
     files = {each.what: each for each in plan.disk()}
-    assert files["encoders"] == Files("encoders", to_make=1, size=5000, source="files")
+    expected = Files("encoders", to_make=1, size=5000, source="files that are there")
+    assert files["encoders"] == expected
     assert files["volumes"].size is None
 
 

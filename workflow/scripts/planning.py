@@ -4,7 +4,7 @@ For each job of a rule, Snakemake (9.27) reads the rule's script once more to se
 asks Python once more for the parameters of each of the rule's functions, and works out the job's
 `params` for the sake of a conda environment that is the same for all; for each file that thousands
 of jobs read, it searches the rules thousands of times. Here that is found out once.
-A plan of 20,000 jobs takes a third less.
+A plan of 3,000 jobs takes a third less, one of 20,000 two fifths.
 
 And two faults are mended. A job that another has to precede, but whose result it may be older than
 (`ancient`), was not asked whether it has to run for reasons of its own when the other one had to:

@@ -17,7 +17,7 @@ SAMPLED = 20  # files of a kind that are looked at
 class Files:
     """Files of one kind that are still to be made; `size` in bytes of all of them, None if unknown.
 
-    source: `files` that are there already, or the `networks` that are to be saved.
+    source: what the size is taken from, files that are there already or networks.
     """
 
     what: str
@@ -88,7 +88,7 @@ def _files(
         if there:
             sizes = [path.stat().st_size for path in there[:SAMPLED]]
             size += missing * sum(sizes) // len(sizes)
-            sources.add("files")
+            sources.add("files that are there")
         elif otherwise is not None:
             size += missing * otherwise(group)
             sources.add("networks")

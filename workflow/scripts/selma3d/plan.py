@@ -229,7 +229,7 @@ def as_text(plan: Plan) -> str:
         lines.append("  (target `throughput` measures steps a second; or set `throughput`)")
     lines.append("disk:")
     for files in plan.disk():
-        told = UNKNOWN if files.size is None else f"{files.size / 1e9:.3g} GB, by {files.source}"
+        told = UNKNOWN if files.size is None else f"{files.size / 1e9:.3g} GB, from {files.source}"
         lines.append(f"  {files.what}: {files.to_make} to make" + f", {told}" * bool(files.to_make))
     return "\n".join(lines)
 

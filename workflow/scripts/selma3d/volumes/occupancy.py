@@ -48,9 +48,8 @@ def air_threshold(means: np.ndarray) -> float:
     The histogram of logarithmic block means must have two classes of at least 1 % of the
     blocks each, and a valley between them at most half as high as the lower of their peaks.
     """
-    from scipy.ndimage import (
-        gaussian_filter1d,  # a third of a second, which every training would pay
-    )
+    # Only conversions come here; every training would pay a third of a second for it.
+    from scipy.ndimage import gaussian_filter1d
 
     floor = float(means.min())
     logarithms = np.log1p(means.astype(np.float64).ravel() - floor)
