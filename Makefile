@@ -74,15 +74,15 @@ run: $(INSTALLED) ## any run: make run [PROFILE=slurm] [CONFIG=config/my.yaml] [
 	  $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
 
 plan: $(INSTALLED) ## what it will cost in jobs, GPU hours and disk: make plan [CONFIG=config/my.yaml]
-	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.plan $(CONFIG)
+	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.monitor.estimate $(CONFIG)
 
 status: $(INSTALLED) ## how far a challenge is: make status [CONFIG=config/demo.yaml]
-	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.status $(CONFIG)
+	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.monitor.status $(CONFIG)
 
 KIND ?= rule
 FOLDER ?=
 new-method: ## files of a new method that run at once: make new-method NAME=mine [KIND=recipe] [FOLDER=elsewhere]
-	@PYTHONPATH=workflow/scripts $(PYTHON) -m selma3d.new_method "$(NAME)" "$(KIND)" $(if $(FOLDER),"$(FOLDER)")
+	@PYTHONPATH=workflow/scripts $(PYTHON) -m selma3d.challenge.new_method "$(NAME)" "$(KIND)" $(if $(FOLDER),"$(FOLDER)")
 
 test: $(INSTALLED) lint ## everything that CI runs
 	$(PYTEST) -m "not faults and not editions and not peers"

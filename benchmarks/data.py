@@ -28,9 +28,9 @@ import numpy as np
 import tifffile
 import zarr
 
-from selma3d.convert.patches import convert_patches
-from selma3d.convert.volumes import convert_volume
-from selma3d.volumes import VolumeFile, write_volume
+from selma3d.images import VolumeFile, write_volume
+from selma3d.images.conversion.patches import convert_patches
+from selma3d.images.conversion.volumes import convert_volume
 
 ROUNDS = 3
 

@@ -28,9 +28,9 @@ import numpy as np
 import torch
 from monai.inferers import sliding_window_inference
 
-from selma3d import networks
+from selma3d.images import CONTRACT_VERSION, SegmentationFile, VolumeFile, write_volume
 from selma3d.inference import Plan, load_model, segment_volume
-from selma3d.volumes import CONTRACT_VERSION, SegmentationFile, VolumeFile, write_volume
+from selma3d.learning import networks
 
 LEAST_CHANNELS = [4, 8]
 BAND = 1e-5  # masks are equal where the probability is further from the threshold

@@ -31,8 +31,8 @@ from monai.utils import set_determinism
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
+from selma3d.images import PatchFile, PredictionFile  # noqa: E402
 from selma3d.inference.model import load_model  # noqa: E402
-from selma3d.volumes import PatchFile, PredictionFile  # noqa: E402
 
 WINDOW, BATCH = (64, 64, 64), 4
 STEPS = {"percentiles": 300, "asinh": 500}

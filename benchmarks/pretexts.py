@@ -25,12 +25,12 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from selma3d import networks, pretext, training  # noqa: E402
-from selma3d.phantom.specification import read_spec  # noqa: E402
-from selma3d.phantom.specimens import annotated_specimens, imaged_specimens  # noqa: E402
-from selma3d.sampling import intensity_vector, normalise  # noqa: E402
-from selma3d.training.optimisation import initial_seed  # noqa: E402
-from selma3d.volumes import Intensity, write_volume  # noqa: E402
+from selma3d.archive.phantom.specification import read_spec  # noqa: E402
+from selma3d.archive.phantom.specimens import annotated_specimens, imaged_specimens  # noqa: E402
+from selma3d.images import Intensity, write_volume  # noqa: E402
+from selma3d.learning import networks, pretext, training  # noqa: E402
+from selma3d.learning.sampling import intensity_vector, normalise  # noqa: E402
+from selma3d.learning.training.optimisation import initial_seed  # noqa: E402
 
 SEED = 1
 NETWORK = {"name": "unet", "channels": [8, 16, 32, 64], "strides": [1, 2, 2], "norm": "channel"}

@@ -12,9 +12,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from selma3d.metrics import METRICS, TRUTH_FACTS, metrics_of
 from selma3d.ranking import RULES, rank_track
-from selma3d.track_scores import SCORE_COLUMNS
+from selma3d.scoring.metrics import METRICS, TRUTH_FACTS, metrics_of
+from selma3d.scoring.score_tables import SCORE_COLUMNS
 
 METHODS, CASES, CASES_OF_A_SPECIMEN, SEEDS, REPLICATES = 10, 300, 3, 3, 1000
 PROFILE, STRUCTURE, SCORED_AS = "selma2024", "vessel", "vessel-like"

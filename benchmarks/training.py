@@ -36,7 +36,7 @@ AUGMENT = {
 
 def write_patches(folder: Path) -> None:
     """Eight training patches and one for validation, with a few hundred bright balls each."""
-    from selma3d.volumes import PatchWriter
+    from selma3d.images import PatchWriter
 
     random = np.random.default_rng(0)
     rows = []
@@ -55,7 +55,7 @@ def write_patches(folder: Path) -> None:
 
 def ours(folder: Path, threads: int, steps: int) -> dict[str, float]:
     """Fine-tune and read rate and waiting from the history, after the first steps."""
-    from selma3d import training
+    from selma3d.learning import training
 
     with tempfile.TemporaryDirectory(dir=folder) as out:
         training.finetune(
@@ -87,7 +87,7 @@ def monai_loop(folder: Path, threads: int, workers: int, steps: int) -> dict[str
     from monai.losses import DiceCELoss
     from monai.networks.nets import UNet
 
-    from selma3d.volumes import PatchFile
+    from selma3d.images import PatchFile
 
     torch.set_num_threads(threads)
     both, image = ["image", "mask"], ["image"]
@@ -148,9 +148,9 @@ def monai_loop(folder: Path, threads: int, workers: int, steps: int) -> dict[str
 
 def overhead(folder: Path) -> dict[str, float]:
     """Seconds of one save of this network and its optimiser, and of logging one step."""
-    from selma3d import networks
-    from selma3d.training.checkpoint import Checkpoints
-    from selma3d.training.history import History
+    from selma3d.learning import networks
+    from selma3d.learning.training.checkpoint import Checkpoints
+    from selma3d.learning.training.history import History
 
     network = networks.build({"name": "unet"})
     optimiser = torch.optim.AdamW(network.parameters())

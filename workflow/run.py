@@ -21,10 +21,10 @@ from snakemake import cli
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from selma3d import orphans  # noqa: E402 - found by the line above
 from selma3d.challenge.configuration import read_config  # noqa: E402
-from selma3d.errors import InputError  # noqa: E402
-from selma3d.lease import (  # noqa: E402
+from selma3d.system import orphans  # noqa: E402 - found by the line above
+from selma3d.system.errors import InputError  # noqa: E402
+from selma3d.system.lease import (  # noqa: E402
     HEARTBEAT,
     STALE_S,
     Lease,

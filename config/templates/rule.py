@@ -3,7 +3,7 @@
 from skimage.filters import threshold_otsu
 
 from job import running
-from selma3d.volumes import PatchFile, PredictionWriter
+from selma3d.images import PatchFile, PredictionWriter
 
 
 def segment(image):

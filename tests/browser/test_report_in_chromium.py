@@ -6,7 +6,6 @@ import base64
 import json
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 
 import report_page  # noqa: E402
 from ranking_tables import MadeUp  # noqa: E402

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 import small_training
-from selma3d.training.checkpoint import digest
+from selma3d.learning.training.checkpoint import digest
 
 STEPS = 60
 KILLS = 20  # by SIGKILL: a quarter of them half-way in a save, the others after a random step
@@ -39,7 +39,7 @@ class Undisturbed:
 def start(entry: str, images: Path, out: Path, die_in_save: int | None = None) -> BaseProcess:
     """Start a training in a process that has its imports already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["small_training", "selma3d.training"])
+    context.set_forkserver_preload(["small_training", "selma3d.learning.training"])
     make = {"pretrain": small_training.pretraining, "finetune": small_training.finetuning}[entry]
     process = context.Process(
         target=small_training.run, args=(entry, make(images, out, steps=STEPS), die_in_save)

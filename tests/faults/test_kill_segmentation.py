@@ -62,7 +62,7 @@ def start(folder: Path, out: Path) -> BaseProcess:
 
 
 def result(out: Path) -> tuple[np.ndarray, np.ndarray, str]:
-    from selma3d.volumes import SegmentationFile
+    from selma3d.images import SegmentationFile
 
     with SegmentationFile(out / "mask.h5") as found:
         return found.mask[()], found.probability[()], (out / "objects.tsv").read_text()

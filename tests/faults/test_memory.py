@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import small_training
-from selma3d import training
-from selma3d.training import loop
+from selma3d.learning import training
+from selma3d.learning.training import loop
 
 
 def resident_mb() -> float:

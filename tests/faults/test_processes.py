@@ -15,9 +15,9 @@ import pytest
 import torch
 
 import small_training
-from selma3d import training
-from selma3d.errors import InputError
-from selma3d.lease import LeaseLostError
+from selma3d.learning import training
+from selma3d.system.errors import InputError
+from selma3d.system.lease import LeaseLostError
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_processes_whose_training_was_taken_over_say_so(images: Path, tmp_path: 
 def test_second_trainer_of_the_same_folder_is_refused(
     images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from selma3d.training import loop
+    from selma3d.learning.training import loop
 
     monkeypatch.setattr(loop, "PATIENCE_S", 1.0)
     caplog.set_level(logging.INFO)

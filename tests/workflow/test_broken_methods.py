@@ -46,7 +46,7 @@ SCRIPT = """
 import h5py
 import numpy as np
 from job import running
-from selma3d.volumes import PatchFile
+from selma3d.images import PatchFile
 
 with running(snakemake), PatchFile(snakemake.input.cases) as cases:
     with h5py.File(snakemake.output.predictions, "w") as file:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selma3d.metrics import metrics_of
-from selma3d.metrics.score import score_case
-from selma3d.volumes import PatchFile, PredictionFile
+from selma3d.images import PatchFile, PredictionFile
+from selma3d.scoring.metrics import metrics_of
+from selma3d.scoring.metrics.score import score_case
 from tiny_challenge import git
 
 ENTRANTS = {("unet", "scratch"), ("unet", "masked"), ("threshold", "default")}

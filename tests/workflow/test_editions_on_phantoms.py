@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from selma3d.phantom import write_archive
+from selma3d.archive.phantom import write_archive
 from tiny_challenge import ROOT, Workflow
 
 pytestmark = pytest.mark.editions

@@ -15,8 +15,8 @@ import SimpleITK
 import tifffile
 import zarr
 
+from selma3d.images import PatchFile, PredictionFile, SegmentationFile
 from selma3d.inference import Plan, load_model, segment_volume
-from selma3d.volumes import PatchFile, PredictionFile, SegmentationFile
 from tiny_challenge import Workflow
 
 SEGMENT = {"slabs": 3, "block": 64, "overlap": 0.25, "probability": True, "skip_air": False}

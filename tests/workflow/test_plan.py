@@ -76,8 +76,8 @@ def test_a_run_that_needs_an_unknown_source_says_so_by_name(repository, tmp_path
 
 
 def test_the_demos_samples_are_those_that_its_phantom_draws(repository, tmp_path):
-    from selma3d.phantom.archive import SAMPLE_COLUMNS
-    from selma3d.phantom.specification import read_spec
+    from selma3d.archive.phantom.archive import SAMPLE_COLUMNS
+    from selma3d.archive.phantom.specification import read_spec
 
     edition = yaml.safe_load((repository / "config/editions/demo.yaml").read_text())
     spec = edition["archives"]["phantom"]["phantom"]

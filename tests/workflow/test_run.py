@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from selma3d import orphans
+from selma3d.system import orphans
 from tiny_challenge import ROOT, Workflow
 
 LEADERBOARD = "results/ranking/per-type/leaderboard.tsv"

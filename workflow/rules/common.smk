@@ -14,7 +14,7 @@ from snakemake.exceptions import WorkflowError
 from method_rules import share_library
 from planning import mend_planning
 from scheduling import mend_scheduler
-from selma3d import wording
+from selma3d.report import display
 from selma3d.challenge import Challenge, Run
 from selma3d.challenge.asked import encoders_of, ensembles_of, expected_runs, models_of
 from selma3d.challenge.plan import ONE_MODEL
@@ -25,8 +25,8 @@ from selma3d.challenge.run import (
     PACKED,
     TRAINED_RUN,
 )
-from selma3d.errors import InputError
-from selma3d.slurm_states import mend_executor
+from selma3d.system.errors import InputError
+from selma3d.system.slurm_states import mend_executor
 
 mend_executor()
 mend_planning()
@@ -171,7 +171,7 @@ def cases_of_others(wildcards):
 def foreign_masks(wildcards):
     """The files that hold a foreign method's masks of a structure."""
     # Every job reads this file, and the image formats take long to import.
-    from selma3d.foreign import sources
+    from selma3d.methods.foreign import sources
 
     predictions = CHALLENGE.foreign_predictions(wildcards.method)
     try:

@@ -1,7 +1,7 @@
 """What is shown of the challenge, and the files that it is made from."""
 
-from selma3d.figures import FIGURES
-from selma3d.tables import TABLES
+from selma3d.report.figures import FIGURES
+from selma3d.report.tables import TABLES
 
 RANKED = expand(
     "<judged>/ranking/{{track}}/{table}.tsv", table=["leaderboard", *RANKING_TABLES]
@@ -103,7 +103,7 @@ def shown_runs(wildcards):
     """Predictions of one run an entrant by label."""
     entrants = shown_predictions(wildcards.structure, wildcards.track)
     return {
-        wording.entrant(STYLES, method, init): path for method, init, path in entrants
+        labels.entrant(STYLES, method, init): path for method, init, path in entrants
     }
 
 
@@ -128,14 +128,14 @@ def histories_of(kind):
     paths = {}
     if kind == "pretraining":
         for method, group, pretext, seed in encoders_of(CHALLENGE):
-            label = f"{wording.entrant(STYLES, method, pretext)} ({group})"
+            label = f"{labels.entrant(STYLES, method, pretext)} ({group})"
             paths.setdefault(label, []).append(
                 history_of_encoder(method, group, pretext, seed)
             )
     else:
         for method, target, run in models_of(CHALLENGE):
             if run.budget == "all":
-                label = f"{wording.entrant(STYLES, method, run.init)} ({target.name})"
+                label = f"{labels.entrant(STYLES, method, run.init)} ({target.name})"
                 paths.setdefault(label, []).append(
                     history_of_model(method, target, run)
                 )

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.atomic import write_table
-from selma3d.contract import check_predictions
+from selma3d.scoring.check import check_predictions
+from selma3d.system.atomic import write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

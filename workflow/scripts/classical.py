@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.classical.choice import segment_cases
-from selma3d.peers.learning import Source
+from selma3d.methods.classical.choice import segment_cases
+from selma3d.methods.peers.learning import Source
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.convert.channels import channel_sources
-from selma3d.convert.reclaim import remove_converted_planes
-from selma3d.convert.volumes import convert_volume
+from selma3d.images.conversion.channels import channel_sources
+from selma3d.images.conversion.reclaim import remove_converted_planes
+from selma3d.images.conversion.volumes import convert_volume
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

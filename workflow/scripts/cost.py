@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from job import running
-from selma3d.atomic import write_table
-from selma3d.cost import Job, cost_table
+from selma3d.ranking.cost import Job, cost_table
+from selma3d.system.atomic import write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

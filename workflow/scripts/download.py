@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from job import running
 from selma3d import archive
-from selma3d.errors import InputError
+from selma3d.system.errors import InputError
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.convert.patches import cases_from_split
-from selma3d.splits import read_split
+from selma3d.images.conversion.patches import cases_from_split
+from selma3d.images.splits import read_split
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

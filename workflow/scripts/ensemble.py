@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.vote import vote
+from selma3d.methods.vote import vote
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from job import running
-from selma3d.figures.drawing import draw
+from selma3d.report.figures.drawing import draw
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

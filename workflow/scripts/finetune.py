@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import lean_monai  # noqa: F401
 from job import give_way, processes, running, time_budget_s
-from selma3d import splits, training
 from selma3d.challenge.run import Run
-from selma3d.volumes import read_index
+from selma3d.images import read_index, splits
+from selma3d.learning import training
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

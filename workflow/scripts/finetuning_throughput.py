@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import lean_monai  # noqa: F401
 from job import running
-from selma3d import training
+from selma3d.learning import training
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

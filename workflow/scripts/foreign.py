@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.foreign import convert_foreign
-from selma3d.volumes import read_index
+from selma3d.images import read_index
+from selma3d.methods.foreign import convert_foreign
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from job import running
-from selma3d import wording
-from selma3d.figures.card import Work, draw_card
+from selma3d.report import display
+from selma3d.report.figures.card import Work, draw_card
 from selma3d.report.gallery import write_gallery
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def pictures(standings: dict[str, pd.DataFrame], folder: Path) -> dict[str, tupl
         ]
         path = folder / f"{method}.png"
         draw_card(works, (method, init), scores, {"png": path}, titles=shown["titles"])
-        drawn[method] = (wording.entrant(shown["styles"], method, init), path)
+        drawn[method] = (display.entrant(shown["styles"], method, init), path)
     return drawn
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.figures.histories import draw_histories
+from selma3d.report.figures.histories import draw_histories
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

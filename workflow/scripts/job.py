@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from selma3d import gpus
-from selma3d.atomic import remove_leftovers
-from selma3d.cost import CPU_TIME
-from selma3d.errors import InputError
-from selma3d.lease import LeaseLostError
+from selma3d.ranking.cost import CPU_TIME
+from selma3d.system import gpus
+from selma3d.system.atomic import remove_leftovers
+from selma3d.system.errors import InputError
+from selma3d.system.lease import LeaseLostError
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

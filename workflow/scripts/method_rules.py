@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake.exceptions import WorkflowError
 
-from selma3d.errors import InputError
+from selma3d.system.errors import InputError
 
 if TYPE_CHECKING:
     from snakemake.rules import Rule

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.metrics_json import write_metrics_json
+from selma3d.export.metrics_json import write_metrics_json
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

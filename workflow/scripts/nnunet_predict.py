@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.peers import nnunet
+from selma3d.methods.peers import nnunet
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.run import Run
-from selma3d.peers import nnunet
-from selma3d.peers.learning import Source
+from selma3d.methods.peers import nnunet
+from selma3d.methods.peers.learning import Source
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

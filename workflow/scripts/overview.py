@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.overview import overview
+from selma3d.images.overview import overview
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import lean_monai  # noqa: F401
 from job import running
-from selma3d.training import packs
+from selma3d.export import shared_encoders as packs
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

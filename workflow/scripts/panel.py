@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from job import running
-from selma3d.figures.panels import draw_panel
+from selma3d.report.figures.panels import draw_panel
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d import phantom
+from selma3d.archive import phantom
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from job import running
-from selma3d.atomic import write_table
+from selma3d.images.splits import read_split, training_set_sizes
 from selma3d.ranking import rank_track
-from selma3d.splits import read_split, training_set_sizes
-from selma3d.track_scores import read_scores
+from selma3d.scoring.score_tables import read_scores
+from selma3d.system.atomic import write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from job import running
-from selma3d.figures import FIGURES
+from selma3d.images.splits import read_split
 from selma3d.report import write_report
-from selma3d.splits import read_split
-from selma3d.tables import TABLES
+from selma3d.report.figures import FIGURES
+from selma3d.report.tables import TABLES
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from job import running
-from selma3d.atomic import write_table
-from selma3d.contract import faults_of_runs
-from selma3d.errors import InputError
-from selma3d.scoring import score_predictions
+from selma3d.scoring.check import faults_of_runs
+from selma3d.scoring.scores import score_predictions
+from selma3d.system.atomic import write_table
+from selma3d.system.errors import InputError
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

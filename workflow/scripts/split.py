@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.atomic import write_table
-from selma3d.splits import make_split
-from selma3d.volumes import read_index
+from selma3d.images import read_index
+from selma3d.images.splits import make_split
+from selma3d.system.atomic import write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.submission import segment_cases
+from selma3d.methods.submission import segment_cases
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from job import running
-from selma3d import tables
+from selma3d.report import tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -4,8 +4,8 @@
 to date with its BioStudies accession; `manifest.read` reads manifests and receipts.
 """
 
-from selma3d.archive import manifest
-from selma3d.archive.fetching import fetch
-from selma3d.archive.refreshing import refresh
+from . import manifest
+from .fetching import fetch
+from .refreshing import refresh
 
 __all__ = ["fetch", "manifest", "refresh"]

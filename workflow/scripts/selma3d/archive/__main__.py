@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ..challenge.schema import load_yaml
-from ..errors import InputError
+from ..system.errors import InputError
 from .refreshing import refresh
 
 

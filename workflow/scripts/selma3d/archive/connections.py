@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from selma3d import __version__
+from .. import __version__
 
 CONNECT_TIMEOUT_S = 30.0
 

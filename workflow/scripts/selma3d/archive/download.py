@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from selma3d.archive.connections import Connections, is_web_page, without_secrets
-from selma3d.archive.each import StoppedError
-from selma3d.archive.manifest import Entry, measure
-from selma3d.archive.parts import Part
-from selma3d.errors import InputError
+from ..system.errors import InputError
+from .connections import Connections, is_web_page, without_secrets
+from .each import StoppedError
+from .manifest import Entry, measure
+from .parts import Part
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
-from selma3d.errors import InputError
+from ..system.errors import InputError
 
 log = logging.getLogger(__name__)
 

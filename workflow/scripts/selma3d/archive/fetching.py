@@ -10,20 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from selma3d import atomic
-from selma3d.archive import local
-from selma3d.archive import manifest as manifests
-from selma3d.archive.connections import Connections
-from selma3d.archive.download import Patience
-from selma3d.archive.each import for_each
-from selma3d.archive.manifest import COLUMNS, Entry
-from selma3d.archive.paths import safe_paths
-from selma3d.archive.placing import refuse_strays, sweep
-from selma3d.archive.progress import amount
-from selma3d.archive.remote import Remote
-from selma3d.archive.room import require_room
-from selma3d.archive.sources import published
-from selma3d.errors import InputError
+from ..system import atomic
+from ..system.errors import InputError
+from . import local
+from . import manifest as manifests
+from .connections import Connections
+from .download import Patience
+from .each import for_each
+from .manifest import COLUMNS, Entry
+from .paths import safe_paths
+from .placing import refuse_strays, sweep
+from .progress import amount
+from .remote import Remote
+from .room import require_room
+from .sources import published
 
 log = logging.getLogger(__name__)
 

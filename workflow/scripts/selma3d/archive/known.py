@@ -6,8 +6,8 @@ import os
 import threading
 from pathlib import Path
 
-from selma3d.archive import manifest as manifests
-from selma3d.archive.manifest import COLUMNS, Entry
+from . import manifest as manifests
+from .manifest import COLUMNS, Entry
 
 
 class Known:

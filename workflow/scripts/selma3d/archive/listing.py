@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selma3d.archive.connections import Connections
-from selma3d.archive.download import Downloader, Patience
-from selma3d.archive.manifest import Entry
-from selma3d.archive.paths import fault_of_name, refuse_collisions
-from selma3d.archive.sources import address
-from selma3d.errors import InputError
+from ..system.errors import InputError
+from .connections import Connections
+from .download import Downloader, Patience
+from .manifest import Entry
+from .paths import fault_of_name, refuse_collisions
+from .sources import address
 
 FILE_LIST = "file list"
 

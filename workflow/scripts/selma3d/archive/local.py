@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from selma3d.archive.manifest import Entry, measure
-from selma3d.archive.paths import safe_path
-from selma3d.archive.placing import link_or_copy
-from selma3d.errors import InputError
+from ..system.errors import InputError
+from .manifest import Entry, measure
+from .paths import safe_path
+from .placing import link_or_copy
 
 
 def entries_below(folder: Path) -> list[Entry]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from selma3d import atomic
-from selma3d.archive.paths import fault_of_name, refuse_collisions
-from selma3d.errors import InputError
+from ..system import atomic
+from ..system.errors import InputError
+from .paths import fault_of_name, refuse_collisions
 
 COLUMNS = ("path", "bytes", "sha256")
 UNKNOWN = "-"

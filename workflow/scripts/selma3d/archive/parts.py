@@ -9,8 +9,8 @@ from pathlib import Path
 
 import requests
 
-from selma3d import atomic
-from selma3d.archive.connections import without_secrets
+from ..system import atomic
+from .connections import without_secrets
 
 
 class Part:

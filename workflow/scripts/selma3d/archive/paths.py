@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from selma3d.errors import InputError
+from ..system.errors import InputError
 
 LONGEST_COMPONENT = 255  # bytes; the limit of the common file systems
 _DRIVE = re.compile(r"^[A-Za-z]:")

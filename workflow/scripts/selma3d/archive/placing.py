@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from selma3d import atomic
-from selma3d.archive.manifest import Entry, measure
-from selma3d.errors import InputError
+from ..system import atomic
+from ..system.errors import InputError
+from .manifest import Entry, measure
 
 
 def place(temporary: Path, final: Path, entry: Entry) -> None:

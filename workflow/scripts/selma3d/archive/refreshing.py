@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from selma3d.archive import manifest as manifests
-from selma3d.archive.download import Patience
-from selma3d.archive.listing import listing
-from selma3d.archive.manifest import UNKNOWN, Entry
-from selma3d.archive.progress import amount
-from selma3d.archive.sources import roots
-from selma3d.errors import InputError
+from ..system.errors import InputError
+from . import manifest as manifests
+from .download import Patience
+from .listing import listing
+from .manifest import UNKNOWN, Entry
+from .progress import amount
+from .sources import roots
 
 API = "https://www.ebi.ac.uk/biostudies/api/v1/studies"
 

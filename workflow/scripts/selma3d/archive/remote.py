@@ -9,20 +9,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from selma3d.archive import manifest as manifests
-from selma3d.archive.connections import Connections, without_secrets
-from selma3d.archive.download import Downloader, Patience
-from selma3d.archive.each import for_each
-from selma3d.archive.known import Known
-from selma3d.archive.manifest import Entry, measure
-from selma3d.archive.parts import Part
-from selma3d.archive.paths import refuse_collisions, safe_path, safe_paths
-from selma3d.archive.placing import place
-from selma3d.archive.progress import Progress, amount
-from selma3d.archive.room import require_room
-from selma3d.archive.sources import Published
-from selma3d.archive.unpack import UnreadableError, unpack
-from selma3d.errors import InputError
+from ..system.errors import InputError
+from . import manifest as manifests
+from .connections import Connections, without_secrets
+from .download import Downloader, Patience
+from .each import for_each
+from .known import Known
+from .manifest import Entry, measure
+from .parts import Part
+from .paths import refuse_collisions, safe_path, safe_paths
+from .placing import place
+from .progress import Progress, amount
+from .room import require_room
+from .sources import Published
+from .unpack import UnreadableError, unpack
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from selma3d.archive.progress import amount
-from selma3d.errors import InputError
+from ..system.errors import InputError
+from .progress import amount
 
 
 def require_room(what: str, size: int, folder: Path, min_free_bytes: int) -> None:

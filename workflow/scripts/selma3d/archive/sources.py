@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from selma3d.archive import manifest as manifests
-from selma3d.archive.manifest import Entry
-from selma3d.archive.paths import fault_of_name, refuse_collisions
-from selma3d.archive.unpack import is_archive
-from selma3d.errors import InputError
+from ..system.errors import InputError
+from . import manifest as manifests
+from .manifest import Entry
+from .paths import fault_of_name, refuse_collisions
+from .unpack import is_archive
 
 BIOSTUDIES_FILES = "https://www.ebi.ac.uk/biostudies/files"
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from selma3d.archive.manifest import Entry
-from selma3d.archive.paths import fault_of_name, refuse_collisions, safe_path
-from selma3d.archive.room import require_room
-from selma3d.errors import InputError
+from ..system.errors import InputError
+from .manifest import Entry
+from .paths import fault_of_name, refuse_collisions, safe_path
+from .room import require_room
 
 ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")

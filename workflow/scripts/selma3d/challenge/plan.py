@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from ..randomness import numpy_generator
+from ..system.errors import InputError
+from ..system.randomness import numpy_generator
 from . import schema
 from .containers import container_slugs
 from .methods import LeftOut, Selection, select_methods

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import InputError
+from ..system.errors import InputError
 from . import schema
 
 

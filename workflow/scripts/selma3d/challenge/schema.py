@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 from jsonschema.exceptions import best_match
 
-from ..errors import InputError
+from ..system.errors import InputError
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it is built
 SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"

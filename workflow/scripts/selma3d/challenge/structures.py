@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..system.errors import InputError
 from .parts import Structure
 
 UNKNOWN = "unknown"  # what an edition file says of what its organisers have not published

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..system.errors import InputError
 from .parts import Structure, Target
 
 ONE_MODEL = "all"  # the target, and the pretraining group, of the one-model track

@@ -14,9 +14,9 @@ from importlib import metadata
 from pathlib import Path
 
 from .. import __version__
-from ..atomic import publish_folder
-from ..errors import InputError
 from ..inference import TrainedModel
+from ..system.atomic import publish_folder
+from ..system.errors import InputError
 
 LIBRARY = Path(__file__).resolve().parent.parent
 # What the entry imports; everything else of the workflow stays out of the image.

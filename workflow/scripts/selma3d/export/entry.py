@@ -17,12 +17,12 @@ from pathlib import Path
 
 import SimpleITK
 
-from ..convert.readers import read_image
-from ..convert.values import whole_numbers
-from ..errors import InputError
+from ..images import Intensity
+from ..images.conversion.readers import read_image
+from ..images.conversion.values import whole_numbers
 from ..inference import load_model
 from ..inference.cases import binarise
-from ..volumes import Intensity
+from ..system.errors import InputError
 from .mha import write_image
 
 SUFFIXES = (".mha", ".tif", ".tiff")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import InputError
-from ..volumes import SegmentationFile
-from ..volumes.storage import VoxelSize
+from ..images import SegmentationFile
+from ..images.storage import VoxelSize
+from ..system.errors import InputError
 from .mha import write_mha
 from .nifti import write_nifti
 from .ome_tiff import write_ome_tiff

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import SimpleITK
 
-from ..atomic import publish
-from ..volumes.storage import VoxelSize
+from ..images.storage import VoxelSize
+from ..system.atomic import publish
 from .source import Source
 
 UM_PER_MM = 1000.0

@@ -8,9 +8,9 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from ..atomic import publish
-from ..errors import InputError
-from ..volumes.storage import VoxelSize
+from ..images.storage import VoxelSize
+from ..system.atomic import publish
+from ..system.errors import InputError
 from .source import Source
 
 LONGEST_AXIS = 32767  # NIfTI-1 stores lengths as int16

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from ..atomic import publish
-from ..volumes.storage import VoxelSize
+from ..images.storage import VoxelSize
+from ..system.atomic import publish
 from .source import Source, planes
 
 TILE = 256

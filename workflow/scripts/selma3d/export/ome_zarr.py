@@ -13,8 +13,8 @@ import numpy as np
 import zarr
 from numcodecs import Blosc
 
-from ..atomic import publish_folder
-from ..volumes.storage import VoxelSize
+from ..images.storage import VoxelSize
+from ..system.atomic import publish_folder
 from .source import Source
 
 CHUNK = 64

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ..volumes.storage import CHUNK
+from ..images.storage import CHUNK
 
 Source = np.ndarray | h5py.Dataset
 

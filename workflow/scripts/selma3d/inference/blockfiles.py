@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import publish
-from ..errors import InputError
-from ..volumes.storage import chunk_shape, compression
-from ..volumes.writing import writing_hdf5
+from ..images.storage import chunk_shape, compression
+from ..images.writing import writing_hdf5
+from ..system.atomic import publish
+from ..system.errors import InputError
 from .blocks import NEIGHBOURS, Block, Index, shifted
 
 log = logging.getLogger(__name__)

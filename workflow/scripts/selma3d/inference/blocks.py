@@ -17,9 +17,9 @@ from itertools import product
 
 import numpy as np
 
-from ..errors import InputError
-from ..volumes.storage import CHUNK
-from ..windows import Size, window_starts
+from ..images.storage import CHUNK
+from ..learning.windows import Size, window_starts
+from ..system.errors import InputError
 
 Index = tuple[int, int, int]
 Box = tuple[slice, slice, slice]

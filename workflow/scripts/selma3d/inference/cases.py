@@ -9,7 +9,7 @@ from pathlib import Path
 import cc3d
 import numpy as np
 
-from ..volumes import PatchFile, PredictionWriter
+from ..images import PatchFile, PredictionWriter
 from .model import TrainedModel
 
 log = logging.getLogger(__name__)

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..atomic import write_table
-from ..errors import InputError
-from ..volumes import Intensity, PatchFile, PredictionWriter
+from ..images import Intensity, PatchFile, PredictionWriter
+from ..system.atomic import write_table
+from ..system.errors import InputError
 from .cases import binarise, without_specks
 from .model import TrainedModel
 

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import networks, sampling
-from ..device import Compute, set_threads
-from ..errors import InputError
-from ..volumes import CONTRACT_VERSION, Intensity
-from ..windows import slide
+from ..images import CONTRACT_VERSION, Intensity
+from ..learning import networks, sampling
+from ..learning.device import Compute, set_threads
+from ..learning.windows import slide
+from ..system.errors import InputError
 
 
 @dataclass(frozen=True)

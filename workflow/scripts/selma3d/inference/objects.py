@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..atomic import write_table
-from ..errors import InputError
-from ..volumes import SegmentationFile, VolumeFile
-from ..volumes.storage import VoxelSize
+from ..images import SegmentationFile, VolumeFile
+from ..images.storage import VoxelSize
+from ..system.atomic import write_table
+from ..system.errors import InputError
 from .components import EDGE, Image, stitch
 
 log = logging.getLogger(__name__)

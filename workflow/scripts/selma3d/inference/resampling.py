@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..windows import Size
+from ..learning.windows import Size
 from .blocks import Box
 
 

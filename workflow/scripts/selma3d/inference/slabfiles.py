@@ -18,10 +18,10 @@ import h5py
 import numpy as np
 import torch
 
-from ..atomic import publish
-from ..errors import InputError
-from ..volumes.storage import CHUNK, chunk_shape, compression, stamp
-from ..volumes.writing import writing_hdf5
+from ..images.storage import CHUNK, chunk_shape, compression, stamp
+from ..images.writing import writing_hdf5
+from ..system.atomic import publish
+from ..system.errors import InputError
 from .resampling import Resampling
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..volumes.writing import writing_hdf5
+from ..images.writing import writing_hdf5
 from .components import label_blocks, stitch
 
 

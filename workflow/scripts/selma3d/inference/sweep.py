@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError
-from ..volumes import VolumeFile
-from ..windows import pad_to_window, window_weights
+from ..images import VolumeFile
+from ..learning.windows import pad_to_window, window_weights
+from ..system.errors import InputError
 from .blockfiles import BlockFiles
 from .blocks import Block, BlockGrid, Box, Index, common, shifted
 from .model import TrainedModel

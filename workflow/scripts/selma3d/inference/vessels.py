@@ -21,9 +21,9 @@ import pandas as pd
 from scipy.ndimage import distance_transform_edt
 from skimage.morphology import skeletonize
 
-from ..atomic import write_table
-from ..volumes import SegmentationFile
-from ..volumes.storage import VoxelSize
+from ..images import SegmentationFile
+from ..images.storage import VoxelSize
+from ..system.atomic import write_table
 from .blocks import Box, shifted
 from .components import Image, boxes
 

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import publish
-from ..errors import InputError
-from ..lease import Lease
-from ..volumes import VolumeFile
+from ..images import VolumeFile
+from ..system.atomic import publish
+from ..system.errors import InputError
+from ..system.lease import Lease
 from .blockfiles import BlockFiles
 from .blocks import BlockGrid
 from .model import TrainedModel

@@ -11,19 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from ..aggregation import Settled, case_values, settle
 from ..challenge.run import is_ensemble
-from ..track_scores import ENTRANT, WHOLE_BUDGET, TrackScores
+from ..scoring.score_tables import ENTRANT, WHOLE_BUDGET, TrackScores
+from .aggregation import Settled, case_values, settle
 from .curves import curves_table, gap_table
 from .discipline import Discipline, Entrant, disciplines_of
 from .gains import NO_INIT, gains_tables
-from .leaderboard import (
-    bootstrap_table,
-    by_metric_table,
-    interval_reasons,
-    leaderboard_table,
-    rank,
-)
+from .leaderboard import bootstrap_table, by_metric_table, interval_reasons, leaderboard_table, rank
 from .missing import gaps_of_entrants, missing_table, runs_without_scores
 from .pairwise import pairwise_table
 from .resampling import Resampling

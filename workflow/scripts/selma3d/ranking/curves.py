@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ..aggregation import Settled
-from ..track_scores import ENTRANT, WHOLE_BUDGET
+from ..scoring.score_tables import ENTRANT, WHOLE_BUDGET
+from .aggregation import Settled
 from .discipline import disciplines_of
 from .leaderboard import mean_interval
 from .resampling import Resampling

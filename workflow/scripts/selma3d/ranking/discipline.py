@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..aggregation import mean_over_folds
-from ..metrics import METRICS
-from ..statistics import MINIMUM_SPECIMENS
-from ..track_scores import ENTRANT
+from ..scoring.metrics import METRICS
+from ..scoring.score_tables import ENTRANT
+from .aggregation import mean_over_folds
+from .statistics import MINIMUM_SPECIMENS
 
 Floats = NDArray[np.float64]
 Entrant = tuple[str, ...]  # (method, init), or with a budget (method, init, budget)

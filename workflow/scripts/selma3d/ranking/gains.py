@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..aggregation import Settled
 from ..challenge.run import is_ensemble
-from ..metrics import METRICS
-from ..statistics import ROUNDING, holm, percentile_interval, signed_rank_p, too_few
+from ..scoring.metrics import METRICS
+from .aggregation import Settled
 from .discipline import Floats
 from .resampling import Resampling
+from .statistics import ROUNDING, holm, percentile_interval, signed_rank_p, too_few
 from .tables import COLUMNS, table
 
 SCRATCH, NO_INIT = "scratch", "default"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..aggregation import MISSING, UNDEFINED, Settled
-from ..statistics import percentile_interval, too_few
-from ..track_scores import ENTRANT, RUN
+from ..scoring.score_tables import ENTRANT, RUN
+from .aggregation import MISSING, UNDEFINED, Settled
 from .discipline import Discipline, Entrant, Floats
 from .resampling import Resampling
 from .rules import RULES, competition_ranks, weighted_means
+from .statistics import percentile_interval, too_few
 from .tables import leaderboard_columns, table
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..aggregation import MISSING, UNDEFINED, Settled
 from ..challenge.run import Run
-from ..errors import InputError
-from ..track_scores import ENTRANT, RUN, WHOLE_BUDGET, TrackScores
+from ..scoring.score_tables import ENTRANT, RUN, WHOLE_BUDGET, TrackScores
+from ..system.errors import InputError
+from .aggregation import MISSING, UNDEFINED, Settled
 from .discipline import Entrant
 from .tables import COLUMNS, table
 

@@ -8,10 +8,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from ..aggregation import Settled
-from ..statistics import holm, signed_rank_p, too_few
-from ..track_scores import ENTRANT
+from ..scoring.score_tables import ENTRANT
+from .aggregation import Settled
 from .discipline import Discipline, Entrant
+from .statistics import holm, signed_rank_p, too_few
 from .tables import table
 
 

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..randomness import numpy_generator
+from ..system.randomness import numpy_generator
 from .discipline import Discipline, Floats
 
 Statistic = Callable[[Floats, Floats], Floats]

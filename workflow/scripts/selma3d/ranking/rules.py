@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..statistics import ROUNDING, holm, superiority_p
 from .discipline import Discipline, Floats, means_of_units
+from .statistics import ROUNDING, holm, superiority_p
 
 SIGNIFICANCE = 0.05
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import InputError
-from ..track_scores import TrackScores
+from ..scoring.score_tables import TrackScores
+from ..system.errors import InputError
 from .rules import RULES
 
 

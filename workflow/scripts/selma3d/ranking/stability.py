@@ -8,13 +8,13 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from ..aggregation import Settled, settle
-from ..metrics import metrics_of
-from ..statistics import kendall_tau
-from ..track_scores import CASE, RUN, WHOLE_BUDGET, TrackScores
+from ..scoring.metrics import metrics_of
+from ..scoring.score_tables import CASE, RUN, WHOLE_BUDGET, TrackScores
+from .aggregation import Settled, settle
 from .discipline import Discipline, disciplines_of
 from .leaderboard import Ranks, rank
 from .rules import RULES
+from .statistics import kendall_tau
 from .tables import table
 
 ROBUST = "robust"

@@ -6,7 +6,7 @@ import base64
 import re
 from pathlib import Path
 
-from ..errors import InputError
+from ..system.errors import InputError
 
 PAGE_PX = 692  # 183 mm
 TYPES = {".svg": "image/svg+xml", ".png": "image/png"}

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from .. import wording
-from ..standings import shown_standings
-from ..table_formats import Shown
-from ..wording import Styles
+from . import display
+from .display import Styles
 from .embedding import data_url
 from .page import TRACKS
+from .standings import shown_standings
+from .table_formats import Shown
 from .templates import write_page
 
 KINDS = {
@@ -38,7 +38,7 @@ def write_gallery(
 ) -> None:
     """Write one HTML page that needs nothing else, neither network nor scripts.
 
-    methods: their files by name. standings: by track, as `selma3d.standings` has them. pictures: of
+    methods: their files by name. standings: by track, as `standings` has them. pictures: of
     methods that have one, the entrant that is shown and the file. Methods are in the order of their
     best place, those without one at the end. left_out: methods that do not take part, and why.
     """
@@ -82,7 +82,7 @@ def _card(
             if capabilities["unannotated"]
             else "learns from no unannotated volumes",
             "written for a GPU" if capabilities["gpu"] else "needs no GPU",
-            f"segments {wording.listed(capabilities['structure_types'])} structures",
+            f"segments {display.listed(capabilities['structure_types'])} structures",
         ],
         "tables": [
             {"track": TRACKS[track], "shown": own}

@@ -10,13 +10,12 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from .. import tables as printed
-from .. import wording
-from ..metrics import PROFILES
-from ..table_formats import Shown
-from ..wording import Styles
-from . import paper, pretraining_findings, ranking_findings
+from ..scoring.metrics import PROFILES
+from . import display, paper, pretraining_findings, ranking_findings
+from . import tables as printed
+from .display import Styles
 from .embedding import data_url, width_px
+from .table_formats import Shown
 from .templates import write_page
 
 Tables = Mapping[str, pd.DataFrame]
@@ -111,7 +110,7 @@ def _track(
 
 def _groups_by(ranking: Mapping[str, Any]) -> str:
     if "groups" in ranking:
-        return f"the edition’s groups ({wording.listed(list(ranking['groups']))})"
+        return f"the edition’s groups ({display.listed(list(ranking['groups']))})"
     return GROUPS[ranking["groups_by"]]
 
 
@@ -120,15 +119,15 @@ def _what_ran(name: str, tables: Tables, styles: Styles) -> str:
     if board.empty or cases.empty:
         return f"Track {name}: nothing has been scored yet."
     methods = [str(styles.get(m, {}).get("title", m)) for m in dict.fromkeys(board["method"])]
-    learnt = set(board["init"]) - {wording.NO_INIT}
-    inits = sorted(learnt, key=lambda init: (wording.is_pretrained(init), init))
+    learnt = set(board["init"]) - {display.NO_INIT}
+    inits = sorted(learnt, key=lambda init: (display.is_pretrained(init), init))
     budgets = sorted({str(b) for b in cases["budget"]}, key=lambda b: (b == "all", b.zfill(9)))
-    started = f", each started from {wording.listed(inits)} where it learns" if inits else ""
+    started = f", each started from {display.listed(inits)} where it learns" if inits else ""
     return (
-        f"Track {name} ({TRACKS.get(name, name)}): {wording.count(len(methods), 'method')} "
-        f"({wording.listed(methods)}){started}, which makes "
-        f"{wording.count(len(board), 'entrant')}; training patches per structure: "
-        f"{wording.listed(budgets)}. The leaderboard is that of every patch."
+        f"Track {name} ({TRACKS.get(name, name)}): {display.count(len(methods), 'method')} "
+        f"({display.listed(methods)}){started}, which makes "
+        f"{display.count(len(board), 'entrant')}; training patches per structure: "
+        f"{display.listed(budgets)}. The leaderboard is that of every patch."
     )
 
 
@@ -143,7 +142,7 @@ def _structures(edition: Mapping[str, Any], tables_by_track: Mapping[str, Tables
         size = spec.get("voxel_size_um", "unknown")
         rows.append(
             {
-                "Structure": wording.structure(titles, name),
+                "Structure": display.structure(titles, name),
                 "Scored as": spec.get("scored_as", "–"),
                 "In training": "seen" if spec.get("seen") and name == whole else "unseen",
                 "Voxel size (z, y, x)": size if size == "unknown" else f"{size} µm",
@@ -199,7 +198,7 @@ def _own_caveats(
         )
     unknown = [name for name, (_, known) in _scored_cases(tables_by_track).items() if not known]
     if unknown:
-        names = wording.listed([wording.structure(titles, name) for name in unknown])
+        names = display.listed([display.structure(titles, name) for name in unknown])
         caveats.append(
             f"The specimens of the test cases are unknown for {names}: whether test and training "
             "share an animal cannot be checked, and cases may not be independent."
@@ -270,8 +269,8 @@ def _missing(tables_by_track: Mapping[str, Tables]) -> dict[str, list[str]]:
         gaps = tables.get("missing", pd.DataFrame()).fillna("")
         for what, rows in gaps.groupby("what", sort=False) if len(gaps) else ():
             methods = [name for name in dict.fromkeys(rows["method"]) if name]
-            where = wording.listed([name for name in dict.fromkeys(rows["structure"]) if name])
-            who = f"{wording.listed(methods)} on {where}" if methods else where
+            where = display.listed([name for name in dict.fromkeys(rows["structure"]) if name])
+            who = f"{display.listed(methods)} on {where}" if methods else where
             missing.setdefault(track, []).append(f"{len(rows)} × {what} ({who})")
     return missing
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .. import wording
-from ..wording import Styles
+from . import display
+from .display import Styles
 
 Tables = Mapping[str, pd.DataFrame]
 Titles = Mapping[str, str]
@@ -35,14 +35,14 @@ def who_won(tables: Tables, styles: Styles) -> str:
     names = _names(best, styles)
     if len(board) == 1:
         return f"{names} is the only entrant, so first place says nothing."
-    rank = wording.number(float(board["mean_rank"].min()))
+    rank = display.number(float(board["mean_rank"].min()))
     if len(best) == len(board):
         return f"All {len(board)} entrants share first place (mean rank {rank})."
     if len(best) > 1:
         return f"{names} share first place among {len(board)} entrants (mean rank {rank})."
     rest = board[[e not in best for e in _entrants(board)]].dropna(subset="place")
     second = _names(winners(rest), styles)
-    behind = wording.number(float(rest["mean_rank"].min()))
+    behind = display.number(float(rest["mean_rank"].min()))
     return (
         f"{names} is first of {len(board)} entrants (mean rank {rank}), "
         f"before {second} (mean rank {behind})."
@@ -81,22 +81,22 @@ def quirks(tables: Tables, styles: Styles, titles: Titles) -> list[str]:
     sentences = []
     for row in tables.get("profiles", pd.DataFrame()).itertuples():
         if row.changed:
-            name = wording.metric_name(row.metric, arrow=False, unit=False)
+            name = display.metric_name(row.metric, arrow=False, unit=False)
             sentences.append(
-                f"{wording.structure(titles, row.structure)}, {name}: in {row.changed} of "
-                f"{wording.count(row.cases, 'case')} the edition's definition and the robust one "
+                f"{display.structure(titles, row.structure)}, {name}: in {row.changed} of "
+                f"{display.count(row.cases, 'case')} the edition's definition and the robust one "
                 "give different values."
             )
     places = tables.get("profile_places", pd.DataFrame())
     moved = places[places["place_profile"] != places["place_robust"]] if len(places) else places
     if len(moved):
         moves = [
-            f"{wording.entrant(styles, row.method, row.init)} "
+            f"{display.entrant(styles, row.method, row.init)} "
             f"({_place(row.place_profile)} → {_place(row.place_robust)})"
             for row in moved.itertuples()
         ]
         sentences.append(
-            f"With the robust definitions, {wording.count(len(moved), 'entrant')} of {len(places)} "
+            f"With the robust definitions, {display.count(len(moved), 'entrant')} of {len(places)} "
             f"would stand elsewhere: {', '.join(moves)}."
         )
     elif len(places) and sentences:
@@ -107,7 +107,7 @@ def quirks(tables: Tables, styles: Styles, titles: Titles) -> list[str]:
 def _titled(note: str, titles: Titles) -> str:
     """A note of the leaderboard, which is about a structure where it begins with its name."""
     name, colon, said = note.partition(": ")
-    return wording.structure(titles, name) + colon + said
+    return display.structure(titles, name) + colon + said
 
 
 def _over_specimens(
@@ -131,7 +131,7 @@ def _over_specimens(
         low, high = _place(row["place_low"]), _place(row["place_high"])
         places = f"are {low}" if low == high else f"lie between {low} and {high}"
         sentences.append(
-            f"{wording.entrant(styles, *winner)} is first in {_percent((own == 1).mean())} of "
+            f"{display.entrant(styles, *winner)} is first in {_percent((own == 1).mean())} of "
             f"{len(own):,} bootstrap samples of specimens and seeds; 95 % of its places {places}."
         )
     tau = tables.get("stability", pd.DataFrame(columns=["comparison"]))
@@ -157,18 +157,18 @@ def _against_runner_up(tables: Tables, winner: Entrant, styles: Styles) -> list[
         disciplines += 1
         tested += pd.notna(pair.p_holm)
         if pd.notna(pair.p_holm) and pair.p_holm < LEVEL:
-            advantage = wording.improvement(pair.metric, pair.difference) * (
+            advantage = display.improvement(pair.metric, pair.difference) * (
                 1 if a == winner else -1
             )
             better, worse = better + (advantage > 0), worse + (advantage < 0)
-    name = wording.entrant(styles, *second)
+    name = display.entrant(styles, *second)
     if not disciplines:
         return []
     if not tested:
         return [f"Whether it is better than {name} beyond chance could not be tested."]
     return [
         f"Against {name} it is significantly better in {better} and significantly worse in {worse} "
-        f"of {wording.count(tested, 'tested pair')} of structure and metric (Holm-adjusted "
+        f"of {display.count(tested, 'tested pair')} of structure and metric (Holm-adjusted "
         f"signed-rank tests, level {LEVEL})."
     ]
 
@@ -182,7 +182,7 @@ def _over_rules(tables: Tables, best: Sequence[Entrant], styles: Styles) -> list
         first = winners(places)
         if set(first) != set(best):
             many = len(first) > 3
-            who = wording.count(len(first), "entrant") if many else _names(first, styles)
+            who = display.count(len(first), "entrant") if many else _names(first, styles)
             others.append(f"under {rule} {who} would {'share' if len(first) > 1 else 'take'} it")
     number = rules["rule"].nunique()
     if not others:
@@ -205,7 +205,7 @@ def _entrants(table: pd.DataFrame) -> list[Entrant]:
 
 
 def _names(entrants: Sequence[Entrant], styles: Styles) -> str:
-    return wording.listed([wording.entrant(styles, *entrant) for entrant in entrants])
+    return display.listed([display.entrant(styles, *entrant) for entrant in entrants])
 
 
 def _place(place: float) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from ..atomic import publish
+from ..system.atomic import publish
 
 TEMPLATES = Path(__file__).parent
 

@@ -1,0 +1,108 @@
+"""One command takes a model and an image of any format, and writes a mask of any format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK
+import tifffile
+
+from selma3d.export.single_image import main
+from selma3d.images import Intensity, SegmentationFile
+from selma3d.inference import load_model
+from selma3d.inference.cases import binarise
+from small_models import noise, write_model, write_noise
+
+SHAPE = (20, 40, 24)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "model.pt")
+
+
+def expected_mask(model: Path) -> np.ndarray:
+    loaded, image = load_model(model), noise(SHAPE)
+    return binarise(loaded, loaded.probability(image, Intensity.of(image)))
+
+
+def write_image(folder: Path, kind: str) -> Path:
+    image = noise(SHAPE)
+    path = folder / f"image{kind}"
+    if kind == ".nii.gz":
+        nibabel.save(nibabel.Nifti1Image(image.transpose(2, 1, 0), np.eye(4)), path)
+    elif kind == ".mha":
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(image), str(path))
+    elif kind == ".tif":
+        tifffile.imwrite(path, image, imagej=True, metadata={"axes": "ZYX"})
+    elif kind == ".h5":
+        return write_noise(folder, SHAPE)
+    else:
+        path.mkdir()
+        for z, plane in enumerate(image):
+            tifffile.imwrite(path / f"z{z:03d}.tif", plane)
+    return path
+
+
+def read_mask(path: Path) -> np.ndarray:
+    if path.suffix == ".h5":
+        with SegmentationFile(path) as found:
+            return found.mask[()]
+    if path.name.endswith(".mha"):
+        return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
+    if path.name.endswith(".nii.gz"):
+        return np.asanyarray(nibabel.load(path).dataobj).transpose(2, 1, 0)
+    return tifffile.imread(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "output"),
+    [
+        (".nii.gz", "mask.nii.gz"),
+        (".mha", "mask.mha"),
+        (".tif", "mask.ome.tif"),
+        (".tif", "mask.h5"),
+        (".h5", "mask.h5"),
+        (".h5", "mask.nii.gz"),
+        ("-planes", "mask.mha"),
+    ],
+)
+def test_mask_is_that_of_the_library(tmp_path: Path, model: Path, kind: str, output: str) -> None:
+    image = write_image(tmp_path, kind)
+    assert main([str(model), str(image), str(tmp_path / output), "--threads", "1"]) == 0
+    expected = expected_mask(model)
+    assert 0.05 < expected.mean() < 0.95
+    differing = np.count_nonzero(read_mask(tmp_path / output) != expected)
+    assert differing <= 2  # voxels within 1e-5 of the threshold
+    assert not list(tmp_path.glob("*.work"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("model.pt", "image.mha", "mask.mha", "--structure", "vessel"), "found one for spots"),
+        (("model.pt", "absent.mha", "mask.mha"), "expected an image file, found nothing"),
+        (("model.pt", "image.mha", "mask.png"), "expected a name that ends in"),
+        (("absent.pt", "image.mha", "mask.mha"), "no such model file"),
+        (("second.pt", "image.mha", "mask.mha"), "expected at least 2 channels for spots, found 1"),
+        (("several.pt", "image.mha", "mask.mha"), "expected one of spots, vessel, whose channels"),
+        (("model.pt", "nan.nii", "mask.mha"), "1 voxels of NaN or infinity"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    tmp_path: Path, model: Path, caplog, monkeypatch, arguments: tuple[str, ...], message: str
+) -> None:
+    write_image(tmp_path, ".mha")
+    write_model(tmp_path / "second.pt", structures={"spots": {"channel": 1}})
+    several = {"spots": {"channel": 0}, "vessel": {"channel": 1}}
+    write_model(tmp_path / "several.pt", structures=several)
+    bad = noise(SHAPE).astype(np.float32)
+    bad[3, 3, 3] = np.nan
+    nibabel.save(nibabel.Nifti1Image(bad, np.eye(4)), tmp_path / "nan.nii")
+    monkeypatch.chdir(tmp_path)
+    assert main(list(arguments)) == 1
+    assert message in caplog.text
+    assert not (tmp_path / "mask.mha").exists()

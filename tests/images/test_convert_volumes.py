@@ -1,0 +1,296 @@
+"""TIFF planes -> one HDF5 volume, slab by slab."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from selma3d.images import Intensity, VolumeFile, block_statistics, read_index, write_volume
+from selma3d.images.conversion import slabs
+from selma3d.images.conversion.reclaim import remove_converted_planes
+from selma3d.images.conversion.volumes import convert_volume
+from selma3d.system.errors import InputError
+
+WHOLE = (slice(None),) * 3
+
+
+@pytest.fixture
+def grey() -> np.ndarray:
+    """(Z,Y,X), three slabs, the last one of six planes."""
+    return np.random.default_rng(0).integers(0, 65536, (134, 40, 70)).astype(np.uint16)
+
+
+def write_planes(folder: Path, grey: np.ndarray, name: str = "z{}.tif", **options) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for z, plane in enumerate(grey):
+        tifffile.imwrite(folder / name.format(z), plane, compression="zlib", **options)
+    return folder
+
+
+def convert(out: Path, sources: list[Path], **options) -> VolumeFile:
+    settings = {"specimen": "brain1", "sample": "s1", "voxel_size_um": (6.0, 1.6, 1.6)} | options
+    convert_volume(sources, out / "v.h5", out / "v.tsv", out / "work", **settings)
+    return VolumeFile(out / "v.h5")
+
+
+def hash_of(out: Path) -> str:
+    return read_index(out / "v.tsv")["sha256"].iloc[0]
+
+
+def test_volume_equals_its_planes_in_natural_order(tmp_path, grey):
+    volume = convert(tmp_path, [write_planes(tmp_path / "C00", grey)])
+    np.testing.assert_array_equal(volume.read(0, WHOLE), grey)
+    assert volume.specimen == "brain1"
+    assert volume.voxel_size_um == (6.0, 1.6, 1.6)
+    assert read_index(tmp_path / "v.tsv")["shape"].tolist() == ["1,134,40,70"]
+
+
+def test_one_pass_gives_the_constants_of_the_whole_image(tmp_path, grey):
+    volume = convert(tmp_path, [write_planes(tmp_path / "C00", grey)])
+    assert volume.intensity(0) == Intensity.of(grey)
+    statistics, _ = block_statistics(grey)
+    np.testing.assert_array_equal(volume.occupancy(0), statistics[..., 0])
+    np.testing.assert_array_equal(volume.bright(0), statistics[..., 1])
+
+
+def test_slabs_and_threads_leave_no_trace(tmp_path, grey):
+    channels = np.stack([grey, grey[::-1] // 2])
+    folders = [write_planes(tmp_path / f"C0{c}", channel) for c, channel in enumerate(channels)]
+    for threads in (1, 4):
+        out = tmp_path / f"{threads}"
+        convert(out, folders, threads=threads)
+    write_volume(
+        tmp_path / "v.h5",
+        tmp_path / "v.tsv",
+        channels,
+        sample="s1",
+        specimen="brain1",
+        voxel_size_um=(6.0, 1.6, 1.6),
+    )
+    expected = (tmp_path / "v.tsv").read_bytes()
+    assert (tmp_path / "1/v.tsv").read_bytes() == (tmp_path / "4/v.tsv").read_bytes() == expected
+    np.testing.assert_array_equal(VolumeFile(tmp_path / "4/v.h5").read(1, WHOLE), channels[1])
+
+
+def test_work_folder_is_empty_afterwards(tmp_path, grey):
+    convert(tmp_path, [write_planes(tmp_path / "C00", grey)])
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize("depth", [2, 64, 65])
+def test_shallow_and_exact_depths(tmp_path, grey, depth):
+    volume = convert(tmp_path, [write_planes(tmp_path / "C00", grey[:depth])])
+    np.testing.assert_array_equal(volume.read(0, WHOLE), grey[:depth])
+
+
+def test_planes_of_8_bits_stay_so(tmp_path, grey):
+    volume = convert(tmp_path, [write_planes(tmp_path / "C00", (grey // 256).astype(np.uint8))])
+    assert volume.dtype == np.uint8
+    assert volume.intensity(0) == Intensity.of(grey // 256)
+
+
+def test_floats_that_hold_whole_numbers_become_integers(tmp_path, grey):
+    volume = convert(tmp_path, [write_planes(tmp_path / "C00", grey[:8].astype(np.float32))])
+    assert volume.dtype == np.uint16
+    np.testing.assert_array_equal(volume.read(0, WHOLE), grey[:8])
+
+
+def test_planes_too_wide_for_memory_go_through_a_mapped_file(tmp_path, grey, monkeypatch):
+    monkeypatch.setattr(slabs, "LARGEST_BUFFER", 1000)
+    volume = convert(tmp_path, [write_planes(tmp_path / "C00", grey)])
+    np.testing.assert_array_equal(volume.read(0, WHOLE), grey)
+
+
+def test_names_with_dates_and_steps_are_ordered_by_the_number_that_varies(tmp_path, grey):
+    folder = tmp_path / "C00"
+    folder.mkdir()
+    for z in range(12):
+        tifffile.imwrite(folder / f"19-05-24_{z * 10}_C00.tif", grey[z])
+    np.testing.assert_array_equal(convert(tmp_path, [folder]).read(0, WHOLE), grey[:12])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"photometric": "minisblack"},
+        {"photometric": "minisblack", "compression": "zlib"},
+        {"imagej": True, "metadata": {"axes": "ZYX"}},
+        {"photometric": "minisblack", "bigtiff": True, "byteorder": ">"},
+    ],
+    ids=["one run of bytes", "compressed pages", "ImageJ", "big endian"],
+)
+def test_one_large_tiff_converts_like_planes(tmp_path, grey, options):
+    tifffile.imwrite(tmp_path / "stack.tif", grey, **options)
+    volume = convert(tmp_path, [tmp_path / "stack.tif"])
+    np.testing.assert_array_equal(volume.read(0, WHOLE), grey)
+    assert volume.intensity(0) == Intensity.of(grey)
+
+
+@pytest.mark.parametrize("axes", ["CZYX", "ZCYX"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_channels_of_one_tiff_become_channels(tmp_path, grey, axes, compression):
+    channels = np.stack([grey[:70], grey[64:134]])
+    stored = channels if axes == "CZYX" else channels.swapaxes(0, 1)
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", stored, ome=True, compression=compression, metadata={"axes": axes}
+    )
+    volume = convert(tmp_path, [tmp_path / "a.ome.tif"])
+    assert volume.channels == 2
+    for channel in range(2):
+        np.testing.assert_array_equal(volume.read(channel, WHOLE), channels[channel])
+
+
+def spoil(plane: Path) -> None:
+    """Leave the header whole, but not the compressed voxels."""
+    content = bytearray(plane.read_bytes())
+    with tifffile.TiffFile(plane) as tiff:
+        (offset,), (count,) = tiff.pages[0].dataoffsets, tiff.pages[0].databytecounts
+    content[offset : offset + count] = b"\xff" * count
+    plane.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [spoil, lambda plane: plane.write_bytes(b"")])
+def test_lone_bad_plane_is_interpolated_if_asked_and_recorded(tmp_path, grey, damage, caplog):
+    folder = write_planes(tmp_path / "C00", grey)
+    damage(folder / "z63.tif")  # its neighbour lies in the next slab
+    with pytest.raises(InputError, match=r"z63\.tif"):
+        convert(tmp_path, [folder])
+    with caplog.at_level(logging.WARNING):
+        volume = convert(tmp_path, [folder], on_bad_plane="interpolate")
+    expected = (grey[62].astype(np.uint32) + grey[64]) // 2
+    np.testing.assert_array_equal(volume.read(0, WHOLE)[63], expected)
+    (record,) = json.loads(volume.file.attrs["interpolated_planes"])
+    assert record["z"] == 63
+    assert record["plane"].endswith("z63.tif")
+    assert "plane 63 interpolated" in caplog.text
+
+
+def test_changed_planes_void_the_slabs(tmp_path, grey):
+    folder = write_planes(tmp_path / "C00", grey)
+    spoil(folder / "z133.tif")
+    with pytest.raises(InputError):
+        convert(tmp_path, [folder])
+    write_planes(folder, grey[::-1])
+    np.testing.assert_array_equal(convert(tmp_path, [folder]).read(0, WHOLE), grey[::-1])
+
+
+def test_finished_slabs_are_kept_after_an_error(tmp_path, grey, caplog):
+    folder = write_planes(tmp_path / "C00", grey)
+    identity = (folder / "z133.tif").stat()
+    whole = (folder / "z133.tif").read_bytes()
+    spoil(folder / "z133.tif")
+    os.utime(folder / "z133.tif", ns=(identity.st_atime_ns, identity.st_mtime_ns))
+    with pytest.raises(InputError):
+        convert(tmp_path, [folder])
+    (folder / "z133.tif").write_bytes(whole)
+    os.utime(folder / "z133.tif", ns=(identity.st_atime_ns, identity.st_mtime_ns))
+    with caplog.at_level(logging.INFO):
+        convert(tmp_path, [folder])
+    assert caplog.text.count("converting slab") == 1
+
+
+def test_slab_that_does_not_fit_its_note_is_converted_again(tmp_path, grey, caplog):
+    folder = write_planes(tmp_path / "C00", grey)
+
+    def damage_first_slab(done: int, total: int) -> None:
+        if done == 2:
+            (slab,) = (tmp_path / "work").rglob("c0-z000000.h5")
+            slab.write_bytes(slab.read_bytes()[:-100])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert(tmp_path, [folder], progress=damage_first_slab)
+    with caplog.at_level(logging.INFO):
+        volume = convert(tmp_path, [folder])
+    assert "converting slab c0-z000000" in caplog.text
+    assert "converting slab c0-z000064" not in caplog.text
+    np.testing.assert_array_equal(volume.read(0, WHOLE), grey)
+
+
+def test_a_second_conversion_in_the_same_work_folder_is_refused(tmp_path, grey):
+    folder = write_planes(tmp_path / "C00", grey)
+
+    def convert_again(done: int, total: int) -> None:
+        with pytest.raises(InputError, match="found one at work"):
+            convert(tmp_path, [folder])
+
+    convert(tmp_path, [folder], progress=convert_again)
+
+
+def test_progress_counts_slabs(tmp_path, grey):
+    calls: list[tuple[int, int]] = []
+    folder = write_planes(tmp_path / "C00", grey)
+    convert(tmp_path, [folder], progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_conversion_killed_ten_times_gives_the_same_content(tmp_path):
+    grey = np.random.default_rng(0).integers(0, 900, (640, 256, 256), dtype=np.uint16)
+    stack = tmp_path / "stack.tif"
+    tifffile.imwrite(stack, grey, photometric="minisblack")
+    convert(tmp_path / "undisturbed", [stack])
+    rng = np.random.default_rng(1)
+    kills, finished, log = 0, 0, tmp_path / "slabs.log"
+    outputs = [tmp_path / "v.h5", tmp_path / "v.tsv"]
+    while kills < 10 or not outputs[1].exists():
+        for output in outputs:
+            output.unlink(missing_ok=True)
+        run = multiprocessing.get_context("fork").Process(
+            target=_convert_logging, args=(tmp_path, stack, log)
+        )
+        run.start()
+        run.join(rng.uniform(0.05, 0.4) if kills < 10 else None)
+        if run.is_alive():
+            os.kill(run.pid, signal.SIGKILL)
+            kills += 1
+        run.join()
+        if outputs[1].exists():
+            finished += 1
+            assert hash_of(tmp_path) == hash_of(tmp_path / "undisturbed")
+    np.testing.assert_array_equal(VolumeFile(outputs[0]).read(0, WHOLE), grey)
+    converted = len(log.read_text().splitlines())
+    assert converted <= 10 * finished + kills
+    assert not list(tmp_path.glob(".*.partial*"))
+
+
+def _convert_logging(out: Path, source: Path, log: Path) -> None:
+    handler = logging.FileHandler(log)
+    handler.addFilter(lambda record: "converting slab" in record.getMessage())
+    logger = logging.getLogger("selma3d.images.conversion.volumes")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    convert(out, [source], threads=1)
+
+
+def test_planes_are_removed_only_once_the_volume_reads_back_whole(tmp_path, grey):
+    folder = write_planes(tmp_path / "C00", grey)
+    (folder / "notes.txt").write_text("kept")
+    volume = convert(tmp_path, [folder])
+    remove_converted_planes([folder], volume.path, tmp_path / "v.tsv", tmp_path / "removed.tsv")
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    assert len(pd.read_csv(tmp_path / "removed.tsv", sep="\t")) == 134
+    np.testing.assert_array_equal(volume.read(0, WHOLE), grey)
+
+
+def test_no_plane_is_removed_for_a_volume_of_other_content(tmp_path, grey):
+    folder = write_planes(tmp_path / "C00", grey)
+    convert(tmp_path, [folder])
+    files = sorted(folder.iterdir())
+    index = (tmp_path / "v.tsv").read_text()
+    (tmp_path / "v.tsv").write_text(index.replace(hash_of(tmp_path), "0" * 64))
+    with pytest.raises(InputError, match="sha256"):
+        remove_converted_planes([folder], tmp_path / "v.h5", tmp_path / "v.tsv", tmp_path / "r.tsv")
+    (tmp_path / "v.tsv").write_text(index)
+    tifffile.imwrite(folder / "z5.tif", grey[0])
+    with pytest.raises(InputError, match="conversion of the planes as they are now"):
+        remove_converted_planes([folder], tmp_path / "v.h5", tmp_path / "v.tsv", tmp_path / "r.tsv")
+    assert sorted(folder.iterdir()) == files

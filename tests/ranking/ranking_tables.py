@@ -1,0 +1,359 @@
+"""Made-up ranking tables with the columns of the real ones, for tests of figures, tables, report.
+
+The scores are drawn; means, ranks and intervals are computed from them the plain way, so that what
+a figure or a sentence says can be checked against the table it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from selma3d.ranking.statistics import too_few
+from selma3d.ranking.tables import COLUMNS
+
+METRICS_OF = {
+    "spot-like": ("dice", "betti0_error"),
+    "vessel-like": ("dice", "betti0_error", "betti1_error", "cldice"),
+}
+STRUCTURES = {
+    "vessel": ("vessel-like", True),
+    "cfos": ("spot-like", True),
+    "microglia": ("vessel-like", False),
+}
+TITLES = {"vessel": "Blood vessels", "cfos": "c-Fos+ cells", "microglia": "Microglia"}
+STYLES = {
+    "unet": {"title": "U-Net", "colour": "#0072B2", "kind": "recipe"},
+    "swin": {"title": "Swin UNETR", "colour": "#D55E00", "kind": "recipe"},
+    "segresnet": {"title": "SegResNet", "colour": "#009E73", "kind": "recipe"},
+    "threshold": {"title": "Otsu threshold", "colour": "#7F7F7F", "kind": "rule"},
+}
+RULES = ("mean-then-rank", "rank-then-mean", "test-then-rank")
+BUDGETS = {"2": 2, "8": 8, "all": 16}
+ENTRANT = ["method", "init"]
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """What the made-up challenge looks like.
+
+    values: varied, tied or constant. known: whether specimens are. gain: what pretraining adds to
+    each case's skill, in Dice. unpredicted: predictions that the best entrant lacks.
+    """
+
+    methods: Sequence[str] = ("unet", "swin", "segresnet")
+    inits: Sequence[str] = ("scratch", "masked")
+    rules: Sequence[str] = ("threshold",)
+    structures: Sequence[str] = tuple(STRUCTURES)
+    specimens: int = 8
+    cases: int = 3
+    seeds: int = 2
+    values: str = "varied"
+    known: bool = True
+    gain: float = 0.06
+    unpredicted: int = 0
+
+    @property
+    def testable(self) -> bool:
+        return not self.why_untested
+
+    @property
+    def counted(self) -> int:
+        """Number of specimens as the tables give it: zero where they are unknown."""
+        return self.specimens if self.known else 0
+
+    @property
+    def why_untested(self) -> str:
+        return too_few(self.specimens, known=self.known)
+
+    @property
+    def entrants(self) -> list[tuple[str, str]]:
+        learnt = [(method, init) for method in self.methods for init in self.inits]
+        return learnt + [(rule, "default") for rule in self.rules]
+
+    def disciplines(self) -> Iterator[tuple[str, str, bool, str]]:
+        for structure in self.structures:
+            scored_as, seen = STRUCTURES[structure]
+            for metric in METRICS_OF[scored_as]:
+                yield structure, scored_as, seen, metric
+
+
+def ranking_tables(made_up: MadeUp | None = None) -> dict[str, pd.DataFrame]:
+    """Every table of ranking/<track>/, by name."""
+    made_up = made_up or MadeUp()
+    scores = _scores(made_up)
+    cases = _cases(scores, made_up)
+    by_metric = _by_metric(cases, made_up)
+    bootstrap = _bootstrap(scores)
+    leaderboard = _leaderboard(by_metric, bootstrap, made_up)
+    pairs = _pairs(scores, made_up)
+    best = leaderboard.iloc[0]
+    missing = [
+        (
+            best["method"],
+            made_up.structures[0],
+            f"{best['init']}-nall-f0-s0",
+            f"{i:03}",
+            "no prediction",
+        )
+        for i in range(made_up.unpredicted)
+    ]
+    profiles = [("microglia", "cldice", 24, 5, 168, 9)] if "microglia" in made_up.structures else []
+    tables = {
+        "cases": cases,
+        "by_metric": by_metric,
+        "bootstrap": bootstrap,
+        "pairwise": _pairwise(scores, made_up),
+        "rules": _rules(leaderboard),
+        "stability": _stability(made_up),
+        "gains": _gains(pairs, made_up),
+        "gains_by_specimen": pairs,
+        "curves": _curves(scores, made_up),
+        "gap": _gap(by_metric),
+        "profiles": profiles,
+        "profile_places": leaderboard[["method", "init", "place"]].assign(
+            place_robust=leaderboard["place"].to_numpy()[::-1]
+        ),
+        "missing": missing,
+    }
+    framed = {
+        name: pd.DataFrame(
+            np.asarray(rows, dtype=object) if len(rows) else [], columns=COLUMNS[name]
+        )
+        if isinstance(rows, list)
+        else rows.set_axis(COLUMNS[name], axis=1)
+        for name, rows in tables.items()
+    }
+    return framed | {"leaderboard": leaderboard}
+
+
+def empty_tables() -> dict[str, pd.DataFrame]:
+    """Every table without a row, as when nothing has been scored."""
+    tables = {name: pd.DataFrame(columns=list(columns)) for name, columns in COLUMNS.items()}
+    return tables | {"leaderboard": ranking_tables(MadeUp(("unet",)))["leaderboard"].head(0)}
+
+
+def _scores(made_up: MadeUp) -> pd.DataFrame:
+    random = np.random.default_rng(7)
+    rows = []
+    for structure, scored_as, seen, metric in made_up.disciplines():
+        hardness = random.normal(0, 0.08, (made_up.specimens, made_up.cases))
+        for order, (method, init) in enumerate(made_up.entrants):
+            for budget, patches in BUDGETS.items():
+                skill = 0.45 + 0.05 * np.log2(patches) - 0.1 * (order // len(made_up.inits))
+                skill += made_up.gain * (init not in ("scratch", "default"))
+                noise = random.normal(0, 0.03, (made_up.seeds, *hardness.shape))
+                for (seed, specimen, case), wobble in np.ndenumerate(noise):
+                    value = _value(metric, skill + hardness[specimen, case] + wobble, made_up)
+                    name = f"s{specimen}c{case}"
+                    animal = f"s{specimen}" if made_up.known else f"case {name}"
+                    rows.append(
+                        (
+                            method,
+                            init,
+                            budget,
+                            structure,
+                            scored_as,
+                            seen,
+                            animal,
+                            name,
+                            seed,
+                            metric,
+                            value,
+                        )
+                    )
+    columns = [
+        "method",
+        "init",
+        "budget",
+        "structure",
+        "scored_as",
+        "seen",
+        "specimen",
+        "case",
+        "seed",
+        "metric",
+        "value",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _value(metric: str, skill: float, made_up: MadeUp) -> float:
+    if made_up.values == "constant":
+        return 0.0
+    skill = min(max(round(skill, 1) if made_up.values == "tied" else skill, 0.0), 1.0)
+    return float(round(300 * (1 - skill) ** 4)) if metric.endswith("error") else skill
+
+
+def _cases(scores: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
+    keys = [c for c in scores.columns if c not in ("seed", "value")]
+    cases = scores.groupby(keys, sort=False)["value"].mean().reset_index()
+    cases.insert(keys.index("metric"), "metric_profile", "selma2024")
+    if not made_up.known:
+        cases["specimen"] = ""
+    imputed = (np.arange(len(cases)) % 97 == 0).astype(int)
+    return cases.assign(imputed=imputed)
+
+
+def _interval(values: pd.Series, made_up: MadeUp) -> tuple[float, float]:
+    if not made_up.testable:
+        return np.nan, np.nan
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    return values.mean() - half, values.mean() + half
+
+
+def _by_metric(cases: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
+    keys = [*ENTRANT, "structure", "scored_as", "seen", "metric"]
+    rows = []
+    for key, group in cases[cases["budget"] == "all"].groupby(keys, sort=False):
+        values = group["value"]
+        rows.append(
+            (
+                *key,
+                values.mean(),
+                values.std(),
+                *_interval(values, made_up),
+                0.0,
+                len(values),
+                made_up.counted,
+                0,
+                0,
+                0,
+            )
+        )
+    table = pd.DataFrame(rows, columns=COLUMNS["by_metric"])
+    upward = ~table["metric"].str.endswith("error")
+    signed = table["mean"].where(~upward, -table["mean"])
+    ranks = signed.groupby([table["structure"], table["metric"]]).rank(method="min")
+    return table.assign(rank=ranks)
+
+
+def _bootstrap(scores: pd.DataFrame) -> pd.DataFrame:
+    random = np.random.default_rng(3)
+    dice = scores[(scores["budget"] == "all") & (scores["metric"] == "dice")]
+    wide = dice.pivot_table(index=ENTRANT, columns="specimen", values="value", sort=False)
+    rows = []
+    for replicate in range(100):
+        drawn = random.integers(0, wide.shape[1], wide.shape[1])
+        ranks = (-wide.iloc[:, drawn].mean(axis=1).round(12)).rank(method="min")
+        rows += [(*entrant, replicate, rank, rank) for entrant, rank in ranks.items()]
+    return pd.DataFrame(rows, columns=COLUMNS["bootstrap"])
+
+
+def _leaderboard(by_metric: pd.DataFrame, bootstrap: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
+    groups = by_metric.groupby([*ENTRANT, "scored_as"], sort=False)["rank"].mean().unstack()
+    board = groups.add_prefix("rank ").reset_index()
+    board.insert(2, "mean_rank", groups.mean(axis=1).to_numpy())
+    board.insert(0, "place", board["mean_rank"].rank(method="min").astype("Int64"))
+    board = board.sort_values("place", kind="stable").reset_index(drop=True)
+    board["cases"] = made_up.specimens * made_up.cases * len(made_up.structures)
+    board["missing"] = np.where(board.index == 0, made_up.unpredicted, 0)
+    board[["nan_prediction", "dropped_truth"]] = 0
+    places = bootstrap.groupby(ENTRANT)["place"]
+    for column, share in (("place_low", 0.025), ("place_high", 0.975)):
+        quantiles = places.quantile(share).reindex(pd.MultiIndex.from_frame(board[ENTRANT]))
+        board[column] = quantiles.to_numpy() if made_up.testable else np.nan
+    return board.assign(note=made_up.why_untested)
+
+
+def _pairwise(scores: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
+    full = scores[scores["budget"] == "all"]
+    means = full.groupby(["structure", "metric", *ENTRANT], sort=False)["value"].mean()
+    rows = []
+    for structure, _, _, metric in made_up.disciplines():
+        for a, b in combinations(made_up.entrants, 2):
+            difference = means[(structure, metric, *a)] - means[(structure, metric, *b)]
+            p = max(1e-4, 0.2 - abs(difference)) if made_up.testable else np.nan
+            rows.append(
+                (
+                    structure,
+                    metric,
+                    *a,
+                    *b,
+                    made_up.counted,
+                    difference,
+                    p,
+                    np.minimum(1.0, 2 * p),
+                    made_up.why_untested,
+                )
+            )
+    return pd.DataFrame(rows, columns=COLUMNS["pairwise"])
+
+
+def _rules(leaderboard: pd.DataFrame) -> pd.DataFrame:
+    """The second rule turns the first two places round; the others agree."""
+    boards = []
+    for rule in RULES:
+        board = leaderboard[[*ENTRANT, "place"]].copy()
+        if rule == RULES[1] and len(board) > 1:
+            board.loc[:1, "place"] = board.loc[:1, "place"].to_numpy()[::-1]
+        boards.append(board.assign(rule=rule)[["rule", *ENTRANT, "place"]])
+    return pd.concat(boards, ignore_index=True)
+
+
+def _stability(made_up: MadeUp) -> pd.DataFrame:
+    interval = (0.7, 1.0) if made_up.testable else (np.nan, np.nan)
+    rows = [("bootstrap", 0.91, *interval, 100)]
+    rows += [(f"{a} vs {b}", 0.8, np.nan, np.nan, 1) for a, b in combinations(RULES, 2)]
+    rows += [("profile selma2024 vs robust", 0.6, np.nan, np.nan, 1)]
+    return pd.DataFrame(rows, columns=COLUMNS["stability"])
+
+
+def _pairs(scores: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
+    keys = ["method", "structure", "seen", "metric", "budget", "specimen", "seed"]
+    means = scores.groupby([*keys, "init"], sort=False)["value"].mean().reset_index()
+    scratch = means[means["init"] == "scratch"].drop(columns="init")
+    other = means[~means["init"].isin(["scratch", "default"])]
+    pairs = other.merge(scratch, on=keys, suffixes=("_pretrained", "_scratch"))
+    pairs = pairs.rename(columns={"value_pretrained": "pretrained", "value_scratch": "scratch"})
+    pairs["gain"] = pairs["pretrained"] - pairs["scratch"]
+    return pairs[list(COLUMNS["gains_by_specimen"])]
+
+
+def _gains(pairs: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
+    keys = ["method", "init", "structure", "seen", "metric", "budget"]
+    rows = []
+    for key, group in pairs.groupby(keys, sort=False):
+        each = group.groupby("specimen")["gain"].mean()
+        better = (each < 0 if key[4].endswith("error") else each > 0).mean()
+        p = 0.01 if better in (0, 1) else 0.4
+        p = p if made_up.testable else np.nan
+        rows.append(
+            (
+                *key,
+                made_up.counted,
+                made_up.specimens * made_up.cases,
+                made_up.seeds,
+                group["scratch"].mean(),
+                group["pretrained"].mean(),
+                each.mean(),
+                better,
+                *_interval(each, made_up),
+                p,
+                p,
+                made_up.why_untested,
+            )
+        )
+    return pd.DataFrame(rows, columns=COLUMNS["gains"])
+
+
+def _curves(scores: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
+    rows = []
+    keys = [*ENTRANT, "structure", "metric", "budget"]
+    for key, group in scores[scores["init"] != "default"].groupby(keys, sort=False):
+        each = group.groupby("specimen")["value"].mean()
+        interval = _interval(each, made_up)
+        rows.append((*key, BUDGETS[key[-1]], each.mean(), *interval, made_up.counted))
+    return pd.DataFrame(rows, columns=COLUMNS["curves"])
+
+
+def _gap(by_metric: pd.DataFrame) -> pd.DataFrame:
+    keys = [*ENTRANT, "scored_as", "metric"]
+    wide = by_metric.pivot_table(index=keys, columns="seen", values="mean", sort=False)
+    wide = wide.reindex(columns=[True, False]).dropna()
+    wide.columns = ["seen_mean", "unseen_mean"]
+    return wide.assign(gap=wide["seen_mean"] - wide["unseen_mean"]).reset_index()

@@ -1,0 +1,323 @@
+"""Figures draw from whatever a ranking holds, look alike, and claim no more than their tables."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from matplotlib.text import Text
+
+from ranking_tables import STYLES, TITLES, MadeUp, empty_tables, ranking_tables
+from selma3d.report.figures import FIGURES, pretraining, ranking_plots, significance, style
+from selma3d.report.figures.drawing import FUNCTIONS, draw
+from selma3d.report.figures.histories import draw_histories
+from selma3d.report.figures.looks import Looks
+from selma3d.report.figures.scores import ranked_cases
+from selma3d.system.errors import InputError
+
+SMALL = {"methods": ("unet", "swin"), "structures": ("cfos",), "cases": 2, "seeds": 1}
+KINDS = {
+    "normal": MadeUp(("unet", "swin"), structures=("cfos", "microglia"), cases=2, seeds=1),
+    "tied": MadeUp(**SMALL, values="tied"),
+    "constant": MadeUp(**SMALL, values="constant"),
+    "few specimens": MadeUp(**SMALL, specimens=2),
+    "unknown specimens": MadeUp(**SMALL, known=False),
+    "single case": MadeUp(**SMALL | {"cases": 1}, specimens=1),
+    "single method": MadeUp(("unet",), ("scratch",), (), ("cfos",), 2, 1, 1),
+    "many entrants": MadeUp(
+        ("a", "b", "c"), ("scratch", "scratch-long", "masked", "byol"), (), ("cfos",), 6, 1, 1
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, dict[str, pd.DataFrame]]:
+    return {kind: ranking_tables(made_up) for kind, made_up in KINDS.items()}
+
+
+def drawn(name: str, tables: dict[str, pd.DataFrame]) -> mpl.figure.Figure:
+    with style.drawing():
+        return FUNCTIONS[name](tables, Looks.of_tables(STYLES, tables, TITLES))
+
+
+def texts(figure: mpl.figure.Figure) -> Iterator[str]:
+    return (text.get_text() for text in figure.findobj(Text) if text.get_text())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_draws_from(name: str, kind: str, tables: dict, tmp_path: Path) -> None:
+    path = tmp_path / "figure.svg"
+    draw(name, tables[kind], STYLES, {"svg": path}, titles=TITLES)
+    assert path.read_text().rstrip().endswith("</svg>")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("nothing", [{}, empty_tables()], ids=["no tables", "no rows"])
+def test_figure_without_data_says_why(name: str, nothing: dict) -> None:
+    figure = drawn(name, nothing)
+    assert not figure.axes
+    assert re.search(r"\bno\b|nothing|nobody|not |only one", " ".join(texts(figure)).lower())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_works_from_tables_read_back_from_tsv(
+    name: str, tables: dict, tmp_path: Path
+) -> None:
+    for stem, table in tables["tied"].items():
+        table.to_csv(tmp_path / f"{stem}.tsv", sep="\t", index=False, na_rep="NaN")
+    read = {path.stem: pd.read_csv(path, sep="\t") for path in tmp_path.glob("*.tsv")}
+    draw(name, read, STYLES, {"svg": tmp_path / "figure.svg"})
+
+
+def test_the_overview_has_a_dash_where_nothing_was_segmented(tables: dict) -> None:
+    means = tables["normal"]["by_metric"].copy()
+    absent = (means["method"] == "swin") & (means["structure"] == "microglia")
+    means.loc[absent, "missing"] = means.loc[absent, "cases"]
+    dashes = [
+        sum(text == "–" for text in texts(drawn("overview", tables["normal"] | {"by_metric": one})))
+        for one in (tables["normal"]["by_metric"], means)
+    ]
+    assert dashes == [0, absent.sum()]
+
+
+@pytest.mark.parametrize("form", ["svg", "pdf", "png"])
+def test_drawing_twice_gives_the_same_bytes(form: str, tables: dict, tmp_path: Path) -> None:
+    for path in (tmp_path / f"first.{form}", tmp_path / f"second.{form}"):
+        draw("pretraining-gains", tables["tied"], STYLES, {form: path}, note="a note")
+    assert (tmp_path / f"first.{form}").read_bytes() == (tmp_path / f"second.{form}").read_bytes()
+
+
+def test_figures_ignore_the_users_matplotlib_settings(tables: dict, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.svg", tmp_path / "second.svg"
+    draw("ranking-rules", tables["tied"], STYLES, {"svg": first})
+    with mpl.rc_context({"font.size": 20, "lines.linewidth": 9, "svg.fonttype": "path"}):
+        draw("ranking-rules", tables["tied"], STYLES, {"svg": second})
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_fits_a_journal_in_width_and_type(name: str, tables: dict) -> None:
+    figure = drawn(name, tables["tied"])
+    assert round(figure.get_figwidth() * 25.4) in (89, 183)
+    assert {text.get_fontsize() for text in figure.findobj(Text)} <= {7.0, 8.0}
+
+
+def test_partial_figure_says_what_is_missing_and_note_is_shown(
+    tables: dict, tmp_path: Path
+) -> None:
+    path = tmp_path / "figure.svg"
+    missing = [f"unet on cfos {n}" for n in range(6)]
+    draw("overview", tables["tied"], STYLES, {"svg": path}, partial=missing, note="held-out split")
+    svg = path.read_text()
+    assert "PARTIAL: 6 missing: unet on cfos 0" in svg
+    assert "and 2 more" in svg
+    assert "held-out split" in svg
+
+
+def test_marks_do_not_shrink_the_drawing(tables: dict) -> None:
+    plain, marked = (drawn("overview", tables["tied"]) for _ in range(2))
+    before = marked.get_figheight()
+    with style.drawing():
+        style.mark(plain, partial=None, note=None)
+        style.mark(marked, partial=["all of it"], note="a note")
+        heights = []
+        for figure in (plain, marked):
+            figure.draw_without_rendering()
+            heights.append(figure.axes[0].get_window_extent().height)
+    assert marked.get_figheight() > before
+    assert heights[1] == pytest.approx(heights[0], rel=0.02)
+
+
+def test_every_figure_that_is_listed_can_be_drawn_and_no_other() -> None:
+    assert set(FUNCTIONS) == set(FIGURES)
+
+
+def test_unknown_figure_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"figure 'scorse': expected one of .*scores"):
+        draw("scorse", {}, STYLES, {})
+
+
+def test_captions_explain_their_uncertainty() -> None:
+    for name in ("scores", "pretraining-gains", "learning-curves", "bootstrap-places"):
+        assert "95 %" in FIGURES[name].caption
+        assert "six" in FIGURES[name].caption
+
+
+def test_no_stars_and_no_interval_without_a_test(tables: dict) -> None:
+    shown = list(texts(drawn("pretraining-gains", tables["few specimens"])))
+    assert "n = 2" in shown
+    assert not {"*", "**", "***", "ns"} & set(shown)
+    assert "n = ?" in list(texts(drawn("pretraining-gains", tables["unknown specimens"])))
+
+
+@pytest.mark.parametrize(
+    ("p", "stars"), [(0.0005, "***"), (0.005, "**"), (0.049, "*"), (0.05, "ns"), (1.0, "ns")]
+)
+def test_stars_stand_for_levels(p: float, stars: str) -> None:
+    assert pretraining.certainty(p, 8) == stars
+
+
+def test_axes_of_gains_are_turned_so_that_right_is_better(tables: dict) -> None:
+    figure = drawn("pretraining-gains", tables["normal"])
+    for axes in figure.axes:
+        low, high = axes.get_xlim()
+        assert (low > high) == ("error" in axes.get_xlabel())
+        assert min(low, high) <= 0 <= max(low, high)
+
+
+def test_metric_labels_say_their_direction_and_unit(tables: dict) -> None:
+    shown = set(texts(drawn("scores", tables["normal"])))
+    assert "Dice ↑" in shown
+    assert "Betti-0 error ↓\n(components)" in shown
+
+
+def test_unknown_specimens_are_called_unknown(tables: dict) -> None:
+    shown = " ".join(texts(drawn("pretraining-paired", tables["unknown specimens"])))
+    assert "specimens unknown" in shown
+
+
+def test_imputed_cases_are_marked(tables: dict) -> None:
+    cases = tables["tied"]["cases"]
+    for imputed in (0, 1):
+        shown = texts(drawn("scores", tables["tied"] | {"cases": cases.assign(imputed=imputed)}))
+        assert ("worst value stands in" in list(shown)) == bool(imputed)
+
+
+def test_entrant_without_scores_on_a_structure_is_named_so(tables: dict) -> None:
+    cases = tables["normal"]["cases"]
+    lost = (cases["method"] == "swin") & (cases["structure"] == "cfos")
+    shown = texts(drawn("scores", tables["normal"] | {"cases": cases[~lost]}))
+    assert "no score" in list(shown)
+
+
+def test_only_the_editions_own_metrics_are_drawn(tables: dict) -> None:
+    cases = tables["tied"]["cases"]
+    others = [
+        cases.assign(metric_profile=profile, value=99.0) for profile in ("robust", "describe")
+    ]
+    mixed = pd.concat([*others, cases])
+    assert ranked_cases({"cases": mixed})["value"].max() < 99
+
+
+def test_colour_tells_the_method_and_symbol_the_init() -> None:
+    entrants = [(m, i) for m in ("unet", "swin") for i in ("scratch", "byol", "masked")]
+    looks = Looks(STYLES, entrants, {})
+    assert {looks["unet", init].colour for _, init in entrants} == {"#0072B2"}
+    for init in ("scratch", "byol", "masked"):
+        assert looks["unet", init].marker == looks["swin", init].marker
+        assert looks["unet", init].line == looks["swin", init].line
+    symbols = {(looks["unet", i].marker, looks["unet", i].filled) for _, i in entrants}
+    assert len(symbols) == 3
+    assert not looks["unet", "scratch"].filled
+
+
+def test_methods_without_a_colour_get_different_ones() -> None:
+    looks = Looks({}, [(f"team{n}", "default") for n in range(10)], {})
+    assert len({looks[f"team{n}", "default"].colour for n in range(10)}) == 10
+
+
+def test_method_files_have_different_colours(repository: Path) -> None:
+    files = sorted((repository / "config" / "methods").glob("*.yaml"))
+    colours = [yaml.safe_load(file.read_text())["colour"].lower() for file in files]
+    assert len(set(colours)) == len(colours)
+
+
+# Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
+DEFICIENCIES = {
+    "none": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                   [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                     [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                   [0.004733, 0.691367, 0.303900]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+def test_error_colours_are_told_apart_in_every_colour_deficiency(deficiency: str) -> None:
+    from skimage.color import deltaE_ciede2000, rgb2lab
+
+    names = [style.TRUE_POSITIVE, style.FALSE_POSITIVE, style.FALSE_NEGATIVE]
+    linear = np.array([mpl.colors.to_rgb(name) for name in names]) ** 2.2
+    seen = np.clip(linear @ np.asarray(DEFICIENCIES[deficiency]).T, 0, 1) ** (1 / 2.2)
+    lab = rgb2lab(seen)
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert deltaE_ciede2000(lab[a], lab[b]) > 20
+
+
+def test_ranks_of_a_case_share_the_lowest_place() -> None:
+    cases = pd.DataFrame(
+        {
+            "structure": "cfos",
+            "case": "a",
+            "metric": ["dice"] * 4 + ["betti0_error"] * 4,
+            "value": [0.9, 0.5, 0.5, 0.1, 0.0, 3.0, 3.0, 8.0],
+        }
+    )
+    assert ranking_plots.case_ranks(cases).tolist() == [1, 2, 2, 4, 1, 2, 2, 4]
+
+
+def test_significance_knows_the_direction_of_the_metric() -> None:
+    entrants = [("a", "x"), ("b", "x"), ("c", "x")]
+    pairs = pd.DataFrame(
+        [("a", "x", "b", "x", -5.0, 0.01), ("a", "x", "c", "x", -5.0, np.nan),
+         ("b", "x", "c", "x", 5.0, 0.2)],
+        columns=["method_a", "init_a", "method_b", "init_b", "difference", "p_holm"],
+    )  # fmt: skip
+    as_error = significance.verdicts(pairs, entrants, "betti0_error")
+    assert as_error[0, 1] == 1
+    assert as_error[1, 0] == -1
+    assert np.isnan(as_error[0, 2])
+    assert as_error[1, 2] == 0
+    assert significance.verdicts(pairs, entrants, "dice")[0, 1] == -1
+
+
+def test_reported_scores_stand_beside_ours(tables: dict) -> None:
+    reported = pd.DataFrame(
+        [("Team A", "cfos", "dice", 0.7, "a paper")],
+        columns=["team", "structure", "metric", "value", "source"],
+    )
+    shown = list(texts(drawn("reported", tables["normal"] | {"reported": reported})))
+    assert "Team A (published)" in shown
+    assert "U-Net · masked" in shown
+
+
+def test_histories_show_losses_validation_and_failures(tmp_path: Path) -> None:
+    rows = [(s, 0.0, "loss", 1 / s) for s in (10, 20, 30)] + [(30, 0.0, "validation_dice", 0.4)]
+    path = tmp_path / "history.tsv"
+    columns = ["step", "seconds", "name", "value"]
+    pd.DataFrame([*rows, (31, 0.0, "diverged", 1.0)], columns=columns).to_csv(
+        path, sep="\t", index=False
+    )
+    output = tmp_path / "histories.svg"
+    draw_histories({"masked, seed 0": path, "both": [path, path]}, {"svg": output})
+    svg = output.read_text()
+    for words in ("training loss", "validation Dice ↑", "masked, seed 0"):
+        assert words in svg
+
+
+def test_history_of_other_columns_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "history.tsv"
+    path.write_text("epoch\tloss\n1\t2\n")
+    with pytest.raises(InputError, match=r"history.tsv: expected the columns step, .* found epoch"):
+        draw_histories({"run": path}, {})
+
+
+def test_figures_tables_and_report_never_import_torch(repository: Path) -> None:
+    code = (
+        "import sys, selma3d.report.figures, selma3d.report.tables;"
+        "import selma3d.report, selma3d.ranking.cost;"
+        "sys.exit('torch' in sys.modules)"
+    )
+    path = str(repository / "workflow" / "scripts")
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": path})

@@ -1,0 +1,122 @@
+"""The gallery has a card for each method, from its file and from what it achieved."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ranking_tables import STYLES, TITLES
+from report_page import EDITION
+from selma3d.images import PatchWriter, PredictionWriter
+from selma3d.report.figures.card import Work, draw_card
+from selma3d.report.gallery import write_gallery
+
+METHOD = {
+    "kind": "recipe",
+    "idea": "It <learns>. It segments.",
+    "citation": "Nobody & Co., arXiv 1234.56789",
+    "licence": "MIT",
+    "colour": "#0072B2",
+    "capabilities": {"gpu": True, "unannotated": True, "structure_types": ["spot-like"]},
+}
+METHODS = {name: METHOD | {"name": name, "title": name.upper()} for name in ("alpha", "beta", "mu")}
+
+
+def standings(**places: float) -> pd.DataFrame:
+    rows = [
+        {
+            "method": name,
+            "init": "scratch",
+            "place": place,
+            "mean_rank": 1.5,
+            "dice cfos": 1 / place,
+            "cpu_hours": 0.5,
+            "gpu_hours": 0.0,
+            "peak_memory_gb": 1.0,
+            "parameters": np.nan,
+        }
+        for name, place in places.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def page(folder: Path, **changes: object) -> str:
+    arguments = {
+        "edition": EDITION,
+        "methods": METHODS,
+        "standings": {"per-type": standings(alpha=2.0, mu=1.0)},
+        "pictures": {},
+        "left_out": ["broken: broken.yaml: expected the key 'licence' & more"],
+        "partial": [],
+        "note": "synthetic images",
+        "styles": STYLES,
+    }
+    write_gallery(folder / "gallery.html", **(arguments | changes))
+    return (folder / "gallery.html").read_text()
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A card's figure, of two cases of one structure."""
+    random = np.random.default_rng(0)
+    with (
+        PatchWriter(tmp_path / "cases.h5", tmp_path / "cases.tsv", "cases") as cases,
+        PredictionWriter(tmp_path / "p.h5", "mu", "cfos", "scratch-nall-f0-s0") as masks,
+    ):
+        for case in ("a", "b"):
+            mask = (random.random((6, 8, 10)) > 0.8).astype(np.uint8)
+            cases.add(case, (mask * np.uint16(900))[None], mask, "mouse", (4.0, 2.0, 2.0))
+            masks.add(case, mask if case == "a" else 1 - mask)
+    scores = pd.DataFrame(
+        {
+            "method": "mu",
+            "init": "scratch",
+            "budget": "all",
+            "structure": "cfos",
+            "case": ["a", "b"],
+            "metric_profile": "selma2024",
+            "metric": "dice",
+            "value": [1.0, 0.0],
+        }
+    )
+    works = [
+        Work(name, tmp_path / "cases.h5", 0, tmp_path / "p.h5") for name in ("cfos", "unscored")
+    ]
+    draw_card(works, ("mu", "scratch"), scores, {"png": tmp_path / "mu.png"}, titles=TITLES)
+    return tmp_path / "mu.png"
+
+
+def test_cards_stand_in_the_order_of_places_and_unscored_methods_last(tmp_path):
+    said = page(tmp_path)
+    assert re.findall(r'<article class="card" id="(\w+)"', said) == ["mu", "alpha", "beta"]
+    assert said.count("It has not been scored.") == 1
+
+
+def test_a_card_tells_idea_citation_licence_scores_and_cost(tmp_path):
+    card = page(tmp_path).split("<article")[1]
+    for words in (
+        "It &lt;learns&gt;.",
+        "Nobody &amp; Co.",
+        "MIT",
+        "30.0",
+        "<strong>1.000</strong>",
+    ):
+        assert words in card
+    assert "<strong>0.500</strong>" not in page(tmp_path).split("<article")[2]
+
+
+def test_who_does_not_take_part_and_what_a_reader_must_know_are_said(tmp_path):
+    said = page(tmp_path, partial=["alpha, cfos: 1 of 2 runs finished"])
+    assert "broken.yaml: expected the key &#39;licence&#39; &amp; more" in said
+    assert "Of all scores here: synthetic images." in said
+    assert "alpha, cfos: 1 of 2 runs finished" in said
+
+
+def test_a_card_shows_what_its_best_entrant_did(tmp_path, picture):
+    said = page(tmp_path, pictures={"mu": ("MU · scratch", picture)})
+    assert said.count("data:image/png;base64,") == 1
+    assert "http" not in re.sub(r"data:[^\"]*", "", said).replace("doi.org", "")

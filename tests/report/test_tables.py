@@ -1,0 +1,280 @@
+"""Printed tables say what the ranking tables say, in forms that LaTeX and Markdown accept."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ranking_tables import STYLES, TITLES, MadeUp, empty_tables, ranking_tables
+from selma3d.ranking.cost import CPU_TIME, Job, cost_table
+from selma3d.report import display, tables
+from selma3d.report.standings import shown_standings, standings
+from selma3d.report.table_formats import LONG, Shown, escape_latex, latex, markdown
+from selma3d.system.errors import InputError
+
+SMALL = {"methods": ("unet",), "structures": ("cfos", "microglia"), "cases": 2, "seeds": 1}
+
+
+@pytest.fixture(scope="module")
+def ranking() -> dict[str, pd.DataFrame]:
+    return ranking_tables(MadeUp(**SMALL))
+
+
+@pytest.fixture(scope="module")
+def few() -> dict[str, pd.DataFrame]:
+    return ranking_tables(MadeUp(**SMALL, specimens=3))
+
+
+def written(name: str, ranking: dict[str, pd.DataFrame], folder: Path, **marks: object) -> dict:
+    outputs = {form: folder / f"{name}.{form}" for form in ("tsv", "tex", "md")}
+    tables.write(name, ranking, STYLES, outputs, titles=TITLES, **marks)
+    return {form: path.read_text() for form, path in outputs.items()}
+
+
+def rows_of(latex_table: str) -> list[str]:
+    """Lines with cells, the head among them."""
+    return [line for line in latex_table.splitlines() if line.endswith(r"\\") and "&" in line]
+
+
+@pytest.mark.parametrize("name", ["leaderboard", "structures", "budgets", "gains"])
+def test_every_latex_row_has_as_many_cells_as_columns(
+    name: str, ranking: dict, tmp_path: Path
+) -> None:
+    text = written(name, ranking, tmp_path)["tex"]
+    columns = len(re.search(r"\\begin\{(?:tabular|longtable)\}\{([lr]+)\}", text)[1])
+    assert rows_of(text)
+    for row in rows_of(text):
+        assert len(re.findall(r"(?<!\\)&", row)) == columns - 1
+
+
+@pytest.mark.parametrize("name", ["leaderboard", "structures", "budgets", "gains"])
+def test_every_markdown_row_has_as_many_cells_as_the_head(
+    name: str, ranking: dict, tmp_path: Path
+) -> None:
+    lines = written(name, ranking, tmp_path)["md"].splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+
+@pytest.mark.parametrize("name", ["leaderboard", "structures", "budgets", "gains"])
+def test_tsv_holds_the_unrounded_numbers_behind_the_title(
+    name: str, ranking: dict, tmp_path: Path
+) -> None:
+    written(name, ranking, tmp_path)
+    read = pd.read_csv(tmp_path / f"{name}.tsv", sep="\t", keep_default_na=False)
+    source = ranking[tables.TABLES[name].source]
+    assert list(read.columns) == ["entrant", *source.columns]
+    assert read["entrant"].tolist() == [
+        display.entrant(STYLES, m, i) for m, i in zip(source["method"], source["init"], strict=True)
+    ]
+    for column in source.select_dtypes(float):
+        values = pd.to_numeric(read[column], errors="coerce")
+        np.testing.assert_allclose(values, source[column], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_table_without_rows_says_so(name: str, tmp_path: Path) -> None:
+    nothing = empty_tables() | {"cost": cost_table([])}
+    text = written(name, nothing, tmp_path)
+    assert "no rows" in text["md"]
+    assert text["tsv"].startswith("entrant\t")
+
+
+def test_best_score_of_a_structure_is_bold(ranking: dict, tmp_path: Path) -> None:
+    shown = tables.shown_structures(ranking["by_metric"], STYLES, TITLES)
+    cfos = shown.texts["Structure"] == TITLES["cfos"]
+    winner = ranking["by_metric"].query("structure == 'cfos' and metric == 'dice'")
+    title = display.entrant(STYLES, *winner.loc[winner["mean"].idxmax(), ["method", "init"]])
+    assert shown.texts.loc[cfos & shown.bold["Dice ↑"], "Entrant"].tolist() == [title]
+    assert r"\textbf{0." in written("structures", ranking, tmp_path)["tex"]
+
+
+def test_metric_that_a_structure_lacks_is_a_dash(ranking: dict) -> None:
+    shown = tables.shown_structures(ranking["by_metric"], STYLES, TITLES).texts
+    assert set(shown.loc[shown["Structure"] == TITLES["cfos"], "clDice ↑"]) == {"–"}
+
+
+def test_intervals_are_printed_only_where_there_are_enough_specimens(
+    ranking: dict, few: dict, tmp_path: Path
+) -> None:
+    body = {}
+    for kind, source in (("enough", ranking), ("few", few)):
+        text = written("structures", source, tmp_path)["md"]
+        body[kind] = [line for line in text.splitlines() if line.startswith("|")]
+    assert any(" to " in line for line in body["enough"])
+    assert not any(" to " in line for line in body["few"])
+
+
+def test_no_p_value_without_a_test(few: dict) -> None:
+    shown = tables.shown_gains(few["gains"], STYLES, TITLES).texts
+    assert set(shown["p (Holm)"]) == {"–"}
+
+
+def test_unknown_specimens_are_called_unknown() -> None:
+    gains = ranking_tables(MadeUp(**SMALL, known=False))["gains"]
+    assert set(tables.shown_gains(gains, STYLES, TITLES).texts["Specimens"]) == {"unknown"}
+
+
+def test_budgets_are_columns_in_order_of_size(ranking: dict) -> None:
+    shown = tables.shown_budgets(ranking["curves"], STYLES, TITLES).texts
+    assert list(shown.columns[3:]) == ["n = 2", "n = 8", "all"]
+
+
+def test_captions_say_what_is_missing_and_what_to_know(ranking: dict, tmp_path: Path) -> None:
+    marks = {"partial": ["unet_on_cfos"], "note": "Held-out split."}
+    text = written("leaderboard", ranking, tmp_path, **marks)
+    assert "PARTIAL, missing: unet_on_cfos." in text["md"]
+    assert r"PARTIAL, missing: unet\_on\_cfos." in text["tex"]
+    assert "Held-out split." in text["tex"]
+
+
+def test_unknown_table_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"table 'leaderbord': expected one of leaderboard"):
+        tables.write("leaderbord", {}, {}, {})
+
+
+def test_table_without_its_source_is_refused() -> None:
+    with pytest.raises(InputError, match=r"table 'cost': expected the table 'cost'"):
+        tables.write("cost", {}, {}, {})
+
+
+def test_latex_has_no_character_that_it_would_misread(ranking: dict, tmp_path: Path) -> None:
+    for name in ("leaderboard", "structures", "budgets", "gains"):
+        text = written(name, ranking, tmp_path)["tex"]
+        assert text.isascii(), sorted({c for c in text if not c.isascii()})
+
+
+def test_latex_escapes_what_it_would_obey() -> None:
+    assert escape_latex(r"50 % & $x_1$ {#} ~^ \a") == (
+        r"50 \% \& \$x\_1\$ \{\#\} \textasciitilde{}\textasciicircum{} \textbackslash{}a"
+    )
+
+
+def test_markdown_escapes_what_would_break_a_cell() -> None:
+    text = markdown(Shown(pd.DataFrame({"a|b": ["*x* | _y_\nz"]})), "caption")
+    assert r"| a\|b |" in text
+    assert r"| \*x\* \| \_y\_ z |" in text
+
+
+def test_long_table_breaks_over_pages() -> None:
+    rows = pd.DataFrame({"a": ["x"] * (LONG + 1), "b": ["1"] * (LONG + 1)})
+    assert r"\begin{longtable}{lr}" in latex(Shown(rows), "caption", "label")
+    assert r"\begin{tabular}{lr}" in latex(Shown(rows.head(LONG)), "caption", "label")
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "text"),
+    [(0.12345, "dice", "0.123"), (1234.5, "betti0_error", "1234"), (12.34, "betti0_error", "12.3"),
+     (0.01234, None, "0.012"), (0.0, "betti0_error", "0"), (-0.5, "dice", "−0.500"),
+     (-0.0001, "dice", "0.000"), (float("nan"), "dice", "–")],
+)  # fmt: skip
+def test_numbers_are_printed_to_what_they_are_worth(
+    value: float, metric: str | None, text: str
+) -> None:
+    assert display.number(value, metric) == text
+
+
+def test_gains_have_a_sign_unless_they_round_to_nothing() -> None:
+    assert display.number(0.05, "dice", sign=True) == "+0.050"
+    assert display.number(-0.05, "dice", sign=True) == "−0.050"
+    assert display.number(0.0001, "dice", sign=True) == "0.000"
+
+
+def test_controls_are_not_pretraining() -> None:
+    pretrained = [
+        init for init in ("scratch", "scratch-long", "default", "masked", "byol")
+        if display.is_pretrained(init)
+    ]  # fmt: skip
+    assert pretrained == ["masked", "byol"]
+
+
+def test_left_out_twin_says_what_it_is() -> None:
+    assert display.structure(TITLES, "cfos-unseen") == "c-Fos+ cells (left out of training)"
+    assert display.structure(TITLES, "cfos") == "c-Fos+ cells"
+    assert display.structure(None, "axon") == "axon"
+
+
+def benchmark(path: Path, seconds: float, memory: str) -> Path:
+    path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t-\t{memory}\n")
+    return path
+
+
+def test_cost_sums_time_and_takes_the_highest_memory(tmp_path: Path) -> None:
+    history = tmp_path / "history.tsv"
+    history.write_text("step\tseconds\tname\tvalue\n1\t9000\tloss\t1\n")
+    jobs = [
+        Job("unet", "masked", "finetune", 1, benchmark(tmp_path / "a", 3600, "2048")),
+        Job("unet", "masked", "finetune", 1, benchmark(tmp_path / "b", 1800, "1024")),
+        Job("unet", "masked", "pretrain", 2, benchmark(tmp_path / "c", 3600, "-"), history),
+    ]
+    cost = cost_table(jobs, {"unet": 5_000_000}).set_index("stage")
+    assert cost.loc["finetune", ["jobs", "hours", "gpu_hours"]].tolist() == [2, 1.5, 1.5]
+    assert cost.loc["finetune", "peak_memory_gb"] == 2
+    assert cost.loc["pretrain", "hours"] == 2.5  # the history counts all attempts
+    assert cost.loc["pretrain", "gpu_hours"] == 5
+    assert np.isnan(cost.loc["pretrain", "peak_memory_gb"])
+    shown = tables.shown_cost(cost.reset_index(), STYLES, TITLES).texts
+    assert shown.iloc[0]["Total (GPU h)"] == "6.50"
+    assert shown.iloc[0]["Parameters (M)"] == "5.00"
+
+
+def test_cpu_time_is_the_logs_where_it_says_it_and_else_the_benchmarks(tmp_path: Path) -> None:
+    path, log = tmp_path / "job.tsv", tmp_path / "job.log"
+    path.write_text("s\tmax_rss\tcpu_time\n7200\t100\t360\n")
+    (tmp_path / "silent.log").write_text("began\n")
+    log.write_text(f"began\n{CPU_TIME % 10}\nagain\n{CPU_TIME % 720}\n")
+    jobs = [
+        Job("exact", "scratch", "predict", 0, path, log=log),
+        Job("sampled", "scratch", "predict", 0, path, log=tmp_path / "silent.log"),
+        Job("unknown", "scratch", "predict", 0, benchmark(tmp_path / "b", 3600, "2048"), log=None),
+    ]
+    cpu = cost_table(jobs).set_index("method")["cpu_hours"]
+    assert cpu["exact"] == pytest.approx(0.2)
+    assert cpu["sampled"] == pytest.approx(0.1)
+    assert np.isnan(cpu["unknown"])
+
+
+def test_standings_put_place_dice_and_all_that_an_entrant_cost_side_by_side(ranking: dict) -> None:
+    spent = {"jobs": 1, "hours": 1.0, "cpu_hours": 0.5, "gpu_hours": 0.0, "parameters": 2_000_000}
+    board = ranking["leaderboard"]
+    cost = pd.DataFrame(
+        [
+            {"method": m, "init": i, "stage": stage, "peak_memory_gb": memory, **spent}
+            for m, i in board[["method", "init"]].to_numpy()[1:]
+            for stage, memory in (("finetune", 3.0), ("predict", 2.0))
+        ]
+    )
+    joined = standings(board, ranking["by_metric"], cost)
+    assert joined["place"].tolist() == board["place"].tolist()
+    assert joined["cpu_hours"].isna().tolist() == [True] + [False] * (len(board) - 1)
+    shown = shown_standings(joined, STYLES, TITLES)
+    assert shown.texts["CPU (min)"].tolist() == ["–"] + ["60.0"] * (len(board) - 1)
+    assert set(shown.texts["Peak memory (GB)"]) == {"–", "3.00"}
+    dice = f"Dice, {TITLES['cfos']}"
+    means = ranking["by_metric"].query("structure == 'cfos' and metric == 'dice'")
+    assert shown.texts.loc[shown.bold[dice], dice].tolist() == [f"{means['mean'].max():.3f}"]
+
+
+def test_an_entrant_shows_no_score_where_it_segmented_nothing(ranking: dict) -> None:
+    means = ranking["by_metric"].copy()
+    method, init = means.loc[0, ["method", "init"]]
+    absent = (means["method"] == method) & (means["init"] == init) & (means["structure"] == "cfos")
+    means.loc[absent, "missing"] = means.loc[absent, "cases"]
+    joined = standings(ranking["leaderboard"], means, cost_table([]))
+    joined = joined.set_index(["method", "init"])
+    assert np.isnan(joined.loc[(method, init), "dice cfos"])
+    assert joined["dice cfos"].isna().sum() == 1
+    shown = tables.shown_structures(means, STYLES, TITLES).texts.set_index(["Structure", "Entrant"])
+    row = shown.loc[(TITLES["cfos"], display.entrant(STYLES, method, init))]
+    assert set(row) == {"–"}
+
+
+def test_benchmark_without_seconds_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "benchmark.tsv"
+    path.write_text("hours\tmax_rss\n1\t2\n")
+    with pytest.raises(InputError, match=r"benchmark.tsv: column 's'"):
+        cost_table([Job("unet", "scratch", "predict", 0, path)])

@@ -1,0 +1,84 @@
+"""Jobs of one machine get a GPU of their own each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from selma3d.system.errors import InputError
+from selma3d.system.gpus import claimed, present
+
+
+@pytest.fixture(autouse=True)
+def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose nvidia-smi lists two GPUs."""
+    command = tmp_path / "nvidia-smi"
+    command.write_text("#!/bin/sh\necho GPU-a1\necho GPU-b2\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def hold(connection) -> None:
+    with claimed(1):
+        connection.send(os.environ["CUDA_VISIBLE_DEVICES"])
+        connection.recv()
+
+
+def start_job():
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=hold, args=(theirs,))
+    process.start()
+    return process, ours.recv()
+
+
+def test_jobs_side_by_side_see_different_gpus_and_a_killed_one_frees_its_own():
+    (first, gpu), (second, other) = start_job(), start_job()
+    assert {gpu, other} == {"GPU-a1", "GPU-b2"}
+    with pytest.raises(InputError, match="expected 1 free"), claimed(1, patience_s=0):
+        pass
+    first.kill()
+    first.join()
+    with claimed(1) as own:
+        assert own == [gpu]
+    second.kill()
+    second.join()
+
+
+def test_a_job_of_two_gpus_takes_both_or_none():
+    process, gpu = start_job()
+    with pytest.raises(InputError, match="expected 2 free"), claimed(2, patience_s=0):
+        pass
+    with claimed(1) as other:
+        assert other != [gpu]
+    process.kill()
+    process.join()
+    with claimed(2) as both:
+        assert both == ["GPU-a1", "GPU-b2"]
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-a1,GPU-b2"
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+def test_gpus_that_the_user_names_are_the_ones_that_are_shared_out(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
+    assert present() == ["3", "5"]
+    with claimed(1) as own:
+        assert own == ["3"]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3, 5"
+
+
+def test_more_gpus_than_the_machine_has_are_refused():
+    with pytest.raises(InputError, match=r"resources\.gpu: expected at most 2"), claimed(3):
+        pass
+
+
+def test_a_machine_without_gpus_claims_nothing(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with claimed(1) as own:
+        assert own == []
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ

@@ -1,0 +1,107 @@
+"""What a rule's script learns from SLURM about its own job."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from job import give_way, processes, seconds, time_budget_s
+from selma3d.system.errors import InputError
+from selma3d.system.lease import Lease, LeaseLostError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0:59", 59),
+        ("12:00", 720),
+        ("3:00:05", 10805),
+        ("2-01:00:00", 176400),
+        ("UNLIMITED", None),
+        ("", None),
+    ],
+)
+def test_times_of_slurm_in_seconds(text: str, expected: float | None) -> None:
+    assert seconds(text) == expected
+
+
+def job(**resources: object) -> SimpleNamespace:
+    return SimpleNamespace(resources=SimpleNamespace(get=resources.get, **resources))
+
+
+@pytest.fixture
+def squeue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A SLURM job, and what squeue says of it."""
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    def answers(text: str) -> None:
+        (tmp_path / "squeue").write_text(f"#!/bin/sh\necho {text}\n")
+        (tmp_path / "squeue").chmod(0o755)
+
+    return answers
+
+
+def test_a_training_saves_two_minutes_before_the_time_that_slurm_leaves_it(squeue) -> None:
+    squeue("1:00:00")
+    assert time_budget_s(job(runtime=720)) == 3600 - 120
+
+
+def test_a_short_job_saves_after_half_of_its_time(squeue) -> None:
+    squeue("0:50")
+    assert time_budget_s(job(runtime=1)) == 25
+
+
+def test_without_an_answer_the_time_that_was_asked_for_counts(squeue) -> None:
+    squeue("INVALID")
+    assert time_budget_s(job(runtime=10)) == 480
+
+
+def test_nobody_limits_the_time_outside_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert time_budget_s(job(runtime=1)) is None
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        ({}, 1),
+        ({"gpu": 0}, 1),
+        ({"gpu": 2}, 2),
+        ({"gpu": 0, "gres": "gpu:a100:4"}, 4),
+        ({"gpu": 0, "gres": "gpu:2"}, 2),
+        ({"gpu": 0, "gres": "gpu"}, 1),
+    ],
+)
+def test_one_process_trains_on_each_gpu(resources: dict, expected: int) -> None:
+    assert processes(job(**resources)) == expected
+
+
+def test_a_job_that_another_has_taken_over_ends_with_the_others_result(tmp_path: Path) -> None:
+    finished = tmp_path / "finished"
+    done = []
+
+    def work() -> None:
+        with Lease(tmp_path) as lease:
+            if finished.exists():
+                done.append(finished.read_text())
+                return
+            (tmp_path / "lease.json").unlink()  # by another, which has finished since
+            finished.write_text("by another")
+            lease.check()
+
+    give_way(work)
+    assert done == ["by another"]
+
+
+def test_a_job_whose_work_another_still_does_is_refused_by_name() -> None:
+    outcomes = iter([LeaseLostError("taken over"), InputError("expected no other trainer")])
+
+    def work() -> None:
+        raise next(outcomes)
+
+    with pytest.raises(InputError, match="no other trainer"):
+        give_way(work)

@@ -1,0 +1,160 @@
+"""Which files belong to which patch: found in an archive's folder, or named in the samples table.
+
+An archive's folder holds `raw/<id>_<CCCC>.<ext>`, one file a channel (or `raw/<id>.<ext>` with
+all of them), and `gt/<id>.<ext>`. The prefix `patchvolume_` is not part of the id.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...system.errors import InputError
+from .readers import READERS, image_stem, image_suffix
+
+log = logging.getLogger(__name__)
+
+PREFIX = "patchvolume_"
+CHANNEL = re.compile(r"(?P<id>.+)_(?P<channel>\d{4})")
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PatchSource:
+    """The files of one patch: one image file a channel (or one with all), and the mask's."""
+
+    id: str
+    images: tuple[Path, ...]
+    mask: Path | None
+    specimen: str
+
+
+def find_patches(
+    archive_root: Path, folder: str | None, rows: Sequence[Row], *, masks_required: bool
+) -> list[PatchSource]:
+    """All patches of `folder` and of the rows that name files, sorted by id.
+
+    Rows without files state the specimen of a patch that was found.
+    Raises InputError for ids that repeat or match nothing, missing masks or channels, unknown
+    formats, and files outside the archive.
+    """
+    sources: dict[str, PatchSource] = {}
+    for source in _discover(archive_root, folder, masks_required) if folder is not None else ():
+        if source.id in sources:
+            raise InputError(
+                f"{source.images[0]}: expected each id once, found {source.id!r} also as "
+                f"{sources[source.id].images[0].name}"
+            )
+        sources[source.id] = source
+    stated: set[str] = set()
+    for row in rows:
+        sample = str(row["sample"])
+        if sample in stated or (row.get("image") and sample in sources):
+            raise InputError(
+                f"samples table: sample: expected each id once, found {sample!r} again"
+            )
+        stated.add(sample)
+        sources[sample] = _from_row(archive_root, row, sources, masks_required)
+    if not sources:
+        raise InputError(f"{archive_root / (folder or '')}: expected patches, found none")
+    return [sources[patch] for patch in sorted(sources)]
+
+
+def _discover(archive_root: Path, folder: str, masks_required: bool) -> list[PatchSource]:
+    root = inside(archive_root, archive_root / folder)
+    raw, gt = _image_files(archive_root, root / "raw"), root / "gt"
+    masks: dict[str, Path] = {}
+    if gt.is_dir() or masks_required:
+        for file in _image_files(archive_root, gt):
+            name = image_stem(file)
+            if name in masks:
+                raise InputError(
+                    f"{file}: expected one mask of {name}, found {masks[name].name} too"
+                )
+            masks[name] = file
+    images = _channel_files(raw, masks)
+    for name in masks.keys() ^ images.keys() if masks else ():
+        kind, place = ("mask", masks[name]) if name in masks else ("image", images[name][0])
+        other = root / ("raw" if name in masks else "gt") / name
+        raise InputError(f"{place}: expected a partner {other}.*, found this {kind} alone")
+    return [
+        PatchSource(name.removeprefix(PREFIX), tuple(files), masks.get(name), "")
+        for name, files in images.items()
+    ]
+
+
+def _channel_files(raw: Sequence[Path], masks: Mapping[str, Path]) -> dict[str, list[Path]]:
+    """Image files by patch name; a name that a mask has, or without a channel, is whole."""
+    channels: dict[str, dict[int, Path]] = defaultdict(dict)
+    for file in raw:
+        name, number = image_stem(file), 0
+        match = CHANNEL.fullmatch(name)
+        if match and name not in masks:
+            name, number = match["id"], int(match["channel"])
+        if number in channels[name]:
+            raise InputError(
+                f"{file}: expected channel {number:04d} of {name} once, "
+                f"found {channels[name][number].name} too"
+            )
+        channels[name][number] = file
+    for name, files in channels.items():
+        if sorted(files) != list(range(len(files))):
+            raise InputError(
+                f"{files[max(files)]}: expected channels of {name} from 0000 without a gap, found "
+                f"{', '.join(f'{number:04d}' for number in sorted(files))}"
+            )
+    return {name: [files[number] for number in sorted(files)] for name, files in channels.items()}
+
+
+def _image_files(archive_root: Path, folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder of images, found nothing")
+    files = []
+    for file in sorted(folder.iterdir()):
+        if file.name.startswith("."):
+            log.info("%s: hidden file, left out", file)
+        elif image_suffix(file) is None and not file.is_dir():
+            raise InputError(
+                f"{file}: expected an image ({', '.join(READERS)}), found extension "
+                f"{file.suffix!r} (convert it, or take it out of the folder)"
+            )
+        else:
+            files.append(inside(archive_root, file))
+    if not files:
+        raise InputError(f"{folder}: expected images ({', '.join(READERS)}), found an empty folder")
+    return files
+
+
+def _from_row(
+    archive_root: Path, row: Row, found: Mapping[str, PatchSource], mask_required: bool
+) -> PatchSource:
+    sample, specimen = str(row["sample"]), str(row.get("specimen") or "")
+    if not row.get("image"):
+        if sample not in found:
+            near = difflib.get_close_matches(sample, found, n=1)
+            raise InputError(
+                f"samples table: sample: expected a patch of the archive, found {sample!r}"
+                + (f" (did you mean {near[0]!r}?)" if near else " (name its image file)")
+            )
+        return PatchSource(sample, found[sample].images, found[sample].mask, specimen)
+    if mask_required and not row.get("mask"):
+        raise InputError(f"samples table: {sample}: mask: expected a file, found nothing")
+    images = tuple(inside(archive_root, archive_root / name) for name in row["image"].split(","))
+    mask = inside(archive_root, archive_root / row["mask"]) if row.get("mask") else None
+    return PatchSource(sample, images, mask, specimen)
+
+
+def inside(archive_root: Path, path: Path) -> Path:
+    """`path`, if it lies in the archive once all links are followed; else InputError."""
+    if not path.resolve().is_relative_to(archive_root.resolve()):
+        raise InputError(
+            f"{path}: expected a file inside {archive_root}, found one that leads to "
+            f"{path.resolve()} (copy it into the archive's folder)"
+        )
+    return path

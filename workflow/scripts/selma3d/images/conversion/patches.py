@@ -1,0 +1,163 @@
+"""Annotated patches and test cases of one structure -> one HDF5 file and its index."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ...system.errors import InputError
+from .. import PatchFile, PatchWriter
+from ..storage import VoxelSize
+from .patch_sources import PatchSource, Row, find_patches
+from .readers import StoredImage, read_image
+from .values import binary_mask, whole_numbers
+
+log = logging.getLogger(__name__)
+
+EMPTY_MASK, CONSTANT_IMAGE = "empty-mask", "constant-image"
+EXPECTED = {
+    EMPTY_MASK: "expected some foreground, found an empty mask",
+    CONSTANT_IMAGE: "expected grey values that vary, found a constant channel",
+}
+MOST_LABELS = 32  # recorded by value; an instance mask has thousands
+
+
+def convert_patches(
+    archive_root: Path,
+    folder: str | None,
+    rows: Sequence[Row],
+    h5: Path,
+    tsv: Path,
+    *,
+    structure: str,
+    kind: str = "patches",
+    voxel_size_um: VoxelSize | None = None,
+    allow: Collection[str] = (),
+) -> None:
+    """Convert every patch of `folder` below `archive_root` and of the rows that name files.
+
+    `rows` are the structure's rows of the samples table (sample, specimen, image, mask, …); a
+    row without an image only states the specimen of a patch that is found in the folder.
+    `kind` is `patches` (each needs a mask) or `cases` (a phase may hide all masks).
+    `voxel_size_um` (z,y,x) wins over the headers'; where neither states one it is unknown.
+    Raises InputError for bad files; for an empty mask or a constant image too, unless `allow`
+    holds `empty-mask` or `constant-image`, which is then recorded.
+    """
+    root = Path(archive_root)
+    sources = find_patches(root, folder, rows, masks_required=kind == "patches")
+    channels: int | None = None
+    with PatchWriter(h5, tsv, kind) as writer:
+        for number, source in enumerate(sources, start=1):
+            log.info("%s: patch %s (%d of %d)", structure, source.id, number, len(sources))
+            patch = _read_patch(source, root, allow)
+            channels = channels or len(patch.image)
+            if len(patch.image) != channels:
+                raise InputError(
+                    f"{source.images[0]}: expected {channels} channels as in patch "
+                    f"{sources[0].id}, found {len(patch.image)}"
+                )
+            writer.add(
+                source.id,
+                patch.image,
+                patch.mask,
+                source.specimen,
+                voxel_size_um or patch.voxel_size_um,
+                patch.provenance,
+            )
+
+
+def cases_from_split(patches_h5: Path, split: pd.DataFrame, h5: Path, tsv: Path) -> None:
+    """Copy the test patches of a split to a file of cases, which states where they come from."""
+    tests = sorted(split.loc[split["role"] == "test", "patch"].unique())
+    if not tests:
+        raise InputError(
+            f"{patches_h5}: split: expected test patches to draw cases from, found none"
+        )
+    grouped_by = " and ".join(sorted(split["grouped_by"].unique()))
+    statement = f"test patches of the training archive, split by {grouped_by}"
+    with (
+        PatchFile(patches_h5) as source,
+        PatchWriter(h5, tsv, "cases", drawn_from_split=statement) as writer,
+    ):
+        for patch in tests:
+            writer.copy(source, patch)
+
+
+@dataclass
+class _Patch:
+    image: np.ndarray
+    mask: np.ndarray | None
+    voxel_size_um: VoxelSize | None
+    provenance: dict[str, str | int]
+
+
+def _read_patch(source: PatchSource, root: Path, allow: Collection[str]) -> _Patch:
+    stored = [read_image(path) for path in source.images]
+    image, mask = _stack_channels(stored, source), None
+    provenance = _image_provenance(stored, source, root)
+    oddities: dict[str, Path] = {}
+    if any(channel.min() == channel.max() for channel in image):
+        oddities[CONSTANT_IMAGE] = source.images[0]
+    if source.mask is not None:
+        mask, labels = _read_mask(source.mask, image.shape[1:])
+        provenance["source_mask"] = source.mask.relative_to(root).as_posix()
+        provenance["source_mask_values"] = json.dumps(labels[:MOST_LABELS])
+        provenance["source_mask_labels"] = len(labels)
+        if not mask.any():
+            oddities[EMPTY_MASK] = source.mask
+    _check_allowed(oddities, allow)
+    if oddities:
+        provenance["allowed"] = ", ".join(oddities)
+    return _Patch(image, mask, stored[0].voxel_size_um, provenance)
+
+
+def _check_allowed(oddities: dict[str, Path], allow: Collection[str]) -> None:
+    for oddity, path in oddities.items():
+        if oddity not in allow:
+            raise InputError(
+                f"{path}: {EXPECTED[oddity]} (look at it; to keep it, allow {oddity!r})"
+            )
+        log.warning("%s: %s, allowed", path, oddity)
+
+
+def _stack_channels(stored: list[StoredImage], source: PatchSource) -> np.ndarray:
+    channels = [
+        whole_numbers(image.array, path) for image, path in zip(stored, source.images, strict=True)
+    ]
+    for channel, path in zip(channels, source.images, strict=True):
+        if channel.shape[1:] != channels[0].shape[1:]:
+            raise InputError(
+                f"{path}: expected shape (Z,Y,X) {channels[0].shape[1:]} as in "
+                f"{source.images[0].name}, found {channel.shape[1:]}"
+            )
+    return channels[0] if len(channels) == 1 else np.concatenate(channels)
+
+
+def _read_mask(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, list[int]]:
+    array = read_image(path).array
+    if array.shape[0] != 1:
+        raise InputError(f"{path}: expected one channel in a mask, found {array.shape[0]}")
+    if array.shape[1:] != shape:
+        raise InputError(
+            f"{path}: expected shape (Z,Y,X) {shape} as the image, found {array.shape[1:]}"
+        )
+    return binary_mask(array[0], path)
+
+
+def _image_provenance(
+    stored: list[StoredImage], source: PatchSource, root: Path
+) -> dict[str, str | int]:
+    provenance: dict[str, str | int] = {
+        "source_image": ", ".join(path.relative_to(root).as_posix() for path in source.images),
+        "source_dtype": ", ".join(image.dtype for image in stored),
+        "source_axes": ", ".join(image.axes for image in stored),
+    }
+    if stored[0].voxel_size_um is not None:
+        provenance["source_voxel_size_um"] = json.dumps(stored[0].voxel_size_um)
+    return provenance

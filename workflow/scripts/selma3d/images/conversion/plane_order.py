@@ -1,0 +1,60 @@
+"""The order of plane files, from the one number that differs between their names."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from ...system.errors import InputError
+
+
+def in_order(folder: Path, files: Sequence[Path]) -> list[Path]:
+    """`files` by their plane number, whatever its width (z9 before z10).
+
+    Raises InputError unless exactly one number differs, each value occurs once, and the values
+    are evenly spaced: what is missing or double is named.
+    """
+    numbered = sorted(zip(_plane_numbers(folder, files), files, strict=True))
+    for (number, file), (following, other) in pairwise(numbered):
+        if number == following:
+            raise InputError(
+                f"{folder}: expected each plane once, found number {number} twice: "
+                f"{file.name} and {other.name}"
+            )
+    numbers = [number for number, _ in numbered]
+    step = min(following - number for number, following in pairwise(numbers))
+    missing = sorted(set(range(numbers[0], numbers[-1], step)) - set(numbers))
+    if missing:
+        listed = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
+        raise InputError(
+            f"{folder}: expected planes {numbers[0]} to {numbers[-1]} in steps of {step}, found "
+            f"{len(missing)} missing: {listed} (fetch them again)"
+        )
+    return [file for _, file in numbered]
+
+
+def _plane_numbers(folder: Path, files: Sequence[Path]) -> list[int]:
+    # Odd entries are the numbers, even ones the text between them.
+    parts = {file: re.split(r"(\d+)", file.name) for file in files}
+    patterns = Counter(tuple(part[::2]) for part in parts.values())
+    if len(patterns) > 1:
+        usual, *_, rare = (pattern for pattern, _ in patterns.most_common())
+        example, odd = (
+            next(file.name for file, part in parts.items() if tuple(part[::2]) == pattern)
+            for pattern in (usual, rare)
+        )
+        raise InputError(
+            f"{folder}: expected names that differ in one number only, found {odd} beside {example}"
+        )
+    fields = zip(*([int(number) for number in part[1::2]] for part in parts.values()), strict=True)
+    varying = [field for field in fields if len(set(field)) > 1]
+    if len(varying) > 1:
+        raise InputError(
+            f"{folder}: expected names that differ in one number only, found {len(varying)} that "
+            f"differ: {files[0].name}, {files[-1].name} (one folder for each sample and channel)"
+        )
+    # Names that differ only in the width of a number, such as z1 and z01, are duplicates.
+    return list(varying[0]) if varying else [0] * len(files)

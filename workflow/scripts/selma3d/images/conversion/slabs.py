@@ -1,0 +1,183 @@
+"""One slab: as many planes of one channel as a chunk is deep, in a file of its own.
+
+A slab's file appears whole, with all that is computed from its planes, and then a note says that
+it is done. A conversion that is killed therefore repeats at most the slab it was at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from ...system.atomic import publish
+from ...system.errors import InputError
+from .. import BLOCK, block_statistics, chunk_shape, plane_hash
+from ..storage import compression
+from ..writing import writing_hdf5
+from .planes import Stack, UnreadablePlaneError
+from .values import whole_numbers
+
+LARGEST_BUFFER = 256 << 20
+
+
+@dataclass(frozen=True)
+class Slab:
+    """Planes [start, stop) of one channel; `path` is its file in the work folder."""
+
+    channel: int
+    start: int
+    stop: int
+    path: Path
+
+    @property
+    def note(self) -> Path:
+        """The file that says that the slab is done."""
+        return self.path.with_suffix(".done")
+
+    def is_done(self) -> bool:
+        """Whether the note is there and fits the size and content of the file beside it."""
+        try:
+            return json.loads(self.note.read_text()) == _note_of(self.path)
+        except (OSError, ValueError, KeyError):
+            return False
+
+
+@dataclass(frozen=True)
+class SlabContent:
+    """What a slab's file holds beside its chunks.
+
+    `planes` are SHA-256 digests, `counts` the histogram, `occupancy` float32 (z,y,x,4),
+    `interpolated` one record for each plane that was replaced.
+    """
+
+    planes: list[bytes]
+    counts: np.ndarray
+    occupancy: np.ndarray
+    interpolated: list[dict[str, str | int]]
+
+
+def cut(shape: tuple[int, int, int, int], folder: Path) -> list[Slab]:
+    """The slabs of a (C,Z,Y,X) volume; their borders are borders of chunks."""
+    depth = chunk_shape(shape)[1]
+    return [
+        Slab(channel, start, min(start + depth, shape[1]), folder / f"c{channel}-z{start:06d}.h5")
+        for channel in range(shape[0])
+        for start in range(0, shape[1], depth)
+    ]
+
+
+def convert_slab(
+    slab: Slab, stack: Stack, dtype: np.dtype, *, interpolate: bool, threads: int
+) -> None:
+    """Decode a slab's planes in `threads` threads, measure them, and write its file and note.
+
+    Raises InputError for an unreadable plane, unless it stands alone and `interpolate` is set.
+    """
+    (depth, height, width), size = stack.shape, slab.stop - slab.start
+    chunks = chunk_shape((1, depth, height, width))
+    with (
+        _buffer((size, height, width), dtype, slab.path.with_suffix(".buffer")) as planes,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+
+        def load(z: int) -> tuple[bytes, dict[str, str | int] | None]:
+            plane, record = _plane(stack, slab.channel, z, interpolate)
+            planes[z - slab.start] = plane
+            return plane_hash(planes[z - slab.start]), record
+
+        digests, records = zip(*pool.map(load, range(slab.start, slab.stop)), strict=True)
+        strips = [planes[:, y : y + BLOCK] for y in range(0, height, BLOCK)]
+        occupancy, counts = zip(*pool.map(block_statistics, strips), strict=True)
+        with publish(slab.path) as temporary, writing_hdf5(temporary) as file:
+            # Chunks at the far end are whole chunks in the final file too.
+            image = file.create_dataset(
+                "image", (1, chunks[1], height, width), dtype, chunks=chunks, **compression()
+            )
+            image[0, :size] = planes
+            file["planes"] = np.frombuffer(b"".join(digests), np.uint8).reshape(size, -1)
+            file["counts"] = np.sum(counts, axis=0)
+            file["occupancy"] = np.concatenate(occupancy, axis=1)
+            file.attrs["interpolated"] = json.dumps([r for r in records if r])
+    with publish(slab.note) as temporary:
+        temporary.write_text(json.dumps(_note_of(slab.path)))
+
+
+def _note_of(path: Path) -> dict[str, str | int]:
+    with h5py.File(path, "r") as file:
+        digest = hashlib.sha256(file["planes"][()].tobytes()).hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}
+
+
+def read_slab(slab: Slab) -> SlabContent:
+    """Everything of a finished slab but its chunks."""
+    with h5py.File(slab.path, "r") as file:
+        return SlabContent(
+            planes=[digest.tobytes() for digest in file["planes"][()]],
+            counts=file["counts"][()],
+            occupancy=file["occupancy"][()],
+            interpolated=json.loads(file.attrs["interpolated"]),
+        )
+
+
+def copy_chunks(slab: Slab, image: h5py.Dataset) -> None:
+    """Copy a slab's compressed chunks, as they are, to their place in `image` (C,Z,Y,X)."""
+    with h5py.File(slab.path, "r") as file:
+        source = file["image"].id
+        for number in range(source.get_num_chunks()):
+            _, _, y, x = offset = source.get_chunk_info(number).chunk_offset
+            filters, content = source.read_direct_chunk(offset)
+            image.id.write_direct_chunk((slab.channel, slab.start, y, x), content, filters)
+
+
+@contextmanager
+def _buffer(shape: tuple[int, ...], dtype: np.dtype, path: Path) -> Iterator[np.ndarray]:
+    """Room for a slab: memory, or, for planes too wide for that, a mapped file."""
+    if np.dtype(dtype).itemsize * int(np.prod(shape)) <= LARGEST_BUFFER:
+        yield np.empty(shape, dtype)
+        return
+    try:
+        yield np.memmap(path, dtype, "w+", shape=shape)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _plane(
+    stack: Stack, channel: int, z: int, interpolate: bool
+) -> tuple[np.ndarray, dict[str, str | int] | None]:
+    """Plane z, and a record if it is the mean of its neighbours."""
+    try:
+        return _whole(stack, z), None
+    except UnreadablePlaneError as error:
+        if not interpolate:
+            raise InputError(
+                f"{error} (fetch it again, or set bad_plane: interpolate, if it stands alone)"
+            ) from error
+        reason = str(error)
+    neighbours = [n for n in (z - 1, z + 1) if 0 <= n < stack.shape[0]]
+    try:
+        below, above = (_whole(stack, n).astype(np.uint32) for n in neighbours)
+    except (UnreadablePlaneError, ValueError):
+        raise InputError(
+            f"{reason}: expected readable planes on both sides to interpolate from, found fewer "
+            "(fetch it again)"
+        ) from None
+    record = {"channel": channel, "z": z, "plane": stack.name(z), "reason": reason}
+    return (below + above) // 2, record
+
+
+def _whole(stack: Stack, z: int) -> np.ndarray:
+    plane = whole_numbers(stack.read(z), Path(stack.name(z)))
+    if plane.dtype == np.float32:
+        raise InputError(
+            f"{stack.name(z)}: expected whole grey values up to 65535, found {stack.dtype} values "
+            f"{plane.min():g} to {plane.max():g} (save the volume with 16 bits)"
+        )
+    return plane

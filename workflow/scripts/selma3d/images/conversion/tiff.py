@@ -1,0 +1,116 @@
+"""What tifffile leaves to its callers: that a file is complete, units of the voxel size."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from xml.etree import ElementTree
+
+import tifffile
+
+from ...system.errors import InputError
+from ..storage import VoxelSize
+
+OME_UM = {"µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3}
+IMAGEJ_UM = OME_UM | {"micron": 1.0, "microns": 1.0, "\\u00B5m": 1.0}
+
+
+def open_image(path: Path) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries]:
+    """Open a TIFF that holds one image, wholly; the caller closes it.
+
+    Raises InputError for several images, parts in other files, and incomplete files.
+    """
+    with _errors_raised(path):
+        tiff = tifffile.TiffFile(path)
+        series = tiff.series
+    if len(series) != 1 or series[0].is_multifile:
+        found = "parts in other files" if len(series) == 1 else str(len(series))
+        raise InputError(f"{path}: expected one image wholly in this file, found {found}")
+    check_complete(series[0], path)
+    return tiff, series[0]
+
+
+@contextmanager
+def _errors_raised(path: Path) -> Iterator[None]:
+    """tifffile logs an error, and goes on with fewer pages, where a file breaks off."""
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = records.append
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+    if records:
+        raise InputError(
+            f"{path}: expected a whole TIFF, found a damaged one ({records[0].getMessage()}) "
+            "(fetch it again)"
+        )
+
+
+def check_complete(image: tifffile.TiffPageSeries | list[tifffile.TiffPage], path: Path) -> None:
+    """Raise InputError where voxels are absent or would lie beyond the end of the file.
+
+    tifffile fills absent strips with zeros and says nothing.
+    """
+    size = path.stat().st_size
+    if getattr(image, "dataoffset", None) is not None:
+        segments = [(0, image.dataoffset, image.nbytes)]
+    else:
+        segments = [
+            (number, offset, count)
+            for number, page in enumerate(image)
+            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+        ]
+    for number, offset, count in segments:
+        if not count:
+            raise InputError(
+                f"{path}: page {number}: expected voxels, found an empty strip (fetch it again)"
+            )
+        if offset + count > size:
+            raise InputError(
+                f"{path}: page {number}: expected voxels up to byte {offset + count}, found a file "
+                f"of {size} bytes (truncated: fetch it again)"
+            )
+
+
+def tiff_voxel_size(file: tifffile.TiffFile) -> VoxelSize | None:
+    """(z,y,x) in micrometres from OME or ImageJ metadata that state a unit; else None."""
+    if file.is_ome:
+        return _ome_voxel_size(file.ome_metadata)
+    if file.is_imagej:
+        return _imagej_voxel_size(file)
+    return None
+
+
+def _ome_voxel_size(description: str) -> VoxelSize | None:
+    pixels = next(
+        (e for e in ElementTree.fromstring(description).iter() if e.tag.endswith("}Pixels")), None
+    )
+    if pixels is None:
+        return None
+    sizes = []
+    for axis in "ZYX":
+        size = pixels.get(f"PhysicalSize{axis}")
+        # The OME schema itself defines µm as the unit of a size that states none.
+        unit = OME_UM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+        if size is None or unit is None or float(size) <= 0:
+            return None
+        sizes.append(float(size) * unit)
+    return tuple(sizes)
+
+
+def _imagej_voxel_size(file: tifffile.TiffFile) -> VoxelSize | None:
+    metadata, tags = file.imagej_metadata, file.pages[0].tags
+    unit = IMAGEJ_UM.get(str(metadata.get("unit", "")))
+    resolution = [tags.get(name) for name in ("YResolution", "XResolution")]
+    spacing = metadata.get("spacing")
+    if unit is None or spacing is None or None in resolution:
+        return None
+    pixels_per_unit = [tag.value[0] / tag.value[1] for tag in resolution if tag.value[1]]
+    if len(pixels_per_unit) < 2 or min(pixels_per_unit) <= 0 or spacing <= 0:
+        return None
+    return tuple(size * unit for size in (float(spacing), *(1 / p for p in pixels_per_unit)))

@@ -1,0 +1,196 @@
+"""An unannotated volume, a plane a file or one large TIFF, -> one chunked HDF5, in one pass."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from ...system.atomic import publish
+from ...system.errors import InputError
+from .. import IndexRow, Intensity, chunk_shape, content_hash, write_index
+from ..storage import VoxelSize, compression
+from ..volume import describe_volume
+from ..writing import writing_hdf5
+from .planes import Stack, open_stack
+from .slabs import Slab, convert_slab, copy_chunks, cut, read_slab
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+
+
+def convert_volume(
+    channel_sources: Sequence[Path],
+    h5: Path,
+    tsv: Path,
+    work: Path,
+    *,
+    specimen: str,
+    sample: str,
+    voxel_size_um: VoxelSize | None,
+    threads: int = 2,
+    on_bad_plane: str = "error",
+    progress: Progress | None = None,
+) -> None:
+    """Convert one volume to `h5` (C,Z,Y,X) and its index `tsv`, slab by slab, resumably.
+
+    `channel_sources` is a folder of planes or a TIFF for each channel, or one TIFF with all.
+    Finished slabs wait in `work`, a folder of this volume alone, and go at the end. Memory does
+    not grow with depth. Intensity constants, occupancy map and content hash come from the same
+    pass. `on_bad_plane` is `error` or `interpolate`: a lone unreadable plane becomes the mean of
+    its neighbours, which the file records. `progress(done, total)` is called after each slab.
+    Raises InputError for anything wrong with the planes, nearly all of it before the first slab,
+    for too little disk space, and where another conversion is at work in `work`.
+    """
+    h5, work, interpolate = Path(h5), Path(work), on_bad_plane == "interpolate"
+    stacks = open_channels(channel_sources, accept_unreadable=interpolate)
+    shape = (len(stacks), *stacks[0].shape)
+    dtype = np.dtype(np.uint8 if all(s.dtype == np.uint8 for s in stacks) else np.uint16)
+    with _alone_in(work):
+        folder = work / f"slabs-{fingerprint(stacks)}-{on_bad_plane}"
+        _keep_only(folder, work)
+        _remove_partial(h5)
+        _remove_partial(Path(tsv))
+        slabs = cut(shape, folder)
+        waiting = [slab for slab in slabs if not slab.is_done()]
+        _check_disk_space(shape, dtype, len(waiting) / len(slabs), work, h5.parent)
+        progress = progress or _log_progress(sample, len(waiting))
+        for number, slab in enumerate(waiting, start=len(slabs) - len(waiting) + 1):
+            log.info("%s: converting slab %s", sample, slab.path.stem)
+            convert_slab(
+                slab, stacks[slab.channel], dtype, interpolate=interpolate, threads=threads
+            )
+            progress(number, len(slabs))
+        source = {"sources": [str(p) for p in channel_sources], "fingerprint": fingerprint(stacks)}
+        row = _assemble(slabs, shape, dtype, h5, sample, specimen, voxel_size_um, source)
+        write_index([row], tsv)
+        shutil.rmtree(folder)
+
+
+def open_channels(sources: Sequence[Path], *, accept_unreadable: bool) -> list[Stack]:
+    """One stack a channel, all of one shape. Raises InputError."""
+    if not sources:
+        raise InputError("volume: expected a folder of planes or a TIFF a channel, found none")
+    stacks = [
+        stack
+        for source in sources
+        for stack in open_stack(Path(source), accept_unreadable=accept_unreadable)
+    ]
+    for stack in stacks:
+        if stack.shape != stacks[0].shape:
+            raise InputError(
+                f"{stack.path}: expected shape (Z,Y,X) {stacks[0].shape} like channel "
+                f"{stacks[0].path}, found {stack.shape}"
+            )
+    return stacks
+
+
+def fingerprint(stacks: Sequence[Stack]) -> str:
+    """Changes with the name, size or time of any plane's file: slabs of other files are void."""
+    text = json.dumps([[stack.identity, stack.shape, str(stack.dtype)] for stack in stacks])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _assemble(
+    slabs: Sequence[Slab],
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    h5: Path,
+    sample: str,
+    specimen: str,
+    voxel_size_um: VoxelSize | None,
+    source: dict[str, object],
+) -> IndexRow:
+    contents = [read_slab(slab) for slab in slabs]
+    planes = (digest for content in contents for digest in content.planes)
+    sha256 = content_hash(shape, dtype, planes)
+    of_channel = [
+        [content for slab, content in zip(slabs, contents, strict=True) if slab.channel == channel]
+        for channel in range(shape[0])
+    ]
+    occupancy = np.stack([np.concatenate([c.occupancy for c in channel]) for channel in of_channel])
+    intensity = [
+        Intensity.from_counts(sum(c.counts for c in channel), blocks[..., 2:])
+        for channel, blocks in zip(of_channel, occupancy, strict=True)
+    ]
+    interpolated = [record for content in contents for record in content.interpolated]
+    for record in interpolated:
+        log.warning("%s: plane %s interpolated: %s", sample, record["z"], record["reason"])
+    with publish(h5) as temporary, writing_hdf5(temporary) as file:
+        image = file.create_dataset(
+            "image", shape, dtype, chunks=chunk_shape(shape), **compression()
+        )
+        for slab in slabs:
+            copy_chunks(slab, image)
+        describe_volume(file, specimen, voxel_size_um, intensity, occupancy, sha256)
+        file.attrs["source"] = json.dumps(source)
+        file.attrs["interpolated_planes"] = json.dumps(interpolated)
+    return IndexRow.of(sample, specimen, shape, voxel_size_um, intensity, None, sha256)
+
+
+def _check_disk_space(
+    shape: tuple[int, ...], dtype: np.dtype, share_waiting: float, work: Path, target: Path
+) -> None:
+    """Slabs and final file exist side by side; neither is larger than the raw voxels."""
+    raw = int(np.prod(shape)) * dtype.itemsize
+    target.mkdir(parents=True, exist_ok=True)
+    needs = {work: int(raw * share_waiting), target: raw}
+    if work.stat().st_dev == target.stat().st_dev:
+        needs = {target: sum(needs.values())}
+    for folder, need in needs.items():
+        free = shutil.disk_usage(folder).free
+        log.info("%s: up to %.1f GB needed, %.1f GB free", folder, need / 1e9, free / 1e9)
+        if free < need:
+            raise InputError(
+                f"{folder}: expected {need / 1e9:.1f} GB of free disk space (slabs and final file, "
+                f"uncompressed), found {free / 1e9:.1f} GB"
+            )
+
+
+@contextmanager
+def _alone_in(work: Path) -> Iterator[None]:
+    """Hold the work folder: a workflow killed hard leaves its conversion running."""
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{work}: expected no other conversion of this volume, found one at work "
+                "(wait for it, or end it)"
+            ) from None
+        yield
+
+
+def _keep_only(folder: Path, work: Path) -> None:
+    for other in work.glob("slabs-*"):
+        if other != folder:
+            log.info("%s: slabs of other planes or settings, removed", other)
+            shutil.rmtree(other)
+    folder.mkdir(exist_ok=True)
+
+
+def _remove_partial(path: Path) -> None:
+    """Remove what a conversion that was killed while writing `path` left beside it."""
+    for partial in path.parent.glob(f".{path.stem}.*.partial{path.suffix}"):
+        partial.unlink()
+
+
+def _log_progress(sample: str, waiting: int) -> Progress:
+    begin = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        finished = waiting - (total - done)
+        left = (time.monotonic() - begin) / finished * (total - done)
+        log.info("%s: %d of %d slabs, about %.0f s left", sample, done, total, left)
+
+    return report

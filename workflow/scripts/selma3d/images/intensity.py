@@ -1,0 +1,93 @@
+"""The constants of a whole image that normalisation needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..system.errors import InputError
+from .noise import noise, texture, typical
+from .occupancy import blocks_of
+
+PERCENTILES: tuple[float, ...] = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.5, 99.9, 99.99)
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """Mean, standard deviation, noise, texture and percentiles of one channel of a whole image.
+
+    In raw units. `noise` is the standard deviation of a single voxel's noise (`noise.noise`),
+    `texture` that of voxels 12 apart (`noise.texture`), each the median over 32³ blocks.
+    """
+
+    mean: float
+    sd: float
+    noise: float
+    texture: float
+    percentiles: dict[str, float]
+
+    @classmethod
+    def of(cls, image: np.ndarray) -> Intensity:
+        """Exact constants of `image` (Z,Y,X), one channel."""
+        blocks = [image[region] for region in blocks_of(image.shape)]
+        details = np.array([(noise(block), texture(block)) for block in blocks])
+        if image.dtype in (np.uint8, np.uint16):
+            return cls.from_counts(np.bincount(image.ravel(), minlength=1), details)
+        values = np.percentile(image, PERCENTILES)
+        return cls(
+            mean=float(image.mean(dtype=np.float64)),
+            sd=float(image.std(dtype=np.float64)),
+            noise=typical(details[..., 0]),
+            texture=typical(details[..., 1]),
+            percentiles=_named(values),
+        )
+
+    @classmethod
+    def from_counts(cls, counts: np.ndarray, details: np.ndarray) -> Intensity:
+        """The same from a histogram with a bin an integer grey value.
+
+        details: (..., 2), noise and texture of each block.
+        """
+        counts = np.asarray(counts, dtype=np.int64)
+        grey = np.arange(len(counts), dtype=np.float64)
+        total = int(counts.sum())
+        mean = float((grey * counts).sum() / total)
+        sd = float(np.sqrt((counts * (grey - mean) ** 2).sum() / total))
+        ranks = np.asarray(PERCENTILES) / 100 * (total - 1)
+        cumulated = np.cumsum(counts)
+        below = np.searchsorted(cumulated, np.floor(ranks), side="right")
+        above = np.searchsorted(cumulated, np.ceil(ranks), side="right")
+        values = below + (above - below) * (ranks - np.floor(ranks))
+        return cls(
+            mean=mean,
+            sd=sd,
+            noise=typical(details[..., 0]),
+            texture=typical(details[..., 1]),
+            percentiles=_named(values),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """A plain dict for HDF5 attributes and the index."""
+        return {
+            "mean": self.mean,
+            "sd": self.sd,
+            "noise": self.noise,
+            "texture": self.texture,
+            "percentiles": self.percentiles,
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict) -> Intensity:
+        """The inverse of `to_json`. Raises InputError for constants of an earlier version."""
+        if missing := {"noise", "texture"} - set(stored):
+            raise InputError(
+                f"intensity: {max(missing)}: expected a number, found {sorted(stored)} "
+                "(converted by an earlier version: delete the file, and convert again)"
+            )
+        constants = (stored[key] for key in ("mean", "sd", "noise", "texture"))
+        return cls(*constants, percentiles=dict(stored["percentiles"]))
+
+
+def _named(values: np.ndarray) -> dict[str, float]:
+    return {f"{p:g}": float(v) for p, v in zip(PERCENTILES, values, strict=True)}

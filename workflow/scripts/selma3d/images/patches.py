@@ -1,0 +1,199 @@
+"""Annotated patches and test cases: one HDF5 group each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import h5py
+import numpy as np
+
+from ..system.atomic import publish
+from ..system.errors import InputError
+from .index import IndexRow, content_hash, plane_hash, write_index
+from .intensity import Intensity
+from .storage import (
+    LazyFile,
+    Slices,
+    VoxelSize,
+    describe,
+    intensities_of,
+    stamp,
+    voxel_size_of,
+    write_array,
+)
+from .writing import writing_hdf5
+
+KINDS = ("patches", "cases")
+
+
+class PatchFile(LazyFile):
+    """A `patches.h5` or `cases.h5`; safe with forked workers."""
+
+    kinds = KINDS
+
+    @property
+    def ids(self) -> list[str]:
+        """Patch ids, sorted."""
+        return list(self.file)
+
+    @property
+    def drawn_from_split(self) -> str | None:
+        """Where cases were drawn from a split of the patches: the statement of it, else None."""
+        return self.file.attrs.get("drawn_from_split")
+
+    def image(self, patch: str, channel: int | None = None) -> np.ndarray:
+        """All channels (C,Z,Y,X), or one (Z,Y,X), in the stored type."""
+        image = self._image(patch)
+        return image[()] if channel is None else image[self.channel_of(image, channel)]
+
+    def mask(self, patch: str) -> np.ndarray | None:
+        """(Z,Y,X) uint8 {0,1}; None where the truth is hidden."""
+        mask = self.dataset(f"{patch}/mask")
+        return None if mask is None else mask[()]
+
+    def read(self, patch: str, channel: int, slices: Slices) -> np.ndarray:
+        """The (Z,Y,X) window `slices` of one channel."""
+        image = self._image(patch)
+        return image[(self.channel_of(image, channel), *slices)]
+
+    def read_mask(self, patch: str, slices: Slices) -> np.ndarray | None:
+        """The (Z,Y,X) window `slices` of the mask; None where the truth is hidden."""
+        mask = self.dataset(f"{patch}/mask")
+        return None if mask is None else mask[slices]
+
+    def shape(self, patch: str) -> tuple[int, int, int]:
+        """(Z,Y,X)."""
+        return self._image(patch).shape[1:]
+
+    def channels(self, patch: str) -> int:
+        """Number of channels."""
+        return self._image(patch).shape[0]
+
+    def specimen(self, patch: str) -> str:
+        """The animal or organ; empty when unknown."""
+        return self.attributes(patch)["specimen"]
+
+    def voxel_size_um(self, patch: str) -> VoxelSize | None:
+        """(z,y,x) in micrometres; None when unknown."""
+        return voxel_size_of(self._group(patch))
+
+    def intensity(self, patch: str, channel: int) -> Intensity:
+        """Constants of one channel of the whole patch."""
+        return intensities_of(self._group(patch))[channel]
+
+    def attributes(self, patch: str) -> dict[str, Any]:
+        """Everything recorded about a patch, its provenance too."""
+        return dict(self._group(patch).attrs)
+
+    def _group(self, patch: str) -> h5py.Group:
+        try:
+            return self.file[patch]
+        except KeyError:
+            raise InputError(f"{self.path}: expected patch {patch!r}, found {self.ids}") from None
+
+    def _image(self, patch: str) -> h5py.Dataset:
+        image = self.dataset(f"{patch}/image")
+        if image is None:
+            self._group(patch)
+            raise InputError(f"{self.path}: {patch}: expected a dataset 'image', found none")
+        return image
+
+
+class PatchWriter:
+    """Writes a patch file and its index; both appear when the block ends without an error."""
+
+    def __init__(
+        self,
+        h5: str | Path,
+        tsv: str | Path,
+        kind: str,
+        *,
+        drawn_from_split: str | None = None,
+    ) -> None:
+        if kind not in KINDS:
+            raise ValueError(f"kind: expected one of {KINDS}, found {kind!r}")
+        self.h5, self.tsv, self.kind = Path(h5), Path(tsv), kind
+        self.drawn_from_split = drawn_from_split
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            temporary = stack.enter_context(publish(self.h5))
+            self._file = stack.enter_context(writing_hdf5(temporary))
+            stamp(self._file, self.kind)
+            if self.drawn_from_split is not None:
+                self._file.attrs["drawn_from_split"] = self.drawn_from_split
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        rows = [_index_row(group) for group in self._file.values()] if error[0] is None else []
+        self._stack.__exit__(*error)
+        if error[0] is None:
+            write_index(rows, self.tsv)
+
+    def add(
+        self,
+        patch: str,
+        image: np.ndarray,
+        mask: np.ndarray | None,
+        specimen: str = "",
+        voxel_size_um: VoxelSize | None = None,
+        provenance: Mapping[str, str | int | float] | None = None,
+    ) -> None:
+        """Add one patch: `image` (C,Z,Y,X), `mask` (Z,Y,X) of 0 and 1, or None if hidden."""
+        self._check(patch, image, mask)
+        group = self._file.create_group(patch)
+        write_array(group, "image", image)
+        if mask is not None:
+            mask = mask.astype(np.uint8)
+            write_array(group, "mask", mask)
+            group.attrs["foreground"] = float(mask.mean(dtype=np.float64))
+        planes = (plane_hash(plane) for channel in image for plane in channel)
+        group.attrs["sha256"] = content_hash(image.shape, image.dtype, planes, mask)
+        describe(group, specimen, voxel_size_um, [Intensity.of(channel) for channel in image])
+        for key, value in (provenance or {}).items():
+            group.attrs[key] = value
+
+    def copy(self, source: PatchFile, patch: str) -> None:
+        """Add a patch of another file as it is stored."""
+        self._check_name(patch)
+        source.file.copy(source._group(patch), self._file, name=patch)
+
+    def _check(self, patch: str, image: np.ndarray, mask: np.ndarray | None) -> None:
+        self._check_name(patch)
+        if image.ndim != 4:
+            raise InputError(
+                f"{self.h5}: {patch}: expected an image (C,Z,Y,X), found shape {image.shape}"
+            )
+        if mask is not None and mask.shape != image.shape[1:]:
+            raise InputError(
+                f"{self.h5}: {patch}: expected a mask of shape {image.shape[1:]}, "
+                f"found {mask.shape}"
+            )
+        if mask is not None and mask.size and mask.max() > 1:
+            raise InputError(f"{self.h5}: {patch}: expected a mask of 0 and 1, found {mask.max()}")
+
+    def _check_name(self, patch: str) -> None:
+        if not patch or "/" in patch or patch.startswith("."):
+            raise InputError(
+                f"{self.h5}: expected an id without '/' or leading '.', found {patch!r}"
+            )
+        if patch in self._file:
+            raise InputError(f"{self.h5}: expected each id once, found {patch!r} again")
+
+
+def _index_row(group: h5py.Group) -> IndexRow:
+    foreground = group.attrs.get("foreground")
+    return IndexRow.of(
+        name=group.name.removeprefix("/"),
+        specimen=group.attrs["specimen"],
+        shape=group["image"].shape,
+        voxel_size_um=voxel_size_of(group),
+        intensity=[Intensity.from_json(c) for c in json.loads(group.attrs["intensity"])],
+        foreground=None if foreground is None else float(foreground),
+        sha256=group.attrs["sha256"],
+    )

@@ -1,0 +1,86 @@
+"""Predicted masks of test cases: what every method, recipe or rule, hands to scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ..system.atomic import publish
+from ..system.errors import InputError
+from .storage import LazyFile, stamp, write_array
+from .writing import writing_hdf5
+
+
+class PredictionFile(LazyFile):
+    """A `predictions/<method>/<structure>/<run>.h5`."""
+
+    kinds = ("predictions",)
+
+    @property
+    def ids(self) -> list[str]:
+        """Case ids, sorted."""
+        return list(self.file)
+
+    def mask(self, case: str) -> np.ndarray:
+        """(Z,Y,X) uint8 {0,1}."""
+        mask = self.dataset(f"{case}/mask")
+        if mask is None:
+            raise InputError(
+                f"{self.path}: expected a mask of case {case!r}, found cases {self.ids}"
+            )
+        return mask[()]
+
+    def probability(self, case: str) -> np.ndarray | None:
+        """(Z,Y,X) float16 in [0,1]; None where the method gives none."""
+        probability = self.dataset(f"{case}/probability")
+        return None if probability is None else probability[()]
+
+    def disagreement(self, case: str) -> np.ndarray | None:
+        """(Z,Y,X) float16 in [0,1]: where members of an ensemble differ; None of single models."""
+        disagreement = self.dataset(f"{case}/disagreement")
+        return None if disagreement is None else disagreement[()]
+
+
+class PredictionWriter:
+    """Writes the predictions of one run; the file appears when the block ends without an error."""
+
+    def __init__(self, path: str | Path, method: str, structure: str, run: str) -> None:
+        self.path = Path(path)
+        self._names = {"method": method, "structure": structure, "run": run}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            temporary = stack.enter_context(publish(self.path))
+            self._file = stack.enter_context(writing_hdf5(temporary))
+            stamp(self._file, "predictions")
+            self._file.attrs.update(self._names)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def add(
+        self,
+        case: str,
+        mask: np.ndarray,
+        probability: np.ndarray | None = None,
+        provenance: Mapping[str, str | int] | None = None,
+        disagreement: np.ndarray | None = None,
+    ) -> None:
+        """Add one case: `mask` (Z,Y,X) of 0 and 1 or bool; the other arrays (Z,Y,X) in [0,1]."""
+        if mask.ndim != 3 or not np.isin(np.unique(mask), (0, 1)).all():
+            raise InputError(
+                f"{self.path}: {case}: expected a (Z,Y,X) mask of 0 and 1, "
+                f"found shape {mask.shape}, values {np.unique(mask)[:4].tolist()}"
+            )
+        group = self._file.create_group(case)
+        write_array(group, "mask", mask.astype(np.uint8))
+        for name, values in (("probability", probability), ("disagreement", disagreement)):
+            if values is not None:
+                write_array(group, name, values.astype(np.float16))
+        group.attrs.update(provenance or {})

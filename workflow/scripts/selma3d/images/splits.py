@@ -1,0 +1,273 @@
+"""Who is trained on, who is validated on, who is tested on: by specimen, drawn from a seed.
+
+Patches of one specimen stay together. Where specimens are unknown, neighbouring ids may be one
+animal: patches then go together in contiguous blocks of ids, and the table says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..system.errors import InputError
+from ..system.randomness import numpy_generator
+
+COLUMNS = ("patch", "specimen", "role", "fold", "seed", "order", "grouped_by")
+GIVEN_ROLES = ("training", "validation", "test")
+SPECIMEN, INDEX_BLOCK = "specimen", "index-block"
+
+Group = tuple[str, ...]  # patch ids that stay together
+
+
+def make_split(
+    index: pd.DataFrame,
+    *,
+    structure: str,
+    role_of: Mapping[str, str] | None,
+    fractions: Mapping[str, float],
+    folds: int | Sequence[int],
+    seeds: int | Sequence[int],
+    cases_given: bool,
+    seed: int,
+) -> pd.DataFrame:
+    """The split table of one structure: one row a patch, fold and seed.
+
+    `index` is that of patches.h5 (id, specimen). `role_of` gives specimens or patches the role
+    training, validation or test, and wins over chance; `fractions` (validation, test) says which
+    share of the patches to draw for roles that nobody was given. Test is the same in all folds.
+    Fold 0 has the given roles; further folds exchange validation and training, every group being
+    validated on at most once. No test patches are drawn where `cases_given`.
+    `order` is the order in which budgets take training patches: drawn per fold and seed, the
+    same for all methods. Columns: `COLUMNS`; `order` is -1 outside training.
+    Raises InputError where the groups do not suffice, or given roles divide a specimen.
+    """
+    folds, seeds = _numbers(folds), _numbers(seeds)
+    groups = _groups(index, role_of or {}, fractions)
+    drawn = {role: fractions.get(role, 0.0) * len(index) for role in ("test", "validation")}
+    if cases_given:
+        drawn["test"] = 0.0
+    test = _test_groups(groups, drawn["test"], numpy_generator(seed, structure, "test"), structure)
+    pool = {group: role for group, role in groups.items() if group not in test}
+    generator = numpy_generator(seed, structure, "validation")
+    validation = _validation_groups(pool, drawn["validation"], len(folds), generator, structure)
+    specimen_of = dict(zip(index["id"], index["specimen"], strict=True))
+    rows = []
+    for fold, validated in zip(folds, validation, strict=True):
+        role = {patch: "test" for group in test for patch in group}
+        for group in pool:
+            role |= dict.fromkeys(group, "validation" if group in validated else "train")
+        train = sorted((patch for patch in role if role[patch] == "train"), key=_natural)
+        for run_seed in seeds:
+            generator = numpy_generator(seed, structure, "budget order", fold, run_seed)
+            order = dict(zip(train, generator.permutation(len(train)).tolist(), strict=True))
+            rows += [
+                (
+                    patch,
+                    specimen_of[patch],
+                    role[patch],
+                    fold,
+                    run_seed,
+                    order.get(patch, -1),
+                    SPECIMEN if specimen_of[patch] else INDEX_BLOCK,
+                )
+                for patch in sorted(role, key=_natural)
+            ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def read_split(tsv: str | Path) -> pd.DataFrame:
+    """Read a split table. Raises InputError where columns are missing."""
+    frame = pd.read_csv(tsv, sep="\t", dtype={"patch": str, "specimen": str}, keep_default_na=False)
+    missing = [column for column in COLUMNS if column not in frame.columns]
+    if missing:
+        raise InputError(f"{tsv}: expected column {missing[0]!r}, found {list(frame.columns)}")
+    return frame
+
+
+def training_patches(
+    split: pd.DataFrame, fold: int, seed: int, budget: int | str = "all"
+) -> list[str]:
+    """The first `budget` training patches in the order of this fold and seed; `all`: every one.
+
+    Raises InputError for a budget larger than the training set, or a fold and seed not in it.
+    """
+    rows = _of(split, "train", fold, seed).sort_values("order")
+    if budget == "all":
+        return rows["patch"].tolist()
+    if not 1 <= int(budget) <= len(rows):
+        raise InputError(
+            f"split: fold {fold}: expected a budget from 1 to {len(rows)} training patches or "
+            f"'all', found {budget}"
+        )
+    return rows["patch"].tolist()[: int(budget)]
+
+
+def validation_patches(split: pd.DataFrame, fold: int) -> list[str]:
+    """The validation patches of a fold, the same for all budgets and seeds."""
+    return _of(split, "validation", fold, split["seed"].iloc[0])["patch"].tolist()
+
+
+def training_set_sizes(splits: Mapping[str, pd.DataFrame]) -> dict[str, int]:
+    """How many training patches the budget `all` means for each structure, in the first fold."""
+    return {
+        structure: _of(split, "train", 0, split["seed"].iloc[0])["patch"].nunique()
+        for structure, split in splits.items()
+    }
+
+
+def check_disjoint(
+    splits: pd.DataFrame | Iterable[pd.DataFrame],
+    volume_specimens: Iterable[str],
+    case_specimens: Iterable[str] = (),
+) -> str:
+    """Check that no validation or test specimen is trained or pretrained on.
+
+    `splits` are all that feed one model, `volume_specimens` those of the volumes that its encoder
+    sees in any fold, `case_specimens` those of test cases that come from elsewhere than a split.
+    Returns `checked`, or `not checkable` where a specimen is unknown.
+    Raises InputError naming the specimen.
+    """
+    split = pd.concat([splits] if isinstance(splits, pd.DataFrame) else list(splits))
+    pretrained, tested = set(volume_specimens), set(case_specimens)
+    for fold, rows in split.groupby("fold"):
+        trained = set(rows.loc[rows["role"] == "train", "specimen"])
+        held = rows[rows["role"].isin(["validation", "test"])]
+        role_of = dict(zip(held["specimen"], held["role"], strict=True))
+        role_of |= dict.fromkeys(tested, "test")
+        for use, specimens in (("training", trained), ("pretraining volumes", pretrained)):
+            for specimen in sorted(specimens & role_of.keys() - {""}):
+                raise InputError(
+                    f"split: fold {fold}: specimen {specimen!r}: expected "
+                    f"{role_of[specimen]} only, found it in {use} too (give it one role in the "
+                    "samples table, or fewer folds)"
+                )
+    return "checked" if "" not in {*split["specimen"], *pretrained, *tested} else "not checkable"
+
+
+def _of(split: pd.DataFrame, role: str, fold: int, seed: int) -> pd.DataFrame:
+    here = split[(split["fold"] == fold) & (split["seed"] == seed)]
+    if here.empty:
+        raise InputError(
+            f"split: expected fold {fold} and seed {seed}, found folds "
+            f"{sorted(split['fold'].unique())} and seeds {sorted(split['seed'].unique())}"
+        )
+    return here[here["role"] == role]
+
+
+def _groups(
+    index: pd.DataFrame, role_of: Mapping[str, str], fractions: Mapping[str, float]
+) -> dict[Group, str]:
+    """Patches that stay together -> the role that they were given, or `""`."""
+    roles = {
+        patch: role_of.get(patch) or role_of.get(specimen, "")
+        for patch, specimen in zip(index["id"], index["specimen"], strict=True)
+    }
+    strange = [role for role in roles.values() if role and role not in GIVEN_ROLES]
+    if strange:
+        raise InputError(
+            f"samples table: role: expected {', '.join(GIVEN_ROLES)}, found {strange[0]!r}"
+        )
+    ordered = index.sort_values("id", key=lambda ids: ids.map(_natural))
+    groups: dict[Group, str] = {}
+    for specimen, rows in ordered[ordered["specimen"] != ""].groupby("specimen"):
+        found = {roles[patch] for patch in rows["id"]}
+        if len(found) > 1:
+            raise InputError(
+                f"samples table: specimen {specimen!r}: expected one role for all its patches, "
+                f"found {' and '.join(sorted(role or 'none' for role in found))}"
+            )
+        groups[tuple(rows["id"])] = found.pop()
+    unknown = ordered.loc[ordered["specimen"] == "", "id"].tolist()
+    shares = [share for share in fractions.values() if share > 0]
+    size = max(1, round(len(unknown) * min(shares, default=0.5)))
+    for role, run in groupby(unknown, key=roles.__getitem__):
+        groups |= dict.fromkeys(_blocks(list(run), size), role)
+    return groups
+
+
+def _blocks(patches: Sequence[str], size: int) -> list[Group]:
+    """Contiguous blocks of about `size`: the fewer borders, the fewer neighbours are parted."""
+    count = max(1, round(len(patches) / size))
+    borders = [round(i * len(patches) / count) for i in range(count + 1)]
+    return [tuple(patches[a:b]) for a, b in pairwise(borders)]
+
+
+def _test_groups(
+    groups: Mapping[Group, str], target: float, generator: np.random.Generator, structure: str
+) -> list[Group]:
+    """The groups given as test, else about `target` patches of those without a role."""
+    given = [group for group, role in groups.items() if role == "test"]
+    if given or target <= 0:
+        return given
+    free = [group for group, role in groups.items() if not role]
+    taken = _take(free, target, len(groups) - 2, generator)
+    if not taken:
+        raise InputError(
+            f"split of {structure}: expected 3 specimens or blocks for training, validation and "
+            f"test, found {len(groups)}, {len(free)} of them without a role (give test roles in "
+            "the samples table, or test cases)"
+        )
+    return taken
+
+
+def _validation_groups(
+    pool: Mapping[Group, str],
+    target: float,
+    folds: int,
+    generator: np.random.Generator,
+    structure: str,
+) -> list[list[Group]]:
+    """One list of groups a fold, no group twice; fold 0 has the given ones."""
+    given = [group for group, role in pool.items() if role == "validation"]
+    if not pool or (target <= 0 and not given):
+        return [[] for _ in range(folds)]
+    if folds > len(pool) or len(pool) < 2:
+        raise InputError(
+            f"split of {structure}: expected at least {max(folds, 2)} specimens or blocks for "
+            f"training and validation in {folds} folds, found {len(pool)} (fewer folds, or leave "
+            "specimens empty to split by blocks of ids)"
+        )
+    target = sum(map(len, given)) or target
+    chosen: list[list[Group]] = [given] if given else []
+    while len(chosen) < folds:
+        unused = [group for group in pool if not any(group in groups for groups in chosen)]
+        # Beyond fold 0, groups that were given to training take their turn.
+        free = unused if chosen else [group for group in unused if not pool[group]]
+        most = min(len(unused) // (folds - len(chosen)), len(pool) - 1)
+        taken = _take(free, target, most, generator)
+        if not taken:
+            raise InputError(
+                f"split of {structure}: fold {len(chosen)}: expected a specimen or block to "
+                "validate on, found all given to training (give one the role validation)"
+            )
+        chosen.append(taken)
+    return chosen
+
+
+def _take(
+    groups: Sequence[Group], target: float, most: int, generator: np.random.Generator
+) -> list[Group]:
+    """Up to `most` groups with about `target` patches; among groups that fit alike, by chance."""
+    left = [groups[i] for i in generator.permutation(len(groups))]
+    taken: list[Group] = []
+    while left and len(taken) < most:
+        missing = target - sum(map(len, taken))
+        best = min(left, key=lambda group: abs(missing - len(group)))
+        if taken and abs(missing - len(best)) >= abs(missing):
+            break
+        taken.append(best)
+        left.remove(best)
+    return taken
+
+
+def _numbers(count: int | Sequence[int]) -> list[int]:
+    return list(range(count)) if isinstance(count, int) else list(count)
+
+
+def _natural(text: str) -> tuple[str | int, ...]:
+    return tuple(int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text))

@@ -1,0 +1,178 @@
+"""How arrays lie in HDF5, and files that are opened late, once a process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any, Self
+
+# A thread pool inside the Blosc filter does not survive a fork; parallelism is the callers'.
+os.environ.setdefault("BLOSC_NTHREADS", "1")
+
+import h5py
+import hdf5plugin
+import numpy as np
+
+from ..system.errors import InputError
+from .intensity import Intensity
+
+CONTRACT_VERSION = 1
+CHUNK = 64
+# Random windows of a large volume gain nothing from a larger cache, and loaders hold many files.
+DEFAULT_CACHE = 8 << 20
+
+Slices = tuple[slice, slice, slice]
+VoxelSize = tuple[float, float, float]
+
+
+def chunk_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """64³ clipped to the image's (Z,Y,X); leading axes (channels) get chunks of one."""
+    spatial = tuple(min(CHUNK, size) for size in shape[-3:])
+    return (1,) * (len(shape) - 3) + spatial
+
+
+def compression() -> dict[str, Any]:
+    """The filter of every image and mask: Blosc with lz4 and bit shuffling, lossless.
+
+    Blosc, not Blosc2: the same size, and a fifth more random patches a second.
+    """
+    return dict(hdf5plugin.Blosc(cname="lz4", clevel=5, shuffle=hdf5plugin.Blosc.BITSHUFFLE))
+
+
+def write_array(group: h5py.Group, name: str, array: np.ndarray) -> h5py.Dataset:
+    """Store a (…,Z,Y,X) array, chunked and compressed."""
+    return group.create_dataset(name, data=array, chunks=chunk_shape(array.shape), **compression())
+
+
+def window_cache_bytes(window: Sequence[int], itemsize: int = 2) -> int:
+    """Chunk cache that holds every chunk which a (Z,Y,X) window can touch.
+
+    Worth it where windows overlap their predecessors, as in sliding-window inference.
+    """
+    touched = prod(-(-(size - 1) // CHUNK) + 1 for size in window)
+    return touched * CHUNK**3 * itemsize
+
+
+def stamp(handle: h5py.File, kind: str) -> None:
+    """Mark a file with its kind and the contract's version."""
+    handle.attrs["contract_version"] = CONTRACT_VERSION
+    handle.attrs["kind"] = kind
+
+
+def describe(
+    node: h5py.Group, specimen: str, voxel_size_um: VoxelSize | None, intensity: list[Intensity]
+) -> None:
+    """Write the attributes that patches and volumes share; an unknown voxel size is left out."""
+    node.attrs["specimen"] = specimen
+    if voxel_size_um is not None:
+        node.attrs["voxel_size_um"] = np.asarray(voxel_size_um, dtype=np.float64)
+    node.attrs["intensity"] = json.dumps([channel.to_json() for channel in intensity])
+
+
+def voxel_size_of(node: h5py.Group) -> VoxelSize | None:
+    """(z,y,x) in micrometres; None when unknown."""
+    stored = node.attrs.get("voxel_size_um")
+    return None if stored is None else tuple(float(size) for size in stored)
+
+
+def intensities_of(node: h5py.Group) -> list[Intensity]:
+    """One `Intensity` a channel."""
+    return [Intensity.from_json(stored) for stored in json.loads(node.attrs["intensity"])]
+
+
+class LazyFile:
+    """A read-only HDF5 file, opened at the first read and again after a fork; picklable.
+
+    Raises InputError where the file is absent, broken, or of another kind or contract version.
+    """
+
+    kinds: tuple[str, ...] = ()
+
+    def __init__(self, path: str | Path, *, cache_bytes: int | None = None) -> None:
+        self.path = Path(path)
+        self.cache_bytes = DEFAULT_CACHE if cache_bytes is None else cache_bytes
+        self._forget()
+
+    def _forget(self) -> None:
+        self._file: h5py.File | None = None
+        self._process = -1
+        self._datasets: dict[str, h5py.Dataset] = {}
+
+    @property
+    def file(self) -> h5py.File:
+        """The handle of this process."""
+        if self._file is None or self._process != os.getpid():
+            self._forget()
+            self._file = self._open()
+            self._process = os.getpid()
+        return self._file
+
+    def _open(self) -> h5py.File:
+        try:
+            handle = h5py.File(
+                self.path, "r", locking=False, rdcc_nbytes=self.cache_bytes, rdcc_nslots=10007
+            )
+        except FileNotFoundError:
+            raise InputError(f"{self.path}: expected an HDF5 file, found nothing") from None
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: expected a whole HDF5 file, found one that does not open "
+                f"({_first_line(error)}) (remove it and run the workflow again)"
+            ) from None
+        kind, version = handle.attrs.get("kind"), handle.attrs.get("contract_version")
+        if kind not in self.kinds:
+            handle.close()
+            raise InputError(
+                f"{self.path}: kind: expected {' or '.join(self.kinds)}, found {kind!r}"
+            )
+        if version != CONTRACT_VERSION:
+            handle.close()
+            raise InputError(
+                f"{self.path}: contract_version: expected {CONTRACT_VERSION}, found {version} "
+                "(remove it and run the workflow again)"
+            )
+        return handle
+
+    def dataset(self, name: str) -> h5py.Dataset | None:
+        """The dataset at `name`, looked up once a process; None if there is none."""
+        file = self.file
+        if name not in self._datasets:
+            if name not in file:
+                return None
+            self._datasets[name] = file[name]
+        return self._datasets[name]
+
+    def channel_of(self, image: h5py.Dataset, channel: int) -> int:
+        """`channel`, if `image` (C,Z,Y,X) has it. Raises InputError."""
+        if not 0 <= channel < image.shape[0]:
+            raise InputError(
+                f"{self.path}: channel: expected 0 to {image.shape[0] - 1}, found {channel} "
+                "(the edition file names the channel of each structure)"
+            )
+        return channel
+
+    def close(self) -> None:
+        """Close this process's handle; the next read opens it again."""
+        if self._file is not None and self._process == os.getpid():
+            self._file.close()
+        self._forget()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "cache_bytes": self.cache_bytes}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,116 @@
+"""Transformer encoders with convolutional decoders: SwinUNETR and UNETR, from MONAI."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from monai.networks import nets
+from torch import Tensor
+
+from ...system.errors import InputError
+from .options import Count, Size
+from .segmenter import Segmenter
+
+
+class SwinUNETR(Segmenter):
+    """Swin UNETR (arXiv 2201.01266): shifted-window attention, five scales.
+
+    The encoder is the transformer; the convolutions on its maps belong to the decoder, as in the
+    published pretrained weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: Count = 24,
+        depths: tuple[Count, Count, Count, Count] = (2, 2, 2, 2),
+        heads: tuple[Count, Count, Count, Count] = (3, 6, 12, 24),
+        attention_window: Count = 7,
+        checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        if channels % 12 or any(channels * 2**level % n for level, n in enumerate(heads)):
+            raise InputError(
+                "channels, heads: expected a multiple of 12, and heads that divide the channels of "
+                f"their level, found {channels}, {heads}"
+            )
+        self.net = nets.SwinUNETR(
+            1, 1, depths=depths, num_heads=heads, window_size=attention_window,
+            feature_size=channels, use_checkpoint=checkpointing,
+        )  # fmt: skip
+        self.feature_channels = tuple(channels * 2**level for level in range(5))
+        self.feature_strides = tuple((2**level,) * 3 for level in range(1, 6))
+        self.divisor = 32
+        self.encoder_prefixes = ("net.swinViT.",)
+        self.head_prefixes = ("net.out.",)
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        return self.net.swinViT(image, self.net.normalize)
+
+    def decode(self, image: Tensor, features: list[Tensor]) -> Tensor:
+        net = self.net
+        out = net.decoder5(net.encoder10(features[4]), features[3])
+        out = net.decoder4(out, net.encoder4(features[2]))
+        out = net.decoder3(out, net.encoder3(features[1]))
+        out = net.decoder2(out, net.encoder2(features[0]))
+        return net.out(net.decoder1(out, net.encoder1(image)))
+
+
+class UNETR(Segmenter):
+    """UNETR (arXiv 2103.10504): a plain ViT of 12 blocks on patches of 16³, a U-shaped decoder.
+
+    Positions are learnt for `window` and interpolated for other sizes. The four feature maps are
+    those after blocks 4, 7, 10 and 12, all at stride 16.
+    """
+
+    def __init__(
+        self,
+        *,
+        window: Size = (64, 64, 64),
+        hidden: Count = 384,
+        mlp: Count = 1536,
+        heads: Count = 6,
+        channels: Count = 16,
+    ) -> None:
+        super().__init__()
+        if hidden % heads or any(n % 16 for n in window):
+            raise InputError(
+                "window, hidden: expected multiples of 16 and of the number of heads, "
+                f"found {list(window)}, {hidden}"
+            )
+        self.net = nets.UNETR(
+            1, 1, window, feature_size=channels, hidden_size=hidden, mlp_dim=mlp, num_heads=heads
+        )
+        for block in self.net.vit.blocks:
+            del block.norm_cross_attn  # never used, and DDP waits for every gradient
+        self.feature_channels = (hidden,) * 4
+        self.feature_strides = ((16, 16, 16),) * 4
+        self.divisor = 16
+        self.encoder_prefixes = ("net.vit.",)
+        self.head_prefixes = ("net.out.",)
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        vit = self.net.vit
+        patches = vit.patch_embedding.patch_embeddings(image)
+        grid = patches.shape[2:]
+        tokens = (patches + self._positions(grid)).flatten(2).transpose(1, 2)
+        states = []
+        for block in vit.blocks:
+            tokens = block(tokens)
+            states.append(tokens)
+        kept = [states[3], states[6], states[9], vit.norm(states[-1])]
+        return [state.transpose(1, 2).unflatten(2, grid) for state in kept]
+
+    def _positions(self, grid: Size) -> Tensor:
+        """Position embeddings (1,C,z,y,x) for a grid of patches."""
+        learnt = self.net.vit.patch_embedding.position_embeddings.transpose(1, 2)
+        learnt = learnt.unflatten(2, self.net.feat_size)
+        if tuple(grid) == tuple(self.net.feat_size):
+            return learnt
+        return F.interpolate(learnt, size=grid, mode="trilinear", align_corners=False)
+
+    def decode(self, image: Tensor, features: list[Tensor]) -> Tensor:
+        net = self.net
+        out = net.decoder5(features[3], net.encoder4(features[2]))
+        out = net.decoder4(out, net.encoder3(features[1]))
+        out = net.decoder3(out, net.encoder2(features[0]))
+        return net.out(net.decoder2(out, net.encoder1(image)))

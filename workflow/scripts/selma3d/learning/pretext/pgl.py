@@ -1,0 +1,130 @@
+"""PGL (arXiv 2011.12640): describe the same place alike in two views of it.
+
+As BYOL, but for every position of the feature map. Where a position of one view lies in the other
+is known from the crops: these are drawn on the grid of the features, so no value is interpolated.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...system.errors import InputError
+from ...system.randomness import uniform
+from ..augmentation import GEOMETRIC
+from ..networks import Segmenter
+from ..networks.options import Count, Share, Size
+from ..task import Batch
+from .base import Level, Windows, check_level, generators, spread
+from .teacher import TeacherTask, constant_disagreement, disagreement
+from .views import crop, projection, random_corners
+
+
+class PGL(TeacherTask):
+    """Predict the teacher's features of the region that two views share; loss in [0, 4].
+
+    view: (z,y,x) voxels, more than half of the window, so that any two views overlap; by default
+    about three quarters. Augmentations that move voxels change the window before its two views are
+    cut, the others each view; each view is also flipped, and its features flipped back. level: the
+    feature map that is compared (-1: the coarsest). The trivial predictor answers the mean target
+    at every position.
+    """
+
+    def __init__(
+        self,
+        network: Segmenter,
+        windows: Windows,
+        *,
+        view: Size | None = None,
+        hidden: Count = 512,
+        projected: Count = 128,
+        momentum: Share = 0.99,
+        level: Level = -1,
+    ) -> None:
+        check_level(level, network)
+        head = projection(network.feature_channels[level], hidden, projected)
+        super().__init__(network, windows, head, momentum=momentum, outputs=projected)
+        self.predictor = projection(projected, hidden, projected)
+        self._level, self._stride = level, network.feature_strides[level]
+        self._view_size = self.view_size(view, 0.75, "view")
+        if any(2 * v <= n for v, n in zip(self._view_size, windows.size, strict=True)):
+            raise InputError(
+                f"view: expected more than half of the window {list(windows.size)}, "
+                f"found {list(self._view_size)}"
+            )
+
+    def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
+        views, corners, flips = self._two_views(batch, seed)
+        features = positions(self.network.encode(views)[self._level], flips)
+        answers = shared(self.predictor(self.head(features)), corners)
+        targets = self._answers(views, corners, flips)
+        self.remember(torch.cat(targets))
+        targets = [target - self.centre for target in targets]
+        loss = torch.stack(
+            [disagreement(a, t).mean() for a, t in zip(answers, targets, strict=True)]
+        ).mean()
+        return {
+            "loss": loss,
+            "relative": loss.detach() / constant_disagreement(torch.cat(targets)).clamp(min=1e-12),
+            "spread": spread(features.flatten(0, 3)),
+        }
+
+    def trivial_loss(self, batch: Batch, seed: int) -> float:
+        targets = torch.cat(self._answers(*self._two_views(batch, seed)))
+        return float(constant_disagreement(targets - self.centre))
+
+    def _two_views(self, batch: Batch, seed: int) -> tuple[Tensor, list[Size], list[list[int]]]:
+        """Return views (2B,1,*view), and for each its corner in positions and its flipped axes."""
+        settings = self.windows.augmentation
+        moving = {name: value for name, value in settings.items() if name in GEOMETRIC}
+        others = {name: value for name, value in settings.items() if name not in GEOMETRIC}
+        images = self.augmented(self.normalised(batch), batch, seed, "window", moving)
+        views, corners, flips = [], [], []
+        for name in ("first", "second"):
+            drawn = generators(batch, seed, f"{name}/crop")
+            at = random_corners(drawn, self.windows.size, self._view_size, self._stride)
+            view = self.augmented(crop(images, at, self._view_size), batch, seed, name, others)
+            axes = [[a for a in range(3) if coin[a] < 0.5] for coin in uniform(drawn, 3).tolist()]
+            views.append(flipped(view, [[a + 1 for a in sample] for sample in axes]))
+            corners += [tuple(c // s for c, s in zip(one, self._stride, strict=True)) for one in at]
+            flips += axes
+        return torch.cat(views), corners, flips
+
+    @torch.no_grad()
+    def _answers(self, views: Tensor, corners: list[Size], flips: list[list[int]]) -> list[Tensor]:
+        """Return the teacher's projections of the shared positions as seen in the other view."""
+        features = positions(self.teacher.network.encode(views)[self._level], flips)
+        targets = shared(self.teacher.head(features), corners)
+        half = len(targets) // 2
+        return targets[half:] + targets[:half]
+
+
+def flipped(batch: Tensor, axes: list[list[int]]) -> Tensor:
+    """Flip each sample along its own axes."""
+    return torch.stack([sample.flip(own) for sample, own in zip(batch, axes, strict=True)])
+
+
+def positions(features: Tensor, flips: list[list[int]]) -> Tensor:
+    """Turn features of flipped views back: (B,C,z,y,x) -> (B,z,y,x,C)."""
+    return flipped(features.permute(0, 2, 3, 4, 1), flips)
+
+
+def shared(maps: Tensor, corners: list[Size]) -> list[Tensor]:
+    """Cut from each map what its partner, half a batch away, shows too: (positions,D) each.
+
+    maps: (2B,z,y,x,D); corners: (2B) first positions in the window. Partners' lists are in the
+    same order.
+    """
+    half = len(corners) // 2
+    cut = []
+    for number, (corner, map_) in enumerate(zip(corners, maps, strict=True)):
+        partner = corners[(number + half) % len(corners)]
+        inside = tuple(
+            slice(max(0, p - c), n - max(0, c - p))
+            for c, p, n in zip(corner, partner, map_.shape[:3], strict=True)
+        )
+        cut.append(map_[inside].flatten(0, 2))
+    return cut
+
+
+TASK = PGL

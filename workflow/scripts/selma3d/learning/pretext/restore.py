@@ -1,0 +1,134 @@
+"""Restoring what a light-sheet microscope takes away: a pretext task of this project's own.
+
+Light leaves labelled tissue clean. Planes are coarse, the point spread function is long along z,
+scattered light veils, absorbers cast stripes along the sheet, the camera adds noise: in that order.
+A network that undoes them has to know what structures look like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...system.randomness import normal, uniform
+from ..networks import Segmenter
+from ..networks.options import Share
+from ..task import Batch
+from .base import Windows, generators
+from .reconstruction import Distance, Reconstruction, smooth
+
+# the strongest of each degradation; every sample draws its own share of it. They are strong: what
+# can nearly be copied teaches little
+_WEAKEST = 0.3  # share of the strongest
+_COARSEST_PLANES = 6  # planes averaged into one
+_LONGEST_BLUR = 4.0  # sigma along z in planes
+_VEIL = 0.8  # share of the light that arrives as a veil
+_VEIL_WIDTH = 16  # voxels
+_DARKEST_STRIPE = 0.9  # share of the light that a stripe takes
+_SHOT_NOISE, _READ_NOISE = 0.8, 0.4  # relative to the window's mean light
+
+
+class Restore(Reconstruction):
+    """Restore an image from drawn degradations; judged on all voxels.
+
+    anisotropy, blur, haze, stripes, noise: the probability of each. The network's output is added
+    to a smoothed copy of what it saw (residual learning, arXiv 1608.03981): it is asked for what
+    smoothing can't give, and needs no path at full resolution to pass the image on.
+    """
+
+    def __init__(
+        self,
+        network: Segmenter,
+        windows: Windows,
+        *,
+        anisotropy: Share = 0.5,
+        blur: Share = 0.5,
+        haze: Share = 0.5,
+        stripes: Share = 0.5,
+        noise: Share = 0.8,
+        distance: Distance = "l2",
+    ) -> None:
+        super().__init__(network, windows, distance)
+        self._chain: list[tuple[str, Share, Callable[..., Tensor]]] = [
+            ("anisotropy", anisotropy, coarse_planes),
+            ("blur", blur, blurred_along_z),
+            ("haze", haze, veiled),
+            ("stripes", stripes, striped),
+            ("noise", noise, noisy),
+        ]
+
+    def corrupt(self, clean: Tensor, batch: Batch, seed: int) -> tuple[Tensor, None]:
+        dark = clean.amin(dim=(1, 2, 3, 4), keepdim=True)
+        mean = (clean - dark).mean(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1e-6)
+        light = (clean - dark) / mean
+        for name, probability, degrade in self._chain:
+            drawn = uniform(generators(batch, seed, f"restore/{name}"), 3)
+            strength = _WEAKEST + (1 - _WEAKEST) * drawn[:, 0]
+            strength = (strength * (drawn[:, 1] < probability)).view(-1, 1, 1, 1, 1)
+            light = degrade(
+                light, strength.to(clean.device), along_x=(drawn[:, 2] < 0.5).to(clean.device),
+                draw=lambda *shape, name=name: normal(
+                    generators(batch, seed, f"restore/{name}/voxels", clean.device), *shape
+                ),
+            )  # fmt: skip
+        return light * mean + dark, None
+
+    def start(self, seen: Tensor) -> Tensor:
+        return smooth(seen)
+
+
+def coarse_planes(light: Tensor, strength: Tensor, **_: object) -> Tensor:
+    """Average up to six planes into one and repeat it, as with a coarser step of the stage."""
+    planes = torch.arange(light.shape[2], device=light.device)
+    step = (1 + strength * _COARSEST_PLANES).long().clamp(max=_COARSEST_PLANES).view(-1, 1)
+    group = (planes // step)[:, None, :, None, None].expand_as(light)
+    coarse = torch.zeros_like(light).scatter_reduce(2, group, light, "mean", include_self=False)
+    return coarse.gather(2, group)
+
+
+def blurred_along_z(light: Tensor, strength: Tensor, **_: object) -> Tensor:
+    """Convolve with a Gaussian along z of up to four planes sigma."""
+    radius = round(2.5 * _LONGEST_BLUR)
+    offsets = torch.arange(-radius, radius + 1, device=light.device)
+    sigma = (strength * _LONGEST_BLUR).view(-1, 1).clamp(min=1e-3)
+    kernel = torch.softmax(-0.5 * (offsets / sigma) ** 2, dim=1)
+    padded = F.pad(light, (0, 0, 0, 0, radius, radius), mode="replicate")
+    return sum(
+        kernel[:, tap].view(-1, 1, 1, 1, 1) * padded[:, :, tap : tap + light.shape[2]]
+        for tap in range(2 * radius + 1)
+    )
+
+
+def veiled(light: Tensor, strength: Tensor, **_: object) -> Tensor:
+    """Turn a share of the light into a smooth veil."""
+    coarse = [max(1, n // _VEIL_WIDTH) for n in light.shape[2:]]
+    veil = F.interpolate(
+        F.adaptive_avg_pool3d(light, coarse), light.shape[2:], mode="trilinear", align_corners=False
+    )
+    return torch.lerp(light, veil, _VEIL * strength)
+
+
+def striped(
+    light: Tensor, strength: Tensor, *, along_x: Tensor, draw: Callable[..., Tensor]
+) -> Tensor:
+    """Darken lines along x or y, the way the sheet comes, that change slowly over the planes."""
+    planes, lines = light.shape[2], max(light.shape[3:])
+    shadow = F.interpolate(
+        draw(1, max(2, planes // 16), lines), (planes, lines), mode="bilinear", align_corners=True
+    ).clamp(0, 1)
+    rows = shadow[..., : light.shape[3]].unsqueeze(-1)
+    columns = shadow[..., : light.shape[4]].unsqueeze(-2)
+    shadow = torch.where(along_x.view(-1, 1, 1, 1, 1), rows, columns)
+    return light * (1 - _DARKEST_STRIPE * strength * shadow)
+
+
+def noisy(light: Tensor, strength: Tensor, *, draw: Callable[..., Tensor], **_: object) -> Tensor:
+    """Add shot noise, which grows with the light, and the camera's read noise."""
+    variance = _SHOT_NOISE**2 * light.clamp(min=0) + _READ_NOISE**2
+    return light + strength * variance.sqrt() * draw(*light.shape[1:])
+
+
+TASK = Restore

@@ -1,0 +1,375 @@
+"""Samples of volumes and patches, each a pure function of (seed, global sample index).
+
+A sampler turns an index into raw voxels; `prepare` turns a batch of them, on the device, into what
+a network sees. Any process can draw any sample, so the stream of samples is the same after a
+resume, with any number of loader processes and any number of GPUs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..images import PERCENTILES, Intensity, PatchFile, VolumeFile
+from ..system.errors import InputError
+from ..system.randomness import numpy_generator
+
+Batch = dict[str, Tensor]
+Size = tuple[int, int, int]
+
+NOT_ANNOTATED = 2  # in masks that are learnt from, beside 0 and 1
+_DARKEST = 1 / 64  # of the median
+_NOISES = 30  # faint cells stand out of tissue by this much, bright ones by threefold
+_TEXTURES = 10  # the same against the texture of tissue
+_EACH = (None, None, None, None)  # of an image's voxels (B,1,Z,Y,X)
+
+
+class Sampler(Protocol):
+    """Draws sample `index` as arrays: `image` and, where labelled, `mask` (Z,Y,X); `intensity`."""
+
+    def sample(self, index: int) -> dict[str, np.ndarray]: ...
+
+
+def collate(sampler: Sampler, indices: Sequence[int]) -> Batch:
+    """Draw samples and stack them: images, masks (B,1,Z,Y,X) raw; intensity (B,K); index (B,)."""
+    samples = [sampler.sample(index) for index in indices]
+    batch = {
+        name: torch.from_numpy(np.stack([sample[name] for sample in samples]))
+        for name in samples[0]
+    }
+    batch = {name: each.unsqueeze(1) if each.ndim == 4 else each for name, each in batch.items()}
+    return batch | {"index": torch.tensor(indices, dtype=torch.int64)}
+
+
+@dataclass
+class UnlabelledSampler:
+    """Windows of unannotated volumes: never centred on air, bright blocks more often.
+
+    sources: {path, channel, weight} each; a volume is drawn in proportion to its weight.
+    brightness_bias: share of the samples whose block is drawn in proportion to its brightness (99th
+    percentile) above the volume's median tissue block; the others come from all tissue alike.
+    """
+
+    sources: Sequence[dict]
+    window: Size
+    seed: int
+    brightness_bias: float = 0.5
+    _opened: dict[int, _Volume] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        weights = np.array([source.get("weight", 1.0) for source in self.sources], dtype=float)
+        if not len(weights) or weights.min() < 0 or weights.sum() <= 0:
+            raise InputError(
+                f"volumes: expected at least one with a positive weight, found {weights.tolist()}"
+            )
+        self._shares = weights / weights.sum()
+
+    def sample(self, index: int) -> dict[str, np.ndarray]:
+        random = numpy_generator(self.seed, "unlabelled", index)
+        chosen = int(random.choice(len(self.sources), p=self._shares))
+        volume = self._volume(chosen)
+        centre = volume.draw_centre(random)
+        image = read_window(volume.read, volume.shape, centre, self.window)
+        return {"image": image, "intensity": volume.intensity}
+
+    def _volume(self, number: int) -> _Volume:
+        if number not in self._opened:
+            source = self.sources[number]
+            self._opened[number] = _Volume(source["path"], source["channel"], self.brightness_bias)
+        return self._opened[number]
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_opened": {}}
+
+
+class _Volume:
+    """One channel of a volume, with the chances of its blocks."""
+
+    def __init__(self, path: str | Path, channel: int, brightness_bias: float) -> None:
+        self._file = VolumeFile(path)
+        self._channel = channel
+        self.shape: Size = tuple(self._file.shape)
+        self.block = self._file.block
+        self.intensity = intensity_vector(self._file.intensity(channel))
+        chances = block_chances(
+            self._file.bright(channel), self._file.tissue(channel), brightness_bias
+        )
+        self._grid = chances.shape
+        self._cumulative = np.cumsum(chances.ravel())
+
+    def draw_centre(self, random: np.random.Generator) -> Size:
+        """Draw a block by its chance, then a voxel in it."""
+        drawn = np.searchsorted(self._cumulative, random.random() * self._cumulative[-1], "right")
+        block = np.unravel_index(min(drawn, self._cumulative.size - 1), self._grid)
+        within = random.integers(0, self.block, size=3)
+        return tuple(
+            min(int(b) * self.block + int(w), n - 1)
+            for b, w, n in zip(block, within, self.shape, strict=True)
+        )
+
+    def read(self, slices: tuple[slice, slice, slice]) -> np.ndarray:
+        return self._file.read(self._channel, slices)
+
+
+def block_chances(brightness: np.ndarray, tissue: np.ndarray, bias: float) -> np.ndarray:
+    """Chance of each block (z,y,x), summing to 1: 0 in air, higher where it is bright."""
+    if not tissue.any():
+        tissue = np.ones_like(tissue)
+    uniform = tissue / tissue.sum()
+    above = np.where(tissue, brightness - np.median(brightness[tissue]), 0).clip(min=0)
+    bright = above / above.sum() if above.sum() > 0 else uniform
+    return (1 - bias) * uniform + bias * bright
+
+
+@dataclass
+class LabelledSampler:
+    """Windows of annotated patches; a share of them holds foreground near its centre.
+
+    patches: structure -> list of (file, patch id, channel). Structures are drawn alike, then the
+    patches of a structure. foreground: the share of windows around a random foreground voxel.
+    margin: voxels around the bounding box of a patch's labels that count as annotated; what lies
+    further out is NOT_ANNOTATED, and no window is centred there. None: the whole patch counts.
+    Patches are kept in memory up to `cache_bytes` and read from the file beyond it.
+    """
+
+    patches: dict[str, list[tuple[PatchFile, str, int]]]
+    window: Size
+    seed: int
+    foreground: float = 0.67
+    margin: int | None = None
+    cache_bytes: int = 2**31
+    _cached: dict[tuple[str, int], _Patch] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for structure, patches in self.patches.items():
+            if not patches:
+                raise InputError(f"{structure}: expected training patches, found none")
+
+    def sample(self, index: int) -> dict[str, np.ndarray]:
+        random = numpy_generator(self.seed, "labelled", index)
+        structures = sorted(self.patches)
+        structure = structures[random.integers(len(structures))]
+        patch = self._patch(structure, int(random.integers(len(self.patches[structure]))))
+        wants_foreground = random.random() < self.foreground
+        if wants_foreground and patch.foreground.size:
+            voxel = np.unravel_index(random.choice(patch.foreground), patch.shape)
+            reach = [n // 4 for n in self.window]
+            centre = tuple(
+                int(v) + int(random.integers(-r, r + 1)) for v, r in zip(voxel, reach, strict=True)
+            )
+        else:
+            centre = tuple(int(c) for c in random.integers(*patch.annotated))
+        return {
+            "image": read_window(patch.read_image, patch.shape, centre, self.window),
+            "mask": read_window(patch.read_mask, patch.shape, centre, self.window),
+            "intensity": patch.intensity,
+        }
+
+    def _patch(self, structure: str, number: int) -> _Patch:
+        key = (structure, number)
+        if key not in self._cached:
+            held = sum(patch.bytes for patch in self._cached.values())
+            patch = _Patch(*self.patches[structure][number], self.margin)
+            if held + patch.bytes > self.cache_bytes:
+                return patch
+            self._cached[key] = patch
+        return self._cached[key]
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_cached": {}}
+
+
+class _Patch:
+    """One channel of an annotated patch, in memory."""
+
+    def __init__(self, file: PatchFile, patch: str, channel: int, margin: int | None) -> None:
+        self.image = np.ascontiguousarray(file.image(patch, channel))
+        mask = file.mask(patch)
+        if mask is None:
+            raise InputError(f"{file.path}: {patch}: expected a mask to learn from, found none")
+        self.shape: Size = tuple(mask.shape)
+        self.annotated = annotated_box(mask, margin)
+        self.mask = np.full_like(mask, NOT_ANNOTATED)
+        inside = tuple(slice(*ends) for ends in zip(*self.annotated, strict=True))
+        self.mask[inside] = mask[inside]
+        self.intensity = intensity_vector(file.intensity(patch, channel))
+        self.foreground = np.flatnonzero(self.mask == 1).astype(np.int32)
+        self.bytes = self.image.nbytes + self.mask.nbytes + self.foreground.nbytes
+
+    def read_image(self, slices: tuple[slice, slice, slice]) -> np.ndarray:
+        return self.image[slices]
+
+    def read_mask(self, slices: tuple[slice, slice, slice]) -> np.ndarray:
+        return self.mask[slices]
+
+
+def annotated_box(mask: np.ndarray, margin: int | None) -> tuple[Size, Size]:
+    """First and last + 1 voxel (Z,Y,X) of the labels' bounding box, `margin` voxels wider.
+
+    The whole patch if `margin` is None or nothing is labelled.
+    """
+    if margin is None or not mask.any():
+        return (0, 0, 0), tuple(mask.shape)
+    first, last = [], []
+    for axis, length in enumerate(mask.shape):
+        others = tuple(other for other in range(3) if other != axis)
+        labelled = np.flatnonzero(mask.any(axis=others))
+        first.append(max(int(labelled[0]) - margin, 0))
+        last.append(min(int(labelled[-1]) + 1 + margin, length))
+    return tuple(first), tuple(last)
+
+
+def read_window(
+    read: Callable[[tuple[slice, slice, slice]], np.ndarray],
+    shape: Size,
+    centre: Size,
+    window: Size,
+) -> np.ndarray:
+    """Read a window around `centre`, shifted to lie inside; reflect what the image lacks."""
+    starts = [
+        min(max(c - w // 2, 0), max(n - w, 0))
+        for c, w, n in zip(centre, window, shape, strict=True)
+    ]
+    slices = tuple(
+        slice(start, min(start + w, n)) for start, w, n in zip(starts, window, shape, strict=True)
+    )
+    array = read(slices)
+    lacking = [w - have for w, have in zip(window, array.shape, strict=True)]
+    if any(lacking):
+        array = np.pad(array, [(n // 2, n - n // 2) for n in lacking], mode="reflect")
+    return np.ascontiguousarray(array)
+
+
+def intensity_vector(intensity: Intensity) -> np.ndarray:
+    """Mean, sd, noise, texture and PERCENTILES of an image as float32, (4 + len(PERCENTILES),)."""
+    percentiles = [intensity.percentiles[f"{p:g}"] for p in PERCENTILES]
+    constants = [intensity.mean, intensity.sd, intensity.noise, intensity.texture, *percentiles]
+    return np.array(constants, dtype=np.float32)
+
+
+def _percentile(intensity: Tensor, percentile: float) -> Tensor:
+    return intensity[:, 4 + PERCENTILES.index(percentile), *_EACH]
+
+
+def _zscore(image: Tensor, intensity: Tensor) -> Tensor:
+    mean, sd = intensity[:, :2, *_EACH].unbind(1)
+    return (image - mean) / _scale(sd, sd)
+
+
+def _linear(image: Tensor, intensity: Tensor) -> Tensor:
+    low, high = _percentile(intensity, 0.1), _percentile(intensity, 99.9)
+    return (image - low) / _scale(high - low, _spread(intensity))
+
+
+def _logarithm(image: Tensor, intensity: Tensor) -> Tensor:
+    low, middle = _percentile(intensity, 0.1), _percentile(intensity, 50)
+    scale = _scale(middle - low, _spread(intensity))
+    return torch.log2((image - low).clamp(min=0) / scale + 1) - 1
+
+
+def _ratio(image: Tensor, intensity: Tensor) -> Tensor:
+    middle = _percentile(intensity, 50)
+    return torch.log2((image / _scale(middle, _spread(intensity))).clamp(min=_DARKEST))
+
+
+def _asinh(image: Tensor, intensity: Tensor) -> Tensor:
+    middle = _percentile(intensity, 50)
+    robust = (_percentile(intensity, 75) - _percentile(intensity, 25)) / 1.349
+    return torch.asinh((image - middle) / _scale(robust, _spread(intensity)))
+
+
+def _snr(image: Tensor, intensity: Tensor) -> Tensor:
+    return _against(_NOISES * _noise(intensity), image, intensity)
+
+
+def _texture(image: Tensor, intensity: Tensor) -> Tensor:
+    noises, textures = _NOISES * _noise(intensity), _TEXTURES * intensity[:, 3, *_EACH]
+    return _against((noises * textures).sqrt(), image, intensity)
+
+
+def _against(scale: Tensor, image: Tensor, intensity: Tensor) -> Tensor:
+    """Twice the asinh of the distance from the median in units of `scale`."""
+    distance = image - _percentile(intensity, 50)
+    return 2 * torch.asinh(distance / _scale(scale, _spread(intensity)))
+
+
+def _noise(intensity: Tensor) -> Tensor:
+    return intensity[:, 2, *_EACH]
+
+
+def _spread(intensity: Tensor) -> Tensor:
+    return intensity[:, 1, *_EACH]
+
+
+def _scale(scale: Tensor, otherwise: Tensor) -> Tensor:
+    """`scale`, or `otherwise` where most of an image is one value, or 1 where all of it is."""
+    scale = torch.where(scale > 1e-6, scale, otherwise)
+    return torch.where(scale > 1e-6, scale, torch.ones_like(scale))
+
+
+NORMALISATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "zscore": _zscore,
+    "percentile": _linear,
+    "log": _logarithm,
+    "ratio": _ratio,
+    "asinh": _asinh,
+    "snr": _snr,
+    "texture": _texture,
+}
+
+
+def normalise(image: Tensor, intensity: Tensor, mapping: str) -> Tensor:
+    """Map raw voxels (B,1,Z,Y,X) to float32 by constants of their whole images (B,K).
+
+    `zscore`: mean 0, sd 1. `percentile`: the 0.1th and 99.9th percentiles become 0 and 1. `log`:
+    log2 of the height above the 0.1th percentile, the median becomes 0. `ratio`: log2 of
+    the ratio to the median, which no gain of the camera changes. `asinh`: of the distance from the
+    median in robust standard deviations (interquartile range / 1.349). `snr`: twice the asinh of
+    the distance from the median in 30 times the noise of a single voxel; no gain changes that
+    either, and a faint cell counts by its own light, however bright the tissue glows. `texture`:
+    the same in the geometric mean of 30 noises and 10 textures, so that bright structures in
+    grainy tissue look more like faint ones in even tissue. None of them
+    clips bright voxels, since labelled cells lie above the 99.9th percentile. Raises InputError.
+    """
+    if mapping not in NORMALISATIONS:
+        known = ", ".join(NORMALISATIONS)
+        raise InputError(f"normalisation: expected one of {known}, found '{mapping}'")
+    return NORMALISATIONS[mapping](image.float(), intensity.float())
+
+
+def source_window(window: Size, resample: Sequence[float] | None) -> Size:
+    """Voxels to read for a window of the network, when images are scaled by `resample` (z,y,x)."""
+    if resample is None:
+        return tuple(window)
+    return tuple(max(1, round(n / factor)) for n, factor in zip(window, resample, strict=True))
+
+
+def rescale(image: Tensor, size: Sequence[int]) -> Tensor:
+    """Resample (B,1,Z,Y,X) to `size`: by area where that shrinks every axis, else trilinearly."""
+    if tuple(image.shape[2:]) == tuple(size):
+        return image
+    if all(n <= have for n, have in zip(size, image.shape[2:], strict=True)):
+        return F.interpolate(image, size=tuple(size), mode="area")
+    return F.interpolate(image, size=tuple(size), mode="trilinear", align_corners=False)
+
+
+def prepare(batch: Batch, *, window: Size, normalisation: str) -> Batch:
+    """Turn raw voxels into what a network sees: normalised, at its window; masks as float.
+
+    A voxel of a mask is 1 where at least half of it is foreground, else 0, or NOT_ANNOTATED.
+    """
+    image = rescale(normalise(batch["image"], batch["intensity"], normalisation), window)
+    prepared = {"image": image, "index": batch["index"]}
+    if "mask" in batch:
+        foreground, unknown = (
+            rescale((batch["mask"] == value).float(), window) >= 0.5 for value in (1, NOT_ANNOTATED)
+        )
+        prepared["mask"] = torch.where(unknown, float(NOT_ANNOTATED), foreground.float())
+    return prepared

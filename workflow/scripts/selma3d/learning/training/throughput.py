@@ -1,0 +1,183 @@
+"""What this machine makes of a recipe, and what to put into it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from ...system.atomic import write_table
+from ..device import Compute, set_threads
+from ..sampling import Batch
+from .finetune import finetune as train_finetuning
+from .finetune import split_settings
+from .learner import Learner
+from .loading import Batches
+from .loop import Training
+from .pretrain import prepare_training
+
+log = logging.getLogger(__name__)
+
+WARM_UP = 3
+WAITING_ALLOWED = 0.05
+WORKERS = (0, 2, 4, 8)  # as far as there are cores for them
+
+
+def measure_throughput(
+    volumes: Sequence[dict],
+    *,
+    network: dict,
+    pretext: dict,
+    input: dict,
+    table: str | Path,
+    work: str | Path,
+    steps: int = 20,
+    threads: int = 1,
+) -> None:
+    """Time `steps` steps at each precision and layout, then the fastest with data as it comes.
+
+    Arguments as of `pretrain`. Writes a table: precision, channels_last, workers, steps_per_s,
+    waiting (share of the time), memory_mb (of the GPU), advice (1 for the row to use); and logs the
+    advice. Rows without a number of workers have their data ready beforehand.
+    """
+    set_threads(threads)
+
+    def prepared(**changes: object) -> Training:
+        settings = {"steps": WARM_UP + steps, "warmup": 0.0} | changes
+        return prepare_training(volumes, network, pretext | settings, input, 0, {}, Path(work))
+
+    rows = []
+    for precision in precisions():
+        for channels_last in (False, True):
+            training = prepared(precision=precision, channels_last=channels_last)
+            ready = _held(training)
+            rows.append({"precision": precision, "channels_last": channels_last, "workers": -1}
+                        | _timed(training, ready))  # fmt: skip
+    fastest = max(rows, key=lambda row: row["steps_per_s"])
+    for workers in (n for n in WORKERS if n < len(os.sched_getaffinity(0))):
+        training = prepared(
+            precision=fastest["precision"],
+            channels_last=fastest["channels_last"],
+            workers=workers,
+        )
+        with Batches(training.sampler, training.settings, training.compute) as batches:
+            rows.append(fastest | {"workers": workers} | _timed(training, batches))
+        if rows[-1]["waiting"] < WAITING_ALLOWED:
+            break
+    frame = pd.DataFrame(rows)
+    fed = frame[frame["workers"] >= 0]
+    best = fed["steps_per_s"].idxmax()
+    frame["advice"] = (frame.index == best).astype(int)
+    write_table(frame, table)
+    chosen = frame.loc[best]
+    log.info(
+        "put into the recipe: precision: %s, channels_last: %s, workers: %d "
+        "(%.3g steps/s, %.1f %% of the time waiting for data)",
+        chosen["precision"],
+        str(chosen["channels_last"]).lower(),
+        chosen["workers"],
+        chosen["steps_per_s"],
+        100 * chosen["waiting"],
+    )
+
+
+def measure_finetuning(
+    sources: Sequence[dict],
+    *,
+    network: dict,
+    finetune: dict,
+    input: dict,
+    table: str | Path,
+    work: str | Path,
+    steps: int = 20,
+    threads: int = 1,
+) -> None:
+    """Fine-tune a few steps from scratch and write what the trainer measures of itself.
+
+    Arguments as of `finetune`. The table has one row: precision (of the recipe), workers,
+    steps_per_s (without validations and saves), waiting, advice (1). The training is thrown away.
+    """
+    work = Path(work)
+    shutil.rmtree(work, ignore_errors=True)
+    shortened = finetune | {
+        "steps": WARM_UP + steps,
+        "log_every": 1,
+        "validations": 1,
+        "learning_rates": finetune["learning_rates"][:1],
+    }
+    channels = {source["structure"]: {"channel": source["channel"]} for source in sources}
+    train_finetuning(
+        sources, network=network, finetune=shortened, input=input, init="scratch", encoder=None,
+        pretrain_equivalent_steps=0, budget=None, fold=0, seed=0, method="throughput",
+        target="throughput", structures=channels, model=work / "model.pt",
+        history=work / "history.tsv", work=work / "training", threads=threads,
+    )  # fmt: skip
+    history = pd.read_csv(work / "history.tsv", sep="\t")
+    timed = history[history["step"] > WARM_UP].groupby("name")["value"]
+    seconds = 1 / timed.get_group("steps_per_s")
+    settings, _ = split_settings(shortened)
+    row = {
+        "precision": settings.precision,
+        "channels_last": settings.channels_last,
+        "workers": settings.workers,
+        "steps_per_s": 1 / seconds.mean(),
+        "waiting": timed.get_group("waiting").mean(),
+        "advice": 1,
+    }
+    write_table(pd.DataFrame([row]), table)
+    shutil.rmtree(work)
+    log.info("%.3g steps/s, %.1f %% waiting for data", row["steps_per_s"], 100 * row["waiting"])
+
+
+def precisions() -> tuple[str, ...]:
+    """The precisions that this machine's device can train at."""
+    return ("fp32", "bf16", "fp16") if torch.cuda.is_available() else ("fp32", "bf16")
+
+
+def _held(training: Training) -> Iterator[Batch]:
+    """The first batch, again and again: no time is spent on data."""
+    with Batches(training.sampler, training.settings, training.compute) as batches:
+        first = next(batches)
+    while True:
+        yield first
+
+
+def _timed(training: Training, batches: Iterator[Batch]) -> dict[str, float]:
+    """Train and measure, after a few steps that compile and tune."""
+    compute, settings = training.compute, training.settings
+    learner = Learner(training.task, settings, compute, training.seed)
+    waited = 0.0
+    for step in range(settings.steps):
+        if step == WARM_UP:
+            _wait_for(compute)
+            began, waited = time.monotonic(), 0.0
+        asked = time.monotonic()
+        batch = next(batches)
+        waited += time.monotonic() - asked
+        learner.learn(batch, step)
+    _wait_for(compute)
+    seconds = time.monotonic() - began
+    return {
+        "steps_per_s": (settings.steps - WARM_UP) / seconds,
+        "waiting": waited / seconds,
+        "memory_mb": _peak_memory_mb(compute),
+    }
+
+
+def _wait_for(compute: Compute) -> None:
+    if compute.device.type == "cuda":
+        torch.cuda.synchronize(compute.device)
+
+
+def _peak_memory_mb(compute: Compute) -> float:
+    if compute.device.type != "cuda":
+        return float("nan")
+    peak = torch.cuda.max_memory_allocated(compute.device) / 1e6
+    torch.cuda.reset_peak_memory_stats(compute.device)
+    return peak

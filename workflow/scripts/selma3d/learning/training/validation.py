@@ -1,0 +1,158 @@
+"""Validation by sliding window: which weights, and which threshold, are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...images import PatchFile
+from ...system.errors import InputError
+from ..device import Compute
+from ..networks import Segmenter
+from ..sampling import Size, intensity_vector, normalise, rescale
+from ..windows import slide
+from .stop import Stop
+
+EVEN = [round(0.05 * step, 2) for step in range(1, 20)]
+THRESHOLDS = [0.01, 0.02, *EVEN, 0.97, 0.98, 0.99]  # rare foreground shifts a threshold far
+OVERLAP = 0.25  # of the windows: validation takes as long as a part of the training
+BATCH = 4
+METRICS = ("dice", "pooled_dice")
+NOTHING_LEARNT = 0.01  # a Dice below which a run has collapsed
+
+
+@dataclass(frozen=True)
+class Case:
+    """One annotated validation patch."""
+
+    structure: str
+    file: PatchFile
+    patch: str
+    channel: int
+
+
+class Validation:
+    """Looks at `looks` evenly spaced steps, the last one among them, and keeps the best weights.
+
+    metric: `dice`, mean over a structure's cases, or `pooled_dice`, of all their voxels together;
+    then the mean over structures. The threshold is chosen with the weights.
+    """
+
+    def __init__(
+        self,
+        network: Segmenter,
+        cases: Sequence[Case],
+        compute: Compute,
+        *,
+        window: Size,
+        normalisation: str,
+        resample: Sequence[float] | None,
+        steps: int,
+        looks: int,
+        metric: str = "dice",
+    ) -> None:
+        if not cases:
+            raise InputError("split: expected validation patches, found none")
+        if metric not in METRICS:
+            raise InputError(f"metric: expected one of {', '.join(METRICS)}, found '{metric}'")
+        self._network, self._cases, self._compute = network, cases, compute
+        self._window, self._normalisation, self._resample = window, normalisation, resample
+        self._due = {round(steps * (look + 1) / looks) for look in range(looks)}
+        self._metric = metric
+        self.best: dict = {"value": -1.0, "threshold": 0.5, "step": 0, "empty": 1.0, "state": {}}
+
+    def due(self, step: int) -> bool:
+        """Whether to look after `step` steps."""
+        return step in self._due
+
+    def look(self, step: int, stop: Stop) -> dict[str, float] | None:
+        """Score the network; remember its weights where it is the best so far."""
+        self._network.eval()
+        counts = []
+        for case in self._cases:
+            if stop.requested:
+                break
+            counts.append(self._count(case))
+        self._network.train()
+        if len(counts) < len(self._cases):
+            return None
+        scores = self._score(torch.stack(counts))
+        chosen = int(scores.argmax())
+        empty = float((torch.stack(counts)[:, 1, chosen] == 0).float().mean())
+        if scores[chosen] > self.best["value"]:
+            state = self._network.state_dict()
+            self.best = {
+                "value": float(scores[chosen]),
+                "threshold": THRESHOLDS[chosen],
+                "step": step,
+                "empty": empty,
+                "state": {name: value.detach().cpu().clone() for name, value in state.items()},
+            }
+        return {
+            f"validation_{self._metric}": float(scores[chosen]),
+            "validation_threshold": THRESHOLDS[chosen],
+            "validation_empty_masks": empty,
+        }
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the best weights have learnt nothing: no overlap, or only empty masks."""
+        return self.best["value"] < NOTHING_LEARNT or self.best["empty"] == 1.0
+
+    def state_dict(self) -> dict:
+        """What a resume needs."""
+        return self.best
+
+    def load_state_dict(self, state: dict) -> None:
+        """Continue with the best weights so far."""
+        self.best = state
+
+    @torch.no_grad()
+    def _count(self, case: Case) -> Tensor:
+        """Voxels (3, thresholds): overlap, prediction, truth, on the case's own grid."""
+        image = torch.from_numpy(case.file.image(case.patch, case.channel))[None, None]
+        intensity = torch.from_numpy(
+            intensity_vector(case.file.intensity(case.patch, case.channel))
+        )[None]
+        truth = torch.from_numpy(case.file.mask(case.patch)).bool()
+        seen = normalise(image, intensity, self._normalisation)
+        scales = self._resample or (1, 1, 1)
+        size = [max(1, round(n * f)) for n, f in zip(truth.shape, scales, strict=True)]
+        with self._compute.autocast():
+            slid = slide(
+                rescale(seen, size),
+                self._window,
+                self._probability,
+                overlap=OVERLAP,
+                batch=BATCH,
+                device=self._compute.device,
+            )
+        probability = rescale(slid, truth.shape)[0, 0].contiguous()
+        passed = torch.bucketize(probability, torch.tensor(THRESHOLDS))
+        predicted = _above(passed)
+        overlap = _above(passed[truth])
+        return torch.stack([overlap, predicted, truth.sum().expand_as(predicted)])
+
+    def _probability(self, windows: Tensor) -> Tensor:
+        return torch.sigmoid(self._network(windows).float())
+
+    def _score(self, counts: Tensor) -> Tensor:
+        """Metric at each threshold from counts (cases, 3, thresholds)."""
+        structures = sorted({case.structure for case in self._cases})
+        scores = []
+        for structure in structures:
+            own = counts[[case.structure == structure for case in self._cases]].double()
+            own = own.sum(dim=0, keepdim=True) if self._metric == "pooled_dice" else own
+            overlap, predicted, truth = own.unbind(1)
+            dice = torch.where(predicted + truth > 0, 2 * overlap / (predicted + truth), 1.0)
+            scores.append(dice.mean(dim=0))
+        return torch.stack(scores).mean(dim=0)
+
+
+def _above(passed: Tensor) -> Tensor:
+    """How many voxels exceed each threshold, from the number of thresholds that each exceeds."""
+    exactly = torch.bincount(passed.reshape(-1), minlength=len(THRESHOLDS) + 1)
+    return exactly.flip(0).cumsum(0).flip(0)[1:]

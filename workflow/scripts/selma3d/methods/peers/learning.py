@@ -1,0 +1,94 @@
+"""What one run of a method may learn from, and the patches that it may choose by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...challenge.run import Run
+from ...images import PatchFile, VolumeFile
+from ...images.splits import check_disjoint, read_split, training_patches, validation_patches
+from ...images.storage import VoxelSize
+from ...system.errors import InputError
+from ...system.randomness import numpy_generator
+
+
+@dataclass(frozen=True)
+class Source:
+    """One structure that is learnt: its patches, who of them trains, the channel that is seen."""
+
+    structure: str
+    patches: Path
+    split: Path
+    channel: int
+
+
+@dataclass(frozen=True)
+class Example:
+    """An annotated patch in the part that it has in a run: `train` or `validation`."""
+
+    structure: str
+    patch: str
+    role: str
+    image: np.ndarray  # (Z,Y,X), as stored
+    mask: np.ndarray  # (Z,Y,X) uint8 {0,1}
+    voxel_size_um: VoxelSize | None
+
+
+def examples(sources: Sequence[Source], run: Run) -> Iterator[Example]:
+    """Training patches of the run's budget, fold and seed, then validation patches; one by one.
+
+    The run `default` takes the table's first seed: with budget `all`, a seed orders the patches.
+
+    Raises InputError where a specimen is in two parts, or the budget exceeds the training set.
+    """
+    splits = [read_split(source.split) for source in sources]
+    check_disjoint(splits, [])
+    for source, split in zip(sources, splits, strict=True):
+        seed = int(split["seed"].iloc[0]) if run.init == "default" else run.seed
+        chosen = {
+            "train": training_patches(split, run.fold, seed, run.budget),
+            "validation": validation_patches(split, run.fold),
+        }
+        with PatchFile(source.patches) as file:
+            for role, patches in chosen.items():
+                for patch in patches:
+                    yield Example(
+                        source.structure,
+                        patch,
+                        role,
+                        file.image(patch, source.channel),
+                        file.mask(patch),
+                        file.voxel_size_um(patch),
+                    )
+
+
+def windows(
+    volumes: Sequence[tuple[Path, int]], number: int, shape: Sequence[int], seed: int
+) -> Iterator[np.ndarray]:
+    """Windows (Z,Y,X) of unannotated volumes, taken in turn, each over a random block with tissue.
+
+    volumes: files and the channel that is seen. Raises InputError where there is none, or one is
+    smaller than a window.
+    """
+    if not volumes:
+        raise InputError("volumes: expected unannotated ones to learn from, found none")
+    for index in range(number):
+        path, channel = volumes[index % len(volumes)]
+        with VolumeFile(path) as volume:
+            if any(size > whole for size, whole in zip(shape, volume.shape, strict=True)):
+                raise InputError(
+                    f"{path}: expected at least a window's shape {tuple(shape)}, found "
+                    f"{volume.shape} (method file: settings.windows.shape)"
+                )
+            blocks = np.argwhere(volume.occupied(channel))
+            block = numpy_generator(seed, index).choice(blocks)
+            starts = [
+                min(int(at) * volume.block, whole - size)
+                for at, whole, size in zip(block, volume.shape, shape, strict=True)
+            ]
+            slices = [slice(start, start + size) for start, size in zip(starts, shape, strict=True)]
+            yield volume.read(channel, tuple(slices))

@@ -1,0 +1,91 @@
+"""Run another program: arguments as a list, its words into a log, its failure as one line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...system.errors import InputError
+
+log = logging.getLogger(__name__)
+
+# What would lead a program of another environment to the modules of this one.
+OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+TAIL_BYTES = 8192
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a program took: seconds on the clock, and CPU seconds with those of its children."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    words: Path,
+    variables: Mapping[str, str | Path] | None = None,
+    folder: Path | None = None,
+    minutes: float | None = None,
+) -> Spent:
+    """Run `command` and wait for it; what it says is appended to the file `words`.
+
+    variables: laid over this process's environment. folder: where it runs.
+    Raises InputError with its last line if it cannot start, fails, or takes more than `minutes`.
+    """
+    arguments = [str(part) for part in command]
+    environment = {name: value for name, value in os.environ.items() if name not in OURS}
+    environment |= {name: str(value) for name, value in (variables or {}).items()}
+    environment["PYTHONNOUSERSITE"] = "1"
+    words.parent.mkdir(parents=True, exist_ok=True)
+    log.info("running %s", " ".join(arguments))
+    began, cpu_before = time.monotonic(), _cpu_of_children()
+    with words.open("ab") as file:
+        try:
+            code = subprocess.run(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=folder,
+                timeout=None if minutes is None else minutes * 60,
+                check=False,
+            ).returncode
+        except OSError as error:
+            raise InputError(
+                f"{arguments[0]}: expected a program that starts, found: {error.strerror}"
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise InputError(
+                f"{arguments[0]}: expected an end within {minutes:g} minutes, found none; "
+                f"last line: {last_line(words)} (all of it: {words})"
+            ) from None
+    if code != 0:
+        raise InputError(
+            f"{arguments[0]}: expected exit code 0, found {code}; last line: {last_line(words)} "
+            f"(all of it: {words})"
+        )
+    return Spent(time.monotonic() - began, _cpu_of_children() - cpu_before)
+
+
+def last_line(words: Path) -> str:
+    """The last line of a text file that says something."""
+    with words.open("rb") as file:
+        file.seek(max(0, words.stat().st_size - TAIL_BYTES))
+        lines = file.read().decode(errors="replace").split("\n")
+    said = [line.rpartition("\r")[2].strip() for line in lines if line.strip()]
+    return said[-1] if said else "(it said nothing)"
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

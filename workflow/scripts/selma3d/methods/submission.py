@@ -1,0 +1,104 @@
+"""A container, or any other program, with Grand Challenge's interface as a method.
+
+For each case the program finds one image below the edition's input path, writes one mask below its
+output path, and ends. It is told neither the case's name nor, unless it asks, the structure.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+
+from ..export.mha import UM_PER_MM
+from ..images import PatchFile, PredictionWriter
+from ..images.conversion.readers import read_image
+from ..images.conversion.values import binary_mask
+from ..images.storage import VoxelSize
+from ..system.errors import InputError
+from .peers.process import run
+
+log = logging.getLogger(__name__)
+
+IMAGE = "image.mha"
+SUFFIXES = (".mha", ".tif", ".tiff")
+
+
+def segment_cases(
+    command: Sequence[str],
+    cases_h5: Path,
+    channel: int,
+    predictions: Path,
+    *,
+    method: str,
+    structure: str,
+    places: Mapping[str, Path],
+    slugs: Mapping[str, str],
+    minutes: float,
+    words: Path,
+) -> None:
+    """Run `command` once a case and collect its masks.
+
+    command: its parts, in which `{input}`, `{output}`, `{structure}` and the names of `places`
+    stand for folders and for the structure. slugs: `input` and `output`, the paths below them.
+    minutes: for one case. words: what the program says.
+    Raises InputError where it fails, takes too long, or writes anything but one mask of labels
+    with the shape of the case.
+    """
+    with (
+        PatchFile(cases_h5) as cases,
+        PredictionWriter(predictions, method, structure, "default") as writer,
+    ):
+        for case in cases.ids:
+            with tempfile.TemporaryDirectory() as folder:
+                given, asked = Path(folder, "input"), Path(folder, "output")
+                (asked / slugs["output"]).mkdir(parents=True)
+                image = given / slugs["input"] / IMAGE
+                _write(cases.image(case, channel), image, cases.voxel_size_um(case))
+                folders = {**places, "input": given, "output": asked}
+                named = {key: str(path) for key, path in folders.items()}
+                arguments = [_filled(part, named | {"structure": structure}) for part in command]
+                spent = run(arguments, words=words, minutes=minutes)
+                log.info("case %s: %.1f s, %.1f CPU s", case, spent.seconds, spent.cpu_seconds)
+                try:
+                    mask = _read(asked / slugs["output"], cases.shape(case))
+                except InputError as error:
+                    raise InputError(f"method {method}, case {case!r}: {error}") from None
+                writer.add(case, mask)
+
+
+def _filled(part: str, named: Mapping[str, str]) -> str:
+    for key, value in named.items():
+        part = part.replace(f"{{{key}}}", value)
+    return part
+
+
+def _write(image: np.ndarray, path: Path, voxel_size_um: VoxelSize | None) -> None:
+    """Spacing is x, y, z in millimetres, ITK's unit; 1 where the size is unknown."""
+    path.parent.mkdir(parents=True)
+    stored = SimpleITK.GetImageFromArray(image)
+    if voxel_size_um is not None:
+        stored.SetSpacing([size / UM_PER_MM for size in reversed(voxel_size_um)])
+    SimpleITK.WriteImage(stored, str(path), useCompression=True)
+
+
+def _read(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """The one mask of a folder, uint8 {0,1} (Z,Y,X); what lies above 0 is foreground."""
+    found = sorted(path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES))
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise InputError(f"output: expected one mask ({', '.join(SUFFIXES)}), found {names}")
+    path = found[0]
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{path.name}: expected a file, found a link to {path.resolve()}")
+    array = read_image(path).array
+    if array.shape != (1, *shape):
+        raise InputError(
+            f"{path.name}: expected one channel of shape (Z,Y,X) {shape}, found {array.shape}"
+        )
+    mask, _ = binary_mask(array[0], path)
+    return mask

@@ -1,0 +1,214 @@
+"""How far a challenge is, from its files alone, while it runs here or on a cluster, or does not.
+
+    python -m selma3d.monitor.status [CONFIG ...] [--json]
+
+CONFIG: files that are laid over config/config.yaml, as `--configfile` takes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from ..challenge import Challenge, Run
+from ..challenge.asked import encoders_of
+from ..challenge.configuration import read_config
+from ..challenge.run import CONTROLS
+from ..system.errors import InputError
+from ..system.lease import name_of, read_owner
+from .progress import DONE, FAILED, PENDING, RUNNING, STATES, STOPPED, Progress, owner_lives
+from .progress import progress_of as job_progress
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One encoder or one run of a method on a structure: which job it waits for, and how far."""
+
+    method: str
+    of: str  # the structure of a run, the group of an encoder
+    name: str
+    stage: str  # the job that makes it, or that it waits for
+    progress: Progress
+    log: Path
+
+
+class Status:
+    """State of every encoder and run that a configuration asks for.
+
+    Folders are listed once, so that thousands of runs cost few looks at a network file system.
+    """
+
+    def __init__(self, challenge: Challenge, results: Path) -> None:
+        self._challenge, self._results = challenge, results
+        self._names = cache(self._list)
+        self._seen = cache(job_progress)
+        self.encoders = [self._encoder(*asked) for asked in encoders_of(challenge)]
+        self._encoders = {(e.method, e.of, e.name): e for e in self.encoders}
+        self.runs = [
+            self._run(method, structure, run)
+            for method in challenge.methods
+            for structure in challenge.structures_of(method)
+            for run in challenge.runs(method, structure)
+        ]
+
+    @property
+    def owner(self) -> str:
+        """Who runs the workflow, as far as it is known."""
+        folder = self._results / "work" / "run"
+        owner = read_owner(folder)
+        if not owner:
+            return "no run of a make target is at work"
+        return f"{name_of(owner)}{'' if owner_lives(folder) else ', which is dead'}"
+
+    def scored(self, method: str, structure: str) -> bool:
+        """Whether the method's scores on a structure are there."""
+        return self.exists(f"scores/{method}/{structure}.tsv")
+
+    def _encoder(self, method: str, group: str, pretext: str, seed: int) -> Entry:
+        name = f"{pretext}-s{seed}"
+        done = self.exists(f"encoders/{method}/{group}/{name}.pt")
+        return self._entry(method, group, name, "pretrain", f"{method}/{group}/{name}", done)
+
+    def _run(self, method: str, structure: str, run: Run) -> Entry:
+        done = self.exists(f"predictions/{method}/{structure}/{run.name}.h5")
+        stage, job = self._stage(method, structure, run)
+        if stage == "pretrain":
+            encoder = self._encoders[(method, *job)]
+            if encoder.progress.state != DONE and not done:
+                waits = Progress(PENDING, note=f"encoder {encoder.name}: {encoder.progress.state}")
+                return Entry(method, structure, run.name, stage, waits, encoder.log)
+        return self._entry(method, structure, run.name, stage, job, done)
+
+    def _stage(self, method: str, structure: str, run: Run) -> tuple[str, object]:
+        """The job that a run waits for, and its name; of `pretrain`, the encoder's key."""
+        challenge = self._challenge
+        if method in challenge.foreign:
+            return "foreign", f"{method}/{structure}"
+        if method not in challenge.recipes:
+            return method, structure if run.name == "default" else f"{structure}/{run.name}"
+        target = next(
+            t
+            for t in challenge.targets.values()
+            if t.track == run.track and structure in t.segments
+        )
+        job = f"{method}/{target.name}/{run.model}"
+        if self.exists(f"models/{job}.pt"):
+            return "predict", job
+        if run.init not in CONTROLS:
+            key = (target.group, f"{run.init}-s{run.seed}")
+            if self._encoders[(method, *key)].progress.state != DONE:
+                return "pretrain", key
+        return "finetune", job
+
+    def _entry(self, method: str, of: str, name: str, stage: str, job: str, done: bool) -> Entry:
+        log = self._results / "logs" / stage / f"{job}.log"
+        if done:
+            return Entry(method, of, name, stage, Progress(DONE), log)
+        work = f"work/{stage}/{job}"
+        begun = self.exists(f"logs/{stage}/{job}.log") or self.exists(work)
+        if not begun:
+            return Entry(method, of, name, stage, Progress(PENDING), log)
+        trainings = 1
+        if stage == "finetune":
+            trainings = len(self._challenge.methods[method].recipe["finetune"]["learning_rates"])
+        return Entry(method, of, name, stage, self._seen(log, self._results / work, trainings), log)
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or folder of the results is there."""
+        folder, _, name = path.rpartition("/")
+        return name in self._names(folder)
+
+    def _list(self, folder: str) -> frozenset[str]:
+        try:
+            return frozenset(entry.name for entry in (self._results / folder).iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return frozenset()
+
+
+def as_text(status: Status) -> str:
+    """The state as a table by method and structure, then what is at work, stopped or failed."""
+    lines = [status.owner, ""]
+    rows = [("", "of", "all", *STATES, "scored")]
+    for method, group, entries in _grouped(status.encoders):
+        rows.append((method, f"encoder {group}", *_counts(entries), ""))
+    for method, structure, entries in _grouped(status.runs):
+        scored = "yes" if status.scored(method, structure) else "no"
+        rows.append((method, structure, *_counts(entries), scored))
+    widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (
+            str(cell).ljust(width) if column < 2 else str(cell).rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append("  ".join(cells).rstrip())
+    for state in (RUNNING, STOPPED, FAILED):
+        lines += _listed(state, [*status.encoders, *status.runs])
+    return "\n".join(lines)
+
+
+def as_json(status: Status) -> str:
+    """The same, entry by entry."""
+    entries = {
+        kind: [asdict(entry) | {"log": str(entry.log)} for entry in entries]
+        for kind, entries in (("encoders", status.encoders), ("runs", status.runs))
+    }
+    return json.dumps({"owner": status.owner, **entries}, indent=1)
+
+
+def _grouped(entries: list[Entry]) -> list[tuple[str, str, list[Entry]]]:
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.method, entry.of), []).append(entry)
+    return [(*key, members) for key, members in groups.items()]
+
+
+def _counts(entries: list[Entry]) -> list[int]:
+    counted = Counter(entry.progress.state for entry in entries)
+    return [len(entries), *(counted[state] for state in STATES)]
+
+
+def _listed(state: str, entries: list[Entry]) -> list[str]:
+    """Each job of a state once, though several runs may wait for it."""
+    lines, told = [], set()
+    for entry in entries:
+        if entry.progress.state != state or entry.log in told:
+            continue
+        told.add(entry.log)
+        lines.append(f"  {entry.stage} {entry.method}, {entry.of}, {entry.name}")
+        if state == FAILED:
+            lines.append(f"    {entry.log}")
+            lines += [f"    | {line}" for line in entry.progress.note.splitlines()]
+        else:
+            lines[-1] += f": {entry.progress.text}"
+    return ["", state, *lines] if lines else []
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the state; 0, or 1 for bad input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m selma3d.monitor.status",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", nargs="*", type=Path)
+    parser.add_argument("--json", action="store_true", help="every encoder and run, for programs")
+    given = parser.parse_args(arguments)
+    try:
+        config = read_config(ROOT, given.config)
+        status = Status(Challenge(config, ROOT), Path(config["results"]))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print((as_json if given.json else as_text)(status))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

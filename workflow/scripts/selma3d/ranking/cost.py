@@ -1,0 +1,109 @@
+"""What methods cost to run: time, GPU time and memory, from the benchmark tables of their jobs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..system.errors import InputError
+
+COLUMNS = (
+    *("method", "init", "stage", "jobs"),
+    *("hours", "cpu_hours", "gpu_hours", "peak_memory_gb", "parameters"),
+)
+CPU_TIME = "this job took %.1f s of CPU time"  # the last line of a job's log
+SAID_CPU_TIME = re.compile(re.escape(CPU_TIME).replace(re.escape("%.1f"), r"([\d.]+)"))
+STAGES = ("pretrain", "finetune", "predict", "segment")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: what it was for, how many GPUs it held, and where its benchmark stands.
+
+    history: of a training, whose seconds count all attempts; the benchmark knows only the last.
+    log: says the CPU time at its end; where it does not, the benchmark's is taken, which misses up
+    to half a minute. Either knows the last attempt only.
+    """
+
+    method: str
+    init: str
+    stage: str
+    gpus: int
+    benchmark: Path
+    history: Path | None = None
+    log: Path | None = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a job took; NaN for what was not measured."""
+
+    seconds: float
+    cpu_seconds: float
+    memory_mb: float
+
+
+def cost_table(jobs: Iterable[Job], parameters: Mapping[str, int] | None = None) -> pd.DataFrame:
+    """Sum jobs by method, init and stage; memory is the highest of any job.
+
+    parameters: of each method's network, where known.
+    Raises InputError for a benchmark without the columns `s` (seconds) and `max_rss` (MB).
+    """
+    rows = []
+    for job in jobs:
+        took = measure_of(job)
+        rows.append(
+            {
+                "method": job.method,
+                "init": job.init,
+                "stage": job.stage,
+                "jobs": 1,
+                "hours": took.seconds / 3600,
+                "cpu_hours": took.cpu_seconds / 3600,
+                "gpu_hours": job.gpus * took.seconds / 3600,
+                "peak_memory_gb": took.memory_mb / 1024,
+            }
+        )
+    measured = pd.DataFrame(rows, columns=[c for c in COLUMNS if c != "parameters"])
+    sums = {"jobs": "sum", "hours": "sum", "cpu_hours": _sum_known, "gpu_hours": "sum"}
+    sums |= {"peak_memory_gb": "max"}
+    keys = ["method", "init", "stage"]
+    cost = measured.groupby(keys, sort=False).agg(sums).reset_index()
+    cost["parameters"] = cost["method"].map(dict(parameters or {})).astype("Int64")
+    return cost[list(COLUMNS)]
+
+
+def _sum_known(values: pd.Series) -> float:
+    """NaN where no job was measured."""
+    return values.sum(min_count=1)
+
+
+def measure_of(job: Job) -> Measure:
+    """Time and memory of a job; a missing measurement (`-`, `NA`) is NaN."""
+    table = pd.read_csv(job.benchmark, sep="\t", na_values=["-", "NA"])
+    for column in ("s", "max_rss"):
+        if column not in table:
+            raise InputError(
+                f"{job.benchmark}: column {column!r}: expected, found {', '.join(table.columns)}"
+            )
+    seconds = float(table["s"].sum())
+    if job.history is not None:
+        trained = pd.read_csv(job.history, sep="\t")["seconds"]
+        seconds = max(seconds, float(trained.max()))
+    cpu_seconds = _cpu_seconds(job.log)
+    if cpu_seconds is None:
+        cpu_seconds = float(table["cpu_time"].sum(min_count=1)) if "cpu_time" in table else np.nan
+    return Measure(seconds, cpu_seconds, float(table["max_rss"].max()))
+
+
+def _cpu_seconds(log: Path | None) -> float | None:
+    """What the last line of a job's log says; None where it says nothing of it."""
+    if log is None or not log.exists():
+        return None
+    said = SAID_CPU_TIME.findall(log.read_text(errors="replace"))
+    return float(said[-1]) if said else None

@@ -1,0 +1,56 @@
+"""Which cases a panel shows: chosen by rule, not by eye."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from .. import display
+from . import facets
+from .scores import ranked_cases
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A case, why it is shown, and the entrants' scores on it."""
+
+    case: str
+    why: str
+    mean: float
+    scores: Mapping[tuple[str, str], float]
+
+
+def scores_of(
+    structure: str, case_scores: pd.DataFrame, entrants: Sequence[tuple[str, str]]
+) -> pd.DataFrame:
+    """The entrants' scores on every case of the structure, in its first metric."""
+    cases = ranked_cases({"cases": case_scores})
+    if cases.empty:
+        return cases
+    shown = pd.MultiIndex.from_frame(cases[["method", "init"]]).isin(entrants)
+    cases = cases[shown & (cases["structure"] == structure)].dropna(subset="value")
+    if cases.empty:
+        return cases
+    return cases[cases["metric"] == facets.metrics_of(cases)[structure][0]]
+
+
+def choose(scores: pd.DataFrame) -> list[Pick]:
+    """The best, the median (the better of two) and the worst case by the entrants' mean score.
+
+    scores: rows of one structure and metric. Ties go to the case that is first by name; a case
+    with two reasons is shown once.
+    """
+    metric = scores["metric"].iloc[0]
+    wide = scores.pivot_table(index="case", columns=["method", "init"], values="value")
+    means = wide.mean(axis=1).sort_index()
+    order = means.sort_values(ascending=not display.is_higher_better(metric), kind="stable").index
+    picked = {"best": order[0], "median": order[(len(order) - 1) // 2], "worst": order[-1]}
+    reasons: dict[str, list[str]] = {}
+    for why, case in picked.items():
+        reasons.setdefault(case, []).append(why)
+    return [
+        Pick(case, " and ".join(why), means[case], wide.loc[case].to_dict())
+        for case, why in reasons.items()
+    ]

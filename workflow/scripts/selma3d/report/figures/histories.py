@@ -1,0 +1,110 @@
+"""Training histories: what was learnt, how fast, and where a training went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from ...system.errors import InputError
+from . import style
+
+Paths = str | Path | Sequence[str | Path]
+
+# What is shown, in this order, where a history has it; the rest is for TensorBoard.
+SHOWN = {
+    "loss": "training loss",
+    "held_out_loss": "held-out loss ↓",
+    "validation_dice": "validation Dice ↑",
+    "validation_pooled_dice": "validation pooled Dice ↑",
+    "spread": "spread of features",
+    "learning_rate": "learning rate",
+}
+FLAWS = ("diverged", "collapsed")
+COLUMNS = ["step", "seconds", "name", "value"]
+COLOURS = style.SPARE_COLOURS
+DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
+
+
+def draw_histories(
+    histories: Mapping[str, Paths],
+    outputs: Mapping[str, str | Path],
+    *,
+    partial: list[str] | None = None,
+    note: str | None = None,
+) -> None:
+    """Draw the histories of trainings, a panel a quantity, a colour a label.
+
+    histories: {label: history TSV, or those of its seeds}; columns step, seconds, name, value.
+    Raises InputError for a table without these columns.
+    """
+    tables = {
+        label: [_read(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+        for label, paths in histories.items()
+    }
+    present = {name for runs in tables.values() for run in runs for name in run["name"].unique()}
+    panels = [name for name in SHOWN if name in present]
+    with style.drawing():
+        if panels:
+            figure = style.sheet("page", 46 * -(-len(panels) // 3))
+            grid = figure.add_gridspec(-(-len(panels) // 3), 3)
+            for order, name in enumerate(panels):
+                axes = figure.add_subplot(grid[divmod(order, 3)])
+                _draw_quantity(axes, name, tables)
+            handles = [
+                Line2D([], [], label=label, **_line(order)) for order, label in enumerate(tables)
+            ]
+            style.key(figure, handles)
+        else:
+            figure = style.statement("No training has written a history.", "page")
+        style.mark(figure, partial=partial, note=note)
+        style.save(figure, outputs, "training histories")
+
+
+def _read(path: str | Path) -> pd.DataFrame:
+    table = pd.read_csv(path, sep="\t")
+    if list(table.columns) != COLUMNS:
+        raise InputError(
+            f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(table.columns)}"
+        )
+    return table
+
+
+def _line(order: int) -> dict[str, object]:
+    dash = DASHES[order // len(COLOURS) % len(DASHES)]
+    return {"color": COLOURS[order % len(COLOURS)], "linestyle": dash, "linewidth": 0.8}
+
+
+def _draw_quantity(axes: Axes, name: str, tables: Mapping[str, Sequence[pd.DataFrame]]) -> None:
+    drawn = []
+    for order, runs in enumerate(tables.values()):
+        line = _line(order)
+        for run in runs:
+            own = run[run["name"] == name]
+            axes.plot(own["step"], own["value"], alpha=0.85, **line)
+            drawn.append(own["value"].to_numpy())
+            if name == "held_out_loss":
+                trivial = run[run["name"] == "held_out_trivial_loss"]
+                dotted = {"linestyle": ":", "linewidth": 0.8, "color": line["color"]}
+                axes.plot(trivial["step"], trivial["value"], **dotted)
+            _mark_flaws(axes, own, run, str(line["color"]))
+    values = np.concatenate(drawn)
+    values = values[np.isfinite(values)]
+    if values.size and values.min() > 0 and values.max() > 50 * values.min():
+        axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel(SHOWN[name])
+    axes.locator_params(axis="x", nbins=4)
+    axes.grid(axis="y")
+
+
+def _mark_flaws(axes: Axes, own: pd.DataFrame, run: pd.DataFrame, colour: str) -> None:
+    finite = own[np.isfinite(own["value"])]
+    flawed = run["name"].isin(FLAWS) & (run["value"] == 1)
+    if flawed.any() and len(finite):
+        last = finite.iloc[-1]
+        axes.plot(last["step"], last["value"], "x", color=colour, markersize=5, clip_on=False)

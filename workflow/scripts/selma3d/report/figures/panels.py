@@ -1,0 +1,268 @@
+"""What entrants got right and wrong, on cases chosen by rule: the best, the median, the worst."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+
+from ...challenge.run import Run
+from ...images import PatchFile, PredictionFile
+from ...system.errors import InputError
+from .. import display
+from . import facets, rendering, style, views
+from .choice import Pick, choose, scores_of
+
+PER_ROW = 8  # cells side by side
+CELL_MM = (19.0, 29.6)  # at least and at most
+PAGE_MM = 235.0
+HEADER_MM, GAP_MM = 4.5, 0.8
+RENDERED_PX = 160
+GROUND = "#101010"
+CHARACTER_MM = 1.5
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A column of the panel: an entrant and its predictions."""
+
+    label: str
+    entrant: tuple[str, str]
+    masks: PredictionFile
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The three pictures of a column: slices, projection, rendering (with its box, if there is)."""
+
+    title: str
+    score: str
+    slices: np.ndarray
+    projection: np.ndarray
+    rendered: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Up to PER_ROW columns of a case, under its header (empty where the case goes on)."""
+
+    header: str
+    case: str
+    cells: Sequence[Cell]
+
+    @property
+    def slopes(self) -> tuple[float, float, float]:
+        """Height over width of slices, projection and rendering."""
+        first = self.cells[0]
+        height, width, _ = first.slices.shape
+        return height / width, first.projection.shape[0] / first.projection.shape[1], 0.8
+
+    def texts_mm(self, cell_mm: float) -> float:
+        """Height of header and titles."""
+        lines = max(_broken(c.title, cell_mm).count("\n") + bool(c.score) for c in self.cells) + 1
+        return lines * style.LINE_MM + 1 + (HEADER_MM if self.header else 0)
+
+    def height_mm(self, cell_mm: float) -> float:
+        """Height of everything."""
+        return self.texts_mm(cell_mm) + cell_mm * sum(self.slopes) + 1
+
+
+def draw_panel(
+    structure: str,
+    cases_h5: str | Path,
+    predictions: Mapping[str, str | Path],
+    case_scores: pd.DataFrame,
+    styles: display.Styles,
+    outputs: Mapping[str, str | Path],
+    *,
+    channel: int = 0,
+    titles: Mapping[str, str] | None = None,
+    partial: list[str] | None = None,
+    note: str | None = None,
+) -> None:
+    """Draw image, truth and each prediction's errors on three cases of a structure.
+
+    cases_h5: the structure's test cases. predictions: {label: prediction file}, as they are shown;
+    an empty label means "<title> · <init>". case_scores: the ranking's table `cases`, in which the
+    structure's first metric chooses the cases. channel: of the image.
+    Raises InputError if a file is unreadable or a chosen case has no truth.
+    """
+    with style.drawing(), ExitStack() as stack:
+        cases = stack.enter_context(PatchFile(cases_h5))
+        entries = [
+            _entry(label, stack.enter_context(PredictionFile(path)), styles)
+            for label, path in predictions.items()
+        ]
+        scores = scores_of(structure, case_scores, [entry.entrant for entry in entries])
+        if scores.empty:
+            figure = style.statement(f"No case of {structure} has been scored.", "page")
+        else:
+            figure = _draw(cases, entries, scores, channel)
+        style.mark(figure, partial=partial, note=note)
+        style.save(figure, outputs, f"panel: {display.structure(titles, structure)}")
+
+
+def _entry(label: str, masks: PredictionFile, styles: display.Styles) -> Entry:
+    method, run = masks.file.attrs["method"], masks.file.attrs["run"]
+    entrant = (method, Run.parse(run).init)
+    return Entry(label or display.entrant(styles, *entrant), entrant, masks)
+
+
+def _draw(cases: PatchFile, entries: Sequence[Entry], scores: pd.DataFrame, channel: int) -> Figure:
+    metric = scores["metric"].iloc[0]
+    strips = []
+    for pick in choose(scores):
+        cells = list(_cells(cases, entries, pick, metric, channel))
+        header = _header(cases, pick, metric)
+        side_by_side = -(-len(cells) // -(-len(cells) // PER_ROW))
+        for start in range(0, len(cells), side_by_side):
+            some = cells[start : start + side_by_side]
+            strips.append(Strip("" if start else header, pick.case, some))
+    columns = max(len(strip.cells) for strip in strips)
+    cell_mm = _cell_mm(strips, columns)
+    wide = columns * cell_mm > style.WIDTH_MM["column"]
+    top_mm = sum(strip.height_mm(cell_mm) for strip in strips)
+    figure = style.sheet("page" if wide else "column", top_mm, layout=None)
+    for strip in strips:
+        _draw_strip(figure, strip, cases, top_mm, cell_mm)
+        top_mm -= strip.height_mm(cell_mm)
+    names = ("true positive", "false positive", "false negative", "truth")
+    keys = [
+        Patch(facecolor=colour, edgecolor=style.INK, label=name)
+        for colour, name in zip(views.COLOURS, names, strict=True)
+    ]
+    style.key(figure, keys)
+    return figure
+
+
+def _cell_mm(strips: Sequence[Strip], columns: int) -> float:
+    """Width of a cell: what fits the page's width, and its height unless cells became tiny."""
+    widest = min(CELL_MM[1], style.WIDTH_MM["page"] / columns)
+    texts_mm = sum(strip.texts_mm(widest) for strip in strips)
+    highest = (PAGE_MM - texts_mm) / sum(sum(strip.slopes) for strip in strips)
+    return min(widest, highest) if highest >= CELL_MM[0] else widest
+
+
+def _draw_strip(
+    figure: Figure, strip: Strip, cases: PatchFile, top_mm: float, cell_mm: float
+) -> None:
+    width_mm, height_mm = figure.get_figwidth() / style.MM, figure.get_figheight() / style.MM
+    shape, scale = cases.shape(strip.case), _scale(cases, strip.case)
+    figure.text(0, (top_mm - 1) / height_mm, strip.header, weight="bold", va="top")
+    for column, cell in enumerate(strip.cells):
+        left, y = column * cell_mm, top_mm - strip.texts_mm(cell_mm)
+        title = f"{_broken(cell.title, cell_mm)}\n{cell.score}".strip()
+        figure.text(left / width_mm, (y + 0.8) / height_mm, title, va="bottom", linespacing=1.15)
+        panels = []
+        for slope in strip.slopes:
+            y -= slope * cell_mm
+            inside = (cell_mm - GAP_MM, slope * cell_mm - GAP_MM)
+            place = (left / width_mm, y / height_mm)
+            size = (inside[0] / width_mm, inside[1] / height_mm)
+            panels.append(figure.add_axes((*place, *size), anchor="NW"))
+        _draw_cell(panels, cell, shape, scale)
+        if cell.rendered is None:
+            _draw_bar(panels[0], panels[2], cases, strip.case)
+
+
+def _broken(title: str, cell_mm: float) -> str:
+    return facets.broken(title, int(cell_mm / CHARACTER_MM))
+
+
+def _header(cases: PatchFile, pick: Pick, metric: str) -> str:
+    specimen = cases.specimen(pick.case)
+    of = f" (specimen {specimen})" if specimen else ""
+    value = display.number(pick.mean, metric)
+    name = display.metric_name(metric, arrow=False)
+    return f"{pick.why.capitalize()} case: {pick.case}{of}, mean {name} {value}"
+
+
+def _scale(cases: PatchFile, case: str) -> tuple[float, ...]:
+    """Voxel size (z,y,x), in units of its smallest side."""
+    size = cases.voxel_size_um(case) or (1.0, 1.0, 1.0)
+    return tuple(side / min(size) for side in size)
+
+
+def _cells(
+    cases: PatchFile, entries: Sequence[Entry], pick: Pick, metric: str, channel: int
+) -> Iterator[Cell]:
+    truth = cases.mask(pick.case)
+    if truth is None:
+        raise InputError(f"{cases.path}: {pick.case}: expected a mask to compare with, found none")
+    scale, at = _scale(cases, pick.case), views.fullest_planes(truth)
+    values = views.grey(cases.image(pick.case, channel))
+    picture = views.orthogonal(values, None, at, scale)
+    yield Cell("image", "", picture, views.brightest(values, scale), None)
+    labels = truth.astype(np.uint8) * views.TRUTH
+    yield _labelled("truth", "", values, labels, at, scale)
+    for entry in entries:
+        if pick.case in entry.masks.ids:
+            score = display.number(pick.scores.get(entry.entrant, np.nan), metric)
+            prediction = entry.masks.mask(pick.case)
+        else:
+            score, prediction = "no prediction", np.zeros_like(truth)
+        yield _labelled(entry.label, score, values, views.errors(truth, prediction), at, scale)
+
+
+def _labelled(
+    title: str,
+    score: str,
+    values: np.ndarray,
+    labels: np.ndarray,
+    at: Sequence[int],
+    scale: Sequence[float],
+) -> Cell:
+    return Cell(
+        title,
+        score,
+        views.orthogonal(values, labels, at, scale),
+        views.projected(labels, scale),
+        rendering.render(labels, views.COLOURS, scale, RENDERED_PX, views.FALSE_NEGATIVE),
+    )
+
+
+def _draw_cell(
+    rows: Sequence[Axes], cell: Cell, shape: Sequence[int], scale: Sequence[float]
+) -> None:
+    above, middle, below = rows
+    above.imshow(cell.slices)
+    middle.imshow(cell.projection)
+    for axes in rows:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+    if cell.rendered is None:
+        below.set_axis_off()
+        return
+    edges = rendering.box_edges(shape, scale, RENDERED_PX)
+    below.set_facecolor(GROUND)
+    below.add_collection(LineCollection(edges, colors="#6b6b6b", linewidths=0.4, zorder=1))
+    below.imshow(cell.rendered, zorder=2)
+    ends = np.array(edges).reshape(-1, 2)
+    below.set_xlim(ends[:, 0].min() - 3, ends[:, 0].max() + 3)
+    below.set_ylim(ends[:, 1].max() + 3, ends[:, 1].min() - 3)
+
+
+def _draw_bar(above: Axes, below: Axes, cases: PatchFile, case: str) -> None:
+    """A scale bar in the image's XY slice, up to a third of its width; its length stands below."""
+    size = cases.voxel_size_um(case)
+    pixel = min(size) if size else 1.0
+    _, height, width = np.array(cases.shape(case)) * _scale(cases, case)
+    decade = 10.0 ** np.floor(np.log10(width * pixel / 3))
+    length = max(m * decade for m in (1, 2, 5) if m * decade <= width * pixel / 3)
+    left, low = 0.06 * width, 0.94 * height
+    outline = [withStroke(linewidth=3, foreground="black")]
+    above.plot(
+        [left, left + length / pixel], [low, low], color="white", lw=1.5, path_effects=outline
+    )
+    text = f"{length:g} µm" if size else display.count(int(length), "voxel")
+    below.text(0, 1, f"bar: {text}", va="top", color=style.FAINT, transform=below.transAxes)

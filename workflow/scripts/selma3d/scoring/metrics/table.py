@@ -1,0 +1,191 @@
+"""The metrics as data: what scoring, ranking and plots need to know of each, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ...system.errors import InputError
+
+VESSEL_LIKE, SPOT_LIKE = "vessel-like", "spot-like"
+STRUCTURE_TYPES = (VESSEL_LIKE, SPOT_LIKE)
+ROBUST = "robust"
+DESCRIBE = "describe"  # in place of a profile: metrics that are shown and not ranked
+LENGTH_UNIT = "µm or voxels"  # micrometres where the voxel size is known
+
+# Facts about a case's truth that decide what an undefined value means; see `describe_truth`.
+TRUTH_FACTS = (
+    "truth_voxels",
+    "truth_skeleton_voxels",
+    "truth_betti0",
+    "truth_betti1",
+    "truth_diagonal",
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is known of a metric without computing it.
+
+    worst: the value that stands for one that a prediction left undefined; a number, or the truth
+    fact that holds it. profiles: {profile or "describe": structure types it is computed for}.
+    undefined_by: {profile: truth fact}; where that fact is 0, no prediction can be held
+    responsible for an undefined value.
+    """
+
+    name: str
+    label: str
+    direction: Literal["higher", "lower"]
+    lowest: float
+    highest: float
+    unit: str
+    worst: float | str
+    profiles: Mapping[str, tuple[str, ...]]
+    undefined_by: Mapping[str, str]
+    edge_cases: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A set of metric definitions; `inferred` where the organisers' formulas are not published."""
+
+    name: str
+    label: str
+    inferred: bool
+    source: str
+
+
+PROFILES: Mapping[str, Profile] = {
+    profile.name: profile
+    for profile in (
+        Profile("selma2024", "SELMA3D 2024", False, "the organisers' scoring code, quirks kept"),
+        Profile(
+            "selma2025",
+            "SELMA3D 2025 (inferred)",
+            True,
+            "formulas of 2024, Hausdorff distance as MONAI; their Betti matching is not published",
+        ),
+        Profile("selma2026", "SELMA3D 2026", False, "the organisers' scoring code"),
+        Profile(
+            ROBUST,
+            "robust",
+            False,
+            "ours: as 2024 and 2026, but empty masks, missed structures and straight bars of even "
+            "width are scored as a reader expects",
+        ),
+    )
+}
+
+_WITH_BETTI = ("selma2024", "selma2025", ROBUST)
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "dice", "Dice", "higher", 0, 1, "", 0.0,
+            dict.fromkeys(PROFILES, STRUCTURE_TYPES), {},
+            "1 where both masks are empty, 0 where one is",
+        ),
+        Metric(
+            "betti0_error", "Betti-0 error", "lower", 0, math.inf, "components",
+            "truth_betti0", dict.fromkeys(_WITH_BETTI, STRUCTURE_TYPES), {},
+            "not normalised; against an empty mask, the other's Betti number",
+        ),
+        Metric(
+            "betti1_error", "Betti-1 error", "lower", 0, math.inf, "tunnels",
+            "truth_betti1", dict.fromkeys(_WITH_BETTI, (VESSEL_LIKE,)), {},
+            "not normalised; against an empty mask, the other's Betti number",
+        ),
+        Metric(
+            "cldice", "clDice", "higher", 0, 1, "", 0.0,
+            dict.fromkeys(PROFILES, (VESSEL_LIKE,)),
+            {"selma2026": "truth_skeleton_voxels"},
+            "selma2024, selma2025: 1 where neither skeleton meets the other mask, so for an empty "
+            "prediction too. selma2026: NaN there and where a skeleton is empty. robust: 1 where "
+            "both masks are empty, 0 where one is or nothing meets; no component lacks a skeleton",
+        ),
+        Metric(
+            "panoptic_quality", "Panoptic quality", "higher", 0, 1, "", 0.0,
+            {"selma2026": (SPOT_LIKE,), ROBUST: (SPOT_LIKE,)},
+            {"selma2026": "truth_voxels"},
+            "0 where no pair of objects is matched; both masks empty: NaN, in robust 1",
+        ),
+        Metric(
+            "hausdorff95", "95 % Hausdorff distance", "lower", 0, math.inf, LENGTH_UNIT,
+            "truth_diagonal",
+            {"selma2025": (VESSEL_LIKE,)}, {"selma2025": "truth_voxels"},
+            "NaN where a mask is empty",
+        ),
+        Metric(
+            "object_precision", "Object precision", "higher", 0, 1, "", 0.0,
+            {DESCRIBE: STRUCTURE_TYPES}, {DESCRIBE: "truth_voxels"},
+            "NaN where nothing is predicted",
+        ),
+        Metric(
+            "object_recall", "Object recall", "higher", 0, 1, "", 0.0,
+            {DESCRIBE: STRUCTURE_TYPES}, {DESCRIBE: "truth_voxels"},
+            "NaN where the truth is empty",
+        ),
+        Metric(
+            "count_error", "Relative count error", "lower", 0, math.inf, "", 1.0,
+            {DESCRIBE: STRUCTURE_TYPES}, {DESCRIBE: "truth_voxels"},
+            "NaN where the truth is empty",
+        ),
+        Metric(
+            "surface_dice", "Surface Dice", "higher", 0, 1, "", 0.0,
+            {DESCRIBE: STRUCTURE_TYPES}, {DESCRIBE: "truth_voxels"},
+            "NaN where both masks are empty, 0 where one is",
+        ),
+        Metric(
+            "average_surface_distance", "Average surface distance", "lower", 0, math.inf,
+            LENGTH_UNIT, "truth_diagonal",
+            {DESCRIBE: STRUCTURE_TYPES}, {DESCRIBE: "truth_voxels"},
+            "NaN where a mask is empty",
+        ),
+        Metric(
+            "length_error", "Relative length error", "lower", 0, math.inf, "", 1.0,
+            {DESCRIBE: (VESSEL_LIKE,)}, {DESCRIBE: "truth_skeleton_voxels"},
+            "NaN where the truth's skeleton has no length: it is empty, or of lone voxels",
+        ),
+    )
+}  # fmt: skip
+
+
+def metrics_of(profile: str, structure_type: str) -> tuple[str, ...]:
+    """Names of the metrics of a profile (or of "describe") for a structure type, in table order.
+
+    Raises InputError for a profile or a structure type that there is not.
+    """
+    _check("metric profile", profile, (*PROFILES, DESCRIBE))
+    _check("structure type", structure_type, STRUCTURE_TYPES)
+    return tuple(
+        name
+        for name, metric in METRICS.items()
+        if structure_type in metric.profiles.get(profile, ())
+    )
+
+
+def undefined_by_truth(metric: str, facts: Mapping[str, float], profile: str) -> bool:
+    """Whether the truth itself, not the prediction, leaves `metric` undefined in `profile`.
+
+    facts: {truth fact: value}, as score tables hold them. Raises KeyError for a fact that lacks.
+    """
+    fact = METRICS[metric].undefined_by.get(profile)
+    return fact is not None and facts[fact] == 0
+
+
+def worst_value(metric: str, facts: Mapping[str, float]) -> float:
+    """What stands for a value that a prediction left undefined; the least that a missing one costs.
+
+    0 for bounded metrics, the image's diagonal for distances, the empty mask's error for errors.
+    Raises KeyError for a fact that lacks.
+    """
+    worst = METRICS[metric].worst
+    return facts[worst] if isinstance(worst, str) else worst
+
+
+def _check(what: str, found: str, known: tuple[str, ...]) -> None:
+    if found not in known:
+        raise InputError(f"{what}: expected {', '.join(known)}, found '{found}'")
