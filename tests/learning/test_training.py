@@ -25,9 +25,9 @@ from selma3d.learning.training.optimisation import (
     encoder_first_groups,
 )
 from selma3d.learning.training.segmentation import Segmentation
-from selma3d.learning.training.stop import Stop, Unfinished
 from selma3d.learning.training.validation import Case, Validation
 from selma3d.system.errors import InputError
+from selma3d.system.stop import Stop, Unfinished
 from small_training import INPUT, NETWORK, finetuning, pretraining, write_images
 
 

@@ -17,6 +17,7 @@ from selma3d.system import gpus
 from selma3d.system.atomic import remove_leftovers
 from selma3d.system.errors import InputError
 from selma3d.system.lease import LeaseLostError
+from selma3d.system.stop import Unfinished
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -61,13 +62,13 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
         else:
             logging.error("error: %s: %s", error.filename, error.strerror)
         sys.exit(1)
-    except BaseException as error:
-        if type(error).__name__ == "Unfinished":  # by name: most scripts never import torch
-            logging.warning("not finished: %s", error)
-            if error.signalled and _in_slurm():
-                logging.info("waiting for SLURM to end this job, and to requeue it if preempted")
-                time.sleep(PREEMPTION_S)  # a job that ends by itself has failed and is not requeued
-            sys.exit(NOT_FINISHED)
+    except Unfinished as stopped:
+        logging.warning("not finished: %s", stopped)
+        if stopped.signalled and _in_slurm():
+            logging.info("waiting for SLURM to end this job, and to requeue it if preempted")
+            time.sleep(PREEMPTION_S)  # a job that ends by itself has failed and is not requeued
+        sys.exit(NOT_FINISHED)
+    except BaseException:
         logging.exception("rule %s failed", snakemake.rule)
         raise
     finally:

@@ -1,8 +1,8 @@
 """Training: one loop for every pretext task and for fine-tuning, with exact resume."""
 
+from ...system.stop import Unfinished
 from .finetune import finetune
 from .pretrain import pretrain
-from .stop import Unfinished
 from .throughput import measure_finetuning, measure_throughput
 
 __all__ = ["Unfinished", "finetune", "measure_finetuning", "measure_throughput", "pretrain"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ...system.errors import InputError
+from ...system.stop import Stop, Unfinished
 from .. import networks
 from ..augmentation import check_settings
 from ..device import Compute, set_threads
@@ -27,7 +28,6 @@ from .optimisation import Optimisation, encoder_first_groups, initial_seed
 from .patches import Patches
 from .pretrain import provenance
 from .segmentation import Segmentation
-from .stop import Stop, Unfinished
 from .validation import Case, Validation
 
 RATES = "learning_rates"

@@ -13,7 +13,7 @@ from pathlib import Path
 from ...system.atomic import publish
 from ...system.errors import InputError
 from ...system.lease import LeaseLostError
-from .stop import SIGNALS, Unfinished
+from ...system.stop import SIGNALS, Unfinished
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ...system.errors import InputError
+from ...system.stop import SIGNALS
 from ..device import Compute
 from ..sampling import Batch, Sampler, collate
 from .distributed import rank, world
 from .optimisation import Optimisation
-from .stop import SIGNALS
 
 READY = 3  # batches ahead
 

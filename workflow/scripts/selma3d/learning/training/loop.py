@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ...system.lease import Lease
+from ...system.stop import Stop, Unfinished
 from ..device import Compute, be_deterministic
 from ..sampling import Sampler
 from ..task import Task
@@ -25,7 +26,6 @@ from .learner import Learner
 from .loading import Batches
 from .meter import Meter
 from .optimisation import Optimisation
-from .stop import Stop, Unfinished
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ...images import read_index
+from ...system.stop import Stop
 from .. import networks
 from .. import pretext as tasks
 from ..augmentation import check_settings
@@ -21,7 +22,6 @@ from .history import History, publish_history
 from .launch import launch
 from .loop import Training, train
 from .optimisation import Optimisation, initial_seed, names
-from .stop import Stop
 
 HELD_OUT = 2**40  # sample indices from here on are never trained on
 LOOKS = 10

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ...images import PatchFile
 from ...system.errors import InputError
+from ...system.stop import Stop
 from ..device import Compute
 from ..networks import Segmenter
 from ..sampling import Size, intensity_vector, normalise, rescale
 from ..windows import slide
-from .stop import Stop
 
 EVEN = [round(0.05 * step, 2) for step in range(1, 20)]
 THRESHOLDS = [0.01, 0.02, *EVEN, 0.97, 0.98, 0.99]  # rare foreground shifts a threshold far

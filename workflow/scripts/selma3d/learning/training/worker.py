@@ -12,8 +12,8 @@ import torch.distributed as dist
 from ...system.atomic import publish
 from ...system.errors import InputError
 from ...system.lease import LeaseLostError
+from ...system.stop import Unfinished
 from . import distributed, finetune, pretrain
-from .stop import Unfinished
 
 
 def main(order: Path) -> None:

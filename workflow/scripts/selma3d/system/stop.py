@@ -1,4 +1,4 @@
-"""When a training must stop before its end: a signal, or the end of the time it was given."""
+"""The end of a training before its last step: a signal, or the end of the time it was given."""
 
 from __future__ import annotations
 
