@@ -1,0 +1,302 @@
+"""Settings and tables checked against models, each fault told in one line."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import pydantic
+import yaml
+
+from ..system.errors import InputError
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it is built
+MOST_LINES = 20  # of one file's faults; the rest are counted
+
+# What pydantic's kinds of fault say of a value's type, in the words of JSON and YAML.
+TYPES = {
+    "string_type": "string",
+    "int_type": "integer",
+    "int_from_float": "integer",
+    "int_parsing": "integer",
+    "float_type": "number",
+    "float_parsing": "number",
+    "bool_type": "boolean",
+    "tuple_type": "array",
+    "list_type": "array",
+    "dict_type": "object",
+    "model_type": "object",
+    "model_attributes_type": "object",
+    "none_required": "null",
+}
+KEY_FAULTS = ("extra_forbidden", "missing")
+Place = tuple[str | int, ...]  # keys and positions that lead to a value
+
+
+class Model(pydantic.BaseModel):
+    """Settings that know their own types and bounds; frozen, and strict about both.
+
+    No key beside the fields is accepted, and no text where a number is due. YAML's lists become
+    tuples. `model_dump(mode="json")` gives the plain data that travels between rules and scripts.
+    """
+
+    model_config = pydantic.ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        regex_engine="python-re",
+        protected_namespaces=(),
+    )
+
+
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping; InputError if the file is absent, malformed or not a mapping."""
+    try:
+        content = yaml.load(path.read_text(), Loader=LOADER)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file{_nearest_file(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected YAML, found a file not to be read: {error}") from None
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"{path}: expected YAML, found a syntax error: {problem}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a mapping, found {type(content).__name__}")
+    return content
+
+
+def check(model: type[AnyModel], content: Mapping[str, Any], source: str | Path) -> AnyModel:
+    """Build a model from what a file holds.
+
+    Raises InputError with a line a fault, `<source>: <key.path>: expected …, found …`. Unknown keys
+    come first, each with its nearest known neighbour: a misspelt key is the commonest mistake, and
+    what else is reported may follow from it.
+    """
+    plain = json.dumps(content, default=str)
+    try:
+        return model.model_validate_json(plain)
+    except pydantic.ValidationError as error:
+        lines = _lines(model, json.loads(plain), error)
+    raise InputError(_joined(f"{source}: {line}" for line in lines)) from None
+
+
+def read_table(path: Path, model: type[AnyModel]) -> tuple[AnyModel, ...]:
+    """Read a tab-separated table with a header; each row becomes a model.
+
+    Cells are text (empty for absent), or what the model's fields read from it; lines that begin
+    with `#` are comments. Raises InputError naming column and row.
+    """
+    import pandas as pd  # most of those who check settings read no table
+
+    try:
+        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file{_nearest_file(path)}") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected a tab-separated table, found: {error}") from None
+    columns = [str(column) for column in frame.columns]
+    for name, field in model.model_fields.items():
+        if field.is_required() and name not in columns:
+            raise InputError(f"{path}: column {name!r}: expected, found only {', '.join(columns)}")
+    for name in columns:
+        if name not in model.model_fields:
+            known = list(model.model_fields)
+            raise InputError(f"{path}: column {name!r}: unknown key{nearest(name, known)}")
+    rows, faults = [], []
+    for number, row in enumerate(frame.to_dict("records"), start=2):
+        try:
+            rows.append(model.model_validate_strings(row))
+        except pydantic.ValidationError as error:
+            faults += [f"{path}, row {number}: {line}" for line in _lines(model, row, error)]
+    if faults:
+        raise InputError(_joined(faults))
+    return tuple(rows)
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """A hint at the known word that is most like another, or at all that are known."""
+    near = difflib.get_close_matches(word, known, n=1)
+    if near:
+        return f", did you mean {near[0]!r}?"
+    return f" (known: {', '.join(known)})" if known else ""
+
+
+def _joined(lines) -> str:
+    lines = list(lines)
+    more = len(lines) - MOST_LINES
+    return "\n".join([*lines[:MOST_LINES], *([f"and {more} faults more"] if more > 0 else [])])
+
+
+def _lines(model: type[Model], content: Any, error: pydantic.ValidationError) -> list[str]:
+    """A line a fault, unknown keys first."""
+    faults = error.errors(include_url=False)
+    unknown, absent = [], []
+    suggested = set()
+    for fault in faults:
+        if fault["type"] not in KEY_FAULTS:
+            continue
+        *parents, key = fault["loc"]
+        place = _split(tuple(parents), content)[0]
+        if fault["type"] == "extra_forbidden":
+            known = [n for owner in _models_at(model, place) for n in owner.model_fields]
+            hint = nearest(str(key), known)
+            suggested |= {(place, name) for name in known if f"{name!r}?" in hint}
+            unknown.append(f"{_dotted((*place, key))}: unknown key{hint}")
+        else:
+            absent.append((place, key))
+    missing = [
+        f"{_dotted(place)}: {_absent(key, _at(content, place))}"
+        for place, key in dict.fromkeys(absent)
+        if (place, key) not in suggested
+    ]
+    values = [(tuple(f["loc"]), f) for f in faults if f["type"] not in KEY_FAULTS]
+    return unknown + missing + _values(values, (), content)
+
+
+def _values(faults: list[tuple[Place, Any]], above: Place, content: Any) -> list[str]:
+    """A line a faulty value; of a union's branches, the one that fits best speaks for all."""
+    lines = []
+    inside = {place[:depth] for place, _ in faults for depth in range(len(place))}
+    branches: dict[Place, dict[str | int, list[tuple[Place, Any]]]] = {}
+    for location, fault in faults:
+        if fault["type"] in ("too_short", "too_long") and location in inside:
+            continue  # faulty entries are not counted
+        place, branch, rest = _split(location, content)
+        if branch is None:
+            lines.append(_line((*above, *place), [fault]))
+        else:
+            branches.setdefault(place, {}).setdefault(branch, []).append((rest, fault))
+    for place, of_branch in branches.items():
+        inner = [found for found in of_branch.values() if all(rest for rest, _ in found)]
+        if inner:
+            best = min(inner, key=len)
+            lines += _values(best, (*above, *place), _at(content, place))
+        else:
+            here = [fault for found in of_branch.values() for rest, fault in found if not rest]
+            lines.append(_line((*above, *place), here))
+    return lines
+
+
+def _absent(key: str | int, found: Any) -> str:
+    if isinstance(key, int):  # of a list of fixed length
+        return f"expected an entry number {key + 1}, found only {found}"
+    return f"expected the key {key!r}, found only {sorted(found)}"
+
+
+def _line(place: Place, faults: list[Any]) -> str:
+    """What was expected at a place, by one fault or by each branch of a union, and found."""
+    own = [fault for fault in faults if fault["type"] in ("value_error", "assertion_error")]
+    if own:
+        return f"{_dotted(place)}: {own[0]['ctx']['error']}"
+    found = repr(faults[0]["input"])
+    found = found if len(found) <= 80 else f"{found[:77]}..."
+    expected = " or ".join(dict.fromkeys(_expected(fault) for fault in faults))
+    words = [word for fault in faults for word in _choices(fault)]
+    near = difflib.get_close_matches(str(faults[0]["input"]), words, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else ""
+    return f"{_dotted(place)}: expected {expected}, found {found}{hint}"
+
+
+def _expected(fault: Any) -> str:
+    context = fault.get("ctx", {})
+    if fault["type"] in TYPES:
+        return TYPES[fault["type"]]
+    match fault["type"]:
+        case "literal_error":
+            choices = [choice or "''" for choice in _choices(fault)]
+            return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+        case "string_pattern_mismatch":
+            return f"text like {context['pattern']}"
+        case "greater_than_equal":
+            return f"at least {context['ge']:g}"
+        case "greater_than":
+            return f"more than {context['gt']:g}"
+        case "less_than_equal":
+            return f"at most {context['le']:g}"
+        case "less_than":
+            return f"less than {context['lt']:g}"
+        case "string_too_short":
+            return f"text of at least {context['min_length']} characters"
+        case "string_too_long":
+            return f"text of at most {context['max_length']} characters"
+        case "too_short":
+            return f"at least {context['min_length']} entries"
+        case "too_long":
+            return f"at most {context['max_length']} entries"
+        case _:
+            return fault["msg"]
+
+
+def _choices(fault: Any) -> list[str]:
+    if fault["type"] != "literal_error":
+        return []
+    expected = fault["ctx"]["expected"]  # such as: 'pixel', 'voxel' or 3
+    return [
+        quoted if quote else bare
+        for quote, quoted, bare in re.findall(r"(')([^']*)'|([\w.-]+)(?=,|$| or )", expected)
+    ]
+
+
+def _split(location: Place, content: Any) -> tuple[Place, str | int | None, Place]:
+    """The place that a location names, up to the first branch of a union; branch; the rest.
+
+    pydantic puts the names of branches between keys; what is no key of the content is one.
+    """
+    place: list[str | int] = []
+    for depth, part in enumerate(location):
+        if part == "[key]":  # the fault is the key's own
+            continue
+        try:
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            return tuple(place), part, location[depth + 1 :]
+        place.append(part)
+    return tuple(place), None, ()
+
+
+def _at(content: Any, place: Place) -> Any:
+    for part in place:
+        content = content[part]
+    return content
+
+
+def _models_at(annotation: Any, place: Place) -> list[type[Model]]:
+    """The models that a place may hold, over all branches of unions on the way."""
+    origin = get_origin(annotation)
+    if hasattr(annotation, "__metadata__"):
+        return _models_at(annotation.__origin__, place)
+    if origin in (Union, UnionType):
+        return [model for branch in get_args(annotation) for model in _models_at(branch, place)]
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        if not place:
+            return [annotation]
+        field = annotation.model_fields.get(str(place[0]))
+        return _models_at(field.annotation, place[1:]) if field else []
+    if not place:
+        return []
+    if origin in (dict, Mapping):
+        return _models_at(get_args(annotation)[1], place[1:])
+    return [
+        model
+        for item in get_args(annotation)
+        if item is not Ellipsis
+        for model in _models_at(item, place[1:])
+    ]
+
+
+def _dotted(place: Place) -> str:
+    return ".".join(str(part) for part in place) or "(top level)"
+
+
+def _nearest_file(path: Path) -> str:
+    siblings = [entry.name for entry in path.parent.glob("*")] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, siblings, n=1)
+    return f", did you mean {near[0]!r}?" if near else ""
