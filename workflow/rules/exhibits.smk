@@ -103,7 +103,7 @@ def shown_runs(wildcards):
     """Predictions of one run an entrant by label."""
     entrants = shown_predictions(wildcards.structure, wildcards.track)
     return {
-        labels.entrant(STYLES, method, init): path for method, init, path in entrants
+        display.entrant(STYLES, method, init): path for method, init, path in entrants
     }
 
 
@@ -128,14 +128,14 @@ def histories_of(kind):
     paths = {}
     if kind == "pretraining":
         for method, group, pretext, seed in encoders_of(CHALLENGE):
-            label = f"{labels.entrant(STYLES, method, pretext)} ({group})"
+            label = f"{display.entrant(STYLES, method, pretext)} ({group})"
             paths.setdefault(label, []).append(
                 history_of_encoder(method, group, pretext, seed)
             )
     else:
         for method, target, run in models_of(CHALLENGE):
             if run.budget == "all":
-                label = f"{labels.entrant(STYLES, method, run.init)} ({target.name})"
+                label = f"{display.entrant(STYLES, method, run.init)} ({target.name})"
                 paths.setdefault(label, []).append(
                     history_of_model(method, target, run)
                 )
