@@ -79,7 +79,7 @@ def test_settings_never_change():
         ({"packs": {"my-ens": {}}}, "packs.my-ens: expected text like ^(?!.*-ens$)[a-z]+$, found"),
         ({"voxel": [1, 2]}, "voxel: expected an entry number 3, found only [1, 2]"),
         ({"voxel": [1, 2, 3, 4]}, "voxel: expected at most 3 entries, found [1, 2, 3, 4]"),
-        ({"code": "https://example.org"}, "(top level): expected 'commit' beside 'code'"),
+        ({"code": "https://example.org"}, "expected 'commit' beside 'code'"),
         ({"netwrk": "unet"}, "netwrk: unknown key, did you mean 'network'?"),
         (
             {"colour": "red"},

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, Self, TypeVar, Union, get_args, get_origin
 
 import pydantic
 import yaml
@@ -42,7 +42,7 @@ class Model(pydantic.BaseModel):
     """Settings that know their own types and bounds; frozen, and strict about both.
 
     No key beside the fields is accepted, and no text where a number is due. YAML's lists become
-    tuples. `model_dump(mode="json")` gives the plain data that travels between rules and scripts.
+    tuples. Between rules and scripts travels `plain()`, from which `read` builds the same again.
     """
 
     model_config = pydantic.ConfigDict(
@@ -52,6 +52,15 @@ class Model(pydantic.BaseModel):
         regex_engine="python-re",
         protected_namespaces=(),
     )
+
+    def plain(self) -> dict[str, Any]:
+        """The keys that were given, as plain data."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> Self:
+        """Build it again from plain data."""
+        return check(cls, plain, cls.__name__)
 
 
 AnyModel = TypeVar("AnyModel", bound=Model)
@@ -195,7 +204,8 @@ def _line(place: Place, faults: list[Any]) -> str:
     """What was expected at a place, by one fault or by each branch of a union, and found."""
     own = [fault for fault in faults if fault["type"] in ("value_error", "assertion_error")]
     if own:
-        return f"{_dotted(place)}: {own[0]['ctx']['error']}"
+        message = str(own[0]["ctx"]["error"])
+        return f"{_dotted(place)}: {message}" if place else message
     found = repr(faults[0]["input"])
     found = found if len(found) <= 80 else f"{found[:77]}..."
     expected = " or ".join(dict.fromkeys(_expected(fault) for fault in faults))
