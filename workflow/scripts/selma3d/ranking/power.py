@@ -1,0 +1,73 @@
+"""The power of a design: the gain that so many specimens and trainings find, and what it takes.
+
+The three standard deviations come from an experiment that was made (`crossed.mean_gain`), the
+degrees of freedom from the mean squares that the design is expected to have. Means over several
+structures have more degrees of freedom than are counted here: they then need less than is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from .crossed import Term, Terms, detectable_gain, squared_error
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """Standard deviations of the gains: of specimens, of trainings, and of the rest."""
+
+    specimens: float
+    trainings: float
+    rest: float
+
+
+def design_detects(spreads: Spreads, specimens: int, trainings: int) -> float:
+    """The gain that n specimens × s trainings find with 80 % power; NaN below 2 × 2.
+
+    From the expected mean squares of the design, with the degrees of freedom that they give.
+    """
+    n, s = specimens, trainings
+    if n < 2 or s < 2:
+        return np.nan
+    rest = spreads.rest**2 / (n * s)
+    terms = Terms(
+        specimens=(Term(np.asarray(spreads.specimens**2 / n + rest), n - 1),),
+        trainings=(Term(np.asarray(spreads.trainings**2 / s + rest), s - 1),),
+        rest=(Term(np.asarray(rest), (n - 1) * (s - 1)),),
+    )
+    square, degrees = squared_error(terms)
+    return detectable_gain(float(square**0.5), float(degrees))
+
+
+def specimens_needed(spreads: Spreads, gain: float, trainings: int, most: int = 500) -> int | None:
+    """The fewest specimens that find a gain with 80 % power; None where even `most` do not.
+
+    More specimens cannot make up for trainings that vary too much.
+    """
+    numbers = range(2, most + 1)
+    return next((n for n in numbers if design_detects(spreads, n, trainings) <= gain), None)
+
+
+def power_table(
+    spreads: Spreads,
+    *,
+    specimens: Sequence[int],
+    trainings: Sequence[int],
+    gain: float,
+) -> pd.DataFrame:
+    """A row a design: specimens, trainings, detectable, and how many specimens `gain` takes.
+
+    specimens_needed is for the row's number of trainings; NaN where no number of specimens does.
+    """
+    rows = []
+    for s in trainings:
+        needed = specimens_needed(spreads, gain, s)
+        for n in specimens:
+            detects = design_detects(spreads, n, s)
+            rows.append((n, s, detects, np.nan if needed is None else needed))
+    columns = ["specimens", "trainings", "detectable", "specimens_needed"]
+    return pd.DataFrame(rows, columns=columns)
