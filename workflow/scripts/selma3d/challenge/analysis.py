@@ -1,0 +1,52 @@
+"""The analysis of what pretraining gains, declared before anything is scored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from .checking import Model
+
+
+def _no_structure_twice(structures: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(structures)) < len(structures):
+        raise ValueError(f"expected no structure twice, found {list(structures)}")
+    return structures
+
+
+Structures = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_structure_twice)]
+
+
+class Primary(Model):
+    """The one comparison that decides: a pretrained network less the same network from scratch."""
+
+    method: str = Field(description="a recipe")
+    pretext: str = Field(description="the init that is compared with `scratch`")
+    metric: str = Field("dice", description="of the edition's profile")
+    budget: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
+        "all", description="training patches a structure"
+    )
+    structures: Structures = Field(description="whose gains are averaged, each with equal weight")
+
+
+class Analysis(Model):
+    """What is asked of the scores. Whatever is not declared here is exploratory."""
+
+    primary: Primary = Field(description="the first endpoint")
+    margin: float = Field(
+        0.02, gt=0, description="in the metric's units: a smaller gain is not worth a pretraining"
+    )
+    unseen: Structures | None = Field(
+        None,
+        description="the second endpoint's structures: never learnt from, or of another "
+        "acquisition; none: those that the edition calls `seen: false`",
+    )
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change with anything declared."""
+        plain = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(plain.encode()).hexdigest()[:12]

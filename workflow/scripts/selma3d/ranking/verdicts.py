@@ -1,0 +1,286 @@
+"""Verdicts on what pretraining gains: declared endpoints in a fixed order, the rest exploratory.
+
+An endpoint's verdict follows from its own pairs of runs, so that no other entrant changes it.
+
+The endpoints are tested one after the other, each at 5 %, for as long as a difference was found by
+each before (gain or harm): the chance to claim any difference where none exists then stays at 5 %
+(fixed sequence: Maurer, Hothorn and Lehmacher 1995). What comes after the first without one is
+exploratory: estimates and intervals, no verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from ..challenge.analysis import Analysis
+from ..challenge.run import is_ensemble
+from ..scoring.metrics import METRICS
+from ..system.errors import InputError
+from .crossed import MARGIN_LEVEL, Gain, GainGrid, mean_gain
+from .heterogeneity import Heterogeneity, heterogeneity
+from .pairs import Comparison, paired_gains
+from .statistics import signed_rank_p
+
+SCRATCH, SCRATCH_LONG, NO_INIT = "scratch", "scratch-long", "default"
+GAIN, HARM, NO_RELEVANT_GAIN = "gain", "harm", "no relevant gain"
+INCONCLUSIVE, NOT_ANSWERABLE, EXPLORATORY = "inconclusive", "not answerable", "exploratory"
+VERDICTS = (GAIN, HARM, NO_RELEVANT_GAIN, INCONCLUSIVE, NOT_ANSWERABLE, EXPLORATORY)
+PRIMARY, UNSEEN, SMALLEST_BUDGET = "primary", "unseen", "smallest-budget"
+AGAINST_LONG = "against-scratch-long"
+ENDPOINTS = (PRIMARY, UNSEEN, SMALLEST_BUDGET, AGAINST_LONG)
+
+
+@dataclass(frozen=True)
+class SignedRank:
+    """The signed-rank test of specimens' mean gains, a check beside the t test.
+
+    smallest: the least p that so many specimens can reach. NaN where specimens are unknown.
+    """
+
+    p: float = np.nan
+    smallest: float = np.nan
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """An endpoint's estimate and verdict; margin is NaN where none was declared for it.
+
+    unpaired: runs (folds × seeds) that only one side has, which are left out.
+    """
+
+    endpoint: str
+    comparison: Comparison
+    estimate: Gain
+    heterogeneity: Heterogeneity
+    signed_rank: SignedRank
+    unpaired: int
+    verdict: str
+    margin: float
+
+    @property
+    def statement(self) -> str:
+        """The verdict in a line, with its interval and where the margin lies."""
+        return _statement(self.estimate, self.verdict, self.margin)
+
+
+def judge(
+    scores: pd.DataFrame, analysis: Analysis, targets: Mapping[str, str]
+) -> tuple[Judgement, ...]:
+    """The declared endpoints in their order.
+
+    scores: of one track and one metric profile; columns structure, seen, specimen (empty where it
+    is unknown), case, method, init, budget, fold, seed, metric, value. Missing and undefined values
+    have been settled: each value is a number.
+    targets: structure -> the fine-tuned model that segments it. Structures of one model share its
+    trainings; a structure that is not named has trainings of its own.
+    Raises InputError where a pair of runs lacks a case, or a row stands there twice.
+    """
+    judgements = []
+    testing = True
+    for endpoint, comparison in _declared(scores, analysis):
+        judgement = _estimated(scores, endpoint, comparison, targets)
+        if testing and not judgement.estimate.reason:
+            verdict = verdict_of(judgement.estimate, analysis.margin)
+            judgement = replace(judgement, verdict=verdict, margin=analysis.margin)
+        testing = testing and judgement.verdict in (GAIN, HARM)
+        judgements.append(judgement)
+    return tuple(judgements)
+
+
+def explore(scores: pd.DataFrame, targets: Mapping[str, str]) -> tuple[Judgement, ...]:
+    """Every pretrained init against scratch, by method, metric, budget and structure.
+
+    Estimates and intervals for figures and tables; `scores` and `targets` as for `judge`.
+    """
+    found = []
+    keys = ["method", "metric", "budget", "structure"]
+    for (method, metric, budget, structure), rows in scores.groupby(keys, sort=True):
+        inits = set(rows["init"])
+        if SCRATCH not in inits:
+            continue
+        for init in sorted(inits - {SCRATCH, NO_INIT}):
+            if not is_ensemble(init):
+                comparison = Comparison(method, init, SCRATCH, metric, budget, (structure,))
+                found.append(_estimated(rows, EXPLORATORY, comparison, targets))
+    return tuple(found)
+
+
+def _declared(scores: pd.DataFrame, analysis: Analysis) -> Iterator[tuple[str, Comparison]]:
+    """The endpoints of a run, which may have one budget, no unseen structure, or no control."""
+    asked = analysis.primary
+    if asked.metric not in METRICS:
+        raise InputError(
+            f"analysis.primary.metric: expected one of {', '.join(METRICS)}, found {asked.metric!r}"
+        )
+    primary = Comparison(
+        method=asked.method,
+        init=asked.pretext,
+        against=SCRATCH,
+        metric=asked.metric,
+        budget=str(asked.budget),
+        structures=asked.structures,
+    )
+    own = scores[(scores["method"] == primary.method) & (scores["metric"] == primary.metric)]
+    arms = own[own["init"].isin([primary.init, SCRATCH])]
+    yield PRIMARY, primary
+    unseen = analysis.unseen or _never_learnt(arms, beside=asked.structures)
+    if unseen:
+        yield UNSEEN, replace(primary, structures=unseen)
+    smallest = min({primary.budget, *arms["budget"]}, key=_size)
+    if smallest != primary.budget:
+        yield SMALLEST_BUDGET, replace(primary, budget=smallest)
+    if SCRATCH_LONG in set(own["init"]):
+        yield AGAINST_LONG, replace(primary, against=SCRATCH_LONG)
+
+
+def _never_learnt(arms: pd.DataFrame, *, beside: Iterable[str]) -> tuple[str, ...]:
+    unseen = set(arms.loc[~arms["seen"].astype(bool), "structure"])
+    return tuple(sorted(unseen.difference(beside)))
+
+
+def _size(budget: str) -> float:
+    return float(budget) if budget.isdigit() else np.inf
+
+
+def _estimated(
+    scores: pd.DataFrame, endpoint: str, comparison: Comparison, targets: Mapping[str, str]
+) -> Judgement:
+    """An endpoint's estimate, without a verdict as yet."""
+    paired = {
+        structure: paired_gains(scores, comparison, structure, targets.get(structure, structure))
+        for structure in comparison.structures
+    }
+    lacking = [structure for structure, found in paired.items() if found is None]
+    grids = [] if lacking else [found.grid for found in paired.values()]
+    estimate = _no_pairs(lacking) if lacking else mean_gain(grids)
+    return Judgement(
+        endpoint=endpoint,
+        comparison=comparison,
+        estimate=estimate,
+        heterogeneity=heterogeneity(grids, estimate),
+        signed_rank=_signed_rank(grids),
+        unpaired=sum(found.unpaired for found in paired.values() if found),
+        verdict=NOT_ANSWERABLE if estimate.reason else EXPLORATORY,
+        margin=np.nan,
+    )
+
+
+def _no_pairs(lacking: Sequence[str]) -> Gain:
+    return Gain(
+        gain=np.nan,
+        specimens=0,
+        trainings=0,
+        specimen_sd=np.nan,
+        training_sd=np.nan,
+        rest_sd=np.nan,
+        conditional=False,
+        reason=f"{NOT_ANSWERABLE}: no pair of runs on {', '.join(lacking)}",
+    )
+
+
+def verdict_of(estimate: Gain, margin: float) -> str:
+    """Gain or harm where the 95 % interval leaves out 0; else what the margin says."""
+    if estimate.reason:
+        return NOT_ANSWERABLE
+    low, high = estimate.interval()
+    if low > 0:
+        return GAIN
+    if high < 0:
+        return HARM
+    return NO_RELEVANT_GAIN if _within(estimate, margin) else INCONCLUSIVE
+
+
+def _within(estimate: Gain, margin: float) -> bool:
+    """Two one-sided tests at 5 %: the 90 % interval lies inside ± margin."""
+    low, high = estimate.interval(MARGIN_LEVEL)
+    return -margin < low and high < margin
+
+
+def _statement(estimate: Gain, verdict: str, margin: float) -> str:
+    if estimate.reason:
+        return estimate.reason
+    low, high = estimate.interval()
+    interval = f"between {_signed(low)} and {_signed(high)}"
+    line = f"{verdict}: {_signed(estimate.gain)}, {interval}"
+    if verdict == INCONCLUSIVE:
+        line = f"{verdict}: the gain lies {interval}; this design would detect "
+        line += f"{estimate.detectable:.2g} at 80 %"
+    if verdict != EXPLORATORY:
+        line += f"; {_beside_margin(estimate, margin)}"
+    if estimate.conditional:
+        line += "; over trainings only, on these very images"
+    return line
+
+
+def _beside_margin(estimate: Gain, margin: float) -> str:
+    low, high = estimate.interval(MARGIN_LEVEL)
+    if _within(estimate, margin):
+        return f"smaller than the margin of {margin:g}"
+    if low > margin or high < -margin:
+        return f"larger than the margin of {margin:g}"
+    return f"whether it is larger than the margin of {margin:g} is open"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2g}".replace("-", "−")
+
+
+def smallest_signed_rank_p(specimens: int) -> float:
+    """The least two-sided p of a signed-rank test of so many specimens: all gains of one sign."""
+    return float(min(1.0, 2.0 ** (1 - specimens)))
+
+
+def _signed_rank(grids: Sequence[GainGrid]) -> SignedRank:
+    if not grids or not all(grid.known for grid in grids):
+        return SignedRank()
+    of_specimen: dict[str, list[float]] = {}
+    for grid in grids:
+        for specimen, gains in zip(grid.specimens, grid.values, strict=True):
+            of_specimen.setdefault(specimen, []).append(float(gains.mean()))
+    means = [np.mean(gains) for gains in of_specimen.values()]
+    return SignedRank(signed_rank_p(means), smallest_signed_rank_p(len(means)))
+
+
+JUDGEMENT_COLUMNS = (
+    *("endpoint", "verdict", "method", "init", "against", "metric", "budget", "structures"),
+    *("gain", "low", "high", "low90", "high90", "p", "standard_error", "degrees"),
+    *("specimens", "trainings", "specimen_sd", "training_sd", "rest_sd", "conditional"),
+    *("margin", "detectable", "between_structures", "predicted_low", "predicted_high"),
+    *("signed_rank_p", "smallest_signed_rank_p", "unpaired", "statement"),
+)
+
+
+def judgement_table(judgements: Iterable[Judgement]) -> pd.DataFrame:
+    """A row a judgement; structures joined by commas."""
+    return pd.DataFrame([_row(judgement) for judgement in judgements], columns=JUDGEMENT_COLUMNS)
+
+
+def _row(judgement: Judgement) -> dict[str, object]:
+    comparison, estimate = judgement.comparison, judgement.estimate
+    low, high = estimate.interval()
+    low90, high90 = estimate.interval(MARGIN_LEVEL)
+    return {
+        **asdict(comparison),
+        **asdict(estimate),
+        "endpoint": judgement.endpoint,
+        "verdict": judgement.verdict,
+        "structures": ",".join(comparison.structures),
+        "p": estimate.p,
+        "low": low,
+        "high": high,
+        "low90": low90,
+        "high90": high90,
+        "margin": judgement.margin,
+        "detectable": estimate.detectable,
+        "between_structures": judgement.heterogeneity.between,
+        "predicted_low": judgement.heterogeneity.low,
+        "predicted_high": judgement.heterogeneity.high,
+        "signed_rank_p": judgement.signed_rank.p,
+        "smallest_signed_rank_p": judgement.signed_rank.smallest,
+        "unpaired": judgement.unpaired,
+        "statement": judgement.statement,
+    }
