@@ -59,9 +59,9 @@ def simulated(
     )
 
 
-def intervals(*grids: GainGrid) -> tuple[Floats, Floats]:
+def intervals(*grids: GainGrid, level: float = 0.05) -> tuple[Floats, Floats]:
     square, degrees = squared_error(error_terms(grids))
-    half = stats.t.isf(0.025, degrees) * np.sqrt(square)
+    half = stats.t.isf(level / 2, degrees) * np.sqrt(square)
     mean = np.mean([g.values.mean((-2, -1)) for g in grids], axis=0)
     return mean - half, mean + half
 
@@ -123,6 +123,14 @@ def test_p_and_interval_are_of_one_t() -> None:
 @pytest.mark.parametrize("trainings", [3, 5])
 def test_interval_covers_the_true_gain(name: str, trainings: int) -> None:
     assert coverage(grid(simulated(SCENARIOS[name], 6, trainings))) >= 0.92
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_gain_as_large_as_the_margin_is_rarely_called_irrelevant(name: str) -> None:
+    """The 90 % interval lies inside the margin in 5 of 100 repetitions at most (6: simulated)."""
+    margin = 2 * max(SCENARIOS[name])
+    low, high = intervals(grid(simulated(SCENARIOS[name], 6, 5, gain=margin)), level=0.1)
+    assert ((-margin < low) & (high < margin)).mean() <= 0.06
 
 
 def test_interval_covers_the_mean_over_structures_that_share_their_trainings() -> None:
@@ -232,3 +240,12 @@ def test_power_table_has_every_design() -> None:
     ]
     assert table["detectable"].isna().tolist() == [True, True, False, False]
     assert table["specimens_needed"].tolist()[2:] == [10, 10]
+
+
+def test_power_follows_from_an_experiment_that_was_made() -> None:
+    made = mean_gain([grid(simulated(LEARNT_MICROGLIA, 6, 5)[2])])
+    spreads = Spreads.of(made)
+    assert design_detects(spreads, 6, 5) == pytest.approx(made.detectable, rel=0.1)
+    unknown = Spreads.of(mean_gain([grid([[0.1, 0.2, 0.1]], known=False)]))
+    assert np.isnan(design_detects(unknown, 6, 5))
+    assert specimens_needed(unknown, 0.02, trainings=5) is None

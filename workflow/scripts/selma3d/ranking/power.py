@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .crossed import Term, Terms, detectable_gain, squared_error
+from .crossed import Gain, Term, Terms, detectable_gain, squared_error
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ class Spreads:
     specimens: float
     trainings: float
     rest: float
+
+    @classmethod
+    def of(cls, gain: Gain) -> Spreads:
+        """Those of an experiment. NaN where it can't tell: power is then unknown, too."""
+        return cls(gain.specimen_sd, gain.training_sd, gain.rest_sd)
 
 
 def design_detects(spreads: Spreads, specimens: int, trainings: int) -> float:
