@@ -75,6 +75,7 @@ def arm(
                                 "seed": seed,
                                 "metric": metric,
                                 "value": value,
+                                "fault": "",
                             }
                         )
     return pd.DataFrame(rows)
@@ -213,6 +214,13 @@ def test_run_that_only_one_side_has_is_left_out_and_counted() -> None:
     assert primary.verdict == GAIN
 
 
+def test_pairs_with_a_worst_value_are_counted() -> None:
+    scratch, masked = both(0.05, budgets=["all"])
+    masked.loc[[0, 1], "fault"] = "missing"
+    scratch.loc[[1, 2], "fault"] = "nan_prediction"
+    assert judged(scratch, masked)[PRIMARY].imputed == 3
+
+
 def test_structure_without_a_pair_of_runs_is_not_answerable() -> None:
     primary = judged(*both(0.05, structures=["vessel"]))[PRIMARY]
     assert primary.verdict == NOT_ANSWERABLE
@@ -256,7 +264,7 @@ def test_folds_are_averaged_within_seeds_and_cases_within_specimens() -> None:
             for init, value in (("scratch", 0.5), ("masked", 0.5 + gain)):
                 rows.append(("cfos", True, specimen, case, "unet", init, "all", fold, seed, value))
     columns = ["structure", "seen", "specimen", "case", "method", "init", "budget", "fold", "seed"]
-    scores = pd.DataFrame(rows, columns=[*columns, "value"]).assign(metric="dice")
+    scores = pd.DataFrame(rows, columns=[*columns, "value"]).assign(metric="dice", fault="")
     (found,) = explore(scores, TARGETS)
     assert found.estimate.gain == pytest.approx((0.3 + 0.0) / 2)
     assert (found.estimate.specimens, found.estimate.trainings) == (2, 2)

@@ -15,10 +15,10 @@ import pandas as pd
 
 from ..scoring.metrics import METRICS
 from ..system.errors import InputError
-from .crossed import GainGrid
+from .crossed import Floats, GainGrid
 
 SeedFold = tuple[int, int]
-Values = Mapping[tuple[str, SeedFold], float]  # of a case in a run
+Cells = Mapping[tuple[str, SeedFold], tuple[float, bool]]  # case and run: value, imputed
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,63 @@ class Comparison:
     structures: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Paired:
-    """The gains on one structure; unpaired: runs (folds × seeds) that only one side has."""
+    """What both arms of a comparison reached on one structure.
 
-    grid: GainGrid
+    pretrained, against: (cases, runs), values of `cases` in `runs` (seed, fold). units: the
+    specimen of each case, or its block. imputed: pairs with a worst value for a missing or
+    undefined one. unpaired: runs that only one arm has, which are left out.
+    """
+
+    comparison: Comparison
+    structure: str
+    cases: tuple[str, ...]
+    runs: tuple[SeedFold, ...]
+    units: tuple[str, ...]
+    known: bool
+    pretrained: Floats
+    against: Floats
+    imputed: int
     unpaired: int
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of both arms, in ascending order."""
+        return tuple(dict.fromkeys(seed for seed, _ in self.runs))
 
-def paired_gains(
-    scores: pd.DataFrame, comparison: Comparison, structure: str, target: str
-) -> Paired | None:
-    """A structure's gains, a row a specimen and a column a seed; None without a pair of runs.
+    def by_seed(self, values: Floats) -> Floats:
+        """(cases, seeds): the folds of a seed averaged."""
+        of_run = [seed for seed, _ in self.runs]
+        return np.stack([values[:, np.equal(of_run, s)].mean(1) for s in self.seeds], axis=1)
 
-    Positive is better, whichever way the metric points. Folds are averaged within a seed, then
-    cases within a specimen. Where specimens are unknown, blocks of neighbouring case numbers, which
-    may be of one animal, stand in their place.
+    def by_unit(self, values: Floats) -> Floats:
+        """(units, seeds): folds averaged within a seed, then cases within a specimen."""
+        names, of_seed = dict.fromkeys(self.units), self.by_seed(values)
+        return np.stack([of_seed[np.equal(self.units, name)].mean(0) for name in names])
+
+    def grid(self, target: str) -> GainGrid:
+        """The gains, a row a specimen and a column a seed; positive is better for every metric."""
+        return GainGrid(
+            structure=self.structure,
+            target=target,
+            specimens=tuple(dict.fromkeys(self.units)),
+            trainings=self.seeds,
+            values=sign_of(self.comparison.metric) * self.by_unit(self.pretrained - self.against),
+            known=self.known,
+        )
+
+
+def sign_of(metric: str) -> int:
+    """1 where more of a metric is better, -1 where less is."""
+    return 1 if METRICS[metric].direction == "higher" else -1
+
+
+def paired(scores: pd.DataFrame, comparison: Comparison, structure: str) -> Paired | None:
+    """Both arms of a comparison on one structure; None without a pair of runs.
+
+    Where specimens are unknown, blocks of neighbouring case numbers, which may be of one animal,
+    stand in their place.
     Raises InputError where a pair lacks a case, or a row stands there twice.
     """
     rows = scores[
@@ -57,53 +98,50 @@ def paired_gains(
         & (scores["metric"] == comparison.metric)
         & (scores["budget"] == comparison.budget)
     ]
-    pretrained = _values(rows, comparison.init)
-    scratch = _values(rows, comparison.against)
-    runs = [{run for _, run in values} for values in (pretrained, scratch)]
+    arms = [_cells(rows, init) for init in (comparison.init, comparison.against)]
+    runs = [{run for _, run in cells} for cells in arms]
     both = sorted(runs[0] & runs[1])
     if not both:
         return None
-    cases = sorted({case for case, _ in (*pretrained, *scratch)})
-    sign = 1 if METRICS[comparison.metric].direction == "higher" else -1
-    nothing = np.nan
-    gains = sign * np.array(
-        [
-            [pretrained.get((c, run), nothing) - scratch.get((c, run), nothing) for run in both]
-            for c in cases
-        ]
+    cases = sorted({case for cells in arms for case, _ in cells})
+    nothing = (np.nan, False)
+    found = np.array(
+        [[[cells.get((c, r), nothing) for r in both] for c in cases] for cells in arms]
     )
-    _check_complete(gains, cases, both, comparison, structure)
-    seeds = [seed for seed, _ in both]
-    by_seed = np.stack([gains[:, np.equal(seeds, s)].mean(1) for s in dict.fromkeys(seeds)], 1)
+    pretrained, against = found[..., 0]
+    _check_complete(pretrained - against, cases, both, comparison, structure)
     units, known = _units(rows, cases)
-    by_unit = np.stack([by_seed[np.equal(units, u)].mean(0) for u in dict.fromkeys(units)])
-    grid = GainGrid(
+    return Paired(
+        comparison=comparison,
         structure=structure,
-        target=target,
-        specimens=tuple(dict.fromkeys(units)),
-        trainings=tuple(dict.fromkeys(seeds)),
-        values=by_unit,
+        cases=tuple(cases),
+        runs=tuple(both),
+        units=tuple(units),
         known=known,
+        pretrained=pretrained,
+        against=against,
+        imputed=int(found[..., 1].any(axis=0).sum()),
+        unpaired=len(runs[0] ^ runs[1]),
     )
-    return Paired(grid, len(runs[0] ^ runs[1]))
 
 
-def _values(rows: pd.DataFrame, init: str) -> Values:
+def _cells(rows: pd.DataFrame, init: str) -> Cells:
     rows = rows[rows["init"] == init]
     runs = zip(rows["seed"], rows["fold"], strict=True)
-    values = dict(zip(zip(rows["case"], runs, strict=True), rows["value"], strict=True))
-    if len(values) < len(rows):
+    values = zip(rows["value"], rows["fault"] != "", strict=True)
+    cells = dict(zip(zip(rows["case"], runs, strict=True), values, strict=True))
+    if len(cells) < len(rows):
         twice = rows[rows.duplicated(["case", "seed", "fold"])].iloc[0]
         where = ", ".join(
             f"{name} {twice[name]}"
             for name in ("structure", "case", "method", "init", "budget", "fold", "seed", "metric")
         )
         raise InputError(f"scores: {where}: expected one row, found several")
-    return values
+    return cells
 
 
 def _check_complete(
-    gains: np.ndarray,
+    gains: Floats,
     cases: list[str],
     runs: list[SeedFold],
     comparison: Comparison,

@@ -22,7 +22,7 @@ from ..scoring.metrics import METRICS
 from ..system.errors import InputError
 from .crossed import MARGIN_LEVEL, Gain, GainGrid, mean_gain
 from .heterogeneity import Heterogeneity, heterogeneity
-from .pairs import Comparison, paired_gains
+from .pairs import Comparison, paired
 from .statistics import signed_rank_p
 
 SCRATCH, SCRATCH_LONG, NO_INIT = "scratch", "scratch-long", "default"
@@ -49,7 +49,8 @@ class SignedRank:
 class Judgement:
     """An endpoint's estimate and verdict; margin is NaN where none was declared for it.
 
-    unpaired: runs (folds × seeds) that only one side has, which are left out.
+    imputed: pairs with a worst value for a missing or undefined one. unpaired: runs (folds × seeds)
+    that only one arm has, which are left out.
     """
 
     endpoint: str
@@ -57,6 +58,7 @@ class Judgement:
     estimate: Gain
     heterogeneity: Heterogeneity
     signed_rank: SignedRank
+    imputed: int
     unpaired: int
     verdict: str
     margin: float
@@ -73,8 +75,8 @@ def judge(
     """The declared endpoints in their order.
 
     scores: of one track and one metric profile; columns structure, seen, specimen (empty where it
-    is unknown), case, method, init, budget, fold, seed, metric, value. Missing and undefined values
-    have been settled: each value is a number.
+    is unknown), case, method, init, budget, fold, seed, metric, value, fault. Missing and undefined
+    values have been settled: each value is a number; fault is "" where it is the prediction's own.
     targets: structure -> the fine-tuned model that segments it. Structures of one model share its
     trainings; a structure that is not named has trainings of its own.
     Raises InputError where a pair of runs lacks a case, or a row stands there twice.
@@ -150,12 +152,13 @@ def _estimated(
     scores: pd.DataFrame, endpoint: str, comparison: Comparison, targets: Mapping[str, str]
 ) -> Judgement:
     """An endpoint's estimate, without a verdict as yet."""
-    paired = {
-        structure: paired_gains(scores, comparison, structure, targets.get(structure, structure))
-        for structure in comparison.structures
-    }
-    lacking = [structure for structure, found in paired.items() if found is None]
-    grids = [] if lacking else [found.grid for found in paired.values()]
+    pairs = {name: paired(scores, comparison, name) for name in comparison.structures}
+    lacking = [name for name, found in pairs.items() if found is None]
+    grids = [
+        found.grid(targets.get(name, name))
+        for name, found in pairs.items()
+        if found and not lacking
+    ]
     estimate = _no_pairs(lacking) if lacking else mean_gain(grids)
     return Judgement(
         endpoint=endpoint,
@@ -163,7 +166,8 @@ def _estimated(
         estimate=estimate,
         heterogeneity=heterogeneity(grids, estimate),
         signed_rank=_signed_rank(grids),
-        unpaired=sum(found.unpaired for found in paired.values() if found),
+        imputed=sum(found.imputed for found in pairs.values() if found),
+        unpaired=sum(found.unpaired for found in pairs.values() if found),
         verdict=NOT_ANSWERABLE if estimate.reason else EXPLORATORY,
         margin=np.nan,
     )
@@ -250,7 +254,7 @@ JUDGEMENT_COLUMNS = (
     *("gain", "low", "high", "low90", "high90", "p", "standard_error", "degrees"),
     *("specimens", "trainings", "specimen_sd", "training_sd", "rest_sd", "conditional"),
     *("margin", "detectable", "between_structures", "predicted_low", "predicted_high"),
-    *("signed_rank_p", "smallest_signed_rank_p", "unpaired", "statement"),
+    *("signed_rank_p", "smallest_signed_rank_p", "imputed", "unpaired", "statement"),
 )
 
 
@@ -281,6 +285,7 @@ def _row(judgement: Judgement) -> dict[str, object]:
         "predicted_high": judgement.heterogeneity.high,
         "signed_rank_p": judgement.signed_rank.p,
         "smallest_signed_rank_p": judgement.signed_rank.smallest,
+        "imputed": judgement.imputed,
         "unpaired": judgement.unpaired,
         "statement": judgement.statement,
     }
