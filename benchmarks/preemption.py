@@ -91,7 +91,6 @@ class Trainer:
 
 def train(data: Path, folder: Path, steps: int) -> None:
     """Be a process of a training, as the rule's script is; exits with 75 when told to end."""
-    import lean_monai  # noqa: F401
     from selma3d.learning import training
 
     try:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,10 +23,20 @@ from selma3d.challenge import Challenge
 from selma3d.challenge.configuration import read_config
 from selma3d.learning import training
 from selma3d.monitor import status as states
-from selma3d.monitor.progress import DONE, FAILED, PENDING, RUNNING, STOPPED, progress_of
+from selma3d.monitor.progress import (
+    DONE,
+    FAILED,
+    PENDING,
+    RUNNING,
+    STOPPED,
+    Progress,
+    progress_of,
+)
 from selma3d.monitor.status import Status, as_json, as_text
 from selma3d.system.errors import InputError
+from selma3d.system.job_state import JobReport, JobState, file_of
 from selma3d.system.lease import Lease
+from selma3d.system.process import ProcessName
 
 
 @pytest.fixture
@@ -37,20 +50,26 @@ def make(path: Path, content: str = "") -> Path:
     return path
 
 
-def log_of(path: Path, error: BaseException, repository: Path) -> Path:
-    """The log of a job that ends with this error."""
-    sys.path.insert(0, str(repository / "workflow" / "scripts"))
+@contextmanager
+def job_of(log: Path) -> Iterator[None]:
+    """Be a job with this log, as a rule's script is."""
     from job import running
 
     before = logging.root.handlers[:], logging.root.level
-    path.parent.mkdir(parents=True, exist_ok=True)
-    job = SimpleNamespace(log=[str(path)], output=[], resources={}, threads=1, rule="finetune")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    job = SimpleNamespace(log=[str(log)], output=[], resources={}, threads=1, rule="finetune")
     try:
-        with pytest.raises((SystemExit, type(error))), running(job):
-            raise error
+        with running(job):
+            yield
     finally:
         logging.root.handlers[:], logging.root.level = before
-    return path
+
+
+def failed(log: Path, error: BaseException) -> Path:
+    """The log of a job that has ended with this error."""
+    with pytest.raises((SystemExit, type(error))), job_of(log):
+        raise error
+    return log
 
 
 def state_of(entries: list, of: str, name: str):
@@ -58,52 +77,69 @@ def state_of(entries: list, of: str, name: str):
 
 
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The work folder of a training that has stopped before its end."""
-    folder = tmp_path_factory.mktemp("stopped")
+def training_seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Progress, Progress]:
+    """A search over learning rates, seen by another while it was at work, and after its stop."""
+    folder = tmp_path_factory.mktemp("training")
     small_training.write_images(folder)
-    arguments = small_training.finetuning(folder, folder, steps=4000, log_every=1)
-    history = folder / "finetuning" / "rate-0.003" / "history.tsv"
+    rates = {"learning_rates": [3e-3, 1e-3, 3e-4], "steps": 4000, "log_every": 1}
+    arguments = small_training.finetuning(folder, folder, **rates)
+    log, seen = folder / "a.log", []
 
     def terminate() -> None:
-        while not (history.exists() and "steps_per_s" in history.read_text()):
+        while not seen:
+            now = progress_of(log)
+            if now.step:
+                seen.append(now)
+                os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=terminate).start()
-    with pytest.raises(training.Unfinished):
+    with pytest.raises(SystemExit), job_of(log):
         training.finetune(**arguments)
-    return folder / "finetuning"
+    return seen[0], progress_of(log)
 
 
-def test_training_that_has_stopped_tells_its_step(stopped: Path, tmp_path: Path, repository):
-    log = log_of(tmp_path / "a.log", training.Unfinished(7, 4000), repository)
-    seen = progress_of(log, stopped)
-    assert seen.state == STOPPED
-    assert 0 < seen.step < seen.steps == 4000
-    assert "continues" in seen.note
-
-
-def test_training_whose_owner_lives_tells_the_remaining_time(stopped: Path, tmp_path: Path):
-    with Lease(stopped / "rate-0.003"):
-        seen = progress_of(tmp_path / "none.log", stopped)
+def test_training_at_work_tells_its_step_and_the_remaining_time(training_seen) -> None:
+    seen, _ = training_seen
     assert seen.state == RUNNING
     assert seen.seconds_left > 0
-    assert f"step {seen.step} of 4000, 0:" in seen.text
+    assert f"step {seen.step} of 12000, " in seen.text
 
 
-def test_steps_of_a_search_over_learning_rates_count_them_all(stopped: Path, tmp_path: Path):
-    assert progress_of(tmp_path / "none.log", stopped, trainings=3).steps == 12000
+def test_training_that_has_stopped_tells_its_step(training_seen) -> None:
+    working, stopped = training_seen
+    assert stopped.state == STOPPED
+    assert working.step <= stopped.step < stopped.steps == 3 * 4000
+    assert "continues" in stopped.note
 
 
 @pytest.mark.parametrize("error", [InputError("a.h5: broken"), ValueError("bad"), MemoryError()])
-def test_failed_job_shows_the_last_lines_of_its_log(tmp_path: Path, repository, error):
-    seen = progress_of(log_of(tmp_path / "a.log", error, repository))
+def test_failed_job_shows_its_error(tmp_path: Path, error) -> None:
+    seen = progress_of(failed(tmp_path / "a.log", error))
     assert seen.state == FAILED
     assert str(error) in seen.note
 
 
-def test_job_without_a_lease_is_running_while_its_log_is_fresh(tmp_path: Path):
+def test_killed_job_of_this_host_is_known_at_once(tmp_path: Path) -> None:
+    child = multiprocessing.get_context("fork").Process(
+        target=JobReport(file_of(tmp_path / "a.log")).begin
+    )
+    child.start()
+    child.join()
+    assert progress_of(tmp_path / "a.log").state == STOPPED
+
+
+def test_job_of_another_host_is_at_work_while_it_shows_signs_of_life(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "a.log")
+    JobState(replace(ProcessName.own(), host="node7"), started=0.0).write(path)
+    assert progress_of(tmp_path / "a.log").state == RUNNING
+    os.utime(path, (time.time() - 7200,) * 2)
+    seen = progress_of(tmp_path / "a.log")
+    assert seen.state == STOPPED
+    assert "no sign of life" in seen.note
+
+
+def test_command_without_a_state_is_running_while_its_log_is_fresh(tmp_path: Path) -> None:
     log = make(tmp_path / "a.log", "vessel: case 1 of 6\n")
     assert progress_of(log).state == RUNNING
     os.utime(log, (time.time() - 7200,) * 2)
@@ -132,13 +168,13 @@ def test_run_says_which_job_it_waits_for(challenge, tmp_path: Path):
     assert state_of(Status(challenge, tmp_path).runs, *run).stage == "predict"
 
 
-def test_failed_job_of_several_runs_is_shown_once_with_its_log(challenge, tmp_path, repository):
+def test_failed_job_of_several_runs_is_shown_once_with_its_log(challenge, tmp_path):
     make(tmp_path / "models/unet/spot-like/scratch-n2-f0-s0.pt")
     log = tmp_path / "logs/predict/unet/spot-like/scratch-n2-f0-s0.log"
-    log_of(log, InputError("cases.h5: no such file"), repository)
+    failed(log, InputError("cases.h5: no such file"))
     status = Status(challenge, tmp_path)
-    failed = [e for e in status.runs if e.progress.state == FAILED]
-    assert {e.of for e in failed} == {"cfos", "microglia"}
+    entries = [e for e in status.runs if e.progress.state == FAILED]
+    assert {e.of for e in entries} == {"cfos", "microglia"}
     text = as_text(status)
     assert text.count("cases.h5: no such file") == 1
     assert str(log) in text

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from ranking_tables import STYLES, TITLES, MadeUp, empty_tables, ranking_tables
-from selma3d.ranking.cost import CPU_TIME, Job, cost_table
+from selma3d.ranking.cost import Job, cost_table
 from selma3d.report import display, tables
 from selma3d.report.standings import shown_standings, standings
 from selma3d.report.table_formats import LONG, Shown, escape_latex, latex, markdown
 from selma3d.system.errors import InputError
+from selma3d.system.job_state import JobReport
 
 SMALL = {"methods": ("unet",), "structures": ("cfos", "microglia"), "cases": 2, "seeds": 1}
 
@@ -222,15 +223,16 @@ def test_cost_sums_time_and_takes_the_highest_memory(tmp_path: Path) -> None:
     assert shown.iloc[0]["Parameters (M)"] == "5.00"
 
 
-def test_cpu_time_is_the_logs_where_it_says_it_and_else_the_benchmarks(tmp_path: Path) -> None:
-    path, log = tmp_path / "job.tsv", tmp_path / "job.log"
+def test_cpu_time_is_the_jobs_own_where_it_tells_it_and_else_the_benchmarks(tmp_path: Path) -> None:
+    path, told = tmp_path / "job.tsv", tmp_path / "job.log.json"
     path.write_text("s\tmax_rss\tcpu_time\n7200\t100\t360\n")
-    (tmp_path / "silent.log").write_text("began\n")
-    log.write_text(f"began\n{CPU_TIME % 10}\nagain\n{CPU_TIME % 720}\n")
+    report = JobReport(told)
+    report.begin()
+    report.finish("finished", cpu_seconds=720)
     jobs = [
-        Job("exact", "scratch", "predict", 0, path, log=log),
-        Job("sampled", "scratch", "predict", 0, path, log=tmp_path / "silent.log"),
-        Job("unknown", "scratch", "predict", 0, benchmark(tmp_path / "b", 3600, "2048"), log=None),
+        Job("exact", "scratch", "predict", 0, path, state=told),
+        Job("sampled", "scratch", "predict", 0, path, state=tmp_path / "none.log.json"),
+        Job("unknown", "scratch", "predict", 0, benchmark(tmp_path / "b", 3600, "2048")),
     ]
     cpu = cost_table(jobs).set_index("method")["cpu_hours"]
     assert cpu["exact"] == pytest.approx(0.2)

@@ -9,11 +9,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from cluster import Cluster, ask, until
+from selma3d.system.lease import Owner
+from selma3d.system.process import ProcessName
 from training_run import MODEL, SAVE_EVERY, TrainingRun
 
 
@@ -119,8 +122,9 @@ def test_clocks_that_differ_by_hours_delay_a_takeover_by_seconds(
 ) -> None:
     ahead = time.time() + 7200
     run.work.mkdir(parents=True)
-    owner = {"token": "gone", "host": "elsewhere", "pid": 1, "started": "1", "processes": "pid:[1]"}
-    (run.work / "lease.json").write_text(json.dumps(owner))
+    gone = ProcessName("elsewhere", "pid:[1]", pid=1, started="1")
+    owner = Owner("gone", gone, role="trainer", job="", since="yesterday")
+    (run.work / "lease.json").write_text(json.dumps(asdict(owner)))
     (run.work / "lease.heartbeat").write_text(f"gone {ahead}")
     os.utime(run.work / "lease.heartbeat", (ahead, ahead))
     run.on_slurm()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -18,6 +17,7 @@ import pandas as pd
 import yaml
 
 from cluster import until
+from selma3d.system.lease import Owner
 from tiny_challenge import ROOT, Workflow
 
 RUN = "masked-nall-f0-s0"
@@ -127,8 +127,7 @@ class TrainingRun(Workflow):
 
     def trainer(self) -> int:
         """Process id of the script that owns the training's state."""
-        lease = self.work / "lease.json"
-        return until(lambda: lease.exists() and json.loads(lease.read_text())["pid"], str(lease))
+        return until(lambda: Owner.read(self.work), f"a trainer of {self.work}").process.pid
 
     @contextmanager
     def suspended(self) -> Iterator[None]:

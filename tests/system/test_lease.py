@@ -6,23 +6,23 @@ import json
 import multiprocessing
 import os
 import signal
-import socket
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from selma3d.system import lease as leases
 from selma3d.system.errors import InputError
-from selma3d.system.lease import Lease, LeaseLostError
+from selma3d.system.lease import Lease, LeaseLostError, Owner
+from selma3d.system.process import ProcessName
 
 
-def owner(**changes: object) -> str:
-    record = {"token": "other", "host": socket.gethostname(), "pid": os.getpid(),
-              "started": leases._start_of(os.getpid()), "processes": leases._process_space(),
-              "job": "4711", "since": "2026-01-01 00:00:00"}  # fmt: skip
-    return json.dumps(record | changes)
+def owner(process: ProcessName | None = None, **changes: str) -> str:
+    name = asdict(process or ProcessName.own()) | changes
+    facts = {"role": "trainer", "job": "4711", "since": "2026-01-01 00:00:00"}
+    return json.dumps({"token": "other", "process": name} | facts)
 
 
 def test_second_trainer_is_refused_with_the_owners_name(tmp_path: Path) -> None:
@@ -32,24 +32,25 @@ def test_second_trainer_is_refused_with_the_owners_name(tmp_path: Path) -> None:
         Lease(tmp_path, patience_s=0.3),
     ):
         pass
-    assert json.loads((tmp_path / "lease.json").read_text())["token"] == "other"
+    assert Owner.read(tmp_path).token == "other"
 
 
-def test_dead_owner_on_this_host_is_taken_over(tmp_path: Path) -> None:
-    child = multiprocessing.get_context("fork").Process(target=os._exit, args=(0,))
+def test_dead_owner_on_this_host_is_taken_over(tmp_path: Path, caplog) -> None:
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(0.5,))
     child.start()
-    started = leases._start_of(child.pid)
+    name = ProcessName.of(child.pid)
     child.join()
-    (tmp_path / "lease.json").write_text(owner(pid=child.pid, started=started))
+    (tmp_path / "lease.json").write_text(owner(name))
     with Lease(tmp_path, patience_s=0.3) as lease:
         lease.check()
-        assert lease.predecessor["pid"] == child.pid
+        assert lease.taken_over
+    assert f"taking over from process {child.pid} on " in caplog.text
 
 
 def test_dead_owner_that_nobody_has_waited_for_is_taken_over(tmp_path: Path) -> None:
     child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
     child.start()
-    (tmp_path / "lease.json").write_text(owner(pid=child.pid, started=leases._start_of(child.pid)))
+    (tmp_path / "lease.json").write_text(owner(ProcessName.of(child.pid)))
     os.kill(child.pid, signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
     with Lease(tmp_path, patience_s=0.3) as lease:
@@ -87,8 +88,8 @@ def test_owner_on_another_host_whose_heart_beats_is_refused_however_short_the_pa
 def test_lease_is_free_again_afterwards(tmp_path: Path) -> None:
     with Lease(tmp_path):
         pass
-    with Lease(tmp_path, patience_s=0):
-        pass
+    with Lease(tmp_path, patience_s=0) as lease:
+        assert not lease.taken_over
     assert not list(tmp_path.glob("*lease*"))
 
 
@@ -97,7 +98,7 @@ def test_owner_that_was_taken_over_must_not_save(tmp_path: Path) -> None:
         (tmp_path / "lease.json").write_text(owner(host="node7"))
         with pytest.raises(LeaseLostError, match="node7"):
             lease.check()
-    assert json.loads((tmp_path / "lease.json").read_text())["host"] == "node7"
+    assert Owner.read(tmp_path).process.host == "node7"
 
 
 def test_whatever_fails_after_a_takeover_fails_because_of_it(tmp_path: Path) -> None:

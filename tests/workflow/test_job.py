@@ -1,16 +1,24 @@
-"""What a rule's script learns from SLURM about its own job."""
+"""The frame of every rule's script: time that is left, processes, leases, the run it belongs to."""
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from job import give_way, processes, seconds, time_budget_s
+import job as job_frame
+from job import RUN_OWNER, processes, retry_if_lease_lost, seconds, time_budget_s
 from selma3d.system.errors import InputError
 from selma3d.system.lease import Lease, LeaseLostError
+from selma3d.system.process import ProcessName
 
 
 @pytest.mark.parametrize(
@@ -93,7 +101,7 @@ def test_a_job_that_another_has_taken_over_ends_with_the_others_result(tmp_path:
             finished.write_text("by another")
             lease.check()
 
-    give_way(work)
+    retry_if_lease_lost(work)
     assert done == ["by another"]
 
 
@@ -104,4 +112,58 @@ def test_a_job_whose_work_another_still_does_is_refused_by_name() -> None:
         raise next(outcomes)
 
     with pytest.raises(InputError, match="no other trainer"):
-        give_way(work)
+        retry_if_lease_lost(work)
+
+
+JOB = """
+import signal, sys, time
+from types import SimpleNamespace
+import job
+
+log, ending = sys.argv[1:]
+if ending == "stubborn":
+    job.SAVING_S = 0.3
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with job.running(SimpleNamespace(log=[log], output=[], resources={}, threads=1, rule="finetune")):
+    print("at work", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts jobs, which are at work when it returns."""
+    jobs = []
+
+    def start(ending: str = "", **environment: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", JOB, str(tmp_path / f"{len(jobs)}.log"), ending]
+        scripts = str(Path(job_frame.__file__).parent)
+        environment = os.environ | {"PYTHONPATH": scripts} | environment
+        job = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        jobs.append(job)
+        assert job.stdout.readline() == "at work\n"
+        return job
+
+    yield start
+    for job in jobs:
+        job.kill()
+        job.wait()
+
+
+@pytest.fixture
+def owner() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield process
+        process.kill()
+
+
+def test_a_job_ends_with_the_run_that_started_it(started, owner) -> None:
+    named = {RUN_OWNER: json.dumps(asdict(ProcessName.of(owner.pid)))}
+    orphan, stubborn = started(**named), started("stubborn", **named)
+    own = {RUN_OWNER: json.dumps(asdict(ProcessName.own()))}
+    others = [started(), started(**own), started(**named, SLURM_JOB_ID="4711")]
+    owner.kill()
+    owner.wait()
+    assert orphan.wait(30) == -signal.SIGTERM
+    assert stubborn.wait(30) == -signal.SIGKILL
+    assert [other.poll() for other in others] == [None, None, None]

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import lean_monai  # noqa: F401
 from job import running
 from selma3d.export.container import pack_container
 from selma3d.inference import load_model

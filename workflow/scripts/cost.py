@@ -8,6 +8,7 @@ import torch
 from job import running
 from selma3d.ranking.cost import Job, cost_table
 from selma3d.system.atomic import write_table
+from selma3d.system.job_state import file_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -21,7 +22,7 @@ def main() -> None:
         history = Path(history) if history else None
         gpus = snakemake.params.gpus if history or stage == "predict" else 0
         for benchmark in sorted(Path(snakemake.params.benchmarks).glob(name)):
-            jobs.append(Job(method, init, stage, gpus, benchmark, history, log_of(benchmark)))
+            jobs.append(Job(method, init, stage, gpus, benchmark, history, state_of(benchmark)))
     parameters = {
         method: sum(tensor.numel() for tensor in model(path)["state"].values())
         for method, path in snakemake.params.models.items()
@@ -29,10 +30,10 @@ def main() -> None:
     write_table(cost_table(jobs, parameters), snakemake.output.cost)
 
 
-def log_of(benchmark: Path) -> Path:
-    """A job's log has the name of its benchmark."""
+def state_of(benchmark: Path) -> Path:
+    """The state of a job, whose log has the name of its benchmark."""
     job = benchmark.relative_to(snakemake.params.benchmarks)
-    return Path(snakemake.params.logs, job).with_suffix(".log")
+    return file_of(Path(snakemake.params.logs, job).with_suffix(".log"))
 
 
 def model(path: str) -> dict:

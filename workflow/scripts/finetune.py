@@ -4,8 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import lean_monai  # noqa: F401
-from job import give_way, processes, running, time_budget_s
+from job import processes, retry_if_lease_lost, running, time_budget_s
 from selma3d.challenge.run import Run
 from selma3d.images import read_index, splits
 from selma3d.learning import training
@@ -77,4 +76,4 @@ def unannotated(paths: list[str]) -> list[dict]:
 
 if __name__ == "__main__":
     with running(snakemake):
-        give_way(main)
+        retry_if_lease_lost(main)

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import lean_monai  # noqa: F401
 from job import running
 from selma3d.learning import training
 

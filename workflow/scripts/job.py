@@ -1,38 +1,45 @@
-"""What every rule's script shares: a log, one-line errors, thread limits, the time that is left."""
+"""The frame of every rule's script: its log and state, one-line errors, threads, time left."""
 
 import errno
+import json
 import logging
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from selma3d.ranking.cost import CPU_TIME
-from selma3d.system import gpus
+from selma3d.system import gpus, job_state
 from selma3d.system.atomic import remove_leftovers
 from selma3d.system.errors import InputError
+from selma3d.system.job_state import FAILED, FINISHED, NOT_FINISHED, JobReport
 from selma3d.system.lease import LeaseLostError
+from selma3d.system.process import ProcessName
 from selma3d.system.stop import Unfinished
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
 
-NOT_FINISHED = 75  # EX_TEMPFAIL: state is saved, submit the job again
-SAVING_S = 120  # seconds before a job's limit at which a training saves and stops
+SAVED_EXIT = 75  # EX_TEMPFAIL: state is saved, submit the job again
+SAVING_S = 120  # seconds before a job's limit, or its end, in which a training saves and stops
 PREEMPTION_S = 300  # longest that a training, told to end, waits for SLURM to requeue its job
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+RUN_OWNER = "SELMA3D_RUN_OWNER"  # the process that the job ends with, as JSON; none for plain runs
 
 
 @contextmanager
 def running(snakemake: "Snakemake") -> Iterator[None]:
     """Log to the rule's log file; end with one clear line where the input is at fault.
 
-    On one machine a job gets GPUs of its own. Exit codes: 1 for bad input, 75 for a training that
-    saved its state before its time was up.
+    On one machine a job gets GPUs of its own, and ends when the run that started it has died. Its
+    state stands in `<log>.json`. Exit codes: 1 for bad input, 75 for a training that saved its
+    state before its time was up.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(snakemake.threads))
     os.environ.setdefault("BLOSC_NTHREADS", "1")
@@ -47,32 +54,92 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
     for output in snakemake.output:
         remove_leftovers(output)
     wanted = 0 if _in_slurm() else snakemake.resources.get("gpu", 0)
+    with _reported(snakemake.log[0]) as report, _alive_with_its_run(report):
+        try:
+            with gpus.claimed(wanted):
+                yield
+        except InputError as error:
+            report.finish(FAILED, _cpu_seconds(), str(error))
+            logging.error("error: %s", error)
+            sys.exit(1)
+        except OSError as error:
+            line = _described(error, snakemake.output[0])
+            report.finish(FAILED, _cpu_seconds(), line)
+            if error.filename is None and error.errno not in FULL_DISK:
+                logging.exception("error: %s", line)
+            else:
+                logging.error("error: %s", line)
+            sys.exit(1)
+        except Unfinished as stopped:
+            report.progress(stopped.step, stopped.total, now=True)
+            report.finish(NOT_FINISHED, _cpu_seconds())
+            logging.warning("not finished: %s", stopped)
+            if stopped.signalled and _in_slurm():
+                logging.info("waiting for SLURM to end this job, and to requeue it if preempted")
+                time.sleep(PREEMPTION_S)  # a job that ends by itself failed and is not requeued
+            sys.exit(SAVED_EXIT)
+        except BaseException as error:
+            line = " ".join(f"{type(error).__name__}: {error}".split())
+            report.finish(FAILED, _cpu_seconds(), line)
+            logging.exception("rule %s failed", snakemake.rule)
+            raise
+        report.finish(FINISHED, _cpu_seconds())
+
+
+def _described(error: OSError, output: str) -> str:
+    """An error of the operating system in one line."""
+    if error.errno in FULL_DISK:
+        where = error.filename or f"the disk of {output}"
+        return f"{where}: {error.strerror} (make room, then start again)"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+@contextmanager
+def _reported(log: str) -> Iterator[JobReport]:
+    """The report of this job, which trainings in other processes of it find too."""
+    before = os.environ.get(job_state.JOB)
+    os.environ[job_state.JOB] = os.path.abspath(job_state.file_of(log))  # noqa: PTH100
+    report = JobReport.of_environment()
+    report.begin()
     try:
-        with gpus.claimed(wanted):
-            yield
-    except InputError as error:
-        logging.error("error: %s", error)
-        sys.exit(1)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = error.filename or f"the disk of {snakemake.output[0]}"
-            logging.error("error: %s: %s (make room, then start again)", where, error.strerror)
-        elif error.filename is None:
-            logging.exception("error: rule %s: %s", snakemake.rule, error)
-        else:
-            logging.error("error: %s: %s", error.filename, error.strerror)
-        sys.exit(1)
-    except Unfinished as stopped:
-        logging.warning("not finished: %s", stopped)
-        if stopped.signalled and _in_slurm():
-            logging.info("waiting for SLURM to end this job, and to requeue it if preempted")
-            time.sleep(PREEMPTION_S)  # a job that ends by itself has failed and is not requeued
-        sys.exit(NOT_FINISHED)
-    except BaseException:
-        logging.exception("rule %s failed", snakemake.rule)
-        raise
+        yield report
     finally:
-        logging.info(CPU_TIME, _cpu_seconds())
+        del os.environ[job_state.JOB]
+        if before is not None:
+            os.environ[job_state.JOB] = before
+
+
+@contextmanager
+def _alive_with_its_run(report: JobReport) -> Iterator[None]:
+    """Show signs of life; end where the run that started this job on this host has died.
+
+    A training then saves, as at the end of its time; what doesn't end so is killed.
+    """
+    named = None if _in_slurm() else os.environ.get(RUN_OWNER)
+    owner = ProcessName(**json.loads(named)) if named else None
+    ended = threading.Event()
+
+    def watch() -> None:
+        beaten, orphaned = time.monotonic(), None
+        while not ended.wait(1.0):
+            now = time.monotonic()
+            if now - beaten >= job_state.BEAT_S:
+                report.beat()
+                beaten = now
+            if orphaned is None and owner is not None and owner.lives() is False:
+                orphaned = now
+                logging.warning("the run that started this job (process %d) is dead", owner.pid)
+                os.kill(os.getpid(), signal.SIGTERM)
+            if orphaned is not None and now - orphaned > SAVING_S:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
 
 
 def _cpu_seconds() -> float:
@@ -84,7 +151,7 @@ def _cpu_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def give_way(work: Callable[[], None]) -> None:
+def retry_if_lease_lost(work: Callable[[], None]) -> None:
     """Do a job's work; where another process has taken it over meanwhile, end with its result.
 
     A job must not fail for that: Snakemake would remove the outputs that the other has made. Done

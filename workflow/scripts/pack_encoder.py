@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import lean_monai  # noqa: F401
 from job import running
 from selma3d.export import shared_encoders as packs
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-import lean_monai  # noqa: F401
-from job import give_way, processes, running, time_budget_s
+from job import processes, retry_if_lease_lost, running, time_budget_s
 from selma3d.images import read_index, splits
 from selma3d.learning import training
 
@@ -53,4 +52,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     with running(snakemake):
-        give_way(main)
+        retry_if_lease_lost(main)

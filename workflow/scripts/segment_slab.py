@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import lean_monai  # noqa: F401
-from job import give_way, running
+from job import retry_if_lease_lost, running
 from selma3d import inference
 
 if TYPE_CHECKING:
@@ -28,4 +27,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     with running(snakemake):
-        give_way(main)
+        retry_if_lease_lost(main)

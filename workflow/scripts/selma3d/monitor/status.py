@@ -1,4 +1,4 @@
-"""How far a challenge is, from its files alone, while it runs here or on a cluster, or does not.
+"""The state of a challenge, from its files alone, while it runs here or on a cluster, or does not.
 
     python -m selma3d.monitor.status [CONFIG ...] [--json]
 
@@ -19,10 +19,10 @@ from ..challenge import Challenge, Run
 from ..challenge.asked import encoders_of
 from ..challenge.configuration import read_config
 from ..challenge.run import CONTROLS
+from ..system import job_state
 from ..system.errors import InputError
-from ..system.lease import name_of, read_owner
-from .progress import DONE, FAILED, PENDING, RUNNING, STATES, STOPPED, Progress, owner_lives
-from .progress import progress_of as job_progress
+from ..system.lease import Owner
+from .progress import DONE, FAILED, PENDING, RUNNING, STATES, STOPPED, Progress, progress_of
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -48,7 +48,7 @@ class Status:
     def __init__(self, challenge: Challenge, results: Path) -> None:
         self._challenge, self._results = challenge, results
         self._names = cache(self._list)
-        self._seen = cache(job_progress)
+        self._progress_of = cache(progress_of)
         self.encoders = [self._encoder(*asked) for asked in encoders_of(challenge)]
         self._encoders = {(e.method, e.of, e.name): e for e in self.encoders}
         self.runs = [
@@ -62,10 +62,10 @@ class Status:
     def owner(self) -> str:
         """Who runs the workflow, as far as it is known."""
         folder = self._results / "work" / "run"
-        owner = read_owner(folder)
-        if not owner:
+        owner = Owner.read(folder)
+        if owner is None:
             return "no run of a make target is at work"
-        return f"{name_of(owner)}{'' if owner_lives(folder) else ', which is dead'}"
+        return f"{owner}{'' if owner.lives(folder) else ', which is dead'}"
 
     def scored(self, method: str, structure: str) -> bool:
         """Whether the method's scores on a structure are there."""
@@ -111,14 +111,10 @@ class Status:
         log = self._results / "logs" / stage / f"{job}.log"
         if done:
             return Entry(method, of, name, stage, Progress(DONE), log)
-        work = f"work/{stage}/{job}"
-        begun = self.exists(f"logs/{stage}/{job}.log") or self.exists(work)
-        if not begun:
-            return Entry(method, of, name, stage, Progress(PENDING), log)
-        trainings = 1
-        if stage == "finetune":
-            trainings = len(self._challenge.methods[method].recipe["finetune"]["learning_rates"])
-        return Entry(method, of, name, stage, self._seen(log, self._results / work, trainings), log)
+        name_of_log = f"logs/{stage}/{job}.log"
+        begun = self.exists(name_of_log) or self.exists(str(job_state.file_of(name_of_log)))
+        progress = self._progress_of(log) if begun else Progress(PENDING)
+        return Entry(method, of, name, stage, progress, log)
 
     def exists(self, path: str) -> bool:
         """Whether a file or folder of the results is there."""
@@ -183,8 +179,7 @@ def _listed(state: str, entries: list[Entry]) -> list[str]:
         told.add(entry.log)
         lines.append(f"  {entry.stage} {entry.method}, {entry.of}, {entry.name}")
         if state == FAILED:
-            lines.append(f"    {entry.log}")
-            lines += [f"    | {line}" for line in entry.progress.note.splitlines()]
+            lines += [f"    {entry.progress.note}", f"    {entry.log}"]
         else:
             lines[-1] += f": {entry.progress.text}"
     return ["", state, *lines] if lines else []

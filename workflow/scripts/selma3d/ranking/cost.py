@@ -1,8 +1,7 @@
-"""What methods cost to run: time, GPU time and memory, from the benchmark tables of their jobs."""
+"""The cost of methods: time, GPU time and memory, from the benchmarks and states of their jobs."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,12 @@ import numpy as np
 import pandas as pd
 
 from ..system.errors import InputError
+from ..system.job_state import JobState
 
 COLUMNS = (
     *("method", "init", "stage", "jobs"),
     *("hours", "cpu_hours", "gpu_hours", "peak_memory_gb", "parameters"),
 )
-CPU_TIME = "this job took %.1f s of CPU time"  # the last line of a job's log
-SAID_CPU_TIME = re.compile(re.escape(CPU_TIME).replace(re.escape("%.1f"), r"([\d.]+)"))
 STAGES = ("pretrain", "finetune", "predict", "segment")
 
 
@@ -26,8 +24,8 @@ class Job:
     """One job: what it was for, how many GPUs it held, and where its benchmark stands.
 
     history: of a training, whose seconds count all attempts; the benchmark knows only the last.
-    log: says the CPU time at its end; where it does not, the benchmark's is taken, which misses up
-    to half a minute. Either knows the last attempt only.
+    state: file that tells the CPU time; where it does not, the benchmark's is taken, which misses
+    up to half a minute. Either knows the last attempt only.
     """
 
     method: str
@@ -36,7 +34,7 @@ class Job:
     gpus: int
     benchmark: Path
     history: Path | None = None
-    log: Path | None = None
+    state: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -95,15 +93,8 @@ def measure_of(job: Job) -> Measure:
     if job.history is not None:
         trained = pd.read_csv(job.history, sep="\t")["seconds"]
         seconds = max(seconds, float(trained.max()))
-    cpu_seconds = _cpu_seconds(job.log)
+    state = JobState.read(job.state) if job.state else None
+    cpu_seconds = state.cpu_seconds if state else None
     if cpu_seconds is None:
         cpu_seconds = float(table["cpu_time"].sum(min_count=1)) if "cpu_time" in table else np.nan
     return Measure(seconds, cpu_seconds, float(table["max_rss"].max()))
-
-
-def _cpu_seconds(log: Path | None) -> float | None:
-    """What the last line of a job's log says; None where it says nothing of it."""
-    if log is None or not log.exists():
-        return None
-    said = SAID_CPU_TIME.findall(log.read_text(errors="replace"))
-    return float(said[-1]) if said else None

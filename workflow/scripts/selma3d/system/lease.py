@@ -12,46 +12,85 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 import threading
 import time
 import uuid
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
 from .atomic import publish
 from .errors import InputError
+from .process import ProcessName
 
 log = logging.getLogger(__name__)
 
 RECORD, HEARTBEAT = "lease.json", "lease.heartbeat"
 HEARTBEAT_S = 5.0
 STALE_S = 40.0  # eight heartbeats; longer than the attribute cache of common network file systems
+BEAT_S = 180.0  # since the last beat, by this host's clock: clocks may differ by minutes
 
 
 class LeaseLostError(Exception):
     """Another process has taken over while this one was suspended; it must not save."""
 
 
+@dataclass(frozen=True)
+class Owner:
+    """The record of a folder's owner. token: differs for each lease; job: of SLURM, or empty."""
+
+    token: str
+    process: ProcessName
+    role: str
+    job: str
+    since: str
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Owner | None:
+        """The owner of a folder, dead or alive; None if nobody owns it."""
+        try:
+            record = json.loads((Path(folder) / RECORD).read_text())
+            return cls(**record | {"process": ProcessName(**record["process"])})
+        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, KeyError, TypeError):
+            return None
+
+    def lives(self, folder: str | Path) -> bool:
+        """Whether it lives, as far as one look at its folder can tell."""
+        here = self.process.lives()
+        if here is not None:
+            return here
+        try:
+            beat = (Path(folder) / HEARTBEAT).stat().st_mtime
+        except FileNotFoundError:
+            return False
+        return abs(time.time() - beat) < BEAT_S
+
+    def __str__(self) -> str:
+        job = f", SLURM job {self.job}" if self.job else ""
+        process = f"process {self.process.pid} on {self.process.host}"
+        return f"{process}{job}, {self.role} since {self.since}"
+
+
 class Lease:
     """Ownership of `folder` for as long as the context lasts; `role` says of what kind.
 
     Waits up to `patience_s` for a living owner, then raises InputError that names it.
-    `predecessor` is the record of a dead owner that the lease was taken over from.
+    `taken_over` says whether a dead owner had left it.
     """
 
     def __init__(
         self, folder: str | Path, *, role: str = "trainer", patience_s: float = 60.0
     ) -> None:
-        self._path = Path(folder) / RECORD
-        self._beats = Path(folder) / HEARTBEAT
+        self._folder = Path(folder)
+        self._path = self._folder / RECORD
+        self._beats = self._folder / HEARTBEAT
         self._role, self._patience_s = role, patience_s
         self._token = uuid.uuid4().hex
-        self.predecessor: dict | None = None
+        self.taken_over = False
         self._ended = threading.Event()
 
     def __enter__(self) -> Lease:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._acquire()
         self._beat()
         self._thread = threading.Thread(target=self._keep_beating, daemon=True)
@@ -66,7 +105,7 @@ class Lease:
     ) -> None:
         self._ended.set()
         self._thread.join()
-        if _read(self._path).get("token") == self._token:
+        if self._is_ours():
             self._beats.unlink(missing_ok=True)
             self._path.unlink(missing_ok=True)
         elif isinstance(error, Exception):
@@ -74,12 +113,15 @@ class Lease:
 
     def check(self) -> None:
         """Raise LeaseLostError if another trainer owns the folder by now."""
-        if _read(self._path).get("token") != self._token:
+        if not self._is_ours():
             raise self._lost()
 
+    def _is_ours(self) -> bool:
+        owner = Owner.read(self._folder)
+        return owner is not None and owner.token == self._token
+
     def _lost(self) -> LeaseLostError:
-        owner = _read(self._path)
-        by = name_of(owner) if owner else f"another {self._role}, which has ended"
+        by = Owner.read(self._folder) or f"another {self._role}, which has ended"
         return LeaseLostError(f"{self._path}: taken over by {by}; nothing more is saved")
 
     def _acquire(self) -> None:
@@ -87,40 +129,31 @@ class Lease:
         unchanged_since, last_beat, has_beaten = watched_since, self._heartbeat(), False
         told = False
         while not self._create():
-            owner = read_owner(self._path.parent)
+            owner = Owner.read(self._folder)
             now = time.monotonic()
             if self._heartbeat() != last_beat:
                 unchanged_since, last_beat, has_beaten = now, self._heartbeat(), True
-            lives_here = is_alive_here(owner)
+            lives_here = owner and owner.process.lives()
             if lives_here is False or now - unchanged_since > STALE_S:
                 why = "is dead" if lives_here is False else f"was silent for {STALE_S:.0f} s"
-                log.warning("%s: taking over from %s, which %s", self._path, name_of(owner), why)
-                self.predecessor = owner
+                name = owner or "an owner without a name"
+                log.warning("%s: taking over from %s, which %s", self._path, name, why)
+                self.taken_over = True
                 self._replace()
                 return
             if now - watched_since > self._patience_s and (lives_here or has_beaten):
                 raise InputError(
-                    f"{self._path.parent}: expected no other {self._role}, found {name_of(owner)} "
+                    f"{self._folder}: expected no other {self._role}, found {owner or 'one'} "
                     "(wait for it or cancel it, then start again)"
                 )
             if not told:
-                log.info("%s: waiting for %s", self._path.parent, name_of(owner))
+                log.info("%s: waiting for %s", self._folder, owner or "its owner")
                 told = True
             time.sleep(0.2)
 
     def _record(self) -> str:
-        return json.dumps(
-            {
-                "token": self._token,
-                "host": socket.gethostname(),
-                "processes": _process_space(),
-                "pid": os.getpid(),
-                "started": _start_of(os.getpid()),
-                "job": os.environ.get("SLURM_JOB_ID", ""),
-                "role": self._role,
-                "since": time.strftime("%Y-%m-%d %H:%M:%S"),
-            }
-        )
+        job, since = os.environ.get("SLURM_JOB_ID", ""), time.strftime("%Y-%m-%d %H:%M:%S")
+        return json.dumps(asdict(Owner(self._token, ProcessName.own(), self._role, job, since)))
 
     def _create(self) -> bool:
         """Link a complete record to the lease's name: succeeds for one process only."""
@@ -143,7 +176,7 @@ class Lease:
 
     def _keep_beating(self) -> None:
         while not self._ended.wait(HEARTBEAT_S):
-            if _read(self._path).get("token") == self._token:
+            if self._is_ours():
                 self._beat()
 
     def _beat(self) -> None:
@@ -154,50 +187,3 @@ class Lease:
             return self._beats.read_text()
         except FileNotFoundError:
             return ""
-
-
-def read_owner(folder: str | Path) -> dict:
-    """The record of a folder's owner, dead or alive; empty if nobody owns it."""
-    return _read(Path(folder) / RECORD)
-
-
-def _read(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-        return {}
-
-
-def name_of(owner: dict) -> str:
-    """How an owner is named to people."""
-    job = f", SLURM job {owner['job']}" if owner.get("job") else ""
-    return (
-        f"process {owner.get('pid', '?')} on {owner.get('host', '?')}{job}, "
-        f"{owner.get('role', 'owner')} since {owner.get('since', '?')}"
-    )
-
-
-def is_alive_here(owner: dict) -> bool | None:
-    """Whether the owner's process lives; None where that can't be told, as of another host."""
-    if not is_of_this_host(owner):
-        return None
-    return _start_of(owner["pid"]) == owner["started"]
-
-
-def is_of_this_host(owner: dict) -> bool:
-    """Whether the owner's process has, or had, its number from this host or container."""
-    return (owner.get("host"), owner.get("processes")) == (socket.gethostname(), _process_space())
-
-
-def _start_of(pid: int) -> str:
-    """The kernel's start time of a living process: tells it from a later one of the same number."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    return "" if fields[0] in "ZX" else fields[19]  # a zombie has ended, if nobody has noticed yet
-
-
-def _process_space() -> str:
-    """Identity of the numbering of processes, which containers of one host don't share."""
-    return str(Path("/proc/self/ns/pid").readlink())

@@ -103,8 +103,9 @@ def finetune(
             facts=facts,
             recipe=recipe | {"learning_rate": rate},
             folder=Path(work) / f"rate-{rate:g}",
+            part=(number, len(options.learning_rates)),
         )
-        for rate in options.learning_rates
+        for number, rate in enumerate(options.learning_rates)
     ]
     with Stop(time_budget_s) as stop:
         for done, run in enumerate(runs):
@@ -134,6 +135,7 @@ class _Run:
     facts: dict
     recipe: dict
     folder: Path
+    part: tuple[int, int]
 
     @property
     def rate(self) -> float:
@@ -178,6 +180,7 @@ class _Run:
             compute=compute,
             seed=self.facts["seed"],
             folder=self.folder,
+            part=self.part,
             recipe=self.recipe,
             groups=encoder_first_groups(
                 network, options.freeze_encoder, options.encoder_rate, options.layer_decay

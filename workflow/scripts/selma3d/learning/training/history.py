@@ -1,4 +1,4 @@
-"""What happened during a training: a table, TensorBoard events, and a progress line.
+"""The history of a training: a table, TensorBoard events, a progress line, the job's state.
 
 The table is long: step, seconds (spent training up to it, over all attempts), name, value. Rows are
 appended and flushed as they come, so that they survive a kill; on a resume the rows after the
@@ -20,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from ...system.atomic import publish
+from ...system.job_state import JobReport
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ LINE_EVERY_S = 30.0  # of a log file; a terminal gets a progress bar
 class History:
     """History of one training in `folder`, which continues after `resumed` of `total` steps.
 
-    seconds: training time before this attempt. first: whether this process writes (of several).
+    seconds: training time before this attempt. part: number of this training, and how many like it
+    the job consists of. first: whether this process writes (of several).
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class History:
         *,
         seconds: float = 0.0,
         recomputed: int = 0,
+        part: tuple[int, int] = (0, 1),
         first: bool = True,
     ) -> None:
         self.path = Path(folder) / "history.tsv"
@@ -48,6 +51,7 @@ class History:
         self._began = time.monotonic()
         self._before = seconds
         self._told = self._began
+        self._part, self._report = part, JobReport.of_environment()
         if not first:
             self.recomputed = recomputed
             return
@@ -108,15 +112,18 @@ class History:
             self.write(step, {name: 1.0})
 
     def tell(self, step: int, values: dict[str, float]) -> None:
-        """Show progress: the bar in a terminal, else a line in the log now and then."""
+        """Show progress: in the job's state, in a terminal's bar, else in the log now and then."""
         if not self._first:
             return
         shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         self._bar.set_postfix_str(shown, refresh=False)
         now = time.monotonic()
+        rate = (step - self._resumed) / max(now - self._began, 1e-9)
+        number, parts = self._part
+        done, total = number * self._total + step, parts * self._total
+        self._report.progress(done, total, (total - done) / rate)
         if self._bar.disable and (now - self._told > LINE_EVERY_S or step == self._total):
             self._told = now
-            rate = (step - self._resumed) / max(now - self._began, 1e-9)
             log.info(
                 "step %d of %d, %.3g steps/s, %s left, %s",
                 step,

@@ -58,6 +58,7 @@ class Training:
     folder: Path
     recipe: dict  # everything that decides the result, see checkpoint.py
     groups: list[dict] | None = None  # parameters with their share of the learning rate
+    part: tuple[int, int] = (0, 1)  # number of this training, and how many the job consists of
 
 
 def train(training: Training, stop: Stop, result: Callable[[History], dict]) -> Path:
@@ -82,6 +83,17 @@ def train(training: Training, stop: Stop, result: Callable[[History], dict]) -> 
     return Checkpoints.finished_in(training.folder)
 
 
+def _history(training: Training, step: int, past: dict[str, float]) -> History:
+    return History(
+        training.folder,
+        training.settings.steps,
+        step,
+        **past,
+        part=training.part,
+        first=rank() == 0,
+    )
+
+
 def _loop(
     training: Training,
     stop: Stop,
@@ -99,7 +111,7 @@ def _loop(
         watch.load_state_dict(saved["watch"])
 
     with (
-        History(training.folder, settings.steps, step, **past, first=rank() == 0) as history,
+        _history(training, step, past) as history,
         Batches(training.sampler, settings, training.compute, start=step) as batches,
     ):
         meter, saves = Meter(history, settings), Saves(settings, step)

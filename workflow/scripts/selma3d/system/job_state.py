@@ -1,0 +1,113 @@
+"""The state of a job, in a JSON file beside its log: how far it is, its CPU time, how it ended.
+
+Written by the job itself and by the training within it, which may be another process; read by the
+status of a challenge, by the table of costs and by whoever shows the progress of a run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from .atomic import publish
+from .process import ProcessName
+
+AT_WORK, FINISHED, FAILED, NOT_FINISHED = ("at work", "finished", "failed", "not finished")
+BEAT_S = 30.0  # between signs of life of a job at work: its file is touched
+SILENT_S = 180.0  # without one, a job of another host counts as dead; clocks may differ by minutes
+PROGRESS_S = 5.0  # between two notes of a training
+JOB = "SELMA3D_JOB_STATE"  # names the file to a training in another process of the job
+
+
+@dataclass(frozen=True)
+class JobState:
+    """One attempt at a job, as it last wrote it down.
+
+    end: `at work`, `finished`, `failed` (then `error` is its one line) or `not finished` (saved,
+    continues when started again). step, total: of its trainings. Times are Unix seconds.
+    """
+
+    process: ProcessName
+    started: float
+    end: str = AT_WORK
+    error: str = ""
+    step: int | None = None
+    total: int | None = None
+    seconds_left: float | None = None
+    cpu_seconds: float | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> JobState | None:
+        """The state in a file; None where no job has written one."""
+        try:
+            state = json.loads(path.read_text())
+            return cls(**state | {"process": ProcessName(**state["process"])})
+        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, KeyError, TypeError):
+            return None
+
+    def write(self, path: Path) -> None:
+        """Write it, whole or not at all."""
+        with publish(path) as temporary:
+            temporary.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+    def lives(self, path: Path) -> bool:
+        """Whether the job is at work, as far as one look at its file can tell."""
+        if self.end != AT_WORK:
+            return False
+        here = self.process.lives()
+        if here is not None:
+            return here
+        return abs(time.time() - path.stat().st_mtime) < SILENT_S
+
+
+def file_of(log: str | Path) -> Path:
+    """Where the job of a log file writes its state."""
+    log = Path(log)
+    return log.with_name(f"{log.name}.json")
+
+
+class JobReport:
+    """A job's way to write its state; without a file, nothing is written."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._noted = float("-inf")
+
+    @classmethod
+    def of_environment(cls) -> JobReport:
+        """The report of the job that this process works for, if for any."""
+        path = os.environ.get(JOB)
+        return cls(Path(path) if path else None)
+
+    def begin(self) -> None:
+        """The job has started, in this process."""
+        if self._path is not None:
+            JobState(ProcessName.own(), time.time()).write(self._path)
+
+    def progress(
+        self, step: int, total: int, seconds_left: float | None = None, *, now: bool = False
+    ) -> None:
+        """Note the step of a training: from time to time, at its end, or `now`."""
+        clock = time.monotonic()
+        if now or clock - self._noted >= PROGRESS_S or step == total:
+            self._noted = clock
+            self._change(step=step, total=total, seconds_left=seconds_left)
+
+    def beat(self) -> None:
+        """Show that the job lives."""
+        if self._path is not None:
+            with suppress(FileNotFoundError):
+                os.utime(self._path)
+
+    def finish(self, end: str, cpu_seconds: float, error: str = "") -> None:
+        """The job has ended in this way."""
+        self._change(end=end, cpu_seconds=cpu_seconds, error=error, seconds_left=None)
+
+    def _change(self, **values: object) -> None:
+        state = None if self._path is None else JobState.read(self._path)
+        if state is not None:
+            replace(state, **values).write(self._path)
