@@ -2,18 +2,22 @@
 
 Snakemake's lock has no owner in it: after a kill it stays, and nobody can tell whether its run
 lives. This command takes a lease of the results folder (host, process, heartbeat) and then runs
-Snakemake in this process. Where a dead owner has left the lease, its orphaned jobs on this host are
-ended, its lock is removed, and Snakemake continues; where the owner lives, it is named and nothing
-is started. Plain `snakemake` works as ever, and knows nothing of the lease.
+Snakemake in this process. Where a dead owner has left the lease, `snakemake --unlock` is called
+first; jobs that the dead owner had started on this host end by themselves (`job.py`). Where the
+owner lives, it is named and nothing is started. Plain `snakemake` works as ever, and knows nothing
+of the lease.
 """
 
 import contextlib
 import io
+import json
 import logging
 import os
+import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake import cli
@@ -21,18 +25,11 @@ from snakemake import cli
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
+from job import RUN_OWNER  # noqa: E402 - found by the line above
 from selma3d.challenge.configuration import read_config  # noqa: E402
-from selma3d.system import orphans  # noqa: E402 - found by the line above
 from selma3d.system.errors import InputError  # noqa: E402
-from selma3d.system.lease import (  # noqa: E402
-    HEARTBEAT,
-    STALE_S,
-    Lease,
-    is_alive_here,
-    is_of_this_host,
-    name_of,
-    read_owner,
-)
+from selma3d.system.lease import Lease, Owner  # noqa: E402
+from selma3d.system.process import ProcessName  # noqa: E402
 
 log = logging.getLogger("selma3d.run")
 
@@ -57,7 +54,7 @@ def main(arguments: list[str]) -> None:
         results = directory / str(config["results"])
         beside = config["partial"] and run_may_live(results)
         folder = lease_folder(results, beside)
-        with clean_ownership(folder, directory, results):
+        with owned(folder, arguments):
             cli.main([*arguments, *(only_after_prediction() if beside else [])])
     except InputError as error:
         log.error("error: %s", error)
@@ -78,8 +75,8 @@ def lease_folder(results: Path, beside: bool = False) -> Path:
 
 def run_may_live(results: Path) -> bool:
     """Whether some run owns these results and is not known to be dead."""
-    owner = read_owner(lease_folder(results))
-    return bool(owner) and is_alive_here(owner) is not False
+    owner = Owner.read(lease_folder(results))
+    return owner is not None and owner.process.lives() is not False
 
 
 def only_after_prediction() -> list[str]:
@@ -89,40 +86,16 @@ def only_after_prediction() -> list[str]:
 
 
 @contextlib.contextmanager
-def clean_ownership(folder: Path, directory: Path, results: Path) -> Iterator[None]:
-    """Own these results, with what a dead owner has left behind cleared away."""
-    last_beat = modified(folder / HEARTBEAT)
+def owned(folder: Path, arguments: list[str]) -> Iterator[None]:
+    """Own these results, and let the jobs that are started know their owner."""
     with Lease(folder, role="run", patience_s=0) as lease:
-        if dead := lease.predecessor:
-            if is_of_this_host(dead):
-                orphans.stop_orphans(folder)
-            for lock in locks_of_dead_run(directory, results, last_beat):
-                lock.unlink()
-                log.warning("%s: removed, %s is dead", lock, name_of(dead))
-        orphans.mark(folder)
+        if lease.taken_over:
+            log.warning("its lock is removed (snakemake --unlock)")
+            # Of every run in this working directory, as whenever one ends: the leases stay.
+            command = [sys.executable, "-m", "snakemake", "--unlock", *arguments]
+            subprocess.run(command, check=False)
+        os.environ[RUN_OWNER] = json.dumps(asdict(ProcessName.own()))
         yield
-
-
-def locks_of_dead_run(directory: Path, results: Path, last_beat: float) -> list[Path]:
-    """Lock files of the working directory that name these results and are as old as their run.
-
-    Runs of other results share the directory and may live; so may a plain Snakemake that was
-    started after the run had ended.
-    """
-    found = []
-    for lock in sorted((directory / ".snakemake" / "locks").glob("*.lock")):
-        paths = (Path(os.path.normpath(directory / line)) for line in lock.read_text().splitlines())
-        names_results = any(path.is_relative_to(results) for path in paths)
-        if names_results and modified(lock) <= last_beat + STALE_S:
-            found.append(lock)
-    return found
-
-
-def modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
 
 
 if __name__ == "__main__":
