@@ -29,8 +29,8 @@ import tifffile
 import zarr
 
 from selma3d.images import VolumeFile, write_volume
-from selma3d.images.conversion.patches import convert_patches
-from selma3d.images.conversion.volumes import convert_volume
+from selma3d.images.conversion.patch_conversion import convert_patches
+from selma3d.images.conversion.volume_conversion import convert_volume
 
 ROUNDS = 3
 

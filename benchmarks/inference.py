@@ -29,7 +29,7 @@ import torch
 from monai.inferers import sliding_window_inference
 
 from selma3d.images import CONTRACT_VERSION, SegmentationFile, VolumeFile, write_volume
-from selma3d.inference import Plan, load_model, segment_volume
+from selma3d.inference import WindowSettings, load_model, segment_volume
 from selma3d.learning import networks
 
 LEAST_CHANNELS = [4, 8]
@@ -42,7 +42,7 @@ def main() -> None:
     arguments.add_argument("--edge", type=int, default=384, help="of the image whose time is taken")
     arguments.add_argument("--memory", type=int, nargs="*", default=[256, 512, 768])
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--block", type=int, default=Plan.block)
+    arguments.add_argument("--block", type=int, default=WindowSettings.block)
     arguments.add_argument("--window", type=int, default=64)
     arguments.add_argument("--overlap", type=float, default=0.5)
     arguments.add_argument("--batch", type=int, default=4)
@@ -102,12 +102,12 @@ def measure(kind: str, folder: Path, options: argparse.Namespace) -> dict:
 def ours(folder: Path, options: argparse.Namespace) -> dict:
     """Segment block by block."""
     model = load_model(folder / "model.pt", threads=options.threads)
-    plan = Plan(overlap=options.overlap, batch=options.batch, block=options.block)
+    settings = WindowSettings(overlap=options.overlap, batch=options.batch, block=options.block)
     forget_peak()
     before, begin, cpu = memory_mb("VmRSS"), time.perf_counter(), time.process_time()
     tally = segment_volume(
         model, folder / "volume.h5", folder / "mask.h5",
-        work=folder / "work", structure="spots", plan=plan,
+        work=folder / "work", structure="spots", settings=settings,
     )  # fmt: skip
     return {
         "seconds": time.perf_counter() - begin,

@@ -15,8 +15,7 @@ from scipy import ndimage
 from skimage.measure import euler_number
 
 from selma3d.archive import manifest, phantom
-from selma3d.archive.phantom.canvas import Canvas
-from selma3d.archive.phantom.geometry import Grid, random_axes, voxels_inside
+from selma3d.archive.phantom.geometry import Canvas, Grid, random_axes, voxels_inside
 from selma3d.archive.phantom.growth import Habit, grow
 from selma3d.archive.phantom.microscope import Condition, expose
 from selma3d.archive.phantom.specification import read_spec

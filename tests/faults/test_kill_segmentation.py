@@ -25,7 +25,7 @@ SHAPE = (128, 128, 192)  # twelve blocks
 
 def segment(folder: Path, out: Path) -> None:
     """Be a segmenting process that notes each block when it is computed and when it is safe."""
-    from selma3d.inference import Plan, load_model, segment_volume
+    from selma3d.inference import WindowSettings, load_model, segment_volume
     from selma3d.inference.objects import write_objects
     from selma3d.inference.sweep import Sweep
 
@@ -48,7 +48,7 @@ def segment(folder: Path, out: Path) -> None:
             out / "mask.h5",
             work=out / "work",
             structure="spots",
-            plan=Plan(block=64, overlap=0.25, batch=16, probability=True),
+            settings=WindowSettings(block=64, overlap=0.25, batch=16, probability=True),
         )
     write_objects(out / "mask.h5", folder / "volume.h5", out / "objects.tsv", channel=0, block=64)
 

@@ -14,9 +14,9 @@ import SimpleITK
 import tifffile
 
 from selma3d.images import PatchFile, VolumeFile, read_index
-from selma3d.images.conversion.patches import cases_from_split, convert_patches
+from selma3d.images.conversion.patch_conversion import cases_from_split, convert_patches
 from selma3d.images.conversion.readers import read_image
-from selma3d.images.conversion.volumes import convert_volume
+from selma3d.images.conversion.volume_conversion import convert_volume
 from selma3d.images.overview import overview
 from selma3d.system.errors import InputError
 

@@ -17,7 +17,7 @@ import tifffile
 from selma3d.images import Intensity, VolumeFile, block_statistics, read_index, write_volume
 from selma3d.images.conversion import slabs
 from selma3d.images.conversion.reclaim import remove_converted_planes
-from selma3d.images.conversion.volumes import convert_volume
+from selma3d.images.conversion.volume_conversion import convert_volume
 from selma3d.system.errors import InputError
 
 WHOLE = (slice(None),) * 3
@@ -265,7 +265,7 @@ def test_conversion_killed_ten_times_gives_the_same_content(tmp_path):
 def _convert_logging(out: Path, source: Path, log: Path) -> None:
     handler = logging.FileHandler(log)
     handler.addFilter(lambda record: "converting slab" in record.getMessage())
-    logger = logging.getLogger("selma3d.images.conversion.volumes")
+    logger = logging.getLogger("selma3d.images.conversion.volume_conversion")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     convert(out, [source], threads=1)

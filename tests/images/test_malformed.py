@@ -18,8 +18,8 @@ import SimpleITK
 import tifffile
 
 from selma3d.images import PatchFile, PatchWriter, VolumeFile, read_index
-from selma3d.images.conversion.patches import convert_patches
-from selma3d.images.conversion.volumes import convert_volume
+from selma3d.images.conversion.patch_conversion import convert_patches
+from selma3d.images.conversion.volume_conversion import convert_volume
 from selma3d.system.errors import InputError
 
 GREY = np.random.default_rng(0).integers(1, 4000, (5, 6, 7)).astype(np.uint16)  # Z,Y,X

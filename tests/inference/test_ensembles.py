@@ -11,7 +11,7 @@ import pytest
 
 from score_tables import settings, spots
 from selma3d.images import Intensity, PatchFile, PatchWriter, PredictionFile
-from selma3d.inference import load_model, predict_cases, predict_cases_together
+from selma3d.inference import WindowSettings, load_model, predict_cases, predict_cases_together
 from selma3d.inference.cases import binarise
 from selma3d.inference.ensembles import segment_together
 from selma3d.ranking import rank_track
@@ -77,7 +77,12 @@ def test_disagreement_is_the_share_of_pairs_of_members_that_differ(
     tmp_path: Path, members, cases: Path
 ) -> None:
     predict_cases_together(
-        members, cases, tmp_path / "ens.h5", tmp_path / "ens.tsv", probability=True, **TOGETHER
+        members,
+        cases,
+        tmp_path / "ens.h5",
+        tmp_path / "ens.tsv",
+        settings=WindowSettings(probability=True),
+        **TOGETHER,
     )
     table = pd.read_csv(tmp_path / "ens.tsv", sep="\t", dtype={"case": str}).set_index("case")
     with PatchFile(cases) as images, PredictionFile(tmp_path / "ens.h5") as found:

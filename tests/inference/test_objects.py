@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selma3d.inference import Plan, load_model, segment_volume
+from selma3d.inference import WindowSettings, load_model, segment_volume
 from selma3d.inference.components import stitch
 from selma3d.inference.objects import object_table, write_objects
 from selma3d.inference.vessels import vessel_table
@@ -107,7 +107,12 @@ def test_mask_of_another_volume_is_refused(tmp_path: Path) -> None:
     model = load_model(write_model(tmp_path / "model.pt"), threads=1)
     volume = write_noise(tmp_path, (20, 30, 30))
     segment_volume(
-        model, volume, tmp_path / "out.h5", work=tmp_path / "work", structure="spots", plan=Plan()
+        model,
+        volume,
+        tmp_path / "out.h5",
+        work=tmp_path / "work",
+        structure="spots",
+        settings=WindowSettings(),
     )
     write_objects(tmp_path / "out.h5", volume, tmp_path / "objects.tsv", channel=0)
     table = pd.read_csv(tmp_path / "objects.tsv", sep="\t")

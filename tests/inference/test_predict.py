@@ -12,7 +12,7 @@ import torch
 from monai.inferers import sliding_window_inference
 
 from selma3d.images import Intensity, PatchWriter, PredictionFile
-from selma3d.inference import TrainedModel, load_model, predict_cases
+from selma3d.inference import TrainedModel, WindowSettings, load_model, predict_cases
 from selma3d.inference.cases import binarise
 from selma3d.system.errors import InputError
 from small_models import noise, write_model
@@ -26,7 +26,7 @@ def model(tmp_path: Path) -> TrainedModel:
 
 
 def probability(model: TrainedModel, image: np.ndarray, **settings) -> np.ndarray:
-    return model.probability(image, Intensity.of(image), **settings)
+    return model.probability(image, Intensity.of(image), WindowSettings(**settings))
 
 
 @pytest.mark.parametrize("overlap", [0, 0.25, 0.5, 0.7])
@@ -111,7 +111,13 @@ def test_predictions_hold_masks_and_on_request_probabilities(
     with PatchWriter(tmp_path / "cases.h5", tmp_path / "cases.tsv", "cases") as writer:
         writer.add("001", noise((20, 24, 10))[None], None)
     names = {"structure": "spots", "method": "unet", "run": "scratch-nall-f0-s0"}
-    predict_cases(model, tmp_path / "cases.h5", tmp_path / "a.h5", probability=True, **names)
+    predict_cases(
+        model,
+        tmp_path / "cases.h5",
+        tmp_path / "a.h5",
+        settings=WindowSettings(probability=True),
+        **names,
+    )
     predict_cases(model, tmp_path / "cases.h5", tmp_path / "b.h5", **names)
     expected = probability(model, noise((20, 24, 10)))
     a, b = PredictionFile(tmp_path / "a.h5"), PredictionFile(tmp_path / "b.h5")

@@ -16,7 +16,7 @@ from monai.data.utils import dense_patch_slices
 
 from selma3d.images import SegmentationFile, VolumeFile, write_volume
 from selma3d.inference import (
-    Plan,
+    WindowSettings,
     blockfiles,
     gather_slabs,
     load_model,
@@ -33,7 +33,7 @@ from small_models import noise, write_model, write_noise
 
 THRESHOLD_BAND = 1e-5  # masks are equal where the probability is further from the threshold
 BLOCK = 64
-PLAN = Plan(block=BLOCK, overlap=0.5, batch=16, probability=True)
+SETTINGS = WindowSettings(block=BLOCK, overlap=0.5, batch=16, probability=True)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def model(tmp_path: Path):
 def in_memory(model, volume: Path, overlap: float) -> np.ndarray:
     with VolumeFile(volume) as source:
         image = source.read(0, (slice(None),) * 3)
-        return model.probability(image, source.intensity(0), overlap=overlap, batch=3)
+        return model.probability(image, source.intensity(0), WindowSettings(overlap, batch=3))
 
 
 def assert_equal_masks(model, expected: np.ndarray, output: Path) -> None:
@@ -97,9 +97,14 @@ def test_mask_equals_that_of_the_sliding_window_in_memory_seams_included(
     tmp_path: Path, model, shape, overlap: float
 ) -> None:
     volume = write_noise(tmp_path, shape)
-    plan = Plan(block=BLOCK, overlap=overlap, batch=16, probability=True)
+    settings = WindowSettings(block=BLOCK, overlap=overlap, batch=16, probability=True)
     segment_volume(
-        model, volume, tmp_path / "out.h5", work=tmp_path / "work", structure="spots", plan=plan
+        model,
+        volume,
+        tmp_path / "out.h5",
+        work=tmp_path / "work",
+        structure="spots",
+        settings=settings,
     )
     assert_equal_masks(model, in_memory(model, volume, overlap), tmp_path / "out.h5")
     assert not (tmp_path / "work").exists()
@@ -112,7 +117,7 @@ def test_slabs_of_several_jobs_join_to_the_same_mask_in_any_order(tmp_path: Path
         files.append(tmp_path / f"slab-{slab}.h5")
         segment_slab(
             model, volume, files[-1], work=tmp_path / f"work-{slab}", structure="spots",
-            plan=PLAN, slab=slab, slabs=3,
+            settings=SETTINGS, slab=slab, slabs=3,
         )  # fmt: skip
     gather_slabs(files, tmp_path / "out.h5")
     assert_equal_masks(model, in_memory(model, volume, 0.5), tmp_path / "out.h5")
@@ -130,7 +135,12 @@ def half_air(folder: Path, shape: tuple[int, int, int]) -> Path:
 def test_air_is_skipped_and_tissue_is_segmented_as_if_it_were_not(tmp_path: Path, model) -> None:
     volume = half_air(tmp_path, (100, 70, 256))
     tally = segment_volume(
-        model, volume, tmp_path / "out.h5", work=tmp_path / "work", structure="spots", plan=PLAN
+        model,
+        volume,
+        tmp_path / "out.h5",
+        work=tmp_path / "work",
+        structure="spots",
+        settings=SETTINGS,
     )
     expected = in_memory(model, volume, 0.5)
     with VolumeFile(volume) as source:
@@ -171,14 +181,14 @@ def test_mask_of_a_model_with_a_grid_of_its_own_is_that_in_memory(
     path = write_model(tmp_path / "model.pt", input=sees | {"resample": factors})
     model = load_model(path, threads=1)
     volume = write_noise(tmp_path, (150, 130, 140))
-    expected = in_memory(model, volume, PLAN.overlap)
+    expected = in_memory(model, volume, SETTINGS.overlap)
     middle = float(np.median(expected))
     model = replace(model, threshold=middle)
     files = [tmp_path / f"slab-{slab}.h5" for slab in range(slabs)]
     for slab, file in enumerate(files):
         segment_slab(
             model, volume, file, work=tmp_path / f"work-{slab}", structure="spots",
-            plan=PLAN, slab=slab, slabs=slabs,
+            settings=SETTINGS, slab=slab, slabs=slabs,
         )  # fmt: skip
     gather_slabs(files, tmp_path / "out.h5")
     assert_equal_masks(model, expected, tmp_path / "out.h5")
@@ -189,10 +199,15 @@ def test_air_is_left_out_on_a_grid_of_the_networks_own_too(tmp_path: Path) -> No
     path = write_model(tmp_path / "model.pt", input=sees | {"resample": [1, 0.5, 0.5]})
     model, volume = load_model(path, threads=1), half_air(tmp_path, (40, 70, 256))
     tally = segment_volume(
-        model, volume, tmp_path / "out.h5", work=tmp_path / "work", structure="spots", plan=PLAN
+        model,
+        volume,
+        tmp_path / "out.h5",
+        work=tmp_path / "work",
+        structure="spots",
+        settings=SETTINGS,
     )
     assert tally.air > 0.1 * (tally.air + tally.windows)
-    expected = in_memory(model, volume, PLAN.overlap)
+    expected = in_memory(model, volume, SETTINGS.overlap)
     with SegmentationFile(tmp_path / "out.h5") as found:
         tissue, far = found.probability[:, :, :128], found.probability[:, :, 194:]
     np.testing.assert_allclose(tissue, expected[:, :, :128], atol=1e-3)
@@ -201,9 +216,14 @@ def test_air_is_left_out_on_a_grid_of_the_networks_own_too(tmp_path: Path) -> No
 
 def test_air_is_segmented_too_if_asked(tmp_path: Path, model) -> None:
     volume = half_air(tmp_path, (40, 40, 256))
-    plan = Plan(block=BLOCK, batch=16, probability=True, skip_air=False)
+    settings = WindowSettings(block=BLOCK, batch=16, probability=True, skip_air=False)
     segment_volume(
-        model, volume, tmp_path / "out.h5", work=tmp_path / "work", structure="spots", plan=plan
+        model,
+        volume,
+        tmp_path / "out.h5",
+        work=tmp_path / "work",
+        structure="spots",
+        settings=settings,
     )
     assert_equal_masks(model, in_memory(model, volume, 0.5), tmp_path / "out.h5")
 
@@ -217,7 +237,12 @@ def test_specks_are_dropped_as_in_memory_also_where_blocks_cut_components(tmp_pa
                     threshold=float(np.quantile(expected, 0.9))),
     )  # fmt: skip
     segment_volume(
-        model, volume, tmp_path / "out.h5", work=tmp_path / "work", structure="spots", plan=PLAN
+        model,
+        volume,
+        tmp_path / "out.h5",
+        work=tmp_path / "work",
+        structure="spots",
+        settings=SETTINGS,
     )
     kept = binarise(model, expected)
     assert 0 < kept.sum() < (expected > model.threshold).sum()
@@ -228,7 +253,12 @@ def test_specks_are_dropped_as_in_memory_also_where_blocks_cut_components(tmp_pa
 def test_result_states_voxel_size_structure_and_origin(tmp_path: Path, model) -> None:
     volume = write_noise(tmp_path, (40, 40, 40), voxel_size_um=(6.0, 1.6, 1.5), specimen="b")
     segment_volume(
-        model, volume, tmp_path / "out.h5", work=tmp_path / "work", structure="spots", plan=PLAN
+        model,
+        volume,
+        tmp_path / "out.h5",
+        work=tmp_path / "work",
+        structure="spots",
+        settings=SETTINGS,
     )
     with SegmentationFile(tmp_path / "out.h5") as found:
         assert found.voxel_size_um == (6.0, 1.6, 1.5)
@@ -248,7 +278,7 @@ def test_full_disk_is_named_and_finished_blocks_are_kept(
         written.append(path)
         return writing(path)
 
-    arguments = {"work": tmp_path / "work", "structure": "spots", "plan": PLAN}
+    arguments = {"work": tmp_path / "work", "structure": "spots", "settings": SETTINGS}
     monkeypatch.setattr(blockfiles, "writing_hdf5", fill_up)
     with pytest.raises(InputError, match="found a full disk"):
         segment_volume(model, volume, tmp_path / "out.h5", **arguments)
@@ -264,17 +294,22 @@ def test_blocks_of_other_settings_are_not_continued(tmp_path: Path, model, monke
     monkeypatch.setattr("selma3d.inference.whole.write_slab", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         segment_slab(
-            model, volume, tmp_path / "a.h5", work=tmp_path / "work", structure="spots", plan=PLAN
+            model,
+            volume,
+            tmp_path / "a.h5",
+            work=tmp_path / "work",
+            structure="spots",
+            settings=SETTINGS,
         )
     monkeypatch.undo()
-    other = Plan(block=BLOCK, overlap=0.25, batch=16, probability=True)
+    other = WindowSettings(block=BLOCK, overlap=0.25, batch=16, probability=True)
     arguments = {"work": tmp_path / "work", "structure": "spots"}
-    assert segment_slab(model, volume, tmp_path / "a.h5", **arguments, plan=other).blocks == 3
+    assert segment_slab(model, volume, tmp_path / "a.h5", **arguments, settings=other).blocks == 3
 
 
 def test_bad_input_is_one_clear_line(tmp_path: Path, model) -> None:
     volume = write_noise(tmp_path, (40, 40, 40))
-    arguments = {"work": tmp_path / "work", "plan": PLAN}
+    arguments = {"work": tmp_path / "work", "settings": SETTINGS}
 
     def fails(message: str, model=model, structure: str = "spots") -> None:
         with pytest.raises(InputError, match=message) as error:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from selma3d.images import PatchFile, PredictionFile
-from selma3d.images.volume import write_volume
+from selma3d.images.volume_file import write_volume
 from selma3d.methods.peers import program
 from selma3d.methods.peers.learning import Source, windows
 from selma3d.system.errors import InputError

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from selma3d.images import PatchWriter, PredictionWriter, SegmentationFile
-from selma3d.inference import Plan, load_model, predict_cases, segment_volume
+from selma3d.inference import WindowSettings, load_model, predict_cases, segment_volume
 from selma3d.system.errors import InputError
 from small_models import noise, write_model, write_noise
 
@@ -41,8 +41,8 @@ def test_predictions_on_a_full_disk_are_absent_and_the_disk_is_named(
     names = {"structure": "spots", "method": "unet", "run": "scratch-nall-f0-s0"}
     with pytest.raises(InputError, match=r"out.h5: expected room to write, found a full disk"):
         predict_cases(
-            model, tmp_path / "cases.h5", small_disk / "out.h5", probability=True, overlap=0,
-            batch=27, **names,
+            model, tmp_path / "cases.h5", small_disk / "out.h5",
+            settings=WindowSettings(overlap=0, batch=27, probability=True), **names,
         )  # fmt: skip
     assert list(small_disk.iterdir()) == []
 
@@ -50,8 +50,8 @@ def test_predictions_on_a_full_disk_are_absent_and_the_disk_is_named(
 def test_a_volume_goes_on_where_the_disk_was_full(tmp_path: Path, small_disk: Path) -> None:
     model = load_model(write_model(tmp_path / "model.pt", window=(32, 32, 32)), threads=1)
     volume = write_noise(tmp_path, (64, 64, 256))
-    plan = Plan(block=64, overlap=0, batch=8, probability=True)
-    arguments = {"structure": "spots", "plan": plan}
+    settings = WindowSettings(block=64, overlap=0, batch=8, probability=True)
+    arguments = {"structure": "spots", "settings": settings}
     expected = tmp_path / "expected.h5"
     segment_volume(model, volume, expected, work=tmp_path / "work", **arguments)
     output, work = tmp_path / "out.h5", small_disk / "work"

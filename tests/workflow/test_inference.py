@@ -16,7 +16,7 @@ import tifffile
 import zarr
 
 from selma3d.images import PatchFile, PredictionFile, SegmentationFile
-from selma3d.inference import Plan, load_model, segment_volume
+from selma3d.inference import WindowSettings, load_model, segment_volume
 from tiny_challenge import Workflow
 
 SEGMENT = {"slabs": 3, "block": 64, "overlap": 0.25, "probability": True, "skip_air": False}
@@ -51,12 +51,12 @@ def test_slabs_of_several_jobs_join_to_the_mask_of_one_and_a_finished_slab_stays
     assert not (folder / "sample1.slabs").exists()
 
     model = challenge.results / "models/unet/spot-like/masked-nall-f0-s0.pt"
-    plan = Plan(**{key: value for key, value in SEGMENT.items() if key != "slabs"})
+    settings = WindowSettings(**{key: value for key, value in SEGMENT.items() if key != "slabs"})
     alone = tmp_path / "alone.h5"
     segment_volume(
         load_model(model, threads=1),
         challenge.results / "data/cfos/volumes/sample1.h5",
-        alone, work=tmp_path / "work", structure="cfos", plan=plan,
+        alone, work=tmp_path / "work", structure="cfos", settings=settings,
     )  # fmt: skip
     with SegmentationFile(folder / "sample1.h5") as found, SegmentationFile(alone) as expected:
         mask, voxel_size_um = found.mask[()], found.voxel_size_um

@@ -29,7 +29,7 @@ rule segment_slab:
         runtime=config["segment"]["minutes"],
     params:
         slabs=len(SLABS),
-        plan={
+        settings={
             key: config["segment"][key]
             for key in ("overlap", "batch", "block", "skip_air", "probability")
         },

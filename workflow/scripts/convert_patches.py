@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.images.conversion.patches import convert_patches
+from selma3d.images.conversion.patch_conversion import convert_patches
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.images.conversion.channels import channel_sources
 from selma3d.images.conversion.reclaim import remove_converted_planes
-from selma3d.images.conversion.volumes import convert_volume
+from selma3d.images.conversion.volume_conversion import channel_sources, convert_volume
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.images.conversion.patches import cases_from_split
+from selma3d.images.conversion.patch_conversion import cases_from_split
 from selma3d.images.splits import read_split
 
 if TYPE_CHECKING:

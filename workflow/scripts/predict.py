@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     model = inference.load_model(Path(snakemake.input.model), threads=snakemake.threads)
+    settings = inference.WindowSettings(**snakemake.params.settings)
     for structure, cases, predictions in zip(
         snakemake.params.structures,
         snakemake.input.cases,
@@ -27,7 +28,7 @@ def main() -> None:
             structure=structure,
             method=snakemake.wildcards.method,
             run=Path(predictions).stem,
-            **snakemake.params.settings,
+            settings=settings,
         )
 
 

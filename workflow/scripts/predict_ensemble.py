@@ -17,6 +17,7 @@ def main() -> None:
         inference.load_model(Path(model), threads=snakemake.threads)
         for model in snakemake.input.models
     ]
+    settings = inference.WindowSettings(**snakemake.params.settings)
     for structure, cases, predictions, agreement in zip(
         snakemake.params.structures,
         snakemake.input.cases,
@@ -32,7 +33,7 @@ def main() -> None:
             structure=structure,
             method=snakemake.wildcards.method,
             run=Path(predictions).stem,
-            **snakemake.params.settings,
+            settings=settings,
         )
 
 

@@ -19,7 +19,7 @@ def main() -> None:
         Path(snakemake.output.slab),
         work=Path(snakemake.params.work),
         structure=snakemake.wildcards.structure,
-        plan=inference.Plan(**snakemake.params.plan),
+        settings=inference.WindowSettings(**snakemake.params.settings),
         slab=int(snakemake.wildcards.slab),
         slabs=snakemake.params.slabs,
     )

@@ -19,10 +19,9 @@ from .download import Patience
 from .each import for_each
 from .manifest import COLUMNS, Entry
 from .paths import safe_paths
-from .placing import refuse_strays, sweep
+from .placing import refuse_strays, require_room, sweep
 from .progress import amount
 from .remote import Remote
-from .room import require_room
 from .sources import published
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The archive's folder: how a file gets its final name, and that nothing else lies there."""
+"""The archive's folder: room for its files, their final names, and that nothing else lies there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,17 @@ from pathlib import Path
 from ..system import atomic
 from ..system.errors import InputError
 from .manifest import Entry, measure
+from .progress import amount
+
+
+def require_room(what: str, size: int, folder: Path, min_free_bytes: int) -> None:
+    """InputError if `size` more bytes in `folder` would leave less than `min_free_bytes` free."""
+    free = shutil.disk_usage(folder).free
+    if free - size < min_free_bytes:
+        raise InputError(
+            f"{what}: needs {amount(size)} at {folder}, found {amount(free)} free, of which "
+            f"{amount(min_free_bytes)} must stay free (free some space, or use another disk)"
+        )
 
 
 def place(temporary: Path, final: Path, entry: Entry) -> None:

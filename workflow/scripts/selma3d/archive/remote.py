@@ -18,9 +18,8 @@ from .known import Known
 from .manifest import Entry, measure
 from .parts import Part
 from .paths import refuse_collisions, safe_path, safe_paths
-from .placing import place
+from .placing import place, require_room
 from .progress import Progress, amount
-from .room import require_room
 from .sources import Published
 from .unpack import UnreadableError, unpack
 

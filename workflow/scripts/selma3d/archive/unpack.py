@@ -19,7 +19,7 @@ from typing import IO
 from ..system.errors import InputError
 from .manifest import Entry
 from .paths import fault_of_name, refuse_collisions, safe_path
-from .room import require_room
+from .placing import require_room
 
 ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")

@@ -20,7 +20,7 @@ import SimpleITK
 from ..images import Intensity
 from ..images.conversion.readers import read_image
 from ..images.conversion.values import whole_numbers
-from ..inference import load_model
+from ..inference import WindowSettings, load_model
 from ..inference.cases import binarise
 from ..system.errors import InputError
 from .mha import write_image
@@ -55,7 +55,7 @@ def segment_input(context: Path, input_root: Path, output_root: Path) -> None:
     if channel >= len(voxels):
         raise InputError(f"{image}: expected channel {channel}, found {len(voxels)} channels")
     grey = voxels[channel]
-    probability = model.probability(grey, Intensity.of(grey), overlap=settings["overlap"])
+    probability = model.probability(grey, Intensity.of(grey), WindowSettings(settings["overlap"]))
     mask = SimpleITK.GetImageFromArray(binarise(model, probability))
     if image.suffix.lower() == ".mha":
         original = SimpleITK.ReadImage(str(image))

@@ -23,9 +23,9 @@ from ..images.conversion.readers import read_image
 from ..images.conversion.values import whole_numbers
 from ..images.conversion.volumes import convert_volume
 from ..images.storage import VoxelSize
-from ..inference import Plan, TrainedModel, load_model, segment_volume
+from ..inference import TrainedModel, WindowSettings, load_model, segment_volume
 from ..inference.cases import binarise
-from ..inference.whole import DEFAULT
+from ..inference.settings import DEFAULT
 from ..system.atomic import remove_leftovers
 from ..system.errors import InputError
 from . import export, export_segmentation, suffix_of
@@ -43,7 +43,7 @@ def segment(
     structure: str | None = None,
     work: Path | None = None,
     voxel_size_um: VoxelSize | None = None,
-    plan: Plan = DEFAULT,
+    settings: WindowSettings = DEFAULT,
 ) -> None:
     """Segment an image file into a mask file, see the module's text.
 
@@ -62,7 +62,9 @@ def segment(
         if image.is_dir():
             volume = _converted(image, work, voxel_size_um)
         masks = output if is_hdf5 else work / "mask.h5"
-        segment_volume(model, volume, masks, work=work / "segment", structure=structure, plan=plan)
+        segment_volume(
+            model, volume, masks, work=work / "segment", structure=structure, settings=settings
+        )
         if not is_hdf5:
             export_segmentation(masks, output)
         shutil.rmtree(work, ignore_errors=True)
@@ -83,13 +85,16 @@ def segment(
                 volume, volume.with_suffix(".tsv"), voxels, sample=image.name, voxel_size_um=size
             )
             segment_volume(
-                model, volume, output, work=Path(folder) / "work", structure=structure, plan=plan
+                model,
+                volume,
+                output,
+                work=Path(folder) / "work",
+                structure=structure,
+                settings=settings,
             )
         return
     grey = voxels[channel]
-    probability = model.probability(
-        grey, Intensity.of(grey), overlap=plan.overlap, batch=plan.batch
-    )
+    probability = model.probability(grey, Intensity.of(grey), settings)
     export(binarise(model, probability), output, size)
 
 
@@ -132,9 +137,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("output", type=Path)
     parser.add_argument("--structure", help="which of the model's structures it is")
     parser.add_argument("--voxel-size-um", type=float, nargs=3, metavar=("Z", "Y", "X"))
-    parser.add_argument("--overlap", type=float, default=Plan.overlap, help="of windows")
-    parser.add_argument("--batch", type=int, default=Plan.batch, help="windows at a time")
-    parser.add_argument("--block", type=int, default=Plan.block, help="edge in voxels (HDF5)")
+    parser.add_argument("--overlap", type=float, default=WindowSettings.overlap, help="of windows")
+    parser.add_argument("--batch", type=int, default=WindowSettings.batch, help="windows at a time")
+    parser.add_argument(
+        "--block", type=int, default=WindowSettings.block, help="edge in voxels (HDF5)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     parser.add_argument("--work", type=Path, help="folder for unfinished work")
@@ -148,7 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
             structure=given.structure,
             work=given.work,
             voxel_size_um=tuple(given.voxel_size_um) if given.voxel_size_um else None,
-            plan=Plan(overlap=given.overlap, batch=given.batch, block=given.block),
+            settings=WindowSettings(overlap=given.overlap, batch=given.batch, block=given.block),
         )
     except InputError as error:
         log.error("error: %s", error)

@@ -5,12 +5,11 @@ Arrays are (Z,Y,X), images (C,Z,Y,X); voxel sizes are (z,y,x) in micrometres, No
 
 from .index import IndexRow, content_hash, plane_hash, read_index, write_index
 from .intensity import PERCENTILES, Intensity
+from .mask_files import PredictionFile, PredictionWriter, SegmentationFile
 from .occupancy import BLOCK, air_threshold, block_statistics
-from .patches import PatchFile, PatchWriter
-from .predictions import PredictionFile, PredictionWriter
-from .segmentations import SegmentationFile
+from .patch_file import PatchFile, PatchWriter
 from .storage import CONTRACT_VERSION, chunk_shape, window_cache_bytes
-from .volume import VolumeFile, write_volume
+from .volume_file import VolumeFile, write_volume
 
 __all__ = [
     "BLOCK",

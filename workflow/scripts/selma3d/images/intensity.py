@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..system.errors import InputError
-from .noise import noise, texture, typical
-from .occupancy import blocks_of
+from .occupancy import blocks_of, noise, texture, typical
 
 PERCENTILES: tuple[float, ...] = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.5, 99.9, 99.99)
 
@@ -17,8 +16,8 @@ PERCENTILES: tuple[float, ...] = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.5, 99.9, 99.
 class Intensity:
     """Mean, standard deviation, noise, texture and percentiles of one channel of a whole image.
 
-    In raw units. `noise` is the standard deviation of a single voxel's noise (`noise.noise`),
-    `texture` that of voxels 12 apart (`noise.texture`), each the median over 32³ blocks.
+    In raw units. `noise` is the standard deviation of a single voxel's noise (`occupancy.noise`),
+    `texture` that of voxels 12 apart (`occupancy.texture`), each the median over 32³ blocks.
     """
 
     mean: float

@@ -3,12 +3,12 @@
 from .cases import predict_cases
 from .ensembles import predict_cases_together
 from .model import TrainedModel, load_model
-from .sweep import Plan
+from .settings import WindowSettings
 from .whole import gather_slabs, segment_slab, segment_volume
 
 __all__ = [
-    "Plan",
     "TrainedModel",
+    "WindowSettings",
     "gather_slabs",
     "load_model",
     "predict_cases",

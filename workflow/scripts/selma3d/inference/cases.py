@@ -11,6 +11,7 @@ import numpy as np
 
 from ..images import PatchFile, PredictionWriter
 from .model import TrainedModel
+from .settings import DEFAULT, WindowSettings
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,7 @@ def predict_cases(
     structure: str,
     method: str,
     run: str,
-    overlap: float = 0.5,
-    batch: int = 4,
-    flips: bool = False,
-    probability: bool = False,
+    settings: WindowSettings = DEFAULT,
 ) -> None:
     """Segment every case of `cases` (HDF5) and write its masks, with probabilities if asked.
 
@@ -37,13 +35,10 @@ def predict_cases(
         begin = time.monotonic()
         for number, case in enumerate(images.ids, start=1):
             likelihood = model.probability(
-                images.image(case, channel),
-                images.intensity(case, channel),
-                overlap=overlap,
-                batch=batch,
-                flips=flips,
+                images.image(case, channel), images.intensity(case, channel), settings
             )
-            out.add(case, binarise(model, likelihood), likelihood if probability else None)
+            kept = likelihood if settings.probability else None
+            out.add(case, binarise(model, likelihood), kept)
             elapsed = time.monotonic() - begin
             left = elapsed / number * (len(images.ids) - number)
             log.info("%s: case %d of %d, %.0f s left", structure, number, len(images.ids), left)

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import cc3d
 import h5py
@@ -23,6 +24,7 @@ from scipy.ndimage import find_objects
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ..images.writing import writing_hdf5
 from .blocks import Box
 
 EDGE = 256
@@ -95,6 +97,23 @@ def stitch(
         count = pieces.first + pieces.count
     rows = {name: np.concatenate([m[name] for m in measured]) for name in measured[0]}
     return _merged(rows, borders.component_of_piece(count))
+
+
+def remove_small_components(segmentation: Path, min_voxels: int) -> None:
+    """Set 26-connected components of fewer than `min_voxels` voxels to 0, also those cut by blocks.
+
+    A probability, if there is one, stays as it is.
+    """
+    with writing_hdf5(segmentation, "r+") as file:
+        mask = file["mask"]
+        components = stitch(mask)
+        small = components.voxels[components.of_piece] < min_voxels
+        for piece in label_blocks(mask):
+            dropped = np.concatenate([[False], small[piece.first : piece.first + piece.count]])
+            if dropped.any():
+                block = mask[piece.box]
+                block[dropped[piece.labels]] = 0
+                mask[piece.box] = block
 
 
 def _measure(

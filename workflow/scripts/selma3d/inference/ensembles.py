@@ -25,6 +25,7 @@ from ..system.atomic import write_table
 from ..system.errors import InputError
 from .cases import binarise, without_specks
 from .model import TrainedModel
+from .settings import DEFAULT, WindowSettings
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +53,12 @@ def predict_cases_together(
     structure: str,
     method: str,
     run: str,
-    probability: bool = False,
-    **windows: float | bool,
+    settings: WindowSettings = DEFAULT,
 ) -> None:
     """Segment every case of `cases` (HDF5) with all members, as `predict_cases` does with one.
 
     Each case also gets its `disagreement`, and a row in the table `agreement`, see
-    `agreement_of_case`. windows: overlap, batch and flips, see `TrainedModel.probability`.
+    `agreement_of_case`.
     Raises InputError for fewer than two members, for members that differ in structure or channel,
     and as `predict_cases`.
     """
@@ -67,12 +67,12 @@ def predict_cases_together(
     with PatchFile(cases) as images, PredictionWriter(predictions, method, structure, run) as out:
         for number, case in enumerate(images.ids, start=1):
             agreed = segment_together(
-                members, images.image(case, channel), images.intensity(case, channel), **windows
+                members, images.image(case, channel), images.intensity(case, channel), settings
             )
             out.add(
                 case,
                 agreed.mask,
-                agreed.probability if probability else None,
+                agreed.probability if settings.probability else None,
                 disagreement=agreed.disagreement,
             )
             row = {"case": case, "specimen": images.specimen(case)}
@@ -85,14 +85,14 @@ def segment_together(
     members: Sequence[TrainedModel],
     image: np.ndarray,
     intensity: Intensity,
-    **windows: float | bool,
+    settings: WindowSettings = DEFAULT,
 ) -> Agreed:
     """Segment a raw one-channel image (Z,Y,X) with every member, one after the other."""
     margin = np.zeros(image.shape, np.float32)
     total, votes = np.zeros_like(margin), np.zeros(image.shape, np.int64)
     masks = []
     for member in members:
-        likelihood = member.probability(image, intensity, **windows)
+        likelihood = member.probability(image, intensity, settings)
         total += likelihood
         margin += likelihood - member.threshold
         masks.append(binarise(member, likelihood))

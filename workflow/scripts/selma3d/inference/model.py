@@ -18,6 +18,7 @@ from ..learning import networks, sampling
 from ..learning.device import Compute, set_threads
 from ..learning.windows import slide
 from ..system.errors import InputError
+from .settings import DEFAULT, WindowSettings
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,12 @@ class TrainedModel:
         self,
         image: np.ndarray,
         intensity: Intensity,
-        *,
-        overlap: float = 0.5,
-        batch: int = 4,
-        flips: bool = False,
+        settings: WindowSettings = DEFAULT,
     ) -> np.ndarray:
         """Probability of foreground, float32 (Z,Y,X), of a raw one-channel image (Z,Y,X).
 
-        Windows overlap by `overlap` of their size and are blended with Gaussian weights. Images
-        smaller than the window are padded by reflection. `flips` averages over the eight mirror
-        images. Raises InputError for an image that is not three-dimensional, finite and non-empty.
+        Windows are blended with Gaussian weights. Images smaller than the window are padded by
+        reflection. Raises InputError for an image that is not 3D, finite and non-empty.
         """
         if image.ndim != 3 or 0 in image.shape:
             raise InputError(f"image: expected three axes (Z,Y,X), none empty, found {image.shape}")
@@ -68,8 +65,8 @@ class TrainedModel:
         if self.resample is not None:
             grid = [max(1, round(n * f)) for n, f in zip(image.shape, self.resample, strict=True)]
             seen = sampling.rescale(seen, grid)
-        views = list(_mirrors()) if flips else [()]
-        mean = sum(self._slide(seen, axes, overlap, batch) for axes in views) / len(views)
+        views = list(_mirrors()) if settings.flips else [()]
+        mean = sum(self._slide(seen, axes, settings) for axes in views) / len(views)
         return sampling.rescale(mean, image.shape)[0, 0].numpy()
 
     def normalised(self, image: np.ndarray, intensity: Intensity) -> Tensor:
@@ -81,15 +78,15 @@ class TrainedModel:
         constants = torch.from_numpy(sampling.intensity_vector(intensity))[None]
         return sampling.normalise(raw, constants, self.normalisation)
 
-    def _slide(self, image: Tensor, axes: Sequence[int], overlap: float, batch: int) -> Tensor:
+    def _slide(self, image: Tensor, axes: Sequence[int], settings: WindowSettings) -> Tensor:
         flipped = image.flip(axes) if axes else image
         with self.compute.autocast():
             probability = slide(
                 flipped,
                 self.window,
                 self.probability_of_windows,
-                overlap=overlap,
-                batch=batch,
+                overlap=settings.overlap,
+                batch=settings.batch,
                 device=self.compute.device,
             )
         return probability.flip(axes) if axes else probability

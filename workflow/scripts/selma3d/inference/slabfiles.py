@@ -7,7 +7,6 @@ grid, and joining them is resampling them to the volume's.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from ..images.storage import CHUNK, chunk_shape, compression, stamp
 from ..images.writing import writing_hdf5
 from ..system.atomic import publish
 from ..system.errors import InputError
+from .facts import SegmentationFacts
 from .resampling import Resampling
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def decided(probability: np.ndarray, threshold: float, kept: bool) -> dict[str, 
 def write_slab(
     output: Path,
     blocks: Sequence[tuple[tuple[int, int, int], Path]],
-    facts: dict,
+    facts: SegmentationFacts,
     *,
     slab: int,
     slabs: int,
@@ -47,21 +47,21 @@ def write_slab(
     """Join finished blocks (first voxel, file) to the file of slab number `slab` of `slabs`."""
     with publish(output) as temporary, writing_hdf5(temporary) as file:
         stamp(file, "segmentation-slab")
-        file.attrs.update({"facts": json.dumps(facts), "slab": slab, "slabs": slabs})
-        types = {"probability": np.float32} if _has_own_grid(facts) else _types(facts)
-        stored = _create(file, facts["shape"], types)
+        file.attrs.update({"facts": facts.to_json(), "slab": slab, "slabs": slabs})
+        types = {"probability": np.float32} if facts.has_own_grid else _types(facts)
+        stored = _create(file, facts.shape, types)
         for corner, path in blocks:
             with h5py.File(path, "r") as block:
                 for name, dataset in stored.items():
                     _copy_chunks(block[name], dataset, corner)
 
 
-def is_slab(path: Path, facts: dict, slab: int, slabs: int) -> bool:
+def is_slab(path: Path, facts: SegmentationFacts, slab: int, slabs: int) -> bool:
     """Whether `path` is the file of that slab, made with the same facts."""
     if not Path(path).exists():
         return False
     with h5py.File(path, "r") as file:
-        stored = json.loads(file.attrs["facts"])
+        stored = SegmentationFacts.read(file)
         return (stored, file.attrs["slab"], file.attrs["slabs"]) == (facts, slab, slabs)
 
 
@@ -73,26 +73,24 @@ def join_slabs(slabs: Sequence[Path], output: Path) -> None:
     facts = _common_facts(slabs)
     with writing_hdf5(output) as file:
         stamp(file, "segmentation")
-        file.attrs.update({key: facts[key] for key in ("specimen", "structure", "threshold")})
-        if facts["voxel_size_um"] is not None:
-            file.attrs["voxel_size_um"] = np.asarray(facts["voxel_size_um"], dtype=np.float64)
-        file.attrs["made_from"] = json.dumps(facts)
-        stored = _create(file, facts["volume_shape"], _types(facts))
+        file.attrs.update(
+            {key: getattr(facts, key) for key in ("specimen", "structure", "threshold")}
+        )
+        if facts.voxel_size_um is not None:
+            file.attrs["voxel_size_um"] = np.asarray(facts.voxel_size_um, dtype=np.float64)
+        file.attrs["made_from"] = facts.to_json()
+        stored = _create(file, facts.volume_shape, _types(facts))
         with ExitStack() as stack:
             opened = [stack.enter_context(h5py.File(path, "r")) for path in slabs]
-            if _has_own_grid(facts):
+            if facts.has_own_grid:
                 _resample(opened, stored, facts)
                 return
             for slab, (name, dataset) in product(opened, stored.items()):
                 _copy_chunks(slab[name], dataset, (0, 0, 0))
 
 
-def _has_own_grid(facts: dict) -> bool:
-    return facts["shape"] != facts["volume_shape"]
-
-
-def _types(facts: dict) -> dict[str, type]:
-    return TYPES if facts["probability"] else {"mask": TYPES["mask"]}
+def _types(facts: SegmentationFacts) -> dict[str, type]:
+    return TYPES if facts.probability else {"mask": TYPES["mask"]}
 
 
 def _create(
@@ -105,15 +103,17 @@ def _create(
     }
 
 
-def _resample(slabs: Sequence[h5py.File], stored: dict[str, h5py.Dataset], facts: dict) -> None:
+def _resample(
+    slabs: Sequence[h5py.File], stored: dict[str, h5py.Dataset], facts: SegmentationFacts
+) -> None:
     """Decide the mask on the volume's grid from probabilities on the network's."""
-    back = Resampling(tuple(facts["shape"]), tuple(facts["volume_shape"]))
+    back = Resampling(facts.shape, facts.volume_shape)
     for corner in product(*(range(0, n, EDGE) for n in back.target)):
         box = tuple(slice(c, min(c + EDGE, n)) for c, n in zip(corner, back.target, strict=True))
         # A slab is 0 wherever another one has computed.
         values = sum(slab["probability"][back.needed(box)] for slab in slabs)
         probability = back.part(torch.from_numpy(values)[None, None], box)[0, 0].numpy()
-        arrays = decided(probability, facts["threshold"], facts["probability"])
+        arrays = decided(probability, facts.threshold, facts.probability)
         for name, array in arrays.items():
             if array.any():
                 stored[name][box] = array
@@ -129,18 +129,18 @@ def _copy_chunks(source: h5py.Dataset, target: h5py.Dataset, corner: Sequence[in
         target.id.write_direct_chunk(place, content, filters)
 
 
-def _common_facts(slabs: Sequence[Path]) -> dict:
+def _common_facts(slabs: Sequence[Path]) -> SegmentationFacts:
     found: dict[int, Path] = {}
     facts, count = None, len(slabs)
     for path in slabs:
         with h5py.File(path, "r") as file:
-            own = json.loads(file.attrs["facts"])
+            own = SegmentationFacts.read(file)
             number, count = (int(file.attrs[key]) for key in ("slab", "slabs"))
         if facts is not None and own != facts:
-            different = next(key for key in facts if own.get(key) != facts[key])
+            name, expected, other = facts.difference(own)
             raise InputError(
-                f"{path}: {different}: expected {facts[different]} as in {slabs[0]}, "
-                f"found {own.get(different)} (segment all slabs anew)"
+                f"{path}: {name}: expected {expected} as in {slabs[0]}, found {other} "
+                "(segment all slabs anew)"
             )
         facts, found[number] = own, path
     if facts is None or sorted(found) != list(range(count)) or len(slabs) != count:

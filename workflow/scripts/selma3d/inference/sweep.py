@@ -25,24 +25,10 @@ from .blockfiles import BlockFiles
 from .blocks import Block, BlockGrid, Box, Index, common, shifted
 from .model import TrainedModel
 from .resampling import Resampling
+from .settings import WindowSettings
 from .slabfiles import decided
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a volume is segmented: windows, blocks, and what is written.
-
-    block: edge in voxels; memory follows it and the window, not the volume.
-    skip_air: leave out what the occupancy map says is air. probability: write it too, as float16.
-    """
-
-    overlap: float = 0.5
-    batch: int = 4
-    block: int = 256
-    skip_air: bool = True
-    probability: bool = False
 
 
 @dataclass
@@ -65,16 +51,18 @@ class Sweep:
         source: VolumeFile,
         channel: int,
         grid: BlockGrid,
-        plan: Plan,
+        settings: WindowSettings,
         files: BlockFiles,
         resampling: Resampling,
     ) -> None:
         self._model, self._source, self._channel = model, source, channel
-        self._grid, self._plan, self._files = grid, plan, files
+        self._grid, self._settings, self._files = grid, settings, files
         self._resampling = resampling
         self._intensity = source.intensity(channel)
         self._occupied = (
-            resampling.occupied(source.occupied(channel), source.block) if plan.skip_air else None
+            resampling.occupied(source.occupied(channel), source.block)
+            if settings.skip_air
+            else None
         )
         self._weights = window_weights(grid.window)
         self._weights_there = self._weights.to(model.compute.device)
@@ -146,7 +134,7 @@ class Sweep:
         if seen is not None:
             total = np.zeros([side.stop - side.start for side in block.reach], dtype=np.float32)
             extent = block.extent(self._grid.window)
-            device, batch = self._model.compute.device, self._plan.batch
+            device, batch = self._model.compute.device, self._settings.batch
             for first in range(0, len(block.windows), batch):
                 starts = block.windows[first : first + batch]
                 windows = torch.cat([seen[self._window(start, extent)] for start in starts])
@@ -172,7 +160,7 @@ class Sweep:
         if self._resampling.changes:
             arrays = {"probability": probability}
         else:
-            arrays = decided(probability, self._model.threshold, self._plan.probability)
+            arrays = decided(probability, self._model.threshold, self._settings.probability)
         if total is not None:
             self._files.write_spill(block, total)
         self._files.write(block, arrays)

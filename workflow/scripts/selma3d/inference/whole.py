@@ -10,8 +10,6 @@ recipe resamples, these are cubes of the network's grid, empty with a voxel arou
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,13 +22,13 @@ from ..system.errors import InputError
 from ..system.lease import Lease
 from .blockfiles import BlockFiles
 from .blocks import BlockGrid
+from .components import remove_small_components
+from .facts import SegmentationFacts
 from .model import TrainedModel
 from .resampling import Resampling
+from .settings import DEFAULT, WindowSettings
 from .slabfiles import is_slab, join_slabs, write_slab
-from .small_components import remove_small_components
-from .sweep import Plan, Sweep, Tally
-
-DEFAULT = Plan()
+from .sweep import Sweep, Tally
 
 
 def segment_volume(
@@ -40,9 +38,9 @@ def segment_volume(
     *,
     work: Path,
     structure: str,
-    plan: Plan = DEFAULT,
+    settings: WindowSettings = DEFAULT,
 ) -> Tally:
-    """Segment one channel of `volume` (HDF5) into `output` (HDF5: uint8 mask (Z,Y,X), see Plan).
+    """Segment one channel of `volume` (HDF5) into `output` (HDF5: `mask`, uint8 (Z,Y,X)).
 
     `work` is a folder of this volume and model alone, in which a killed run is continued.
     Raises InputError for a model of another structure, a wrong channel, a volume with an empty axis
@@ -50,7 +48,7 @@ def segment_volume(
     """
     slab = Path(work) / "slab.h5"
     tally = segment_slab(
-        model, volume, slab, work=Path(work) / "blocks", structure=structure, plan=plan
+        model, volume, slab, work=Path(work) / "blocks", structure=structure, settings=settings
     )
     gather_slabs([slab], output, min_component_voxels=model.min_component_voxels)
     shutil.rmtree(work)
@@ -64,7 +62,7 @@ def segment_slab(
     *,
     work: Path,
     structure: str,
-    plan: Plan = DEFAULT,
+    settings: WindowSettings = DEFAULT,
     slab: int = 0,
     slabs: int = 1,
 ) -> Tally:
@@ -77,14 +75,16 @@ def segment_slab(
     with VolumeFile(volume) as source, Lease(work, role="segmentation"):
         check_volume(source, channel)
         resampling = Resampling.by_factors(source.shape, model.resample)
-        grid = BlockGrid.of(resampling.target, model.window, plan.overlap, plan.block, slab, slabs)
-        facts = describe(model, source, structure, channel, plan, resampling)
+        grid = BlockGrid.of(
+            resampling.target, model.window, settings.overlap, settings.block, slab, slabs
+        )
+        facts = SegmentationFacts.of(model, source, structure, settings, resampling)
         if is_slab(output, facts, slab, slabs):
             return Tally()
-        folder = work / fingerprint(facts | {"slab": slab, "slabs": slabs})
+        folder = work / facts.fingerprint(slab, slabs)
         files = BlockFiles(folder, grid.shape)
         files.keep_only()
-        sweep = Sweep(model, source, channel, grid, plan, files, resampling)
+        sweep = Sweep(model, source, channel, grid, settings, files, resampling)
         tally = sweep.run()
         finished = [
             (tuple(side.start for side in block.core), files.path(block)) for block in sweep.wanted
@@ -116,35 +116,3 @@ def check_volume(source: VolumeFile, channel: int) -> None:
             f"{source.path}: intensity: expected finite constants, found NaN or infinity "
             "(convert the volume again)"
         )
-
-
-def describe(
-    model: TrainedModel,
-    source: VolumeFile,
-    structure: str,
-    channel: int,
-    plan: Plan,
-    resampling: Resampling,
-) -> dict[str, object]:
-    """Everything that decides the mask; the voxel size and specimen go with it."""
-    return {
-        "model": hashlib.sha256(model.path.read_bytes()).hexdigest(),
-        "volume": str(source.file.attrs["sha256"]),
-        "specimen": source.specimen,
-        "voxel_size_um": list(source.voxel_size_um) if source.voxel_size_um else None,
-        "structure": structure,
-        "channel": channel,
-        "threshold": model.threshold,
-        "shape": list(resampling.target),
-        "volume_shape": list(resampling.source),
-        "window": list(model.window),
-        "overlap": plan.overlap,
-        "block": plan.block,
-        "skip_air": plan.skip_air,
-        "probability": plan.probability,
-    }
-
-
-def fingerprint(facts: dict[str, object]) -> str:
-    """Changes with anything that decides a block's content."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""Balls and ellipsoids on a voxel grid: the one place where truth is decided.
+"""Balls and ellipsoids on a voxel grid, and the field of view that they are painted into.
 
-A voxel belongs to an object when its centre lies inside it. An object too small to hold any voxel
-centre still owns the voxel that its own centre lies in, so that thin branches stay connected.
+Truth is decided here alone. A voxel belongs to an object when its centre lies inside it. An object
+too small to hold any voxel centre still owns the voxel that its own centre lies in, so that thin branches stay connected.
 """
 
 from __future__ import annotations
@@ -125,3 +125,39 @@ def _portion_inside(
     z, y, x = (corner[owner, axis] + box[axis] for axis in range(3))
     voxel = (z * grid.shape[1] + y) * grid.shape[2] + x
     return Inside(members[owner], voxel, np.minimum(depth[owned], 1.0))
+
+
+class Canvas:
+    """Truth (Z,Y,X) bool and emission (C,Z,Y,X) float32, relative to the tissue's own glow."""
+
+    def __init__(self, grid: Grid, channels: int) -> None:
+        self.grid = grid
+        self.truth = np.zeros(grid.shape, dtype=bool)
+        self.emission = np.zeros((channels, *grid.shape), dtype=np.float32)
+
+    def paint(
+        self,
+        objects: Inside,
+        brightness: np.ndarray,
+        *,
+        labelled: bool,
+        softness: float = 0.4,
+        channel: int = 0,
+    ) -> None:
+        """Let objects emit `brightness` (n,), less by the share `softness` at their surface.
+
+        Where objects overlap the brighter one shows. Only labelled objects enter the truth.
+        """
+        light = brightness[objects.owner] * (1.0 - softness * objects.depth)
+        flat = self.emission[channel].reshape(-1)
+        np.maximum.at(flat, objects.voxel, light.astype(np.float32))
+        if labelled:
+            self.truth.reshape(-1)[objects.voxel] = True
+
+    def count(self, rng: np.random.Generator, per_mm3: float, least: int = 0) -> int:
+        """A random number of objects for the field's size."""
+        return max(least, int(rng.poisson(per_mm3 * self.grid.volume_mm3)))
+
+    def anywhere(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Uniformly random places (n,3) in the field, micrometres."""
+        return rng.random((count, 3)) * self.grid.extent_um

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...system.randomness import numpy_generator
-from .canvas import Canvas
-from .geometry import Grid
+from .geometry import Canvas, Grid
 from .microscope import Condition, draw_condition, expose
 from .specification import StructureSpec
 from .structures import KINDS

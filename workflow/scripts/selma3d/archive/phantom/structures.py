@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import lookalikes
-from .canvas import Canvas
-from .geometry import random_axes, unit, voxels_inside
+from .geometry import Canvas, random_axes, unit, voxels_inside
 from .growth import Branches, Habit, grow
 from .smooth import random_field
+
+Range = tuple[float, float]
 
 
 def vessels(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
@@ -33,7 +33,7 @@ def vessels(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
     inside = voxels_inside(canvas.grid, tree.centres, tree.radii)
     stain = rng.lognormal(np.log(3.2), 0.45, count)[tree.tree] * np.sqrt(tree.radii / 4.0)
     canvas.paint(inside, stain, labelled=True)
-    lookalikes.blobs(rng, canvas, per_mm3=4000, radius_um=(2.5, 6.0), brightness=(1.0, 4.0))
+    _blobs(rng, canvas, per_mm3=4000, radius_um=(2.5, 6.0), brightness=(1.0, 4.0))
     if len(canvas.emission) > 1:
         perfused = rng.random(count) > 0.25
         dye = np.where(perfused, rng.lognormal(np.log(0.5), 0.3, count), 0.0)[tree.tree]
@@ -43,12 +43,12 @@ def vessels(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
 def cells(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
     """c-Fos-like nuclei of log-normal brightness, some dim, among unlabelled fainter ones."""
     faint = {"radius_um": (4.0, 6.0), "brightness": (0.2, 0.9)}
-    lookalikes.blobs(rng, canvas, per_mm3=70_000, **faint)
+    _blobs(rng, canvas, per_mm3=70_000, **faint)
     centres = _clustered(rng, canvas, 20_000 * density)
     brightness = 1.5 + rng.lognormal(np.log(1.2), 0.7, len(centres))
     _ellipsoids(rng, canvas, centres, (5.0, 7.0), 0.15, brightness)
-    lookalikes.fibres(rng, canvas, per_mm3=500, brightness=(1.0, 5.0))
-    lookalikes.blobs(rng, canvas, per_mm3=150, radius_um=(10.0, 18.0), brightness=(0.8, 2.0))
+    _fibres(rng, canvas, per_mm3=500, brightness=(1.0, 5.0))
+    _blobs(rng, canvas, per_mm3=150, radius_um=(10.0, 18.0), brightness=(0.8, 2.0))
 
 
 def nuclei(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
@@ -56,7 +56,7 @@ def nuclei(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
     centres = _clustered(rng, canvas, 70_000 * density)
     brightness = rng.lognormal(np.log(2.0), 0.3, len(centres))
     _ellipsoids(rng, canvas, centres, (5.5, 8.5), 0.2, brightness)
-    lookalikes.blobs(rng, canvas, per_mm3=15_000, radius_um=(2.0, 3.5), brightness=(1.5, 4.0))
+    _blobs(rng, canvas, per_mm3=15_000, radius_um=(2.0, 3.5), brightness=(1.5, 4.0))
 
 
 def plaques(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
@@ -79,8 +79,8 @@ def plaques(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
     canvas.paint(lobes, light, labelled=True)
     core = voxels_inside(canvas.grid, cores, 0.5 * size)
     canvas.paint(core, 1.6 * brightness, labelled=True)
-    lookalikes.fibres(rng, canvas, per_mm3=300, brightness=(0.8, 2.5))
-    lookalikes.blobs(rng, canvas, per_mm3=3000, radius_um=(2.5, 5.0), brightness=(1.0, 4.0))
+    _fibres(rng, canvas, per_mm3=300, brightness=(0.8, 2.5))
+    _blobs(rng, canvas, per_mm3=3000, radius_um=(2.5, 5.0), brightness=(1.0, 4.0))
 
 
 def microglia(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
@@ -102,8 +102,8 @@ def microglia(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
     )
     inside = voxels_inside(canvas.grid, processes.centres, processes.radii)
     canvas.paint(inside, 0.7 * brightness[processes.tree], labelled=True)
-    lookalikes.fibres(rng, canvas, per_mm3=300, brightness=(0.8, 2.5))
-    lookalikes.blobs(rng, canvas, per_mm3=3000, radius_um=(2.5, 5.0), brightness=(1.0, 3.0))
+    _fibres(rng, canvas, per_mm3=300, brightness=(0.8, 2.5))
+    _blobs(rng, canvas, per_mm3=3000, radius_um=(2.5, 5.0), brightness=(1.0, 3.0))
 
 
 KINDS: dict[str, Callable[[np.random.Generator, Canvas, float], None]] = {
@@ -138,3 +138,32 @@ def _ellipsoids(
     )
     inside = voxels_inside(canvas.grid, centres, radii, random_axes(rng, count))
     canvas.paint(inside, brightness, labelled=True)
+
+
+def _blobs(
+    rng: np.random.Generator, canvas: Canvas, per_mm3: float, radius_um: Range, brightness: Range
+) -> None:
+    """Autofluorescent grains in every channel and in no truth; brightness relative to tissue."""
+    count = canvas.count(rng, per_mm3)
+    radii = rng.uniform(*radius_um, (count, 1)) * rng.uniform(0.6, 1.4, (count, 3))
+    inside = voxels_inside(canvas.grid, canvas.anywhere(rng, count), radii, random_axes(rng, count))
+    for channel in range(len(canvas.emission)):
+        light = rng.uniform(*brightness, count)
+        canvas.paint(inside, light, labelled=False, softness=0.8, channel=channel)
+
+
+def _fibres(rng: np.random.Generator, canvas: Canvas, per_mm3: float, brightness: Range) -> None:
+    """Short, unbranched autofluorescent fibres."""
+    count = canvas.count(rng, per_mm3)
+    grown = grow(
+        rng,
+        canvas.grid,
+        Habit(persistence=150.0, taper=400.0, fork_every=np.inf, thinnest=0.5),
+        roots=canvas.anywhere(rng, count),
+        directions=rng.standard_normal((count, 3)),
+        radii=rng.uniform(1.0, 2.5, count),
+        lengths=rng.uniform(30.0, 120.0, count),
+        tree=np.arange(count),
+    )
+    light = rng.uniform(*brightness, count)[grown.tree]
+    canvas.paint(voxels_inside(canvas.grid, grown.centres, grown.radii), light, labelled=False)

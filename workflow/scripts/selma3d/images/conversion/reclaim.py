@@ -13,7 +13,7 @@ from ...system.atomic import write_table
 from ...system.errors import InputError
 from .. import VolumeFile, content_hash, plane_hash, read_index
 from .planes import PlaneFolder
-from .volumes import fingerprint, open_channels
+from .volume_conversion import fingerprint, open_channels
 
 log = logging.getLogger(__name__)
 

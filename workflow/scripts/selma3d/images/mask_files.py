@@ -1,4 +1,4 @@
-"""Predicted masks of test cases: what every method, recipe or rule, hands to scoring."""
+"""Masks as HDF5: of the test cases by one run, and of a whole volume."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
+import h5py
 import numpy as np
 
 from ..system.atomic import publish
 from ..system.errors import InputError
-from .storage import LazyFile, stamp, write_array
+from .storage import LazyFile, Slices, VoxelSize, stamp, voxel_size_of, write_array
 from .writing import writing_hdf5
 
 
@@ -84,3 +85,33 @@ class PredictionWriter:
             if values is not None:
                 write_array(group, name, values.astype(np.float16))
         group.attrs.update(provenance or {})
+
+
+class SegmentationFile(LazyFile):
+    """A `segmentations/<method>/<structure>/<sample>.h5`: `mask` and, if asked, `probability`."""
+
+    kinds = ("segmentation",)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(Z,Y,X)."""
+        return self.mask.shape
+
+    @property
+    def mask(self) -> h5py.Dataset:
+        """uint8 {0,1} (Z,Y,X), on disk."""
+        return self.dataset("mask")
+
+    @property
+    def probability(self) -> h5py.Dataset | None:
+        """float16 (Z,Y,X) in [0,1], on disk; 0 in air; None where it was not asked for."""
+        return self.dataset("probability")
+
+    @property
+    def voxel_size_um(self) -> VoxelSize | None:
+        """(z,y,x) in micrometres; None when unknown."""
+        return voxel_size_of(self.file)
+
+    def read(self, slices: Slices) -> np.ndarray:
+        """The mask's (Z,Y,X) region `slices`."""
+        return self.mask[slices]

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,12 +19,15 @@ from ...system.atomic import publish
 from ...system.errors import InputError
 from .. import IndexRow, Intensity, chunk_shape, content_hash, write_index
 from ..storage import VoxelSize, compression
-from ..volume import describe_volume
+from ..volume_file import describe_volume
 from ..writing import writing_hdf5
+from .patch_sources import inside
 from .planes import Stack, open_stack
 from .slabs import Slab, convert_slab, copy_chunks, cut, read_slab
 
 log = logging.getLogger(__name__)
+
+CHANNEL_FOLDER = re.compile(r"C\d{2}")
 
 Progress = Callable[[int, int], None]
 
@@ -74,6 +78,21 @@ def convert_volume(
         row = _assemble(slabs, shape, dtype, h5, sample, specimen, voxel_size_um, source)
         write_index([row], tsv)
         shutil.rmtree(folder)
+
+
+def channel_sources(archive_root: Path, image: str) -> list[Path]:
+    """The channels of a volume, in order: its folders C00, C01, …, or the one place it names.
+
+    A volume of which only C01 was published has one channel, and that is its channel 0.
+    Raises InputError if there is nothing, or if it lies outside the archive.
+    """
+    place = inside(archive_root, archive_root / image)
+    if not place.exists():
+        raise InputError(f"{place}: expected a folder of planes or a TIFF, found nothing")
+    if not place.is_dir():
+        return [place]
+    channels = sorted(c for c in place.iterdir() if CHANNEL_FOLDER.fullmatch(c.name))
+    return channels or [place]
 
 
 def open_channels(sources: Sequence[Path], *, accept_unreadable: bool) -> list[Stack]:
