@@ -22,6 +22,7 @@ from ome_zarr.reader import Reader
 from selma3d.export import FORMATS, export, suffix_of
 from selma3d.export.container import pack_container
 from selma3d.images import Intensity
+from selma3d.images.geometry import Geometry
 from selma3d.inference import load_model
 from selma3d.inference.cases import binarise
 from selma3d.system.errors import InputError
@@ -38,7 +39,7 @@ def mask() -> np.ndarray:
 
 @pytest.mark.parametrize("suffix", [".ome.tif", ".tiff"])
 def test_ome_tiff_has_axes_and_sizes(tmp_path: Path, mask: np.ndarray, suffix: str) -> None:
-    export(mask, tmp_path / f"mask{suffix}", SIZE_UM)
+    export(mask, tmp_path / f"mask{suffix}", Geometry.of_size(SIZE_UM))
     with tifffile.TiffFile(tmp_path / f"mask{suffix}") as tiff:
         assert tiff.series[0].axes == "ZYX"
         np.testing.assert_array_equal(tiff.asarray(), mask)
@@ -48,7 +49,7 @@ def test_ome_tiff_has_axes_and_sizes(tmp_path: Path, mask: np.ndarray, suffix: s
 
 
 def test_ome_tiff_leaves_an_unknown_size_out(tmp_path: Path, mask: np.ndarray) -> None:
-    export(mask, tmp_path / "mask.ome.tif", None)
+    export(mask, tmp_path / "mask.ome.tif", Geometry.of_size(None))
     with tifffile.TiffFile(tmp_path / "mask.ome.tif") as tiff:
         assert "PhysicalSize" not in tiff.ome_metadata
 
@@ -56,7 +57,7 @@ def test_ome_tiff_leaves_an_unknown_size_out(tmp_path: Path, mask: np.ndarray) -
 @pytest.mark.parametrize(("size", "unit"), [(SIZE_UM, "micrometer"), (None, None)])
 def test_ome_zarr_opens_with_its_reader(tmp_path: Path, mask: np.ndarray, size, unit) -> None:
     path = tmp_path / "mask.ome.zarr"
-    export(mask, path, size)
+    export(mask, path, Geometry.of_size(size))
     node = next(iter(Reader(parse_url(str(path)))()))
     levels = [level.compute() for level in node.data]
     assert [level.shape for level in levels] == [SHAPE, (35, 150, 65), (18, 75, 33)]
@@ -76,33 +77,33 @@ def test_ome_zarr_opens_with_its_reader(tmp_path: Path, mask: np.ndarray, size, 
 def test_lower_levels_keep_every_object(tmp_path: Path) -> None:
     mask = np.zeros((5, 300, 7), np.uint8)
     mask[4, 299, 6] = mask[1, 0, 1] = 1
-    export(mask, tmp_path / "mask.ome.zarr", None)
+    export(mask, tmp_path / "mask.ome.zarr", Geometry.of_size(None))
     half = zarr.open_group(tmp_path / "mask.ome.zarr", mode="r")["1"][:]
     assert np.argwhere(half).tolist() == [[0, 0, 0], [2, 149, 3]]
 
 
 def test_mha_has_axes_and_millimetres(tmp_path: Path, mask: np.ndarray) -> None:
-    export(mask, tmp_path / "mask.mha", SIZE_UM)
+    export(mask, tmp_path / "mask.mha", Geometry.of_size(SIZE_UM))
     image = SimpleITK.ReadImage(str(tmp_path / "mask.mha"))
     assert image.GetSize() == SHAPE[::-1]
     assert image.GetSpacing() == pytest.approx((0.0015, 0.0016, 0.006))
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), mask)
     assert (tmp_path / "mask.mha").stat().st_size < mask.size / 4
-    export(mask, tmp_path / "mask.mha", None)
+    export(mask, tmp_path / "mask.mha", Geometry.of_size(None))
     assert SimpleITK.ReadImage(str(tmp_path / "mask.mha")).GetSpacing() == (1, 1, 1)
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 def test_nifti_has_axes_and_micrometres(tmp_path: Path, mask: np.ndarray, suffix: str) -> None:
     path = tmp_path / f"mask{suffix}"
-    export(mask, path, SIZE_UM)
+    export(mask, path, Geometry.of_size(SIZE_UM))
     image = nibabel.load(path)
     np.testing.assert_array_equal(np.asanyarray(image.dataobj).transpose(2, 1, 0), mask)
     assert image.header.get_zooms() == pytest.approx((1.5, 1.6, 6.0))
     assert image.header.get_xyzt_units()[0] == "micron"
     again = SimpleITK.ReadImage(str(path))
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(again), mask)
-    export(mask, path, None)
+    export(mask, path, Geometry.of_size(None))
     unknown = nibabel.load(path)
     assert unknown.header.get_xyzt_units()[0] == "unknown"
     assert unknown.header.get_zooms() == (1, 1, 1)
@@ -111,7 +112,7 @@ def test_nifti_has_axes_and_micrometres(tmp_path: Path, mask: np.ndarray, suffix
 def test_exports_are_whole_or_absent(tmp_path: Path, mask: np.ndarray, monkeypatch) -> None:
     monkeypatch.setattr(gzip, "compress", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        export(mask, tmp_path / "mask.nii.gz", None)
+        export(mask, tmp_path / "mask.nii.gz", Geometry.of_size(None))
 
     class Broken(np.ndarray):
         def __getitem__(self, region):
@@ -122,7 +123,7 @@ def test_exports_are_whole_or_absent(tmp_path: Path, mask: np.ndarray, monkeypat
     broken = np.zeros((300, 10, 10), np.uint8).view(Broken)
     for name in ("mask.ome.zarr", "mask.ome.tif"):
         with pytest.raises(OSError, match="a disk that fails"):
-            export(broken, tmp_path / name, None)
+            export(broken, tmp_path / name, Geometry.of_size(None))
     assert list(tmp_path.iterdir()) == []
 
 

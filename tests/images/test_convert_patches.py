@@ -14,7 +14,11 @@ import SimpleITK
 import tifffile
 
 from selma3d.images import PatchFile, VolumeFile, read_index
-from selma3d.images.conversion.patch_conversion import cases_from_split, convert_patches
+from selma3d.images.conversion.patch_conversion import (
+    PatchSettings,
+    cases_from_split,
+    convert_patches,
+)
 from selma3d.images.conversion.readers import read_image
 from selma3d.images.conversion.volume_conversion import convert_volume
 from selma3d.images.overview import overview
@@ -46,7 +50,10 @@ def save_nifti(path: Path, array: np.ndarray, unit: str | None = None, zooms=(1,
 
 def convert(root: Path, folder: str | None = "s", rows=(), **options) -> PatchFile:
     h5 = root / "out" / "patches.h5"
-    convert_patches(root, folder, rows, h5, h5.with_suffix(".tsv"), structure="s", **options)
+    settings = PatchSettings(**options)
+    convert_patches(
+        root, folder, rows, h5, h5.with_suffix(".tsv"), structure="s", settings=settings
+    )
     return PatchFile(h5)
 
 

@@ -17,7 +17,7 @@ import tifffile
 from selma3d.images import Intensity, VolumeFile, block_statistics, read_index, write_volume
 from selma3d.images.conversion import slabs
 from selma3d.images.conversion.reclaim import remove_converted_planes
-from selma3d.images.conversion.volume_conversion import convert_volume
+from selma3d.images.conversion.volume_conversion import VolumeSettings, convert_volume
 from selma3d.system.errors import InputError
 
 WHOLE = (slice(None),) * 3
@@ -38,7 +38,14 @@ def write_planes(folder: Path, grey: np.ndarray, name: str = "z{}.tif", **option
 
 def convert(out: Path, sources: list[Path], **options) -> VolumeFile:
     settings = {"specimen": "brain1", "sample": "s1", "voxel_size_um": (6.0, 1.6, 1.6)} | options
-    convert_volume(sources, out / "v.h5", out / "v.tsv", out / "work", **settings)
+    chosen = VolumeSettings(
+        **{
+            key: settings.pop(key)
+            for key in ("threads", "bad_plane", "progress")
+            if key in settings
+        }
+    )
+    convert_volume(sources, out / "v.h5", out / "v.tsv", out / "work", settings=chosen, **settings)
     return VolumeFile(out / "v.h5")
 
 
@@ -165,7 +172,7 @@ def test_lone_bad_plane_is_interpolated_if_asked_and_recorded(tmp_path, grey, da
     with pytest.raises(InputError, match=r"z63\.tif"):
         convert(tmp_path, [folder])
     with caplog.at_level(logging.WARNING):
-        volume = convert(tmp_path, [folder], on_bad_plane="interpolate")
+        volume = convert(tmp_path, [folder], bad_plane="interpolate")
     expected = (grey[62].astype(np.uint32) + grey[64]) // 2
     np.testing.assert_array_equal(volume.read(0, WHOLE)[63], expected)
     (record,) = json.loads(volume.file.attrs["interpolated_planes"])

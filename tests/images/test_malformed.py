@@ -18,8 +18,8 @@ import SimpleITK
 import tifffile
 
 from selma3d.images import PatchFile, PatchWriter, VolumeFile, read_index
-from selma3d.images.conversion.patch_conversion import convert_patches
-from selma3d.images.conversion.volume_conversion import convert_volume
+from selma3d.images.conversion.patch_conversion import PatchSettings, convert_patches
+from selma3d.images.conversion.volume_conversion import VolumeSettings, convert_volume
 from selma3d.system.errors import InputError
 
 GREY = np.random.default_rng(0).integers(1, 4000, (5, 6, 7)).astype(np.uint16)  # Z,Y,X
@@ -45,7 +45,8 @@ def archive(tmp_path) -> Path:
 
 
 def convert_archive(root: Path, **options) -> None:
-    settings = {"folder": "s", "rows": [], "structure": "s"} | options
+    kind = PatchSettings(options.pop("kind", "patches"))
+    settings = {"folder": "s", "rows": [], "structure": "s", "settings": kind} | options
     h5 = root / "out" / "patches.h5"
     convert_patches(root, h5=h5, tsv=h5.with_suffix(".tsv"), **settings)
 
@@ -197,12 +198,12 @@ def spoilt_plane(root: Path, z: int = 2) -> None:
 def two_spoilt_neighbours(root: Path) -> dict:
     spoilt_plane(root, 2)
     spoilt_plane(root, 3)
-    return {"on_bad_plane": "interpolate"}
+    return {"settings": VolumeSettings(bad_plane="interpolate")}
 
 
 def spoilt_end(root: Path) -> dict:
     (root / "C01/z0.tif").write_bytes(b"")
-    return {"on_bad_plane": "interpolate"}
+    return {"settings": VolumeSettings(bad_plane="interpolate")}
 
 
 def rename_planes(pattern: Callable[[int], str]) -> Callable[[Path], None]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.images.conversion.patch_conversion import convert_patches
+from selma3d.images.conversion.patch_conversion import PatchSettings, convert_patches
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -20,10 +20,10 @@ def main() -> None:
         images["rows"],
         Path(snakemake.output.patches),
         Path(snakemake.output.index),
-        kind=snakemake.params.kind,
         structure=images["structure"],
-        voxel_size_um=images["voxel_size_um"],
-        allow=snakemake.params.allow,
+        settings=PatchSettings(
+            snakemake.params.kind, images["voxel_size_um"], snakemake.params.allow
+        ),
     )
 
 

@@ -5,7 +5,11 @@ from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.images.conversion.reclaim import remove_converted_planes
-from selma3d.images.conversion.volume_conversion import channel_sources, convert_volume
+from selma3d.images.conversion.volume_conversion import (
+    VolumeSettings,
+    channel_sources,
+    convert_volume,
+)
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -25,8 +29,7 @@ def main() -> None:
         sample=row["sample"],
         specimen=row["specimen"],
         voxel_size_um=snakemake.params.voxel_size_um,
-        threads=snakemake.threads,
-        on_bad_plane=snakemake.params.bad_plane,
+        settings=VolumeSettings(snakemake.threads, snakemake.params.bad_plane),
     )
     if snakemake.params.remove_planes:
         remove_converted_planes(sources, volume, index, work / "removed.tsv")

@@ -22,7 +22,7 @@ LIBRARY = Path(__file__).resolve().parent.parent
 # What the entry imports; everything else of the workflow stays out of the image.
 REQUIREMENTS = (
     "torch", "monai", "einops", "numpy", "scipy", "pandas", "h5py", "hdf5plugin", "tifffile",
-    "imagecodecs", "nibabel", "SimpleITK", "zarr", "connected-components-3d", "tensorboard", "tqdm",
+    "imagecodecs", "nibabel", "zarr", "connected-components-3d", "tensorboard", "tqdm",
     "scikit-image",
 )  # fmt: skip
 DOCKERFILE = """\

@@ -3,7 +3,7 @@
     python -m selma3d.export.entry CONTEXT
 
 Reads the one image in `<input>/<slug>/` (.mha, .tif, .tiff) and writes a mask of 0 and 1,
-compressed, to `<output>/<slug>/output.mha`; an MHA's geometry is kept. The roots are /input and
+compressed, to `<output>/<slug>/output.mha`; the image's geometry is kept. The roots are /input and
 /output, or what $SELMA3D_INPUT and $SELMA3D_OUTPUT say.
 """
 
@@ -15,15 +15,14 @@ import os
 import sys
 from pathlib import Path
 
-import SimpleITK
-
 from ..images import Intensity
 from ..images.conversion.readers import read_image
 from ..images.conversion.values import whole_numbers
+from ..images.geometry import Geometry
+from ..images.mha import write_mha
 from ..inference import WindowSettings, load_model
 from ..inference.cases import binarise
 from ..system.errors import InputError
-from .mha import write_image
 
 SUFFIXES = (".mha", ".tif", ".tiff")
 
@@ -49,19 +48,17 @@ def segment_input(context: Path, input_root: Path, output_root: Path) -> None:
     settings = json.loads((context / "container.json").read_text())
     image = only_image(input_root / settings["input"])
     model = load_model(context / "model.pt")
-    voxels = whole_numbers(read_image(image).array, image)
+    stored = read_image(image)
+    voxels = whole_numbers(stored.array, image)
     # A challenge's image has one channel, that of the structure, or all that the archive has.
     channel = settings["channel"] if len(voxels) > 1 else 0
     if channel >= len(voxels):
         raise InputError(f"{image}: expected channel {channel}, found {len(voxels)} channels")
     grey = voxels[channel]
-    probability = model.probability(grey, Intensity.of(grey), WindowSettings(settings["overlap"]))
-    mask = SimpleITK.GetImageFromArray(binarise(model, probability))
-    if image.suffix.lower() == ".mha":
-        original = SimpleITK.ReadImage(str(image))
-        if original.GetDimension() == 3:
-            mask.CopyInformation(original)
-    write_image(mask, output_root / settings["output"] / "output.mha")
+    windows = WindowSettings(settings["overlap"])
+    mask = binarise(model, model.probability(grey, Intensity.of(grey), windows))
+    geometry = stored.geometry or Geometry.of_size(None)
+    write_mha(mask, output_root / settings["output"] / "output.mha", geometry)
 
 
 def only_image(folder: Path) -> Path:

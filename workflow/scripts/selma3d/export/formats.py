@@ -1,4 +1,4 @@
-"""Which writer a file name asks for."""
+"""Writers of masks, chosen by the name of the file."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..images import SegmentationFile
-from ..images.storage import VoxelSize
+from ..images.geometry import Geometry
+from ..images.mha import write_mha
+from ..images.nifti import write_nifti
+from ..images.storage import ArrayOnDisk
 from ..system.errors import InputError
-from .mha import write_mha
-from .nifti import write_nifti
 from .ome_tiff import write_ome_tiff
 from .ome_zarr import write_ome_zarr
-from .source import Source
 
-FORMATS: dict[str, Callable[[Source, Path, VoxelSize | None], None]] = {
+Writer = Callable[[ArrayOnDisk, Path, Geometry], None]
+
+FORMATS: dict[str, Writer] = {
     ".ome.zarr": write_ome_zarr,
     ".ome.tiff": write_ome_tiff,
     ".ome.tif": write_ome_tiff,
     ".tiff": write_ome_tiff,
     ".tif": write_ome_tiff,
-    ".mha": write_mha,
-    ".nii.gz": write_nifti,
-    ".nii": write_nifti,
+    ".mha": lambda source, path, geometry: write_mha(source[:], path, geometry),
+    ".nii.gz": lambda source, path, geometry: write_nifti(source[:], path, geometry),
+    ".nii": lambda source, path, geometry: write_nifti(source[:], path, geometry),
 }
 
 
@@ -36,15 +38,16 @@ def suffix_of(path: Path) -> str:
     return suffix
 
 
-def export(source: Source, path: Path, voxel_size_um: VoxelSize | None) -> None:
+def export(source: ArrayOnDisk, path: Path, geometry: Geometry) -> None:
     """Write a (Z,Y,X) array, or one on disk, in the format of `path`; it appears when it is whole.
 
-    OME-TIFF and OME-Zarr are written a part at a time; MHA and NIfTI hold the mask in memory.
+    OME-TIFF and OME-Zarr are written a part at a time, and keep of the geometry the voxel size
+    alone; MHA and NIfTI hold the mask in memory.
     """
-    FORMATS[suffix_of(path)](source, path, voxel_size_um)
+    FORMATS[suffix_of(path)](source, path, geometry)
 
 
 def export_segmentation(segmentation: Path, path: Path) -> None:
     """Write the mask of a segmented volume (HDF5) in the format of `path`."""
     with SegmentationFile(segmentation) as found:
-        export(found.mask, path, found.voxel_size_um)
+        export(found.mask, path, Geometry.of_size(found.voxel_size_um))

@@ -13,16 +13,16 @@ import numpy as np
 import zarr
 from numcodecs import Blosc
 
-from ..images.storage import VoxelSize
+from ..images.geometry import Geometry
+from ..images.storage import ArrayOnDisk, VoxelSize
 from ..system.atomic import publish_folder
-from .source import Source
 
 CHUNK = 64
 BLOCK = 256
 SMALLEST = 128  # voxels along the longest axis of the last level
 
 
-def write_ome_zarr(source: Source, path: Path, voxel_size_um: VoxelSize | None) -> None:
+def write_ome_zarr(source: ArrayOnDisk, path: Path, geometry: Geometry) -> None:
     """Write the folder `path`; it appears under its name when it is whole, in place of another."""
     with publish_folder(path) as temporary:
         group = zarr.open_group(temporary, mode="w", zarr_format=2)
@@ -30,11 +30,11 @@ def write_ome_zarr(source: Source, path: Path, voxel_size_um: VoxelSize | None) 
         while max(levels[-1].shape) > SMALLEST:
             halved = tuple(-(-n // 2) for n in levels[-1].shape)
             levels.append(_write_level(group, len(levels), levels[-1], halved, halve=True))
-        group.attrs["multiscales"] = [_metadata(path, len(levels), voxel_size_um)]
+        group.attrs["multiscales"] = [_metadata(path, len(levels), geometry.voxel_size_um)]
 
 
 def _write_level(
-    group: zarr.Group, level: int, source: Source, shape: tuple[int, ...], *, halve: bool
+    group: zarr.Group, level: int, source: ArrayOnDisk, shape: tuple[int, ...], *, halve: bool
 ) -> zarr.Array:
     array = group.create_array(
         str(level),

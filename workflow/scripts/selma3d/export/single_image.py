@@ -21,7 +21,8 @@ from pathlib import Path
 from ..images import Intensity, write_volume
 from ..images.conversion.readers import read_image
 from ..images.conversion.values import whole_numbers
-from ..images.conversion.volumes import convert_volume
+from ..images.conversion.volume_conversion import convert_volume
+from ..images.geometry import Geometry
 from ..images.storage import VoxelSize
 from ..inference import TrainedModel, WindowSettings, load_model, segment_volume
 from ..inference.cases import binarise
@@ -95,7 +96,8 @@ def segment(
         return
     grey = voxels[channel]
     probability = model.probability(grey, Intensity.of(grey), settings)
-    export(binarise(model, probability), output, size)
+    geometry = stored.geometry or Geometry.of_size(None)
+    export(binarise(model, probability), output, geometry.with_voxel_size(voxel_size_um))
 
 
 def only_structure(model: TrainedModel) -> str:

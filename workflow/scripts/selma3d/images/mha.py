@@ -1,27 +1,196 @@
-"""MHA, the format of the challenge, compressed; in memory."""
+"""MHA, the format of the challenge: header and voxels in one file, read and written here.
+
+The header is text, a line a key, and ends with `ElementDataFile`. Only `LOCAL` is accepted there:
+other libraries would read the voxels from any file that it names.
+"""
 
 from __future__ import annotations
 
+import zlib
+from math import prod
 from pathlib import Path
+from typing import BinaryIO
 
-import SimpleITK
+import numpy as np
 
-from ..images.storage import VoxelSize
 from ..system.atomic import publish
-from .source import Source
+from ..system.errors import InputError
+from .geometry import UM_PER_MM, Geometry
 
-UM_PER_MM = 1000.0
+HEADER_BYTES = 1 << 16
+TYPES = {
+    "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4",
+    "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
+}  # fmt: skip
+NAMES = {"i1": "MET_CHAR", "u1": "MET_UCHAR", "i2": "MET_SHORT", "u2": "MET_USHORT",
+         "i4": "MET_INT", "u4": "MET_UINT", "f4": "MET_FLOAT", "f8": "MET_DOUBLE"}  # fmt: skip
+LAST = "ElementDataFile"
+# Keys with one meaning, of which ITK takes whichever stands last.
+SAME = (
+    ("TransformMatrix", "Rotation", "Orientation"),
+    ("Offset", "Position", "Origin"),
+    ("ElementByteOrderMSB", "BinaryDataByteOrderMSB"),
+)
 
 
-def write_mha(source: Source, path: Path, voxel_size_um: VoxelSize | None) -> None:
-    """Write a mask; spacing is x, y, z in millimetres, ITK's unit; 1 where the size is unknown."""
-    image = SimpleITK.GetImageFromArray(source[:])
-    if voxel_size_um is not None:
-        image.SetSpacing([size / UM_PER_MM for size in reversed(voxel_size_um)])
-    write_image(image, path)
+def read_mha(path: Path) -> tuple[np.ndarray, str, Geometry]:
+    """An MHA's voxels as stored, a letter for each of their axes, and its geometry (no unit).
+
+    Raises InputError for voxels in another file, for keys that stand twice, for more or fewer
+    voxels than the header says.
+    """
+    with path.open("rb") as file:
+        header = _header(file, path)
+        shape = tuple(reversed(_numbers(header, "DimSize", int, path)))
+        if not 2 <= len(shape) <= 4 or min(shape) < 1 or len(shape) != _dimensions(header, path):
+            raise InputError(f"{path}: DimSize: expected NDims lengths from 1, found {shape[::-1]}")
+        channels = int(header.get("ElementNumberOfChannels", "1"))
+        axes = "CZYX"[-len(shape) :]
+        if channels > 1:
+            shape, axes = (*shape, channels), axes + "C"
+        dtype = _dtype(header, path)
+        array = _voxels(file, header, prod(shape), dtype, path).reshape(shape)
+    return array, axes, _geometry(header, path)
 
 
-def write_image(image: SimpleITK.Image, path: Path) -> None:
-    """Write an image of SimpleITK, compressed; it appears when it is whole."""
-    with publish(path) as temporary:
-        SimpleITK.WriteImage(image, str(temporary), useCompression=True)
+def write_mha(array: np.ndarray, path: Path, geometry: Geometry) -> None:
+    """Write a (Z,Y,X) array, compressed; it appears when it is whole.
+
+    Lengths are in millimetres, ITK's unit, where the geometry has a unit.
+    """
+    grid = geometry.in_unit(UM_PER_MM)
+    direction = grid.direction or ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    content = zlib.compress(little.data)
+    header = {
+        "ObjectType": "Image",
+        "NDims": "3",
+        "BinaryData": "True",
+        "BinaryDataByteOrderMSB": "False",
+        "CompressedData": "True",
+        "CompressedDataSize": str(len(content)),
+        "TransformMatrix": _text(number for row in direction for number in row),
+        "Offset": _text(grid.origin),
+        "CenterOfRotation": "0 0 0",
+        "ElementSpacing": _text(grid.spacing),
+        "DimSize": _text(reversed(array.shape)),
+        "ElementType": NAMES[f"{array.dtype.kind}{array.dtype.itemsize}"],
+        LAST: "LOCAL",
+    }
+    with publish(path) as temporary, temporary.open("wb") as file:
+        file.write("".join(f"{key} = {value}\n" for key, value in header.items()).encode())
+        file.write(content)
+
+
+def _header(file: BinaryIO, path: Path) -> dict[str, str]:
+    """Keys and values up to the last key; the file is left at the first byte of the voxels."""
+    header: dict[str, str] = {}
+    left = HEADER_BYTES
+    while LAST not in header:
+        line = file.readline(left)
+        left -= len(line)
+        key, equals, value = line.decode("latin-1").partition("=")
+        key, value = key.strip(), value.strip()
+        if not line.endswith(b"\n") or not (equals or not key):
+            raise InputError(
+                f"{path}: {LAST}: expected LOCAL (voxels in this file), found no such key in "
+                "the header"
+            )
+        known = next((names for names in SAME if key in names), (key,))
+        if key and key != "Comment" and not header.keys().isdisjoint(known):
+            raise InputError(f"{path}: {key}: expected this key once, found it twice")
+        header[key] = value
+    if header[LAST].upper() != "LOCAL":
+        raise InputError(
+            f"{path}: {LAST}: expected LOCAL (voxels in this file), found {header[LAST]!r} "
+            "(save image and voxels in one .mha)"
+        )
+    if header.get("ObjectType", "Image") != "Image" or header.get("HeaderSize", "0") != "0":
+        raise InputError(f"{path}: expected a plain image, found an MHA of another kind")
+    return header
+
+
+def _dtype(header: dict[str, str], path: Path) -> np.dtype:
+    kind = header.get("ElementType", "").removesuffix("_ARRAY")
+    if kind not in TYPES:
+        raise InputError(f"{path}: ElementType: expected one of {', '.join(TYPES)}, found {kind!r}")
+    return np.dtype(TYPES[kind]).newbyteorder(">" if _true(header, SAME[2]) else "<")
+
+
+def _voxels(
+    file: BinaryIO, header: dict[str, str], count: int, dtype: np.dtype, path: Path
+) -> np.ndarray:
+    size = count * dtype.itemsize
+    if not _true(header, ("BinaryData",)):
+        words = file.read().split()
+        _check_amount(len(words), count, "numbers", path)
+        return np.array(words).astype(dtype)
+    if not _true(header, ("CompressedData",)):
+        start = file.tell()
+        _check_amount(path.stat().st_size - start, size, "bytes of voxels", path)
+        return np.fromfile(file, dtype, count)
+    packed = int(header.get("CompressedDataSize", "0"))
+    stream = file.read(packed) if packed else file.read()
+    # The room grows with what the stream gives: a header that promises terabytes costs nothing.
+    unpacker = zlib.decompressobj()
+    try:
+        content = unpacker.decompress(stream, size + 1)
+    except zlib.error as error:
+        raise InputError(
+            f"{path}: expected whole voxels, found a damaged stream ({error})"
+        ) from None
+    _check_amount(len(content), size, "bytes of voxels", path)
+    if not unpacker.eof:
+        raise InputError(f"{path}: expected a whole stream of voxels, found one that breaks off")
+    return np.frombuffer(content, dtype)
+
+
+def _check_amount(found: int, expected: int, what: str, path: Path) -> None:
+    if found != expected:
+        less = found < expected
+        raise InputError(
+            f"{path}: expected {expected} {what} as the header says, found "
+            f"{found if less else 'more'}{' (truncated: copy or save it again)' if less else ''}"
+        )
+
+
+def _geometry(header: dict[str, str], path: Path) -> Geometry:
+    spacing = _three(header, ("ElementSpacing", "ElementSize"), path) or (1.0, 1.0, 1.0)
+    origin = _three(header, SAME[1], path) or (0.0, 0.0, 0.0)
+    key = next((key for key in SAME[0] if key in header), None)
+    direction = None
+    if key is not None:
+        numbers = np.array(_numbers(header, key, float, path))
+        side = round(len(numbers) ** 0.5)
+        if side >= 3 and side * side == len(numbers):
+            direction = tuple(map(tuple, numbers.reshape(side, side)[:3, :3].tolist()))
+    return Geometry(spacing, origin, direction)
+
+
+def _three(header: dict[str, str], keys: tuple[str, ...], path: Path) -> tuple[float, ...] | None:
+    """The first three numbers of whichever key is there; None for fewer."""
+    key = next((key for key in keys if key in header), None)
+    numbers = () if key is None else _numbers(header, key, float, path)
+    return numbers[:3] if len(numbers) >= 3 else None
+
+
+def _numbers(header: dict[str, str], key: str, kind: type, path: Path) -> tuple:
+    try:
+        return tuple(kind(word) for word in header[key].split())
+    except (KeyError, ValueError):
+        found = repr(header[key]) if key in header else "no such key"
+        raise InputError(f"{path}: {key}: expected numbers, found {found}") from None
+
+
+def _dimensions(header: dict[str, str], path: Path) -> int:
+    return _numbers(header, "NDims", int, path)[0]
+
+
+def _true(header: dict[str, str], keys: tuple[str, ...]) -> bool:
+    """Whether a key says true; as in ITK, whatever begins with t, T or 1."""
+    return any(header.get(key, "")[:1] in ("t", "T", "1") for key in keys if header.get(key))
+
+
+def _text(numbers) -> str:
+    return " ".join(f"{number:.17g}" for number in numbers)

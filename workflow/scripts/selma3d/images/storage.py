@@ -26,6 +26,7 @@ DEFAULT_CACHE = 8 << 20
 
 Slices = tuple[slice, slice, slice]
 VoxelSize = tuple[float, float, float]
+ArrayOnDisk = np.ndarray | h5py.Dataset  # (Z,Y,X), also one in memory; read a part at a time
 
 
 def chunk_shape(shape: Sequence[int]) -> tuple[int, ...]:

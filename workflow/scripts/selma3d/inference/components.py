@@ -18,18 +18,16 @@ from itertools import product
 from pathlib import Path
 
 import cc3d
-import h5py
 import numpy as np
 from scipy.ndimage import find_objects
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ..images.storage import ArrayOnDisk
 from ..images.writing import writing_hdf5
 from .blocks import Box
 
 EDGE = 256
-
-Image = np.ndarray | h5py.Dataset
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def boxes(shape: tuple[int, int, int], edges: tuple[int, int, int]) -> Iterator[
         yield tuple(slice(c, min(c + e, n)) for c, e, n in zip(corner, edges, shape, strict=True))
 
 
-def label_blocks(mask: Image, edges: tuple[int, int, int] = (EDGE,) * 3) -> Iterator[Pieces]:
+def label_blocks(mask: ArrayOnDisk, edges: tuple[int, int, int] = (EDGE,) * 3) -> Iterator[Pieces]:
     """Label each block of a mask (Z,Y,X) that is read block by block."""
     first = 0
     for box in boxes(mask.shape, edges):
@@ -83,7 +81,7 @@ def label_blocks(mask: Image, edges: tuple[int, int, int] = (EDGE,) * 3) -> Iter
 
 
 def stitch(
-    mask: Image, image: Image | None = None, edges: tuple[int, int, int] = (EDGE,) * 3
+    mask: ArrayOnDisk, image: ArrayOnDisk | None = None, edges: tuple[int, int, int] = (EDGE,) * 3
 ) -> Components:
     """The components of a mask (Z,Y,X) over all its blocks, and the sum of `image` in each."""
     borders = _Borders(mask.shape)

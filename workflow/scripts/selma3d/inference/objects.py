@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ..images import SegmentationFile, VolumeFile
-from ..images.storage import VoxelSize
+from ..images.storage import ArrayOnDisk, VoxelSize
 from ..system.atomic import write_table
 from ..system.errors import InputError
-from .components import EDGE, Image, stitch
+from .components import EDGE, stitch
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ def write_objects(
 
 
 def object_table(
-    mask: Image,
-    image: Image | None,
+    mask: ArrayOnDisk,
+    image: ArrayOnDisk | None,
     voxel_size_um: VoxelSize | None,
     edges: tuple[int, int, int] = (EDGE,) * 3,
 ) -> pd.DataFrame:
@@ -66,7 +66,7 @@ def object_table(
 class _Channel:
     """One channel of an image (C,Z,Y,X) on disk, read like an array (Z,Y,X)."""
 
-    def __init__(self, image: Image, channel: int) -> None:
+    def __init__(self, image: ArrayOnDisk, channel: int) -> None:
         self._image, self._channel = image, channel
         self.shape = image.shape[1:]
 

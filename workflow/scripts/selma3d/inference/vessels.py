@@ -22,10 +22,10 @@ from scipy.ndimage import distance_transform_edt
 from skimage.morphology import skeletonize
 
 from ..images import SegmentationFile
-from ..images.storage import VoxelSize
+from ..images.storage import ArrayOnDisk, VoxelSize
 from ..system.atomic import write_table
 from .blocks import Box, shifted
-from .components import Image, boxes
+from .components import boxes
 
 EDGE, HALO = 128, 32
 # One of each two opposite steps to a voxel's 26 neighbours.
@@ -39,7 +39,7 @@ def write_vessels(segmentation: Path, table: Path, *, edge: int = EDGE, halo: in
 
 
 def vessel_table(
-    mask: Image, voxel_size_um: VoxelSize | None, *, edge: int = EDGE, halo: int = HALO
+    mask: ArrayOnDisk, voxel_size_um: VoxelSize | None, *, edge: int = EDGE, halo: int = HALO
 ) -> pd.DataFrame:
     """One row a block of `edge`³ voxels with foreground: vessels in its core.
 

@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import SimpleITK
 
-from ..export.mha import UM_PER_MM
 from ..images import PatchFile, PredictionWriter
 from ..images.conversion.readers import read_image
 from ..images.conversion.values import binary_mask
-from ..images.storage import VoxelSize
+from ..images.geometry import Geometry
+from ..images.mha import write_mha
 from ..system.errors import InputError
 from .peers.process import run
 
@@ -58,7 +57,8 @@ def segment_cases(
                 given, asked = Path(folder, "input"), Path(folder, "output")
                 (asked / slugs["output"]).mkdir(parents=True)
                 image = given / slugs["input"] / IMAGE
-                _write(cases.image(case, channel), image, cases.voxel_size_um(case))
+                grid = Geometry.of_size(cases.voxel_size_um(case))
+                write_mha(cases.image(case, channel), image, grid)
                 folders = {**places, "input": given, "output": asked}
                 named = {key: str(path) for key, path in folders.items()}
                 arguments = [_filled(part, named | {"structure": structure}) for part in command]
@@ -75,15 +75,6 @@ def _filled(part: str, named: Mapping[str, str]) -> str:
     for key, value in named.items():
         part = part.replace(f"{{{key}}}", value)
     return part
-
-
-def _write(image: np.ndarray, path: Path, voxel_size_um: VoxelSize | None) -> None:
-    """Spacing is x, y, z in millimetres, ITK's unit; 1 where the size is unknown."""
-    path.parent.mkdir(parents=True)
-    stored = SimpleITK.GetImageFromArray(image)
-    if voxel_size_um is not None:
-        stored.SetSpacing([size / UM_PER_MM for size in reversed(voxel_size_um)])
-    SimpleITK.WriteImage(stored, str(path), useCompression=True)
 
 
 def _read(folder: Path, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Balls and ellipsoids on a voxel grid, and the field of view that they are painted into.
 
 Truth is decided here alone. A voxel belongs to an object when its centre lies inside it. An object
-too small to hold any voxel centre still owns the voxel that its own centre lies in, so that thin branches stay connected.
+too small to hold any voxel centre still owns the voxel that its own centre lies in, so that thin
+branches stay connected.
 """
 
 from __future__ import annotations

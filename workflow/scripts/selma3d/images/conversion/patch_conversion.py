@@ -13,19 +13,40 @@ import pandas as pd
 
 from ...system.errors import InputError
 from .. import PatchFile, PatchWriter
+from ..geometry import OTHER_GEOMETRY, Geometry, on_grid
 from ..storage import VoxelSize
 from .patch_sources import PatchSource, Row, find_patches
 from .readers import StoredImage, read_image
-from .values import binary_mask, whole_numbers
+from .values import FULL_MASK, binary_mask, whole_numbers
 
 log = logging.getLogger(__name__)
 
 EMPTY_MASK, CONSTANT_IMAGE = "empty-mask", "constant-image"
+MOST_FOREGROUND = 0.75  # more is a mask whose background is not 0
 EXPECTED = {
     EMPTY_MASK: "expected some foreground, found an empty mask",
+    FULL_MASK: "expected background, labelled 0, in a good part of the mask, found next to none",
     CONSTANT_IMAGE: "expected grey values that vary, found a constant channel",
 }
 MOST_LABELS = 32  # recorded by value; an instance mask has thousands
+
+
+@dataclass(frozen=True)
+class PatchSettings:
+    """Settings of the conversion of annotated images.
+
+    kind: `patches` (each needs a mask) or `cases` (a phase may hide all masks). voxel_size_um
+    (z,y,x): wins over the headers'; where neither states one it is unknown. allow: oddities that
+    are accepted, and then recorded: empty-mask, full-mask, constant-image, ignore-label (a value
+    255 beside others is foreground too), other-geometry (headers that disagree are passed over).
+    """
+
+    kind: str = "patches"
+    voxel_size_um: VoxelSize | None = None
+    allow: Collection[str] = ()
+
+
+DEFAULT = PatchSettings()
 
 
 def convert_patches(
@@ -36,26 +57,22 @@ def convert_patches(
     tsv: Path,
     *,
     structure: str,
-    kind: str = "patches",
-    voxel_size_um: VoxelSize | None = None,
-    allow: Collection[str] = (),
+    settings: PatchSettings = DEFAULT,
 ) -> None:
     """Convert every patch of `folder` below `archive_root` and of the rows that name files.
 
     `rows` are the structure's rows of the samples table (sample, specimen, image, mask, …); a
     row without an image only states the specimen of a patch that is found in the folder.
-    `kind` is `patches` (each needs a mask) or `cases` (a phase may hide all masks).
-    `voxel_size_um` (z,y,x) wins over the headers'; where neither states one it is unknown.
-    Raises InputError for bad files; for an empty mask or a constant image too, unless `allow`
-    holds `empty-mask` or `constant-image`, which is then recorded.
+    Image, channels and mask lie on one grid: axes that the headers say are reversed are turned.
+    Raises InputError for bad files and for oddities that the settings do not allow.
     """
     root = Path(archive_root)
-    sources = find_patches(root, folder, rows, masks_required=kind == "patches")
+    sources = find_patches(root, folder, rows, masks_required=settings.kind == "patches")
     channels: int | None = None
-    with PatchWriter(h5, tsv, kind) as writer:
+    with PatchWriter(h5, tsv, settings.kind) as writer:
         for number, source in enumerate(sources, start=1):
             log.info("%s: patch %s (%d of %d)", structure, source.id, number, len(sources))
-            patch = _read_patch(source, root, allow)
+            patch = _read_patch(source, root, settings.allow)
             channels = channels or len(patch.image)
             if len(patch.image) != channels:
                 raise InputError(
@@ -67,7 +84,7 @@ def convert_patches(
                 patch.image,
                 patch.mask,
                 source.specimen,
-                voxel_size_um or patch.voxel_size_um,
+                settings.voxel_size_um or patch.voxel_size_um,
                 patch.provenance,
             )
 
@@ -99,18 +116,21 @@ class _Patch:
 
 def _read_patch(source: PatchSource, root: Path, allow: Collection[str]) -> _Patch:
     stored = [read_image(path) for path in source.images]
-    image, mask = _stack_channels(stored, source), None
+    image, mask = _stack_channels(stored, source, allow), None
     provenance = _image_provenance(stored, source, root)
     oddities: dict[str, Path] = {}
     if any(channel.min() == channel.max() for channel in image):
         oddities[CONSTANT_IMAGE] = source.images[0]
     if source.mask is not None:
-        mask, labels = _read_mask(source.mask, image.shape[1:])
+        beside = None if OTHER_GEOMETRY in allow else stored[0].geometry
+        mask, labels = _read_mask(source, beside, image.shape[1:], allow)
         provenance["source_mask"] = source.mask.relative_to(root).as_posix()
         provenance["source_mask_values"] = json.dumps(labels[:MOST_LABELS])
         provenance["source_mask_labels"] = len(labels)
         if not mask.any():
             oddities[EMPTY_MASK] = source.mask
+        elif mask.mean(dtype=np.float64) > MOST_FOREGROUND:
+            oddities[FULL_MASK] = source.mask
     _check_allowed(oddities, allow)
     if oddities:
         provenance["allowed"] = ", ".join(oddities)
@@ -126,7 +146,9 @@ def _check_allowed(oddities: dict[str, Path], allow: Collection[str]) -> None:
         log.warning("%s: %s, allowed", path, oddity)
 
 
-def _stack_channels(stored: list[StoredImage], source: PatchSource) -> np.ndarray:
+def _stack_channels(
+    stored: list[StoredImage], source: PatchSource, allow: Collection[str]
+) -> np.ndarray:
     channels = [
         whole_numbers(image.array, path) for image, path in zip(stored, source.images, strict=True)
     ]
@@ -136,18 +158,31 @@ def _stack_channels(stored: list[StoredImage], source: PatchSource) -> np.ndarra
                 f"{path}: expected shape (Z,Y,X) {channels[0].shape[1:]} as in "
                 f"{source.images[0].name}, found {channel.shape[1:]}"
             )
-    return channels[0] if len(channels) == 1 else np.concatenate(channels)
+    if len(channels) == 1:
+        return channels[0]
+    if OTHER_GEOMETRY not in allow:
+        first, place = stored[0].geometry, source.images[0]
+        channels = [
+            on_grid(channel, image.geometry, first, path, place)
+            for channel, image, path in zip(channels, stored, source.images, strict=True)
+        ]
+    return np.concatenate(channels)
 
 
-def _read_mask(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, list[int]]:
-    array = read_image(path).array
+def _read_mask(
+    source: PatchSource, beside: Geometry | None, shape: tuple[int, ...], allow: Collection[str]
+) -> tuple[np.ndarray, list[int]]:
+    path = source.mask
+    stored = read_image(path)
+    array = stored.array
     if array.shape[0] != 1:
         raise InputError(f"{path}: expected one channel in a mask, found {array.shape[0]}")
     if array.shape[1:] != shape:
         raise InputError(
             f"{path}: expected shape (Z,Y,X) {shape} as the image, found {array.shape[1:]}"
         )
-    return binary_mask(array[0], path)
+    array = on_grid(array, stored.geometry, beside, path, source.images[0])
+    return binary_mask(array[0], path, allow)
 
 
 def _image_provenance(

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-import gzip
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel
 import numpy as np
-import SimpleITK
 
 from ...system.errors import InputError
+from ..geometry import Geometry
+from ..mha import read_mha
+from ..nifti import read_nifti
 from ..storage import VoxelSize
 from .planes import open_stack, reason_of
 from .tiff import open_image, tiff_voxel_size
 
-UM_PER_UNIT = {"mm": 1e3, "meter": 1e6, "micron": 1.0}
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class StoredImage:
     """An image as its file has it, but for the order of its axes.
 
-    `array` is (C,Z,Y,X); `axes` and `dtype` are those of the file; `voxel_size_um` is (z,y,x),
-    None where the header states no unit.
+    `array` is (C,Z,Y,X); `axes` and `dtype` are those of the file; `geometry` is None where the
+    file states none.
     """
 
     array: np.ndarray
     axes: str
     dtype: str
-    voxel_size_um: VoxelSize | None
+    geometry: Geometry | None
+
+    @property
+    def voxel_size_um(self) -> VoxelSize | None:
+        """(z,y,x); None where the header states no unit, or a size that no microscope has."""
+        return None if self.geometry is None else self.geometry.voxel_size_um
 
 
 def read_image(path: Path) -> StoredImage:
@@ -51,10 +57,18 @@ def read_image(path: Path) -> StoredImage:
             f"{path.suffix or 'none'!r} (convert it, or take it out of the folder)"
         )
     with reading(path):
-        array, axes, voxel_size_um = READERS[suffix](path)
+        array, axes, geometry = READERS[suffix](path)
     if array.dtype.kind not in "buif":
         raise InputError(f"{path}: expected numbers, one a voxel, found type {array.dtype}")
-    return StoredImage(canonical(array, axes, path), axes, str(array.dtype), voxel_size_um)
+    stored = StoredImage(canonical(array, axes, path), axes, str(array.dtype), geometry)
+    if geometry is not None and geometry.unit_um is not None and stored.voxel_size_um is None:
+        log.warning(
+            "%s: voxels of %s times %g µm are none of a light-sheet microscope: taken as unknown",
+            path,
+            geometry.spacing,
+            geometry.unit_um,
+        )
+    return stored
 
 
 def image_suffix(path: Path) -> str | None:
@@ -112,40 +126,7 @@ def canonical(array: np.ndarray, axes: str, path: Path) -> np.ndarray:
     return array
 
 
-Read = tuple[np.ndarray, str, VoxelSize | None]
-
-
-def _read_nifti(path: Path) -> Read:
-    content = path.read_bytes()
-    if path.name.lower().endswith(".gz"):
-        # All at once: reading only the voxels would leave the checksum at the end unread.
-        content = gzip.decompress(content)
-    second = int.from_bytes(content[:4], "little") == 540 or content[:4] == b"\0\0\2\x1c"
-    image = (nibabel.Nifti2Image if second else nibabel.Nifti1Image).from_bytes(content)
-    array = np.asanyarray(image.dataobj)
-    unit = UM_PER_UNIT.get(image.header.get_xyzt_units()[0])
-    zooms = [float(size) for size in image.header.get_zooms()[:3]]
-    known = unit is not None and len(zooms) == 3 and np.isfinite(zooms).all() and min(zooms) > 0
-    voxel_size_um = tuple(size * unit for size in reversed(zooms)) if known else None
-    beyond = "".join("T" if size == 1 else "C" for size in array.shape[3:])
-    return array, "XYZ"[: array.ndim] + beyond, voxel_size_um
-
-
-def _read_mha(path: Path) -> Read:
-    with path.open("rb") as file:
-        header = file.read(1 << 16)
-    _, found, rest = header.partition(b"ElementDataFile")
-    place = rest.lstrip(b" =").split(b"\n")[0].strip() if found else b""
-    if place != b"LOCAL":
-        raise InputError(
-            f"{path}: ElementDataFile: expected LOCAL (voxels in this file), "
-            f"found {place.decode(errors='replace') or 'nothing'!r}"
-        )
-    image = SimpleITK.ReadImage(str(path))
-    array = SimpleITK.GetArrayFromImage(image)
-    axes = "CTZYX"[-image.GetDimension() :].replace("T", "C")
-    # MetaImage spacing has no unit.
-    return array, axes + ("C" if image.GetNumberOfComponentsPerPixel() > 1 else ""), None
+Read = tuple[np.ndarray, str, Geometry | None]  # voxels, their axes, where they lie
 
 
 def _read_tiff(path: Path) -> Read:
@@ -154,7 +135,9 @@ def _read_tiff(path: Path) -> Read:
         axes = image.axes
         if "Z" not in axes:
             axes = axes.replace("Q", "Z", 1).replace("I", "Z", 1)
-        return image.asarray(maxworkers=1), axes, tiff_voxel_size(tiff)
+        size = tiff_voxel_size(tiff)
+        geometry = None if size is None else Geometry.of_size(size)
+        return image.asarray(maxworkers=1), axes, geometry
 
 
 def _read_npy(path: Path) -> Read:
@@ -168,9 +151,9 @@ def _read_npy(path: Path) -> Read:
 
 
 READERS: dict[str, Callable[[Path], Read]] = {
-    ".nii.gz": _read_nifti,
-    ".nii": _read_nifti,
-    ".mha": _read_mha,
+    ".nii.gz": read_nifti,
+    ".nii": read_nifti,
+    ".mha": read_mha,
     ".ome.tiff": _read_tiff,
     ".ome.tif": _read_tiff,
     ".tiff": _read_tiff,

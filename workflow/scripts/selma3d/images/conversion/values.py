@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from ...system.errors import InputError
 
 LARGEST_EXACT_FLOAT32 = 2**24
+ROUNDING = 1e-3  # what the scale factors of a header leave of a whole number
+IGNORE_VALUES = (255, 65535)
+FULL_MASK, IGNORE_LABEL = "full-mask", "ignore-label"  # what may be allowed
 
 
 def whole_numbers(array: np.ndarray, path: Path) -> np.ndarray:
@@ -41,19 +45,55 @@ def whole_numbers(array: np.ndarray, path: Path) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def binary_mask(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[int]]:
+def binary_mask(
+    array: np.ndarray, path: Path, allow: Collection[str] = ()
+) -> tuple[np.ndarray, list[int]]:
     """A mask as uint8 {0,1}: every label above 0 is foreground; and the labels that were found.
 
-    Raises InputError for labels that are not whole numbers from 0.
+    Raises InputError for labels that are not whole numbers from 0 (but for rounding), and, unless
+    `allow` names them, for several labels without 0 (full-mask) and for a 255 that stands for
+    "ignore" beside other labels (ignore-label).
     """
+    labels = _labels(array, path)
+    values = np.unique(labels) if labels.dtype.kind == "f" else _values(labels)
+    found = [int(value) for value in values]
+    listed = ", ".join(map(str, found[:5])) + (", …" if len(found) > 5 else "")
+    if found[0] > 0 and len(found) > 1 and FULL_MASK not in allow:
+        raise InputError(
+            f"{path}: expected background, labelled 0, found labels {listed} without it (save the "
+            f"background as 0; to take all of them for foreground, allow {FULL_MASK!r})"
+        )
+    if _has_ignore_label(found) and IGNORE_LABEL not in allow:
+        raise InputError(
+            f"{path}: expected labels of objects, found {listed} with {found[-1]}, which often "
+            "means voxels to ignore (set those to 0 or 1; to take them for foreground, allow "
+            f"{IGNORE_LABEL!r})"
+        )
+    return (labels > 0).astype(np.uint8), found
+
+
+def _labels(array: np.ndarray, path: Path) -> np.ndarray:
+    if array.dtype.kind in "if" and array.size and array.min() < 0:
+        raise InputError(
+            f"{path}: expected labels from 0, found {array.min():g} (if it means voxels to ignore, "
+            "set those to 0)"
+        )
     labels = whole_numbers(array, path)
-    if labels.dtype == np.float32:
-        values = np.unique(labels)
-        fractions = values[values != np.rint(values)]
-        if len(fractions):
-            raise InputError(
-                f"{path}: expected labels (whole numbers), found {fractions[0]:g} (threshold it)"
-            )
-    else:
-        values = np.flatnonzero(np.bincount(labels.ravel()))
-    return (labels > 0).astype(np.uint8), [int(value) for value in values]
+    if labels.dtype != np.float32:
+        return labels
+    rounded = np.rint(labels)
+    fractions = labels[np.abs(labels - rounded) > ROUNDING]
+    if len(fractions):
+        raise InputError(
+            f"{path}: expected labels (whole numbers), found {fractions[0]:g} (threshold it)"
+        )
+    return rounded
+
+
+def _values(labels: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(np.bincount(labels.ravel()))
+
+
+def _has_ignore_label(found: list[int]) -> bool:
+    """Whether a type's largest value stands far above labels that are counted from 1."""
+    return found[-1] in IGNORE_VALUES and 1 in found and found[-1] - 1 not in found

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,22 @@ CHANNEL_FOLDER = re.compile(r"C\d{2}")
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class VolumeSettings:
+    """Settings of the conversion of a volume.
+
+    bad_plane: `error` or `interpolate`: a lone unreadable plane becomes the mean of its neighbours,
+    which the file records. progress(done, total): called after each slab, in place of the log.
+    """
+
+    threads: int = 2
+    bad_plane: str = "error"
+    progress: Progress | None = None
+
+
+DEFAULT = VolumeSettings()
+
+
 def convert_volume(
     channel_sources: Sequence[Path],
     h5: Path,
@@ -41,37 +58,34 @@ def convert_volume(
     specimen: str,
     sample: str,
     voxel_size_um: VoxelSize | None,
-    threads: int = 2,
-    on_bad_plane: str = "error",
-    progress: Progress | None = None,
+    settings: VolumeSettings = DEFAULT,
 ) -> None:
     """Convert one volume to `h5` (C,Z,Y,X) and its index `tsv`, slab by slab, resumably.
 
     `channel_sources` is a folder of planes or a TIFF for each channel, or one TIFF with all.
     Finished slabs wait in `work`, a folder of this volume alone, and go at the end. Memory does
     not grow with depth. Intensity constants, occupancy map and content hash come from the same
-    pass. `on_bad_plane` is `error` or `interpolate`: a lone unreadable plane becomes the mean of
-    its neighbours, which the file records. `progress(done, total)` is called after each slab.
+    pass.
     Raises InputError for anything wrong with the planes, nearly all of it before the first slab,
     for too little disk space, and where another conversion is at work in `work`.
     """
-    h5, work, interpolate = Path(h5), Path(work), on_bad_plane == "interpolate"
+    h5, work, interpolate = Path(h5), Path(work), settings.bad_plane == "interpolate"
     stacks = open_channels(channel_sources, accept_unreadable=interpolate)
     shape = (len(stacks), *stacks[0].shape)
     dtype = np.dtype(np.uint8 if all(s.dtype == np.uint8 for s in stacks) else np.uint16)
     with _alone_in(work):
-        folder = work / f"slabs-{fingerprint(stacks)}-{on_bad_plane}"
+        folder = work / f"slabs-{fingerprint(stacks)}-{settings.bad_plane}"
         _keep_only(folder, work)
         _remove_partial(h5)
         _remove_partial(Path(tsv))
         slabs = cut(shape, folder)
         waiting = [slab for slab in slabs if not slab.is_done()]
         _check_disk_space(shape, dtype, len(waiting) / len(slabs), work, h5.parent)
-        progress = progress or _log_progress(sample, len(waiting))
+        progress = settings.progress or _log_progress(sample, len(waiting))
         for number, slab in enumerate(waiting, start=len(slabs) - len(waiting) + 1):
             log.info("%s: converting slab %s", sample, slab.path.stem)
             convert_slab(
-                slab, stacks[slab.channel], dtype, interpolate=interpolate, threads=threads
+                slab, stacks[slab.channel], dtype, interpolate=interpolate, threads=settings.threads
             )
             progress(number, len(slabs))
         source = {"sources": [str(p) for p in channel_sources], "fingerprint": fingerprint(stacks)}
