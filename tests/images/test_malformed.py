@@ -281,7 +281,7 @@ PATCH_FAULTS = [
     Fault("pickle", pickled_npy, "does not read.*pickle"),
     Fault("truncated NPY", truncated_npy, r"\.npy: .*does not read"),
     Fault("NPZ", archive_of_arrays, "found an archive of arrays"),
-    Fault("truncated MHA", lambda r: truncate(mha(r)), r"\.mha: .*does not read"),
+    Fault("truncated MHA", lambda r: truncate(mha(r)), r"\.mha: .*found \d+ \(truncated"),
     Fault("detached MHA", mha_with_voxels_elsewhere, "ElementDataFile: expected LOCAL"),
     Fault("truncated TIFF", truncated_tiff, r"\.tif: expected a whole TIFF, found a damaged one"),
     Fault("pages missing", tiff_without_its_last_pages, "invalid page offset"),
