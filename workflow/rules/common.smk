@@ -5,15 +5,15 @@ import sys
 
 SCRIPTS = os.path.join(workflow.basedir, "workflow", "scripts")
 sys.path.insert(0, SCRIPTS)
+sys.path.append(os.path.join(workflow.basedir, "workflow"))
 
 from dataclasses import replace
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+import upstream_fixes
 from method_rules import share_library
-from planning import mend_planning
-from scheduling import mend_scheduler
 from selma3d.report import display
 from selma3d.challenge import Challenge, Run
 from selma3d.challenge.asked import encoders_of, ensembles_of, expected_runs, models_of
@@ -26,11 +26,9 @@ from selma3d.challenge.run import (
     TRAINED_RUN,
 )
 from selma3d.system.errors import InputError
-from selma3d.system.slurm_states import mend_executor
 
-mend_executor()
-mend_planning()
-mend_scheduler()
+if workflow.is_main_process:
+    upstream_fixes.apply()
 
 try:
     CHALLENGE = Challenge(config, Path(workflow.basedir))
