@@ -1,4 +1,4 @@
-"""Ten broken methods give ten clear errors, and the others' results stay."""
+"""Thirteen broken methods give thirteen clear errors, and the others' results stay."""
 
 from __future__ import annotations
 
@@ -73,6 +73,9 @@ BEFORE_WORK = {  # name: what is said
     "no-licence": r"no-licence.yaml: \(top level\): expected the key 'licence'",
     "threshold": r"threshold.yaml: name: expected one that no other method has.* taken by",
     "syntax": r"syntax.smk, line 7: syntax error: ",
+    "shared-name": r"shared-name.smk: cases_of: expected a name of the method's own",
+    "others-files": r"others-files.smk: rule 'others_files_segment': expected predictions in ",
+    "ends-it": r"ends-it.smk: it ends Snakemake when it is read",
 }
 
 
@@ -117,6 +120,16 @@ def ran(finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     write(folder, "syntax")
     rules = folder / "syntax.smk"
     rules.write_text(rules.read_text().replace("    log:", "    lgo:"))
+    for name, fault in (
+        ("shared-name", "def cases_of(wildcards):\n    return []\n"),
+        ("ends-it", "import os\nos._exit(3)\n"),
+    ):
+        write(folder, name)
+        rules = folder / f"{name}.smk"
+        rules.write_text(fault + rules.read_text())
+    write(folder, "others-files")
+    rules = folder / "others-files.smk"
+    rules.write_text(rules.read_text().replace("predictions/others-files/", "predictions/unet/"))
     (folder / "segment.py").write_text(SCRIPT)
     workflow = Workflow(tmp_path_factory.mktemp("with-broken"))
     shutil.copytree(finished.folder, workflow.folder, symlinks=True, dirs_exist_ok=True)
