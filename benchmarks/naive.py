@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from selma3d.images import PatchFile, PredictionFile  # noqa: E402
+from selma3d.images.splits import read_split, training_patches, validation_patches  # noqa: E402
 from selma3d.inference.model import load_model  # noqa: E402
 
 WINDOW, BATCH = (64, 64, 64), 4
@@ -112,12 +113,9 @@ def summary(predicted: list[np.ndarray], truth: list[np.ndarray]) -> tuple[float
 def script(results: Path, learns: str, kind: str, budget: str, seed: int) -> list[tuple]:
     """Train the script and score it: rows of structure, and Dice on validation and test."""
     patches = results / "data" / learns / "patches.h5"
-    split = pd.read_csv(results / "splits" / f"{learns}.tsv", sep="\t", dtype={"patch": str})
-    split = split[(split["fold"] == 0) & (split["seed"] == seed)]
-    drawn = split[split["role"] == "train"].sort_values("order")["patch"].tolist()
-    network = train(read(patches, kind, drawn[: None if budget == "all" else int(budget)]),
-                    kind, seed)  # fmt: skip
-    held_out = read(patches, kind, split[split["role"] == "validation"]["patch"].tolist())
+    split = read_split(results / "splits" / f"{learns}.tsv")
+    network = train(read(patches, kind, training_patches(split, 0, seed, budget)), kind, seed)
+    held_out = read(patches, kind, validation_patches(split, 0))
     truth = [mask > 0 for _, mask in held_out]
     found = [probability(network, image) for image, _ in held_out]
     by_threshold = {h: summary([f > h for f in found], truth)[0] for h in THRESHOLDS}

@@ -37,6 +37,7 @@ AUGMENT = {
 def write_patches(folder: Path) -> None:
     """Eight training patches and one for validation, with a few hundred bright balls each."""
     from selma3d.images import PatchWriter
+    from selma3d.images.splits import COLUMNS
 
     random = np.random.default_rng(0)
     rows = []
@@ -47,10 +48,9 @@ def write_patches(folder: Path) -> None:
                 mask[z - 2 : z + 3, y - 2 : y + 3, x - 2 : x + 3] = 1
             image = random.normal(300, 30, mask.shape) + 400.0 * mask
             writer.add(f"p{number}", image[None].astype(np.uint16), mask)
-            role, order = ("train", number) if number < 8 else ("validation", -1)
-            rows.append((f"p{number}", "", role, 0, 0, order, "index-block"))
-    columns = ["patch", "specimen", "role", "fold", "seed", "order", "grouped_by"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / "split.tsv", sep="\t", index=False)
+            role = "train" if number < 8 else "validation"
+            rows.append(("spots", f"p{number}", "", role, 0, "index-block", 0))
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "split.tsv", sep="\t", index=False)
 
 
 def ours(folder: Path, threads: int, steps: int) -> dict[str, float]:

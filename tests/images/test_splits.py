@@ -1,4 +1,4 @@
-"""Who is trained on, validated on and tested on."""
+"""Splits into training, validation and test, and the order in which budgets take patches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from selma3d.images.splits import (
     COLUMNS,
+    budget_order,
     check_disjoint,
+    check_specimens,
     make_split,
     read_split,
     training_patches,
@@ -17,8 +19,15 @@ from selma3d.images.splits import (
 )
 from selma3d.system.atomic import write_table
 from selma3d.system.errors import InputError
+from selma3d.system.randomness import numpy_generator
 
 FIFTHS = {"validation": 0.2, "test": 0.2}
+# Of 20 patches without a specimen, split from seed 0: fold 0 for seeds 0 and 1, fold 1 for seed 0.
+ORDERS = (
+    ["007", "011", "016", "017", "019", "005", "010", "006", "018", "009", "008", "004"],
+    ["009", "011", "007", "008", "016", "005", "018", "017", "019", "004", "010", "006"],
+    ["003", "019", "002", "011", "009", "017", "016", "008", "010", "001", "000", "018"],
+)
 
 
 def index_of(specimens: list[str]) -> pd.DataFrame:
@@ -30,8 +39,6 @@ def split_of(specimens: list[str], **options) -> pd.DataFrame:
         "structure": "vessel",
         "role_of": None,
         "fractions": FIFTHS,
-        "folds": 1,
-        "seeds": 1,
         "cases_given": False,
         "seed": 0,
     }
@@ -45,9 +52,7 @@ def patches_in(split: pd.DataFrame, role: str, fold: int = 0) -> list[str]:
 
 def test_the_same_seed_gives_the_same_table():
     specimens = ["a"] * 5 + ["b"] * 4 + ["c"] * 3 + ["d"] * 4 + [""] * 6
-    pd.testing.assert_frame_equal(
-        split_of(specimens, folds=2, seeds=3), split_of(specimens, folds=2, seeds=3)
-    )
+    pd.testing.assert_frame_equal(split_of(specimens), split_of(specimens))
 
 
 def test_another_seed_draws_another_test_set():
@@ -58,17 +63,16 @@ def test_another_seed_draws_another_test_set():
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", ""]), min_size=8, max_size=30),
-    st.integers(1, 3),
     st.integers(0, 5),
 )
-def test_no_specimen_has_two_roles_in_a_fold(specimens, folds, seed):
+def test_no_specimen_has_two_roles_in_a_fold(specimens, seed):
     try:
-        split = split_of(specimens, folds=folds, seed=seed)
+        split = split_of(specimens, seed=seed)
     except InputError:
         return  # too few specimens for so many roles
     known = split[split["specimen"] != ""]
     assert (known.groupby(["fold", "specimen"])["role"].nunique() == 1).all()
-    for fold in range(folds):
+    for fold in split["fold"].unique():
         roles = [patches_in(split, role, fold) for role in ("train", "validation", "test")]
         assert all(roles)
         assert sorted([*roles[0], *roles[1], *roles[2]]) == index_of(specimens)["id"].tolist()
@@ -76,7 +80,7 @@ def test_no_specimen_has_two_roles_in_a_fold(specimens, folds, seed):
 
 
 def test_unknown_specimens_are_split_in_contiguous_blocks_and_it_is_said():
-    split = split_of([""] * 24, folds=3)
+    split = split_of([""] * 24)
     assert set(split["grouped_by"]) == {"index-block"}
     for fold in range(3):
         for role in ("validation", "test"):
@@ -87,11 +91,18 @@ def test_unknown_specimens_are_split_in_contiguous_blocks_and_it_is_said():
 
 def test_known_specimens_are_said_to_be_the_rule():
     split = split_of(["a", "a", "b", "c", "d", ""])
-    assert split.set_index("patch")["grouped_by"].tolist() == ["specimen"] * 5 + ["index-block"]
+    assert split[split["fold"] == 0]["grouped_by"].tolist() == ["specimen"] * 5 + ["index-block"]
+
+
+def test_a_volume_may_show_a_specimen_that_only_a_fold_beyond_those_asked_for_holds_out():
+    split = split_of(list("ab"), role_of={"a": "training", "b": "validation"}, cases_given=True)
+    assert check_disjoint([split], ["a"], folds=[0]) == "checked"
+    with pytest.raises(InputError, match="fold 1: specimen 'a': expected validation only"):
+        check_specimens([split], ["a"], [], folds=range(2))
 
 
 def test_folds_validate_on_different_patches():
-    split = split_of(list("aabbccddee"), folds=4)
+    split = split_of(list("aabbccddee"))
     validated = [set(validation_patches(split, fold)) for fold in range(4)]
     assert len(set.union(*validated)) == sum(map(len, validated))
 
@@ -115,12 +126,11 @@ def test_published_split_of_the_nuclei_is_taken_as_given():
 
 def test_two_specimens_with_given_roles_make_two_folds_and_no_third():
     roles = {"a": "training", "b": "validation"}
-    options = {"role_of": roles, "cases_given": True}
-    split = split_of(list("aaabb"), folds=2, **options)
+    split = split_of(list("aaabb"), role_of=roles, cases_given=True)
     assert patches_in(split, "train", 0) == patches_in(split, "validation", 1)
     assert patches_in(split, "test") == []
-    with pytest.raises(InputError, match="at least 3 specimens or blocks"):
-        split_of(list("aaabb"), folds=3, **options)
+    with pytest.raises(InputError, match=r"split of vessel: expected fold 2, found folds \[0, 1\]"):
+        validation_patches(split, 2)
 
 
 def test_given_cases_leave_all_patches_to_training_and_validation():
@@ -152,7 +162,7 @@ def test_splits_that_cannot_be_are_refused(specimens, options, message):
 
 
 def test_budgets_are_nested_and_differ_between_seeds_and_folds():
-    split = split_of([""] * 30, folds=2, seeds=[0, 1])
+    split = split_of([""] * 30)
     for fold in (0, 1):
         for seed in (0, 1):
             everything = training_patches(split, fold, seed)
@@ -162,17 +172,26 @@ def test_budgets_are_nested_and_differ_between_seeds_and_folds():
     assert sorted(training_patches(split, 0, 0)) == sorted(training_patches(split, 0, 1))
 
 
-def test_order_stays_when_seeds_are_added():
-    few, many = split_of([""] * 30, seeds=1), split_of([""] * 30, seeds=5)
-    assert training_patches(few, 0, 0) == training_patches(many, 0, 0)
+def test_the_order_is_drawn_from_structure_split_seed_fold_and_seed_alone():
+    split = split_of([""] * 30, seed=4)
+    train = patches_in(split, "train", fold=1)
+    places = numpy_generator(4, "vessel", "budget order", 1, 7).permutation(len(train))
+    placed = dict(zip(places.tolist(), train, strict=True))
+    assert budget_order(split, 1, 7) == [placed[place] for place in range(len(train))]
+    shuffled = split.sample(frac=1, random_state=0)
+    assert budget_order(shuffled, 1, 7) == budget_order(split, 1, 7)
 
 
-def test_order_counts_training_patches_only():
+def test_the_order_holds_training_patches_only():
     split = split_of([""] * 20)
-    assert sorted(split.loc[split["role"] == "train", "order"]) == list(
-        range(len(patches_in(split, "train")))
-    )
-    assert (split.loc[split["role"] != "train", "order"] == -1).all()
+    assert sorted(budget_order(split, 0, 0)) == patches_in(split, "train")
+
+
+def test_orders_are_those_that_earlier_results_were_made_with():
+    split = split_of([""] * 20)
+    assert budget_order(split, 0, 0) == ORDERS[0]
+    assert budget_order(split, 0, 1) == ORDERS[1]
+    assert budget_order(split, 1, 0) == ORDERS[2]
 
 
 @pytest.mark.parametrize("budget", [0, 13, -1])
@@ -183,13 +202,13 @@ def test_budget_beyond_the_training_set_is_refused(budget):
         training_patches(split, 0, 0, budget)
 
 
-def test_unknown_fold_or_seed_is_refused():
-    with pytest.raises(InputError, match="expected fold 0 and seed 7"):
-        training_patches(split_of([""] * 20), 0, 7)
+def test_unknown_fold_is_refused():
+    with pytest.raises(InputError, match="split of vessel: expected fold 7, found folds"):
+        training_patches(split_of([""] * 20), 7, 0)
 
 
 def test_table_survives_the_disk(tmp_path):
-    split = split_of(["007"] * 3 + ["", ""] + list("abcd"), folds=2, seeds=2)
+    split = split_of(["007"] * 3 + ["", ""] + list("abcd"))
     write_table(split, tmp_path / "split.tsv")
     pd.testing.assert_frame_equal(
         read_split(tmp_path / "split.tsv"), split, check_dtype=False, check_exact=True
@@ -199,35 +218,35 @@ def test_table_survives_the_disk(tmp_path):
 
 def test_known_specimens_apart_are_checked():
     split = split_of(list("aabbccdd"))
-    trained = split.loc[split["role"] == "train", "specimen"].unique()
-    assert check_disjoint(split, [*trained, "another"]) == "checked"
+    trained = split.loc[(split["role"] == "train") & (split["fold"] == 0), "specimen"].unique()
+    assert check_disjoint([split], [*trained, "another"], folds=[0]) == "checked"
 
 
 @pytest.mark.parametrize("role", ["validation", "test"])
 def test_held_out_specimen_among_the_pretraining_volumes_is_refused(role):
     split = split_of(list("aabbccdd"))
-    held = split.loc[split["role"] == role, "specimen"].iloc[0]
+    held = split.loc[(split["role"] == role) & (split["fold"] == 0), "specimen"].iloc[0]
     with pytest.raises(InputError, match=f"'{held}': expected {role} only.*pretraining volumes"):
-        check_disjoint([split], [held])
+        check_disjoint([split], [held], folds=[0])
 
 
 def test_specimen_tested_in_one_structure_and_trained_in_another_is_refused():
     first = split_of(list("abc"), role_of={"a": "training", "b": "validation", "c": "test"})
     second = split_of(list("cde"), role_of={"c": "training", "d": "validation", "e": "test"})
     with pytest.raises(InputError, match="'c': expected test only, found it in training"):
-        check_disjoint([first, second], [])
+        check_disjoint([first, second], [], folds=[0])
 
 
 def test_specimen_of_a_given_case_among_the_training_patches_is_refused():
     split = split_of(list("ab"), role_of={"a": "training", "b": "validation"}, cases_given=True)
-    assert check_disjoint(split, [], ["c", "c"]) == "checked"
-    assert check_disjoint(split, [], ["c", ""]) == "not checkable"
+    assert check_disjoint([split], [], ["c", "c"], folds=[0]) == "checked"
+    assert check_disjoint([split], [], ["c", ""], folds=[0]) == "not checkable"
     with pytest.raises(InputError, match="'a': expected test only, found it in training"):
-        check_disjoint(split, [], ["a"])
+        check_disjoint([split], [], ["a"], folds=[0])
     with pytest.raises(InputError, match=r"'c': expected test only.*pretraining volumes"):
-        check_disjoint(split, ["c"], ["c"])
+        check_disjoint([split], ["c"], ["c"], folds=[0])
 
 
 def test_unknown_specimens_are_not_checkable():
-    assert check_disjoint(split_of([""] * 20), ["a"]) == "not checkable"
-    assert check_disjoint(split_of(list("abcde")), [""]) == "not checkable"
+    assert check_disjoint([split_of([""] * 20)], ["a"], folds=[0]) == "not checkable"
+    assert check_disjoint([split_of(list("abcde"))], [""], folds=[0]) == "not checkable"

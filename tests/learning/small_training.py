@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+SPLIT_SEED = 2  # with it, p0 comes before p1 for seed 0
 INPUT = {"window": [16, 16, 16], "normalisation": "asinh", "resample": None}
 NETWORK = {"name": "unet", "channels": [4, 8], "strides": [2]}
 AUGMENT = {"flip": 0.5, "rotate90": 0.5, "rotate": 0.3, "gamma": 0.3, "noise": 0.3, "stripes": 0.3}
@@ -32,6 +33,7 @@ def spots(
 def write_images(folder: Path) -> None:
     """Write volume.h5, patches.h5 (two training and two validation patches) and split.tsv."""
     from selma3d.images import PatchWriter, write_volume
+    from selma3d.images.splits import COLUMNS
 
     random = np.random.default_rng(0)
     image, _ = spots(random, (48, 40, 40))
@@ -41,10 +43,9 @@ def write_images(folder: Path) -> None:
         for number in range(4):
             image, mask = spots(random, (20, 24, 24))
             writer.add(f"p{number}", image[None], mask, specimen="B" if number < 2 else "C")
-            role, order = ("train", number) if number < 2 else ("validation", -1)
-            rows.append((f"p{number}", "B" if number < 2 else "C", role, 0, 0, order, "specimen"))
-    columns = ["patch", "specimen", "role", "fold", "seed", "order", "grouped_by"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / "split.tsv", sep="\t", index=False)
+            role, specimen = ("train", "B") if number < 2 else ("validation", "C")
+            rows.append(("spots", f"p{number}", specimen, role, 0, "specimen", SPLIT_SEED))
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "split.tsv", sep="\t", index=False)
 
 
 def pretraining(images: Path, out: Path, **changes: object) -> dict:

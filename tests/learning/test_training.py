@@ -279,7 +279,7 @@ def test_unfit_settings_are_refused(
 
 
 def test_budget_beyond_the_split_is_refused(images: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected 3 training patches or more"):
+    with pytest.raises(InputError, match="expected a budget from 1 to 2"):
         training.finetune(**finetuning(images, tmp_path) | {"budget": 3})
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from selma3d.images import PatchWriter
+from selma3d.images.splits import COLUMNS
 
 SHAPE = (8, 10, 12)
-COLUMNS = ["patch", "specimen", "role", "fold", "seed", "order", "grouped_by"]
+SPLIT_SEED = 1  # with it, b comes before a both for seed 0 and for seed 3
 
 
 def picture(number: int, shape: tuple[int, ...] = SHAPE) -> tuple[np.ndarray, np.ndarray]:
@@ -24,14 +25,16 @@ def picture(number: int, shape: tuple[int, ...] = SHAPE) -> tuple[np.ndarray, np
 def patches_and_split(
     folder: Path, voxel_sizes: tuple[tuple[float, ...] | None, ...] = ((4.0, 2.0, 1.0),) * 3
 ) -> tuple[Path, Path]:
-    """Patches a and b to train on (b first), v to validate on; fold 0, seed 3."""
+    """Patches a and b to train on (b first), v to validate on; fold 0, seeds 0 and 3."""
     folder.mkdir(parents=True, exist_ok=True)
     h5, tsv = folder / "patches.h5", folder / "cells.tsv"
     with PatchWriter(h5, folder / "patches.tsv", "patches") as patches:
         for number, (patch, size) in enumerate(zip("abv", voxel_sizes, strict=True)):
             patches.add(patch, *picture(number), f"mouse {patch}", size)
-    parts = {"a": ("train", 1), "b": ("train", 0), "v": ("validation", -1)}
-    rows = [(p, f"mouse {p}", part, 0, 3, n, "specimen") for p, (part, n) in parts.items()]
+    parts = {"a": "train", "b": "train", "v": "validation"}
+    rows = [
+        ("cells", p, f"mouse {p}", role, 0, "specimen", SPLIT_SEED) for p, role in parts.items()
+    ]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(tsv, sep="\t", index=False)
     return h5, tsv
 

@@ -9,6 +9,7 @@ import pytest
 from skimage.filters import sato
 
 from selma3d.images import PatchWriter, PredictionFile
+from selma3d.images.splits import COLUMNS
 from selma3d.methods.classical import ridges
 from selma3d.methods.classical.choice import choose, segment_cases, settings_of
 from selma3d.methods.classical.ridges import Ridges
@@ -96,10 +97,9 @@ def challenge(tmp_path):
             patches.add(patch, photographed(truth, 4)[None], mask, patch, None)
     with PatchWriter(tmp_path / "cases.h5", tmp_path / "cases.tsv", "cases") as cases:
         cases.add("c", photographed(truth, 5)[None], truth, "t", None)
-    roles = {"a": ("train", 0), "b": ("train", 1), "v": ("validation", -1)}
-    rows = [(p, p, role, 0, 3, order, "specimen") for p, (role, order) in roles.items()]
-    names = ["patch", "specimen", "role", "fold", "seed", "order", "grouped_by"]
-    pd.DataFrame(rows, columns=names).to_csv(tmp_path / "spots.tsv", sep="\t", index=False)
+    roles = {"a": "train", "b": "train", "v": "validation"}
+    rows = [("spots", p, p, role, 0, "specimen", 0) for p, role in roles.items()]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "spots.tsv", sep="\t", index=False)
     return tmp_path, truth
 
 

@@ -152,6 +152,32 @@ def splits_of(group):
     ]
 
 
+def given_cases_of(group):
+    """Indexes of the given test cases of a pretraining group's structures."""
+    return [
+        f"<results>/data/{name}/cases.tsv"
+        for name in CHALLENGE.structures_with_given_cases
+        if group in (CHALLENGE.structures[name].group, ONE_MODEL)
+    ]
+
+
+def specimens_checked(group):
+    """The check that a pretraining group's volumes show no specimen that is held out."""
+    return f"<results>/checks/specimens/{group}.tsv"
+
+
+def encoder_checked(wildcards):
+    """The check of what a run's encoder has seen; none for the controls."""
+    run = Run.parse(wildcards.run)
+    if run.init in CONTROLS:
+        return []
+    group = TARGETS[wildcards.target].group
+    if run.init.startswith(PACKED):
+        encoder = f"{wildcards.method}/{group}/{run.init}-s{run.seed}"
+        return f"<results>/checks/packs/{encoder}.tsv"
+    return specimens_checked(CHALLENGE.learnt_from(wildcards.method, group, run.init))
+
+
 def cases_of(wildcards):
     """The test cases that a structure is scored on."""
     return (

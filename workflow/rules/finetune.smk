@@ -18,6 +18,7 @@ rule finetune:
             f"<results>/splits/{name}.tsv" for name in TARGETS[wildcards.target].learns
         ],
         encoder=encoder_of,
+        checked=lambda wildcards: ancient(encoder_checked(wildcards)),
         volumes=lambda wildcards: ancient(unlabelled_volumes(wildcards, ".h5")),
         volume_indexes=lambda wildcards: unlabelled_volumes(wildcards, ".tsv"),
     output:

@@ -36,10 +36,9 @@ rule pack_encoder:
 
 
 rule unpack_encoder:
-    """Start from an encoder made elsewhere, once its checksums and its specimens are checked."""
+    """Start from an encoder made elsewhere, once its checksums are checked."""
     input:
         pack=pack_of,
-        splits=lambda wildcards: ancient(splits_of(wildcards.group)),
     output:
         encoder="<results>/encoders/{method}/{group}/{pretext}-s{seed}.pt",
         history="<results>/encoders/{method}/{group}/{pretext}-s{seed}.tsv",

@@ -8,8 +8,8 @@ rule pretrain:
             volume_paths(volumes_to_learn_from(wildcards), ".h5")
         ),
         indexes=lambda wildcards: volume_paths(volumes_to_learn_from(wildcards), ".tsv"),
-        splits=lambda wildcards: ancient(
-            splits_of(
+        checked=lambda wildcards: ancient(
+            specimens_checked(
                 CHALLENGE.learnt_from(
                     wildcards.method, wildcards.group, wildcards.pretext
                 )

@@ -25,7 +25,9 @@ def main() -> None:
         for index in snakemake.input.get("volume_indexes", [])
         for specimen in read_index(index)["specimen"]
     ]
-    leak = splits.check_disjoint(map(splits.read_split, snakemake.input.splits), specimens)
+    leak = splits.check_disjoint(
+        map(splits.read_split, snakemake.input.splits), specimens, folds=[run.fold]
+    )
     logging.info("no specimen in two of training, validation and test: %s", leak)
     training.finetune(
         [

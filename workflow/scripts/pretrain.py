@@ -1,13 +1,9 @@
 """Rule pretrain: unannotated volumes of one group -> an encoder and its training history."""
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from job import processes, retry_if_lease_lost, running, time_budget_s
-from selma3d.images import read_index, splits
 from selma3d.learning import training
 
 if TYPE_CHECKING:
@@ -18,9 +14,6 @@ if TYPE_CHECKING:
 
 def main() -> None:
     recipe, wildcards = snakemake.params.recipe, snakemake.wildcards
-    specimens = pd.concat(read_index(index) for index in snakemake.input.indexes)["specimen"]
-    leak = splits.check_disjoint(map(splits.read_split, snakemake.input.splits), specimens)
-    logging.info("no validation or test specimen among the volumes: %s", leak)
     training.pretrain(
         [
             {

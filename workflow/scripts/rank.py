@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    learnt = training_set_sizes({Path(f).stem: read_split(f) for f in snakemake.input.splits})
+    learnt = training_set_sizes(map(read_split, snakemake.input.splits))
     sizes = {
         structure: max(learnt[name] for name in names)
         for structure, names in snakemake.params.learns.items()

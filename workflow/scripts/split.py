@@ -21,8 +21,6 @@ def main() -> None:
         structure=snakemake.params.structure,
         role_of=snakemake.params.roles,
         fractions={"validation": shares["validation"], "test": shares["test"]},
-        folds=snakemake.params.folds,
-        seeds=snakemake.params.seeds,
         cases_given=snakemake.params.cases_given,
         seed=shares["seed"],
     )

@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +68,11 @@ def unpack(
     history: Path,
     *,
     input: Mapping[str, Any],
-    check: Callable[[dict], None],
 ) -> None:
     """Check a pack and put its encoder and history where they belong.
 
-    input: of the recipe that will start from it. check: raises InputError where the encoder's
-    content must not be used here, for the specimens that it has seen. Raises InputError for a pack
-    that is damaged, holds anything but its members, is of another contract, or has seen images
-    scaled otherwise.
+    input: of the recipe that will start from it. Raises InputError for a pack that is damaged,
+    holds anything but its members, is of another contract, or has seen images scaled otherwise.
     """
     try:
         with zipfile.ZipFile(packed) as archive:
@@ -84,7 +81,6 @@ def unpack(
                 for name, place in ((ENCODER, first), (HISTORY, second), (CARD, None)):
                     _copy(archive, name, place, checksums.get(name), packed)
                 content = read_encoder(first, input, named=packed)
-                check(content)
     except FileNotFoundError:
         raise InputError(f"{packed}: expected an encoder's pack, found nothing") from None
     except zipfile.BadZipFile as error:

@@ -1,13 +1,16 @@
-"""Who is trained on, who is validated on, who is tested on: by specimen, drawn from a seed.
+"""Splits of annotated patches: training, validation and test by specimen, and the order of budgets.
 
 Patches of one specimen stay together. Where specimens are unknown, neighbouring ids may be one
 animal: patches then go together in contiguous blocks of ids, and the table says so.
+
+The table has every fold that can be had and no run's seed, so asking for more folds, seeds or
+budgets changes no file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
 from pathlib import Path
 
@@ -17,7 +20,7 @@ import pandas as pd
 from ..system.errors import InputError
 from ..system.randomness import numpy_generator
 
-COLUMNS = ("patch", "specimen", "role", "fold", "seed", "order", "grouped_by")
+COLUMNS = ("structure", "patch", "specimen", "role", "fold", "grouped_by", "split_seed")
 GIVEN_ROLES = ("training", "validation", "test")
 SPECIMEN, INDEX_BLOCK = "specimen", "index-block"
 
@@ -30,23 +33,19 @@ def make_split(
     structure: str,
     role_of: Mapping[str, str] | None,
     fractions: Mapping[str, float],
-    folds: int | Sequence[int],
-    seeds: int | Sequence[int],
     cases_given: bool,
     seed: int,
 ) -> pd.DataFrame:
-    """The split table of one structure: one row a patch, fold and seed.
+    """The split table of one structure: one row a patch and fold, in the columns `COLUMNS`.
 
     `index` is that of patches.h5 (id, specimen). `role_of` gives specimens or patches the role
     training, validation or test, and wins over chance; `fractions` (validation, test) says which
     share of the patches to draw for roles that nobody was given. Test is the same in all folds.
     Fold 0 has the given roles; further folds exchange validation and training, every group being
-    validated on at most once. No test patches are drawn where `cases_given`.
-    `order` is the order in which budgets take training patches: drawn per fold and seed, the
-    same for all methods. Columns: `COLUMNS`; `order` is -1 outside training.
+    validated on at most once, until none is left; a fold does not depend on those after it. No
+    test patches are drawn where `cases_given`.
     Raises InputError where the groups do not suffice, or given roles divide a specimen.
     """
-    folds, seeds = _numbers(folds), _numbers(seeds)
     groups = _groups(index, role_of or {}, fractions)
     drawn = {role: fractions.get(role, 0.0) * len(index) for role in ("test", "validation")}
     if cases_given:
@@ -54,39 +53,51 @@ def make_split(
     test = _test_groups(groups, drawn["test"], numpy_generator(seed, structure, "test"), structure)
     pool = {group: role for group, role in groups.items() if group not in test}
     generator = numpy_generator(seed, structure, "validation")
-    validation = _validation_groups(pool, drawn["validation"], len(folds), generator, structure)
     specimen_of = dict(zip(index["id"], index["specimen"], strict=True))
     rows = []
-    for fold, validated in zip(folds, validation, strict=True):
+    for fold, validated in enumerate(
+        _validation_groups(pool, drawn["validation"], generator, structure)
+    ):
         role = {patch: "test" for group in test for patch in group}
         for group in pool:
             role |= dict.fromkeys(group, "validation" if group in validated else "train")
-        train = sorted((patch for patch in role if role[patch] == "train"), key=_natural)
-        for run_seed in seeds:
-            generator = numpy_generator(seed, structure, "budget order", fold, run_seed)
-            order = dict(zip(train, generator.permutation(len(train)).tolist(), strict=True))
-            rows += [
-                (
-                    patch,
-                    specimen_of[patch],
-                    role[patch],
-                    fold,
-                    run_seed,
-                    order.get(patch, -1),
-                    SPECIMEN if specimen_of[patch] else INDEX_BLOCK,
-                )
-                for patch in sorted(role, key=_natural)
-            ]
+        rows += [
+            (
+                structure,
+                patch,
+                specimen_of[patch],
+                role[patch],
+                fold,
+                SPECIMEN if specimen_of[patch] else INDEX_BLOCK,
+                seed,
+            )
+            for patch in sorted(role, key=_natural)
+        ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def read_split(tsv: str | Path) -> pd.DataFrame:
     """Read a split table. Raises InputError where columns are missing."""
-    frame = pd.read_csv(tsv, sep="\t", dtype={"patch": str, "specimen": str}, keep_default_na=False)
+    texts = dict.fromkeys(("structure", "patch", "specimen"), str)
+    frame = pd.read_csv(tsv, sep="\t", dtype=texts, keep_default_na=False)
     missing = [column for column in COLUMNS if column not in frame.columns]
     if missing:
         raise InputError(f"{tsv}: expected column {missing[0]!r}, found {list(frame.columns)}")
     return frame
+
+
+def budget_order(split: pd.DataFrame, fold: int, seed: int) -> list[str]:
+    """The training patches of a fold in the order in which budgets of a run's seed take them.
+
+    A pure function of the structure, the split's own seed, fold and seed, the same for all methods.
+    Raises InputError for a fold that the split does not have.
+    """
+    rows = _of(split, "train", fold)
+    train = sorted(rows["patch"], key=_natural)
+    structure, split_seed = split["structure"].iloc[0], int(split["split_seed"].iloc[0])
+    generator = numpy_generator(split_seed, structure, "budget order", fold, seed)
+    places = generator.permutation(len(train))
+    return [train[at] for at in np.argsort(places)]
 
 
 def training_patches(
@@ -94,67 +105,86 @@ def training_patches(
 ) -> list[str]:
     """The first `budget` training patches in the order of this fold and seed; `all`: every one.
 
-    Raises InputError for a budget larger than the training set, or a fold and seed not in it.
+    Raises InputError for a budget larger than the training set, or a fold that is not in the split.
     """
-    rows = _of(split, "train", fold, seed).sort_values("order")
+    order = budget_order(split, fold, seed)
     if budget == "all":
-        return rows["patch"].tolist()
-    if not 1 <= int(budget) <= len(rows):
+        return order
+    if not 1 <= int(budget) <= len(order):
         raise InputError(
-            f"split: fold {fold}: expected a budget from 1 to {len(rows)} training patches or "
-            f"'all', found {budget}"
+            f"split of {split['structure'].iloc[0]}: fold {fold}: expected a budget from 1 to "
+            f"{len(order)} training patches or 'all', found {budget}"
         )
-    return rows["patch"].tolist()[: int(budget)]
+    return order[: int(budget)]
 
 
 def validation_patches(split: pd.DataFrame, fold: int) -> list[str]:
     """The validation patches of a fold, the same for all budgets and seeds."""
-    return _of(split, "validation", fold, split["seed"].iloc[0])["patch"].tolist()
+    return _of(split, "validation", fold)["patch"].tolist()
 
 
-def training_set_sizes(splits: Mapping[str, pd.DataFrame]) -> dict[str, int]:
-    """How many training patches the budget `all` means for each structure, in the first fold."""
-    return {
-        structure: _of(split, "train", 0, split["seed"].iloc[0])["patch"].nunique()
-        for structure, split in splits.items()
-    }
+def training_set_sizes(splits: Iterable[pd.DataFrame]) -> dict[str, int]:
+    """The number of training patches in the first fold, which is budget `all`, by structure."""
+    return {split["structure"].iloc[0]: len(_of(split, "train", 0)) for split in splits}
 
 
 def check_disjoint(
-    splits: pd.DataFrame | Iterable[pd.DataFrame],
+    splits: Iterable[pd.DataFrame],
     volume_specimens: Iterable[str],
     case_specimens: Iterable[str] = (),
+    *,
+    folds: Collection[int],
 ) -> str:
-    """Check that no validation or test specimen is trained or pretrained on.
+    """Check that no validation or test specimen is trained or pretrained on in any of `folds`.
 
     `splits` are all that feed one model, `volume_specimens` those of the volumes that its encoder
-    sees in any fold, `case_specimens` those of test cases that come from elsewhere than a split.
+    sees, `case_specimens` those of test cases that come from elsewhere than a split.
     Returns `checked`, or `not checkable` where a specimen is unknown.
-    Raises InputError naming the specimen.
+    Raises InputError naming the specimen, or a fold that a split does not have.
     """
-    split = pd.concat([splits] if isinstance(splits, pd.DataFrame) else list(splits))
+    tables = list(splits)
     pretrained, tested = set(volume_specimens), set(case_specimens)
-    for fold, rows in split.groupby("fold"):
-        trained = set(rows.loc[rows["role"] == "train", "specimen"])
-        held = rows[rows["role"].isin(["validation", "test"])]
-        role_of = dict(zip(held["specimen"], held["role"], strict=True))
-        role_of |= dict.fromkeys(tested, "test")
-        for use, specimens in (("training", trained), ("pretraining volumes", pretrained)):
-            for specimen in sorted(specimens & role_of.keys() - {""}):
+    for fold in folds:
+        roles = ("train", "validation", "test")
+        rows = {role: [_of(table, role, fold) for table in tables] for role in roles}
+        specimens = {role: {s for t in rows[role] for s in t["specimen"]} for role in roles}
+        held_out = dict.fromkeys(specimens["validation"], "validation")
+        held_out |= dict.fromkeys(specimens["test"] | tested, "test")
+        for use, used in (("training", specimens["train"]), ("pretraining volumes", pretrained)):
+            for specimen in sorted(used & held_out.keys() - {""}):
                 raise InputError(
                     f"split: fold {fold}: specimen {specimen!r}: expected "
-                    f"{role_of[specimen]} only, found it in {use} too (give it one role in the "
+                    f"{held_out[specimen]} only, found it in {use} too (give it one role in the "
                     "samples table, or fewer folds)"
                 )
-    return "checked" if "" not in {*split["specimen"], *pretrained, *tested} else "not checkable"
+    known = {specimen for table in tables for specimen in table["specimen"]}
+    return "checked" if "" not in known | pretrained | tested else "not checkable"
 
 
-def _of(split: pd.DataFrame, role: str, fold: int, seed: int) -> pd.DataFrame:
-    here = split[(split["fold"] == fold) & (split["seed"] == seed)]
+def check_specimens(
+    splits: Iterable[pd.DataFrame],
+    volume_specimens: Iterable[str],
+    case_specimens: Iterable[str],
+    *,
+    folds: Iterable[int],
+) -> pd.DataFrame:
+    """One row a fold: fold, specimens (`checked` or `not checkable`).
+
+    Arguments and errors as in `check_disjoint`.
+    """
+    tables, volumes, cases = list(splits), list(volume_specimens), list(case_specimens)
+    rows = [(fold, check_disjoint(tables, volumes, cases, folds=[fold])) for fold in folds]
+    return pd.DataFrame(rows, columns=["fold", "specimens"])
+
+
+def _of(split: pd.DataFrame, role: str, fold: int) -> pd.DataFrame:
+    here = split[split["fold"] == fold]
     if here.empty:
+        found = sorted(split["fold"].unique().tolist())
         raise InputError(
-            f"split: expected fold {fold} and seed {seed}, found folds "
-            f"{sorted(split['fold'].unique())} and seeds {sorted(split['seed'].unique())}"
+            f"split of {split['structure'].iloc[0]}: expected fold {fold}, found folds {found}: "
+            "no specimen or block is left to validate on (fewer folds, a smaller share "
+            "split.validation, or leave specimens empty to split by blocks of ids)"
         )
     return here[here["role"] == role]
 
@@ -216,37 +246,33 @@ def _test_groups(
 
 
 def _validation_groups(
-    pool: Mapping[Group, str],
-    target: float,
-    folds: int,
-    generator: np.random.Generator,
-    structure: str,
+    pool: Mapping[Group, str], target: float, generator: np.random.Generator, structure: str
 ) -> list[list[Group]]:
     """One list of groups a fold, no group twice; fold 0 has the given ones."""
     given = [group for group, role in pool.items() if role == "validation"]
     if not pool or (target <= 0 and not given):
-        return [[] for _ in range(folds)]
-    if folds > len(pool) or len(pool) < 2:
+        return [[]]
+    if len(pool) < 2:
         raise InputError(
-            f"split of {structure}: expected at least {max(folds, 2)} specimens or blocks for "
-            f"training and validation in {folds} folds, found {len(pool)} (fewer folds, or leave "
-            "specimens empty to split by blocks of ids)"
+            f"split of {structure}: expected at least 2 specimens or blocks for training and "
+            f"validation, found {len(pool)} (leave specimens empty to split by blocks of ids)"
         )
     target = sum(map(len, given)) or target
     chosen: list[list[Group]] = [given] if given else []
-    while len(chosen) < folds:
+    while True:
         unused = [group for group in pool if not any(group in groups for groups in chosen)]
         # Beyond fold 0, groups that were given to training take their turn.
         free = unused if chosen else [group for group in unused if not pool[group]]
-        most = min(len(unused) // (folds - len(chosen)), len(pool) - 1)
-        taken = _take(free, target, most, generator)
-        if not taken:
+        taken = _take(free, target, len(pool) - 1, generator)
+        if taken:
+            chosen.append(taken)
+        elif chosen:
+            return chosen
+        else:
             raise InputError(
-                f"split of {structure}: fold {len(chosen)}: expected a specimen or block to "
-                "validate on, found all given to training (give one the role validation)"
+                f"split of {structure}: fold 0: expected a specimen or block to validate on, "
+                "found all given to training (give one the role validation)"
             )
-        chosen.append(taken)
-    return chosen
 
 
 def _take(
@@ -263,10 +289,6 @@ def _take(
         taken.append(best)
         left.remove(best)
     return taken
-
-
-def _numbers(count: int | Sequence[int]) -> list[int]:
-    return list(range(count)) if isinstance(count, int) else list(count)
 
 
 def _natural(text: str) -> tuple[str | int, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...images import PatchFile, read_index
+from ...images.splits import read_split, training_patches, validation_patches
 from ...system.errors import InputError
 
 
@@ -27,17 +28,15 @@ class Patches:
         """Take the first `budget` training patches (None: all) of a fold and seed.
 
         source: {structure, patches (HDF5), split (TSV), channel}. Raises InputError where the split
-        has no such fold and seed, too few patches, or patches that the index lacks.
+        has no such fold, too few patches, or patches that the index lacks.
         """
-        split = pd.read_csv(source["split"], sep="\t", dtype={"patch": str}, keep_default_na=False)
-        rows = split[(split["fold"] == fold) & (split["seed"] == seed)]
-        training = rows[rows["role"] == "train"].sort_values("order")["patch"].tolist()
-        validation = sorted(rows[rows["role"] == "validation"]["patch"])
-        wanted = 1 if budget is None else budget
-        if len(training) < wanted or not validation:
+        split = read_split(source["split"])
+        training = training_patches(split, fold, seed, "all" if budget is None else budget)
+        validation = sorted(validation_patches(split, fold))
+        if not training or not validation:
             raise InputError(
-                f"{source['split']}: fold {fold}, seed {seed}: expected {wanted} training patches "
-                f"or more and validation patches, found {len(training)} and {len(validation)}"
+                f"{source['split']}: fold {fold}: expected training and validation patches, found "
+                f"{len(training)} and {len(validation)}"
             )
         table = Path(source["patches"]).with_suffix(".tsv")
         index = read_index(table).set_index("id")
@@ -52,7 +51,7 @@ class Patches:
             structure=source["structure"],
             file=PatchFile(source["patches"]),
             channel=int(source["channel"]),
-            training=training[:budget],
+            training=training,
             validation=validation,
             index=index,
         )

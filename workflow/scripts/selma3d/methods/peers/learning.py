@@ -41,16 +41,13 @@ class Example:
 def examples(sources: Sequence[Source], run: Run) -> Iterator[Example]:
     """Training patches of the run's budget, fold and seed, then validation patches; one by one.
 
-    The run `default` takes the table's first seed: with budget `all`, a seed orders the patches.
-
     Raises InputError where a specimen is in two parts, or the budget exceeds the training set.
     """
     splits = [read_split(source.split) for source in sources]
-    check_disjoint(splits, [])
+    check_disjoint(splits, [], folds=[run.fold])
     for source, split in zip(sources, splits, strict=True):
-        seed = int(split["seed"].iloc[0]) if run.init == "default" else run.seed
         chosen = {
-            "train": training_patches(split, run.fold, seed, run.budget),
+            "train": training_patches(split, run.fold, run.seed, run.budget),
             "validation": validation_patches(split, run.fold),
         }
         with PatchFile(source.patches) as file:
