@@ -25,3 +25,7 @@ def __getattr__(name: str) -> Any:
     from .scoring.metrics import score
 
     return getattr(score, name)
+
+
+def __dir__() -> list[str]:
+    return __all__
