@@ -42,7 +42,7 @@ from pathlib import Path
 from selma3d import archive
 folder, urls = Path(sys.argv[1]), sys.argv[2:]
 archive.fetch({"kind": "urls", "urls": urls}, None, folder / "files", folder / "receipt.tsv",
-              work=folder / "work", workers=4, per_host=4)
+              work=folder / "work", settings=archive.DownloadSettings(4, 4))
 """
 REQUESTS_LOOP = """
 import sys

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from misbehaving_server import MisbehavingServer
 from selma3d import archive
-from selma3d.archive import placing, room
+from selma3d.archive import placing
 from selma3d.archive.each import GIVE_UP_AFTER, for_each
 from selma3d.archive.known import Known
 from selma3d.archive.manifest import Entry, measure
@@ -306,7 +306,7 @@ def test_bomb_is_refused_before_it_is_written(tmp_path: Path, suffix: str) -> No
         make_zip(path, {"bomb": content})
     else:
         make_tar(path, tar_member("bomb"), content=content)
-    free = room.shutil.disk_usage(tmp_path).free
+    free = placing.shutil.disk_usage(tmp_path).free
     with pytest.raises(InputError, match=f"bomb.{suffix}: .*needs 10 MB .*must stay free"):
         unpack(path, path.name, tmp_path / "out", min_free_bytes=free - 1_000_000)
     assert not list((tmp_path / "out").iterdir())
@@ -369,7 +369,7 @@ def bring_local(tmp_path: Path) -> Callable[..., pd.DataFrame]:
             out,
             out / "receipt.tsv",
             work=tmp_path / "work",
-            **settings,
+            settings=archive.DownloadSettings(**settings),
         )
         return pd.read_csv(out / "receipt.tsv", sep="\t").set_index("path")
 

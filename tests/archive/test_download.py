@@ -23,7 +23,7 @@ import pytest
 
 from misbehaving_server import BLOCK, FAULTS, MisbehavingServer
 from selma3d import archive
-from selma3d.archive import download, room
+from selma3d.archive import download, placing
 from selma3d.system.errors import InputError
 
 SEEN_THROUGH = sorted({*FAULTS} - {"wrong bytes"})  # even where no checksum is known
@@ -76,7 +76,9 @@ class Site:
             self.out,
             self.receipt,
             work=self.work,
-            **{"first_pause_s": 0.001, "timeout_s": 0.4, **settings},
+            settings=archive.DownloadSettings(
+                **{"first_pause_s": 0.001, "timeout_s": 0.4, **settings}
+            ),
         )
 
     def downloaded(self) -> dict[str, bytes]:
@@ -600,7 +602,7 @@ def test_head_is_not_needed(site: Callable[..., Site]) -> None:
 
 def test_too_little_room_is_found_before_the_first_byte(site: Callable[..., Site]) -> None:
     here = site(random_files(3, 1_000_000))
-    free = room.shutil.disk_usage(here.out.parent).free
+    free = placing.shutil.disk_usage(here.out.parent).free
     with pytest.raises(InputError, match=r"download: needs 3 MB at .*out, found .* must stay free"):
         here.fetch(min_free_bytes=free - 1_000_000)
     assert here.gets() == []

@@ -377,11 +377,11 @@ def test_light_spreads_further_along_z_than_across() -> None:
     ("change", "message"),
     [
         ({"kind": "axon"}, "kind: expected one of vessel, cell"),
-        ({"channels": 2}, "channels: expected 1 to 1 for cell, found 2"),
-        ({"patch_shape": [48, 96]}, "patch_shape: expected three positive numbers"),
-        ({"voxel_size_um": [4, 2, 0]}, "voxel_size_um: expected three positive numbers"),
+        ({"channels": 2}, "channels: expected 1 for cell, found 2"),
+        ({"patch_shape": [48, 96]}, "patch_shape: expected an entry number 3"),
+        ({"voxel_size_um": [4, 2, 0]}, "voxel_size_um.2: expected more than 0"),
         ({"volume": 2}, "volume: unknown key"),
-        ({"training": {"specimens": 2}}, "training: expected specimens and patches_per_specimen"),
+        ({"training": {"specimens": 2}}, "training: expected the key 'patches_per_specimen'"),
     ],
 )
 def test_a_faulty_specification_is_refused_before_anything_is_written(

@@ -89,8 +89,11 @@ def test_the_demos_samples_are_those_that_its_phantom_draws(repository, tmp_path
             kind: sum(row[:2] == [structure.name, kind] for row in rows)
             for kind in ("patch", "case", "volume")
         }
-        assert counts["patch"] == structure.training.specimens * structure.training.patches
-        assert counts["case"] == structure.test.specimens * structure.test.patches
+        assert (
+            counts["patch"]
+            == structure.training.specimens * structure.training.patches_per_specimen
+        )
+        assert counts["case"] == structure.test.specimens * structure.test.patches_per_specimen
         assert counts["volume"] == structure.volumes
 
 

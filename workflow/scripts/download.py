@@ -29,7 +29,7 @@ def main() -> None:
         Path(snakemake.params.folder),
         Path(snakemake.output.receipt),
         work=Path(snakemake.params.work),
-        **snakemake.params.limits,
+        settings=archive.DownloadSettings(**snakemake.params.limits),
     )
 
 

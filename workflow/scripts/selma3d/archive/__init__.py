@@ -5,7 +5,7 @@ to date with its BioStudies accession; `manifest.read` reads manifests and recei
 """
 
 from . import manifest
-from .fetching import fetch
+from .fetching import DownloadSettings, fetch
 from .refreshing import refresh
 
-__all__ = ["fetch", "manifest", "refresh"]
+__all__ = ["DownloadSettings", "fetch", "manifest", "refresh"]

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,25 @@ from .sources import published
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class DownloadSettings:
+    """Settings of a download.
+
+    workers: files at a time, of which `per_host` from one server. retries: after the first attempt
+    at a file. min_free_bytes: room that is left on the disk. timeout_s: a server's longest silence.
+    """
+
+    workers: int = 4
+    per_host: int = 4
+    retries: int = 5
+    min_free_bytes: int = 0
+    first_pause_s: float = 1.0
+    timeout_s: float = 60.0
+
+
+DEFAULT = DownloadSettings()
+
+
 def fetch(
     source: dict[str, Any],
     manifest: Path | None,
@@ -34,12 +54,7 @@ def fetch(
     receipt: Path,
     *,
     work: Path,
-    workers: int = 4,
-    per_host: int = 4,
-    retries: int = 5,
-    min_free_bytes: int | None = None,
-    first_pause_s: float = 1.0,
-    timeout_s: float = 60.0,
+    settings: DownloadSettings = DEFAULT,
 ) -> None:
     """Bring the files of `source` below `destination`, verify them, and write `receipt` last.
 
@@ -51,24 +66,23 @@ def fetch(
     source, the preferred mirror.
 
     InputError: a file that could not be had or is not what the manifest says (the others are
-    there), a name that leads out of the folder, too little room (`min_free_bytes` stay free), a
+    there), a name that leads out of the folder, too little room, a
     file in `destination` that the archive does not hold, another download with the same `work`.
     """
     destination, receipt, work = Path(destination), Path(receipt), Path(work)
-    reserve = min_free_bytes or 0
     destination.mkdir(parents=True, exist_ok=True)
     with _named(destination), _alone(work):
         sweep(destination)
         if source.get("kind") == "local":
-            rows = _bring_local(source, manifest, destination, workers, reserve)
+            rows = _bring_local(source, manifest, destination, settings)
         elif source.get("kind") in {"biostudies", "urls"}:
             remote = Remote(
                 destination,
                 work,
-                Connections(per_host, timeout_s),
-                Patience(retries, first_pause_s),
-                workers=workers,
-                min_free_bytes=reserve,
+                Connections(settings.per_host, settings.timeout_s),
+                Patience(settings.retries, settings.first_pause_s),
+                workers=settings.workers,
+                min_free_bytes=settings.min_free_bytes,
             )
             rows = remote.bring(published(source, manifest))
         else:
@@ -82,8 +96,7 @@ def _bring_local(
     source: dict[str, Any],
     manifest: Path | None,
     destination: Path,
-    workers: int,
-    min_free_bytes: int,
+    settings: DownloadSettings,
 ) -> list[tuple[Entry, str]]:
     if "folder" not in source:
         raise InputError("folder: expected, as the source's kind is local; found none")
@@ -95,8 +108,10 @@ def _bring_local(
     finals = safe_paths(destination, (entry.path for entry in entries))
     if folder.exists() and folder.stat().st_dev != destination.stat().st_dev:
         copies = sum(entry.bytes or 0 for entry in entries if not finals[entry.path].exists())
-        require_room(str(folder), copies, destination, min_free_bytes)
-    found = for_each(entries, lambda entry: local.bring(entry, folder, destination), workers)
+        require_room(str(folder), copies, destination, settings.min_free_bytes)
+    found = for_each(
+        entries, lambda entry: local.bring(entry, folder, destination), settings.workers
+    )
     return [(entry, str(folder)) for entry in found]
 
 

@@ -37,9 +37,11 @@ def write_archive(folder: Path, spec: Mapping[str, Any], seed: int) -> None:
         annotated = f"SELMA3D_training_annotated/{structure.folder}"
         cases = f"selma3d_test/{structure.name}"
         for specimen in annotated_specimens(structure, seed):
-            archive.add_patches(specimen, structure.training.patches, annotated, "patch")
+            archive.add_patches(
+                specimen, structure.training.patches_per_specimen, annotated, "patch"
+            )
         for specimen in tested_specimens(structure, seed):
-            archive.add_patches(specimen, structure.test.patches, cases, "case")
+            archive.add_patches(specimen, structure.test.patches_per_specimen, cases, "case")
         for specimen in imaged_specimens(structure, seed):
             archive.add_volume(specimen)
     archive.write_tables()

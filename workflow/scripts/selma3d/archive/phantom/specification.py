@@ -1,96 +1,68 @@
-"""What a phantom archive shall hold, read from an edition file and checked."""
+"""Specification of a synthetic archive, as an edition file gives it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from ...system.errors import InputError
-from .structures import KINDS
+from pydantic import Field, model_validator
 
-REQUIRED = ("kind", "patch_shape", "voxel_size_um")
-OPTIONAL = ("channels", "folder", "volume_shape", "training", "test", "volumes")
+from ...challenge.checking import Model, check
 
-
-@dataclass(frozen=True)
-class Cohort:
-    """How many specimens, and how many patches from each."""
-
-    specimens: int = 0
-    patches: int = 0
+Length = Annotated[int, Field(gt=0)]
+Micrometres = Annotated[float, Field(gt=0)]
+Shape = tuple[Length, Length, Length]
+Count = Annotated[int, Field(ge=0)]
 
 
-@dataclass(frozen=True)
-class StructureSpec:
-    """One structure of the archive; shapes Z,Y,X, voxel size in micrometres (z,y,x)."""
+class Cohort(Model):
+    """Annotated specimens of one role."""
 
-    name: str
-    kind: str
-    channels: int
-    folder: str
-    patch_shape: tuple[int, int, int]
-    volume_shape: tuple[int, int, int] | None
-    voxel_size_um: tuple[float, float, float]
-    training: Cohort
-    test: Cohort
-    volumes: int
+    specimens: Count = Field(description="number of animals")
+    patches_per_specimen: Count = Field(description="patches of each")
+
+
+NOBODY = Cohort(specimens=0, patches_per_specimen=0)
+
+
+class StructureSpec(Model):
+    """One structure of the archive."""
+
+    name: str = Field(description="the key that it stands under")
+    kind: Literal["vessel", "cell", "nucleus", "plaque", "microglia"] = Field(
+        description="what is drawn"
+    )
+    channels: int = Field(1, ge=1, le=2, description="2 for vessels only: WGA and Evans blue")
+    folder: str = Field(description="of its patches; by default named as the structure")
+    patch_shape: Shape = Field(description="z, y, x in voxels")
+    volume_shape: Shape | None = Field(None, description="z, y, x in voxels; needed for volumes")
+    voxel_size_um: tuple[Micrometres, Micrometres, Micrometres] = Field(description="z, y, x")
+    training: Cohort = Field(NOBODY, description="the last of several is for validation")
+    test: Cohort = Field(NOBODY, description="imaged under other conditions")
+    volumes: Count = Field(0, description="unannotated volumes")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.channels > 1 and self.kind != "vessel":
+            raise ValueError(f"channels: expected 1 for {self.kind}, found {self.channels}")
+        if self.volumes and self.volume_shape is None:
+            raise ValueError(f"volume_shape: expected for {self.volumes} volumes, found none")
+        return self
+
+
+class PhantomSpec(Model):
+    """A synthetic archive."""
+
+    structures: Annotated[dict[str, StructureSpec], Field(min_length=1)] = Field(
+        description="what is drawn, by the structure's name"
+    )
+    seed: int = Field(0, description="the same seed gives the same bytes")
 
 
 def read_spec(spec: Mapping[str, Any]) -> list[StructureSpec]:
-    """The structures of a phantom specification; raises InputError where one is faulty."""
-    if not spec.get("structures"):
-        raise InputError("phantom: structures: expected at least one, found none")
-    return [_structure(name, entry) for name, entry in spec["structures"].items()]
-
-
-def _structure(name: str, entry: Mapping[str, Any]) -> StructureSpec:
-    where = f"phantom: structures.{name}"
-    for key in REQUIRED:
-        if key not in entry:
-            raise InputError(f"{where}.{key}: expected a value, found none (add it)")
-    for key in entry:
-        if key not in REQUIRED + OPTIONAL:
-            known = ", ".join(REQUIRED + OPTIONAL)
-            raise InputError(f"{where}.{key}: unknown key, expected one of {known}")
-    kind, channels, volumes = entry["kind"], entry.get("channels", 1), entry.get("volumes", 0)
-    if kind not in KINDS:
-        raise InputError(f"{where}.kind: expected one of {', '.join(KINDS)}, found {kind!r}")
-    most = 2 if kind == "vessel" else 1
-    if channels not in range(1, most + 1):
-        raise InputError(f"{where}.channels: expected 1 to {most} for {kind}, found {channels!r}")
-    if volumes and "volume_shape" not in entry:
-        raise InputError(f"{where}.volume_shape: expected for {volumes} volumes, found none")
-    return StructureSpec(
-        name=name,
-        kind=kind,
-        channels=channels,
-        folder=entry.get("folder", name),
-        patch_shape=tuple(_triple(f"{where}.patch_shape", entry["patch_shape"])),
-        volume_shape=tuple(_triple(f"{where}.volume_shape", entry["volume_shape"]))
-        if volumes
-        else None,
-        voxel_size_um=tuple(map(float, _triple(f"{where}.voxel_size_um", entry["voxel_size_um"]))),
-        training=_cohort(f"{where}.training", entry.get("training")),
-        test=_cohort(f"{where}.test", entry.get("test")),
-        volumes=volumes,
-    )
-
-
-def _triple(where: str, value: Any) -> list:
-    positive = isinstance(value, list | tuple) and all(
-        isinstance(number, int | float) and number > 0 for number in value
-    )
-    if not positive or len(value) != 3:
-        raise InputError(f"{where}: expected three positive numbers (z,y,x), found {value!r}")
-    return list(value)
-
-
-def _cohort(where: str, entry: Mapping[str, int] | None) -> Cohort:
-    if entry is None:
-        return Cohort()
-    if set(entry) != {"specimens", "patches_per_specimen"}:
-        raise InputError(
-            f"{where}: expected specimens and patches_per_specimen, found {', '.join(entry)}"
-        )
-    return Cohort(entry["specimens"], entry["patches_per_specimen"])
+    """The structures of a specification as an edition file holds it. Raises InputError."""
+    named = {
+        name: {"name": name, "folder": name, **entry}
+        for name, entry in (spec.get("structures") or {}).items()
+    }
+    return list(check(PhantomSpec, {**spec, "structures": named}, "phantom").structures.values())
