@@ -59,7 +59,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = MadeUp(("unet", "swin"), structures=("cfos", "microglia"), cases=2, seeds=1)
     drawn = ("overview", "scores", "bootstrap-places")
     folder = tmp_path_factory.mktemp("report")
-    return report_page.write(folder, small, small, drawn=drawn, partial=["unet on cfos, seed 1"])
+    return report_page.write(folder, small, small, drawn=drawn, missing=["unet on cfos, seed 1"])
 
 
 def _started(options: Any) -> Any:

@@ -13,6 +13,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from selma3d.challenge.display import Display
 from selma3d.ranking.statistics import too_few
 from selma3d.ranking.tables import COLUMNS
 
@@ -26,12 +27,21 @@ STRUCTURES = {
     "microglia": ("vessel-like", False),
 }
 TITLES = {"vessel": "Blood vessels", "cfos": "c-Fos+ cells", "microglia": "Microglia"}
-STYLES = {
-    "unet": {"title": "U-Net", "colour": "#0072B2", "kind": "recipe"},
-    "swin": {"title": "Swin UNETR", "colour": "#D55E00", "kind": "recipe"},
-    "segresnet": {"title": "SegResNet", "colour": "#009E73", "kind": "recipe"},
-    "threshold": {"title": "Otsu threshold", "colour": "#7F7F7F", "kind": "rule"},
-}
+DISPLAY = Display(
+    methods={
+        "unet": "U-Net",
+        "swin": "Swin UNETR",
+        "segresnet": "SegResNet",
+        "threshold": "Otsu threshold",
+    },
+    colours={
+        "unet": "#0072B2",
+        "swin": "#D55E00",
+        "segresnet": "#009E73",
+        "threshold": "#7F7F7F",
+    },
+    structures=TITLES,
+)
 RULES = ("mean-then-rank", "rank-then-mean", "test-then-rank")
 BUDGETS = {"2": 2, "8": 8, "all": 16}
 ENTRANT = ["method", "init"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ranking_tables import STRUCTURES, STYLES, TITLES, MadeUp, ranking_tables
+from ranking_tables import DISPLAY, STRUCTURES, TITLES, MadeUp, ranking_tables
 from selma3d import report
-from selma3d.report.figures import FIGURES
-from selma3d.report.figures.drawing import draw
+from selma3d.report.drawing.figure import draw_figure
+from selma3d.report.shown import ShownTable, shown_figures
 
 EDITION: dict[str, Any] = {
     "edition": "made-up",
@@ -40,40 +41,25 @@ def write(
     drawn: tuple[str, ...] = ("overview", "pretraining-gains"),
     **changes: Any,
 ) -> Path:
-    """Write a report, a track a challenge, with the figures named; `changes` replace arguments."""
+    """Write a report, a track a challenge, with the figures named; `changes` replace parts of the results."""
     tables_by_track = dict(zip(TRACKS, map(ranking_tables, challenges), strict=False))
     shown = []
     for track, tables in tables_by_track.items():
         for name in drawn:
             path = folder / track / f"{name}.svg"
-            draw(name, tables, STYLES, {"svg": path}, titles=TITLES)
-            caption, category = FIGURES[name]
-            shown.append(
-                {
-                    "name": name,
-                    "track": track,
-                    "path": path,
-                    "caption": caption,
-                    "category": category,
-                }
-            )
-    arguments = {
-        "edition": EDITION,
-        "tables_by_track": tables_by_track,
-        "figures": shown,
-        "table_files": [
-            {
-                "name": "gains",
-                "track": "per-type",
-                "paths": {"tsv": folder / "tables" / "gains.tsv"},
-            }
-        ],
-        "overview_figures": [],
-        "provenance": {"commit": "0123abc", "versions": {"python": "3.11"}},
-        "partial": [],
-        "left_out": [],
-        "caveats": [HELD_OUT],
-        "styles": STYLES,
-    }
-    report.write_report(folder / "report.html", **(arguments | changes))
+            draw_figure(name, tables, DISPLAY, {"svg": path})
+            shown.append(path)
+    results = report.Results(
+        edition=EDITION,
+        display=DISPLAY,
+        tracks=tables_by_track,
+        figures=shown_figures(shown),
+        tables=[ShownTable("gains", "per-type", "Gains", (folder / "tables" / "gains.tsv",))],
+        overviews=[],
+        missing=[],
+        left_out=[],
+        caveats=[HELD_OUT],
+        provenance={"commit": "0123abc", "versions": {"python": "3.11"}},
+    )
+    report.write_report(folder / "report.html", replace(results, **changes))
     return folder / "report.html"

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,15 +16,18 @@ import pytest
 import yaml
 from matplotlib.text import Text
 
-from ranking_tables import STYLES, TITLES, MadeUp, empty_tables, ranking_tables
-from selma3d.report.figures import FIGURES, pretraining, ranking_plots, significance, style
-from selma3d.report.figures.drawing import FUNCTIONS, draw
-from selma3d.report.figures.histories import draw_histories
-from selma3d.report.figures.looks import Looks
-from selma3d.report.figures.scores import ranked_cases
+from ranking_tables import DISPLAY, MadeUp, empty_tables, ranking_tables
+from selma3d.challenge.display import Display
+from selma3d.report.drawing import canvas
+from selma3d.report.drawing.entrants import EntrantStyles
+from selma3d.report.drawing.figure import draw_figure
+from selma3d.report.figures import FIGURES, pretraining_gains, significance
+from selma3d.report.histories import draw_histories
+from selma3d.report.selection import case_ranks, ranked_cases
 from selma3d.system.errors import InputError
 
 SMALL = {"methods": ("unet", "swin"), "structures": ("cfos",), "cases": 2, "seeds": 1}
+NOTED = replace(DISPLAY, note="a note")
 KINDS = {
     "normal": MadeUp(("unet", "swin"), structures=("cfos", "microglia"), cases=2, seeds=1),
     "tied": MadeUp(**SMALL, values="tied"),
@@ -44,8 +48,8 @@ def tables() -> dict[str, dict[str, pd.DataFrame]]:
 
 
 def drawn(name: str, tables: dict[str, pd.DataFrame]) -> mpl.figure.Figure:
-    with style.drawing():
-        return FUNCTIONS[name](tables, Looks.of_tables(STYLES, tables, TITLES))
+    with canvas.drawing():
+        return FIGURES[name].draw(tables, EntrantStyles.of_tables(DISPLAY, tables))
 
 
 def texts(figure: mpl.figure.Figure) -> Iterator[str]:
@@ -53,14 +57,14 @@ def texts(figure: mpl.figure.Figure) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", FIGURES.names)
 def test_figure_draws_from(name: str, kind: str, tables: dict, tmp_path: Path) -> None:
     path = tmp_path / "figure.svg"
-    draw(name, tables[kind], STYLES, {"svg": path}, titles=TITLES)
+    draw_figure(name, tables[kind], DISPLAY, {"svg": path})
     assert path.read_text().rstrip().endswith("</svg>")
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", FIGURES.names)
 @pytest.mark.parametrize("nothing", [{}, empty_tables()], ids=["no tables", "no rows"])
 def test_figure_without_data_says_why(name: str, nothing: dict) -> None:
     figure = drawn(name, nothing)
@@ -68,14 +72,14 @@ def test_figure_without_data_says_why(name: str, nothing: dict) -> None:
     assert re.search(r"\bno\b|nothing|nobody|not |only one", " ".join(texts(figure)).lower())
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", FIGURES.names)
 def test_figure_works_from_tables_read_back_from_tsv(
     name: str, tables: dict, tmp_path: Path
 ) -> None:
     for stem, table in tables["tied"].items():
         table.to_csv(tmp_path / f"{stem}.tsv", sep="\t", index=False, na_rep="NaN")
     read = {path.stem: pd.read_csv(path, sep="\t") for path in tmp_path.glob("*.tsv")}
-    draw(name, read, STYLES, {"svg": tmp_path / "figure.svg"})
+    draw_figure(name, read, DISPLAY, {"svg": tmp_path / "figure.svg"})
 
 
 def test_the_overview_has_a_dash_where_nothing_was_segmented(tables: dict) -> None:
@@ -92,19 +96,19 @@ def test_the_overview_has_a_dash_where_nothing_was_segmented(tables: dict) -> No
 @pytest.mark.parametrize("form", ["svg", "pdf", "png"])
 def test_drawing_twice_gives_the_same_bytes(form: str, tables: dict, tmp_path: Path) -> None:
     for path in (tmp_path / f"first.{form}", tmp_path / f"second.{form}"):
-        draw("pretraining-gains", tables["tied"], STYLES, {form: path}, note="a note")
+        draw_figure("pretraining-gains", tables["tied"], NOTED, {form: path})
     assert (tmp_path / f"first.{form}").read_bytes() == (tmp_path / f"second.{form}").read_bytes()
 
 
 def test_figures_ignore_the_users_matplotlib_settings(tables: dict, tmp_path: Path) -> None:
     first, second = tmp_path / "first.svg", tmp_path / "second.svg"
-    draw("ranking-rules", tables["tied"], STYLES, {"svg": first})
+    draw_figure("ranking-rules", tables["tied"], DISPLAY, {"svg": first})
     with mpl.rc_context({"font.size": 20, "lines.linewidth": 9, "svg.fonttype": "path"}):
-        draw("ranking-rules", tables["tied"], STYLES, {"svg": second})
+        draw_figure("ranking-rules", tables["tied"], DISPLAY, {"svg": second})
     assert first.read_bytes() == second.read_bytes()
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", FIGURES.names)
 def test_figure_fits_a_journal_in_width_and_type(name: str, tables: dict) -> None:
     figure = drawn(name, tables["tied"])
     assert round(figure.get_figwidth() * 25.4) in (89, 183)
@@ -115,8 +119,9 @@ def test_partial_figure_says_what_is_missing_and_note_is_shown(
     tables: dict, tmp_path: Path
 ) -> None:
     path = tmp_path / "figure.svg"
-    missing = [f"unet on cfos {n}" for n in range(6)]
-    draw("overview", tables["tied"], STYLES, {"svg": path}, partial=missing, note="held-out split")
+    missing = tuple(f"unet on cfos {n}" for n in range(6))
+    display = replace(DISPLAY, partial=missing, note="held-out split")
+    draw_figure("overview", tables["tied"], display, {"svg": path})
     svg = path.read_text()
     assert "PARTIAL: 6 missing: unet on cfos 0" in svg
     assert "and 2 more" in svg
@@ -126,9 +131,9 @@ def test_partial_figure_says_what_is_missing_and_note_is_shown(
 def test_marks_do_not_shrink_the_drawing(tables: dict) -> None:
     plain, marked = (drawn("overview", tables["tied"]) for _ in range(2))
     before = marked.get_figheight()
-    with style.drawing():
-        style.mark(plain, partial=None, note=None)
-        style.mark(marked, partial=["all of it"], note="a note")
+    with canvas.drawing():
+        canvas.mark(plain, DISPLAY)
+        canvas.mark(marked, replace(NOTED, partial=("all of it",)))
         heights = []
         for figure in (plain, marked):
             figure.draw_without_rendering()
@@ -137,19 +142,15 @@ def test_marks_do_not_shrink_the_drawing(tables: dict) -> None:
     assert heights[1] == pytest.approx(heights[0], rel=0.02)
 
 
-def test_every_figure_that_is_listed_can_be_drawn_and_no_other() -> None:
-    assert set(FUNCTIONS) == set(FIGURES)
-
-
 def test_unknown_figure_is_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"figure 'scorse': expected one of .*scores"):
-        draw("scorse", {}, STYLES, {})
+        draw_figure("scorse", {}, DISPLAY, {})
 
 
 def test_captions_explain_their_uncertainty() -> None:
     for name in ("scores", "pretraining-gains", "learning-curves", "bootstrap-places"):
-        assert "95 %" in FIGURES[name].caption
-        assert "six" in FIGURES[name].caption
+        assert "95 %" in FIGURES.caption(name)
+        assert "six" in FIGURES.caption(name)
 
 
 def test_no_stars_and_no_interval_without_a_test(tables: dict) -> None:
@@ -163,7 +164,7 @@ def test_no_stars_and_no_interval_without_a_test(tables: dict) -> None:
     ("p", "stars"), [(0.0005, "***"), (0.005, "**"), (0.049, "*"), (0.05, "ns"), (1.0, "ns")]
 )
 def test_stars_stand_for_levels(p: float, stars: str) -> None:
-    assert pretraining.certainty(p, 8) == stars
+    assert pretraining_gains.certainty(p, 8) == stars
 
 
 def test_axes_of_gains_are_turned_so_that_right_is_better(tables: dict) -> None:
@@ -210,19 +211,19 @@ def test_only_the_editions_own_metrics_are_drawn(tables: dict) -> None:
 
 def test_colour_tells_the_method_and_symbol_the_init() -> None:
     entrants = [(m, i) for m in ("unet", "swin") for i in ("scratch", "byol", "masked")]
-    looks = Looks(STYLES, entrants, {})
-    assert {looks["unet", init].colour for _, init in entrants} == {"#0072B2"}
+    styles = EntrantStyles(DISPLAY, entrants)
+    assert {styles["unet", init].colour for _, init in entrants} == {"#0072B2"}
     for init in ("scratch", "byol", "masked"):
-        assert looks["unet", init].marker == looks["swin", init].marker
-        assert looks["unet", init].line == looks["swin", init].line
-    symbols = {(looks["unet", i].marker, looks["unet", i].filled) for _, i in entrants}
+        assert styles["unet", init].marker == styles["swin", init].marker
+        assert styles["unet", init].line == styles["swin", init].line
+    symbols = {(styles["unet", i].marker, styles["unet", i].filled) for _, i in entrants}
     assert len(symbols) == 3
-    assert not looks["unet", "scratch"].filled
+    assert not styles["unet", "scratch"].filled
 
 
 def test_methods_without_a_colour_get_different_ones() -> None:
-    looks = Looks({}, [(f"team{n}", "default") for n in range(10)], {})
-    assert len({looks[f"team{n}", "default"].colour for n in range(10)}) == 10
+    styles = EntrantStyles(Display(), [(f"team{n}", "default") for n in range(10)])
+    assert len({styles[f"team{n}", "default"].colour for n in range(10)}) == 10
 
 
 def test_method_files_have_different_colours(repository: Path) -> None:
@@ -247,7 +248,7 @@ DEFICIENCIES = {
 def test_error_colours_are_told_apart_in_every_colour_deficiency(deficiency: str) -> None:
     from skimage.color import deltaE_ciede2000, rgb2lab
 
-    names = [style.TRUE_POSITIVE, style.FALSE_POSITIVE, style.FALSE_NEGATIVE]
+    names = [canvas.TRUE_POSITIVE, canvas.FALSE_POSITIVE, canvas.FALSE_NEGATIVE]
     linear = np.array([mpl.colors.to_rgb(name) for name in names]) ** 2.2
     seen = np.clip(linear @ np.asarray(DEFICIENCIES[deficiency]).T, 0, 1) ** (1 / 2.2)
     lab = rgb2lab(seen)
@@ -264,7 +265,7 @@ def test_ranks_of_a_case_share_the_lowest_place() -> None:
             "value": [0.9, 0.5, 0.5, 0.1, 0.0, 3.0, 3.0, 8.0],
         }
     )
-    assert ranking_plots.case_ranks(cases).tolist() == [1, 2, 2, 4, 1, 2, 2, 4]
+    assert case_ranks(cases).tolist() == [1, 2, 2, 4, 1, 2, 2, 4]
 
 
 def test_significance_knows_the_direction_of_the_metric() -> None:
@@ -300,7 +301,7 @@ def test_histories_show_losses_validation_and_failures(tmp_path: Path) -> None:
         path, sep="\t", index=False
     )
     output = tmp_path / "histories.svg"
-    draw_histories({"masked, seed 0": path, "both": [path, path]}, {"svg": output})
+    draw_histories({"masked, seed 0": [path], "both": [path, path]}, DISPLAY, {"svg": output})
     svg = output.read_text()
     for words in ("training loss", "validation Dice ↑", "masked, seed 0"):
         assert words in svg
@@ -310,13 +311,13 @@ def test_history_of_other_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "history.tsv"
     path.write_text("epoch\tloss\n1\t2\n")
     with pytest.raises(InputError, match=r"history.tsv: expected the columns step, .* found epoch"):
-        draw_histories({"run": path}, {})
+        draw_histories({"run": [path]}, DISPLAY, {})
 
 
 def test_figures_tables_and_report_never_import_torch(repository: Path) -> None:
     code = (
-        "import sys, selma3d.report.figures, selma3d.report.tables;"
-        "import selma3d.report, selma3d.ranking.cost;"
+        "import sys, selma3d.report.drawing.figure, selma3d.report.printing, selma3d.report.gallery;"
+        "import selma3d.report.inputs, selma3d.report.histories, selma3d.report.shown, selma3d.ranking;"
         "sys.exit('torch' in sys.modules)"
     )
     path = str(repository / "workflow" / "scripts")

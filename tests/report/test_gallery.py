@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ranking_tables import STYLES, TITLES
+from ranking_tables import DISPLAY
 from report_page import EDITION
 from selma3d.images import PatchWriter, PredictionWriter
-from selma3d.report.figures.card import Work, draw_card
-from selma3d.report.gallery import write_gallery
+from selma3d.report.cases.shown import ShownCases
+from selma3d.report.gallery import Picture, draw_pictures, write_gallery
 
 METHOD = {
     "kind": "recipe",
@@ -51,16 +52,14 @@ def page(folder: Path, **changes: object) -> str:
         "standings": {"per-type": standings(alpha=2.0, mu=1.0)},
         "pictures": {},
         "left_out": ["broken: broken.yaml: expected the key 'licence' & more"],
-        "partial": [],
-        "note": "synthetic images",
-        "styles": STYLES,
+        "display": replace(DISPLAY, note="synthetic images"),
     }
     write_gallery(folder / "gallery.html", **(arguments | changes))
     return (folder / "gallery.html").read_text()
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Path:
+def picture(tmp_path: Path) -> Picture:
     """A card's figure, of two cases of one structure."""
     random = np.random.default_rng(0)
     with (
@@ -83,11 +82,11 @@ def picture(tmp_path: Path) -> Path:
             "value": [1.0, 0.0],
         }
     )
-    works = [
-        Work(name, tmp_path / "cases.h5", 0, tmp_path / "p.h5") for name in ("cfos", "unscored")
+    predictions = {("mu", "scratch"): tmp_path / "p.h5"}
+    structures = [
+        ShownCases(name, tmp_path / "cases.h5", 0, predictions) for name in ("cfos", "unscored")
     ]
-    draw_card(works, ("mu", "scratch"), scores, {"png": tmp_path / "mu.png"}, titles=TITLES)
-    return tmp_path / "mu.png"
+    return draw_pictures(standings(mu=1.0), structures, scores, DISPLAY, tmp_path)["mu"]
 
 
 def test_cards_stand_in_the_order_of_places_and_unscored_methods_last(tmp_path):
@@ -110,13 +109,20 @@ def test_a_card_tells_idea_citation_licence_scores_and_cost(tmp_path):
 
 
 def test_who_does_not_take_part_and_what_a_reader_must_know_are_said(tmp_path):
-    said = page(tmp_path, partial=["alpha, cfos: 1 of 2 runs finished"])
+    said = page(
+        tmp_path,
+        display=replace(
+            DISPLAY,
+            note="synthetic images",
+            partial=("alpha, cfos: 1 of 2 runs finished",),
+        ),
+    )
     assert "broken.yaml: expected the key &#39;licence&#39; &amp; more" in said
     assert "Of all scores here: synthetic images." in said
     assert "alpha, cfos: 1 of 2 runs finished" in said
 
 
 def test_a_card_shows_what_its_best_entrant_did(tmp_path, picture):
-    said = page(tmp_path, pictures={"mu": ("MU · scratch", picture)})
+    said = page(tmp_path, pictures={"mu": picture})
     assert said.count("data:image/png;base64,") == 1
     assert "http" not in re.sub(r"data:[^\"]*", "", said).replace("doi.org", "")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ranking_tables import STYLES
+from ranking_tables import DISPLAY
 from selma3d.images import PatchWriter, PredictionWriter
-from selma3d.report.figures import rendering, views
-from selma3d.report.figures.choice import choose
-from selma3d.report.figures.panels import draw_panel
+from selma3d.report.cases import rendering, views
+from selma3d.report.cases.choice import choose
+from selma3d.report.cases.panels import draw_panel
+from selma3d.report.cases.shown import ShownCases
 from selma3d.system.errors import InputError
 
 RUNS = {"unet": "masked-nall-f0-s0", "threshold": "default"}
@@ -122,6 +125,16 @@ def files(tmp_path: Path) -> tuple[Path, dict[str, Path]]:
     return cases, predictions
 
 
+def shown(cases: Path, predictions: dict[str, Path]) -> ShownCases:
+    entrants = {(method, INITS[method]): path for method, path in predictions.items()}
+    return ShownCases("cfos", cases, 0, entrants)
+
+
+def test_what_a_panel_shows_travels_as_plain_data(files: tuple[Path, dict[str, Path]]) -> None:
+    plain = json.loads(json.dumps(shown(*files).plain()))
+    assert ShownCases.read(plain) == shown(*files)
+
+
 def test_panel_names_cases_entrants_scores_and_scale(
     files: tuple[Path, dict[str, Path]], tmp_path: Path
 ) -> None:
@@ -129,14 +142,12 @@ def test_panel_names_cases_entrants_scores_and_scale(
     values = {"a": 0.25, "b": 0.75, "c": 0.5}
     table = pd.concat([scores(values), scores(values, method="threshold")])
     output = tmp_path / "panel.svg"
-    draw_panel(
-        "cfos", cases, {"ours": predictions["unet"], "": predictions["threshold"]}, table, STYLES,
-        {"svg": output}, note="held-out split", partial=["one run"],
-    )  # fmt: skip
+    display = replace(DISPLAY, note="held-out split", partial=("one run",))
+    draw_panel(shown(cases, predictions), table, display, {"svg": output})
     svg = output.read_text()
     for words in (
         *("Best case: b (specimen brain), mean Dice 0.750", "Median case: c", "Worst case: a"),
-        *("ours", "Otsu", "0.250", "false negative", "µm", "held-out split", "PARTIAL: 1 missing"),
+        *("U-Net", "Otsu", "0.250", "false negative", "µm", "held-out split", "PARTIAL: 1 missing"),
     ):
         assert words in svg
 
@@ -147,7 +158,7 @@ def test_panel_of_an_unscored_structure_says_so(
     cases, predictions = files
     table = scores({"a": 0.2}).assign(structure="vessel")
     output = tmp_path / "panel.svg"
-    draw_panel("cfos", cases, {"": predictions["unet"]}, table, STYLES, {"svg": output})
+    draw_panel(shown(cases, {"unet": predictions["unet"]}), table, DISPLAY, {"svg": output})
     assert "No case of cfos has been scored" in output.read_text()
 
 
@@ -159,7 +170,7 @@ def test_case_that_an_entrant_lacks_is_drawn_as_missed_and_said_so(
         writer.add("a", np.zeros((8, 16, 16), np.uint8))
     table = scores({"a": 0.25, "b": 0.0, "c": 0.0})
     output = tmp_path / "panel.svg"
-    draw_panel("cfos", cases, {"": predictions["unet"]}, table, STYLES, {"svg": output})
+    draw_panel(shown(cases, {"unet": predictions["unet"]}), table, DISPLAY, {"svg": output})
     assert "no prediction" in output.read_text()
 
 
@@ -170,4 +181,4 @@ def test_panel_without_a_truth_is_refused(tmp_path: Path) -> None:
     with PredictionWriter(masks, "unet", "cfos", RUNS["unet"]) as writer:
         writer.add("a", np.zeros((4, 4, 4), np.uint8))
     with pytest.raises(InputError, match=r"cases.h5: a: expected a mask"):
-        draw_panel("cfos", cases, {"": masks}, scores({"a": 0.2}), STYLES, {})
+        draw_panel(shown(cases, {"unet": masks}), scores({"a": 0.2}), DISPLAY, {})

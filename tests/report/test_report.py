@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 import report_page
-from ranking_tables import STYLES, TITLES, MadeUp, empty_tables, ranking_tables
+from ranking_tables import DISPLAY, MadeUp, empty_tables, ranking_tables
 from selma3d.report import pretraining_findings, ranking_findings
+from selma3d.report.shown import ShownFigure
 from selma3d.system.errors import InputError
 
 SMALL = {"methods": ("unet", "swin"), "structures": ("cfos", "microglia"), "cases": 2, "seeds": 2}
@@ -137,7 +138,7 @@ def test_reader_learns_who_won_how_sure_and_what_pretraining_gained(page: Page) 
 def test_each_of_several_notes_on_a_gain_is_told_with_how_often_it_holds() -> None:
     tables = ranking_tables(MadeUp(**SMALL))
     gains = tables["gains"].assign(note="no p-value: few; folds differ; cases differ")
-    told = " ".join(pretraining_findings.how_sure(tables | {"gains": gains}, TITLES))
+    told = " ".join(pretraining_findings.how_sure(tables | {"gains": gains}, DISPLAY))
     number = len(pretraining_findings.comparisons({"gains": gains}))
     assert f"In {number} of {number} comparisons: folds differ." in told
     assert f"In {number} of {number} comparisons: cases differ." in told
@@ -171,7 +172,7 @@ def test_finished_report_is_not_called_partial(page: Page) -> None:
 
 def test_partial_report_lists_what_is_missing(tmp_path: Path) -> None:
     path = report_page.write(
-        tmp_path, MadeUp(**SMALL, unpredicted=2), drawn=(), partial=["unet: cfos, seed 1"]
+        tmp_path, MadeUp(**SMALL, unpredicted=2), drawn=(), missing=["unet: cfos, seed 1"]
     )
     text = Page(path.read_text()).text
     assert "PARTIAL: this run is not finished." in text
@@ -180,7 +181,7 @@ def test_partial_report_lists_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_report_before_any_score_says_that_there_is_nothing(tmp_path: Path) -> None:
-    path = report_page.write(tmp_path, drawn=(), tables_by_track={"per-type": empty_tables()})
+    path = report_page.write(tmp_path, drawn=(), tracks={"per-type": empty_tables()})
     text = Page(path.read_text()).text
     assert "Nobody: nothing has been ranked." in text
     assert "Not answered" in text
@@ -188,8 +189,7 @@ def test_report_before_any_score_says_that_there_is_nothing(tmp_path: Path) -> N
 
 
 def test_missing_figure_is_refused_by_name(tmp_path: Path) -> None:
-    lost = {"name": "overview", "track": "", "path": tmp_path / "lost.svg", "caption": "",
-            "category": "Ranking"}  # fmt: skip
+    lost = ShownFigure("overview", "", tmp_path / "lost.svg", "", "Ranking")
     with pytest.raises(InputError, match=r"lost.svg: expected a figure"):
         report_page.write(tmp_path, MadeUp(**SMALL), drawn=(), figures=[lost])
 
@@ -246,14 +246,14 @@ def test_longer_training_from_scratch_is_a_control_and_not_pretraining() -> None
     tables = tables_with_gains(gain=[0.1], p_holm=[0.01], init=["scratch-long"])
     assert pretraining_findings.headline(tables).startswith("Not answered")
     both = tables_with_gains(gain=[0.1, 0.07], p_holm=[0.01, 0.01], init=["masked", "scratch-long"])
-    sentences = pretraining_findings.details(both, STYLES, TITLES)
+    sentences = pretraining_findings.details(both, DISPLAY)
     assert any("(scratch-long) changed Dice by +0.070" in sentence for sentence in sentences)
 
 
 def test_gains_with_few_labels_alone_do_not_decide() -> None:
     tables = tables_with_gains(gain=[0.1], p_holm=[0.01], budget=["2"])
     assert pretraining_findings.headline(tables).startswith("Not answered")
-    (sentence,) = pretraining_findings.details(tables, STYLES, TITLES)
+    (sentence,) = pretraining_findings.details(tables, DISPLAY)
     assert "budgets 2" in sentence
 
 
@@ -261,7 +261,7 @@ def test_where_it_helped_and_where_it_cost_are_both_named() -> None:
     tables = tables_with_gains(
         gain=[0.1, -0.2], p_holm=[0.01, 0.01], structure=["cfos", "microglia"], seen=[True, False]
     )
-    said = " ".join(pretraining_findings.details(tables, STYLES, TITLES))
+    said = " ".join(pretraining_findings.details(tables, DISPLAY))
     assert "most for U-Net · masked on c-Fos+ cells" in said
     assert "It cost most for U-Net · masked on Microglia" in said
     assert "seen in training the median gain in Dice is +0.100, on unseen ones −0.200" in said
@@ -270,24 +270,24 @@ def test_where_it_helped_and_where_it_cost_are_both_named() -> None:
 def test_shared_first_place_has_no_single_winner() -> None:
     tables = ranking_tables(MadeUp(**SMALL))
     tables["leaderboard"]["place"] = [1, 1, 3, 4, 5]
-    said = ranking_findings.who_won(tables, STYLES)
+    said = ranking_findings.who_won(tables, DISPLAY)
     assert said.startswith("U-Net · masked and U-Net · scratch share first place among 5 entrants")
 
 
 def test_lone_entrant_is_no_winner() -> None:
     tables = ranking_tables(MadeUp(("unet",), ("scratch",), (), ("cfos",)))
-    assert "only entrant" in ranking_findings.who_won(tables, STYLES)
+    assert "only entrant" in ranking_findings.who_won(tables, DISPLAY)
 
 
 def test_all_tied_is_no_winner() -> None:
     tables = ranking_tables(MadeUp(**SMALL, values="constant"))
-    assert ranking_findings.who_won(tables, STYLES).startswith("All 5 entrants share first place")
+    assert ranking_findings.who_won(tables, DISPLAY).startswith("All 5 entrants share first place")
 
 
 def test_notes_of_the_leaderboard_are_said_once_with_their_entrants() -> None:
-    board = ranking_tables(MadeUp(**SMALL))["leaderboard"]
-    board["note"] = ["a; cfos: b", *["cfos: b"] * 4]
-    assert ranking_findings.gaps_in_data(board, STYLES, {"cfos": "c-Fos+ cells"}) == [
+    leaderboard = ranking_tables(MadeUp(**SMALL))["leaderboard"]
+    leaderboard["note"] = ["a; cfos: b", *["cfos: b"] * 4]
+    assert ranking_findings.gaps_in_data(leaderboard, DISPLAY) == [
         "U-Net · masked: a.",
         "All entrants: c-Fos+ cells: b.",
     ]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ranking_tables import STYLES, TITLES, MadeUp, empty_tables, ranking_tables
+from ranking_tables import DISPLAY, TITLES, MadeUp, empty_tables, ranking_tables
+from selma3d.challenge.display import Display
+from selma3d.challenge.run import is_pretrained
 from selma3d.ranking.cost import Job, cost_table
-from selma3d.report import display, tables
-from selma3d.report.standings import shown_standings, standings
-from selma3d.report.table_formats import LONG, Shown, escape_latex, latex, markdown
+from selma3d.report import labels
+from selma3d.report.printing import LONG, Printed, escape_latex, latex, markdown, write_printed
+from selma3d.report.tables import TABLES
 from selma3d.system.errors import InputError
 from selma3d.system.job_state import JobReport
 
@@ -30,9 +33,15 @@ def few() -> dict[str, pd.DataFrame]:
     return ranking_tables(MadeUp(**SMALL, specimens=3))
 
 
-def written(name: str, ranking: dict[str, pd.DataFrame], folder: Path, **marks: object) -> dict:
+def printed(name: str, *sources: pd.DataFrame) -> Printed:
+    return TABLES[name].printed(TABLES[name].rows(*sources), DISPLAY)
+
+
+def written(
+    name: str, ranking: dict[str, pd.DataFrame], folder: Path, display: Display = DISPLAY
+) -> dict[str, str]:
     outputs = {form: folder / f"{name}.{form}" for form in ("tsv", "tex", "md")}
-    tables.write(name, ranking, STYLES, outputs, titles=TITLES, **marks)
+    write_printed(name, ranking, display, outputs)
     return {form: path.read_text() for form, path in outputs.items()}
 
 
@@ -67,17 +76,17 @@ def test_tsv_holds_the_unrounded_numbers_behind_the_title(
 ) -> None:
     written(name, ranking, tmp_path)
     read = pd.read_csv(tmp_path / f"{name}.tsv", sep="\t", keep_default_na=False)
-    source = ranking[tables.TABLES[name].source]
+    source = TABLES[name].rows(*(ranking[source] for source in TABLES[name].SOURCES))
     assert list(read.columns) == ["entrant", *source.columns]
     assert read["entrant"].tolist() == [
-        display.entrant(STYLES, m, i) for m, i in zip(source["method"], source["init"], strict=True)
+        DISPLAY.entrant(m, i) for m, i in zip(source["method"], source["init"], strict=True)
     ]
     for column in source.select_dtypes(float):
         values = pd.to_numeric(read[column], errors="coerce")
         np.testing.assert_allclose(values, source[column], rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", tables.TABLES)
+@pytest.mark.parametrize("name", TABLES.names)
 def test_table_without_rows_says_so(name: str, tmp_path: Path) -> None:
     nothing = empty_tables() | {"cost": cost_table([])}
     text = written(name, nothing, tmp_path)
@@ -86,16 +95,16 @@ def test_table_without_rows_says_so(name: str, tmp_path: Path) -> None:
 
 
 def test_best_score_of_a_structure_is_bold(ranking: dict, tmp_path: Path) -> None:
-    shown = tables.shown_structures(ranking["by_metric"], STYLES, TITLES)
+    shown = printed("structures", ranking["by_metric"])
     cfos = shown.texts["Structure"] == TITLES["cfos"]
     winner = ranking["by_metric"].query("structure == 'cfos' and metric == 'dice'")
-    title = display.entrant(STYLES, *winner.loc[winner["mean"].idxmax(), ["method", "init"]])
+    title = DISPLAY.entrant(*winner.loc[winner["mean"].idxmax(), ["method", "init"]])
     assert shown.texts.loc[cfos & shown.bold["Dice ↑"], "Entrant"].tolist() == [title]
     assert r"\textbf{0." in written("structures", ranking, tmp_path)["tex"]
 
 
 def test_metric_that_a_structure_lacks_is_a_dash(ranking: dict) -> None:
-    shown = tables.shown_structures(ranking["by_metric"], STYLES, TITLES).texts
+    shown = printed("structures", ranking["by_metric"]).texts
     assert set(shown.loc[shown["Structure"] == TITLES["cfos"], "clDice ↑"]) == {"–"}
 
 
@@ -111,36 +120,36 @@ def test_intervals_are_printed_only_where_there_are_enough_specimens(
 
 
 def test_no_p_value_without_a_test(few: dict) -> None:
-    shown = tables.shown_gains(few["gains"], STYLES, TITLES).texts
+    shown = printed("gains", few["gains"]).texts
     assert set(shown["p (Holm)"]) == {"–"}
 
 
 def test_unknown_specimens_are_called_unknown() -> None:
     gains = ranking_tables(MadeUp(**SMALL, known=False))["gains"]
-    assert set(tables.shown_gains(gains, STYLES, TITLES).texts["Specimens"]) == {"unknown"}
+    assert set(printed("gains", gains).texts["Specimens"]) == {"unknown"}
 
 
 def test_budgets_are_columns_in_order_of_size(ranking: dict) -> None:
-    shown = tables.shown_budgets(ranking["curves"], STYLES, TITLES).texts
+    shown = printed("budgets", ranking["curves"]).texts
     assert list(shown.columns[3:]) == ["n = 2", "n = 8", "all"]
 
 
 def test_captions_say_what_is_missing_and_what_to_know(ranking: dict, tmp_path: Path) -> None:
-    marks = {"partial": ["unet_on_cfos"], "note": "Held-out split."}
-    text = written("leaderboard", ranking, tmp_path, **marks)
+    display = replace(DISPLAY, partial=("unet_on_cfos",), note="Held-out split.")
+    text = written("leaderboard", ranking, tmp_path, display)
     assert "PARTIAL, missing: unet_on_cfos." in text["md"]
     assert r"PARTIAL, missing: unet\_on\_cfos." in text["tex"]
     assert "Held-out split." in text["tex"]
 
 
 def test_unknown_table_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"table 'leaderbord': expected one of leaderboard"):
-        tables.write("leaderbord", {}, {}, {})
+    with pytest.raises(InputError, match=r"table 'leaderbord': expected one of .*leaderboard"):
+        write_printed("leaderbord", {}, DISPLAY, {})
 
 
 def test_table_without_its_source_is_refused() -> None:
     with pytest.raises(InputError, match=r"table 'cost': expected the table 'cost'"):
-        tables.write("cost", {}, {}, {})
+        write_printed("cost", {}, DISPLAY, {})
 
 
 def test_latex_has_no_character_that_it_would_misread(ranking: dict, tmp_path: Path) -> None:
@@ -156,15 +165,15 @@ def test_latex_escapes_what_it_would_obey() -> None:
 
 
 def test_markdown_escapes_what_would_break_a_cell() -> None:
-    text = markdown(Shown(pd.DataFrame({"a|b": ["*x* | _y_\nz"]})), "caption")
+    text = markdown(Printed(pd.DataFrame({"a|b": ["*x* | _y_\nz"]})), "caption")
     assert r"| a\|b |" in text
     assert r"| \*x\* \| \_y\_ z |" in text
 
 
 def test_long_table_breaks_over_pages() -> None:
     rows = pd.DataFrame({"a": ["x"] * (LONG + 1), "b": ["1"] * (LONG + 1)})
-    assert r"\begin{longtable}{lr}" in latex(Shown(rows), "caption", "label")
-    assert r"\begin{tabular}{lr}" in latex(Shown(rows.head(LONG)), "caption", "label")
+    assert r"\begin{longtable}{lr}" in latex(Printed(rows), "caption", "label")
+    assert r"\begin{tabular}{lr}" in latex(Printed(rows.head(LONG)), "caption", "label")
 
 
 @pytest.mark.parametrize(
@@ -176,27 +185,27 @@ def test_long_table_breaks_over_pages() -> None:
 def test_numbers_are_printed_to_what_they_are_worth(
     value: float, metric: str | None, text: str
 ) -> None:
-    assert display.number(value, metric) == text
+    assert labels.number(value, metric) == text
 
 
 def test_gains_have_a_sign_unless_they_round_to_nothing() -> None:
-    assert display.number(0.05, "dice", sign=True) == "+0.050"
-    assert display.number(-0.05, "dice", sign=True) == "−0.050"
-    assert display.number(0.0001, "dice", sign=True) == "0.000"
+    assert labels.number(0.05, "dice", sign=True) == "+0.050"
+    assert labels.number(-0.05, "dice", sign=True) == "−0.050"
+    assert labels.number(0.0001, "dice", sign=True) == "0.000"
 
 
 def test_controls_are_not_pretraining() -> None:
     pretrained = [
         init for init in ("scratch", "scratch-long", "default", "masked", "byol")
-        if display.is_pretrained(init)
+        if is_pretrained(init)
     ]  # fmt: skip
     assert pretrained == ["masked", "byol"]
 
 
 def test_left_out_twin_says_what_it_is() -> None:
-    assert display.structure(TITLES, "cfos-unseen") == "c-Fos+ cells (left out of training)"
-    assert display.structure(TITLES, "cfos") == "c-Fos+ cells"
-    assert display.structure(None, "axon") == "axon"
+    assert DISPLAY.structure("cfos-unseen") == "c-Fos+ cells (left out of training)"
+    assert DISPLAY.structure("cfos") == "c-Fos+ cells"
+    assert Display().structure("axon") == "axon"
 
 
 def benchmark(path: Path, seconds: float, memory: str) -> Path:
@@ -218,7 +227,7 @@ def test_cost_sums_time_and_takes_the_highest_memory(tmp_path: Path) -> None:
     assert cost.loc["pretrain", "hours"] == 2.5  # the history counts all attempts
     assert cost.loc["pretrain", "gpu_hours"] == 5
     assert np.isnan(cost.loc["pretrain", "peak_memory_gb"])
-    shown = tables.shown_cost(cost.reset_index(), STYLES, TITLES).texts
+    shown = printed("cost", cost.reset_index()).texts
     assert shown.iloc[0]["Total (GPU h)"] == "6.50"
     assert shown.iloc[0]["Parameters (M)"] == "5.00"
 
@@ -242,19 +251,19 @@ def test_cpu_time_is_the_jobs_own_where_it_tells_it_and_else_the_benchmarks(tmp_
 
 def test_standings_put_place_dice_and_all_that_an_entrant_cost_side_by_side(ranking: dict) -> None:
     spent = {"jobs": 1, "hours": 1.0, "cpu_hours": 0.5, "gpu_hours": 0.0, "parameters": 2_000_000}
-    board = ranking["leaderboard"]
+    leaderboard = ranking["leaderboard"]
     cost = pd.DataFrame(
         [
             {"method": m, "init": i, "stage": stage, "peak_memory_gb": memory, **spent}
-            for m, i in board[["method", "init"]].to_numpy()[1:]
+            for m, i in leaderboard[["method", "init"]].to_numpy()[1:]
             for stage, memory in (("finetune", 3.0), ("predict", 2.0))
         ]
     )
-    joined = standings(board, ranking["by_metric"], cost)
-    assert joined["place"].tolist() == board["place"].tolist()
-    assert joined["cpu_hours"].isna().tolist() == [True] + [False] * (len(board) - 1)
-    shown = shown_standings(joined, STYLES, TITLES)
-    assert shown.texts["CPU (min)"].tolist() == ["–"] + ["60.0"] * (len(board) - 1)
+    joined = TABLES["standings"].rows(leaderboard, ranking["by_metric"], cost)
+    assert joined["place"].tolist() == leaderboard["place"].tolist()
+    assert joined["cpu_hours"].isna().tolist() == [True] + [False] * (len(leaderboard) - 1)
+    shown = TABLES["standings"].printed(joined, DISPLAY)
+    assert shown.texts["CPU (min)"].tolist() == ["–"] + ["60.0"] * (len(leaderboard) - 1)
     assert set(shown.texts["Peak memory (GB)"]) == {"–", "3.00"}
     dice = f"Dice, {TITLES['cfos']}"
     means = ranking["by_metric"].query("structure == 'cfos' and metric == 'dice'")
@@ -266,12 +275,12 @@ def test_an_entrant_shows_no_score_where_it_segmented_nothing(ranking: dict) -> 
     method, init = means.loc[0, ["method", "init"]]
     absent = (means["method"] == method) & (means["init"] == init) & (means["structure"] == "cfos")
     means.loc[absent, "missing"] = means.loc[absent, "cases"]
-    joined = standings(ranking["leaderboard"], means, cost_table([]))
+    joined = TABLES["standings"].rows(ranking["leaderboard"], means, cost_table([]))
     joined = joined.set_index(["method", "init"])
     assert np.isnan(joined.loc[(method, init), "dice cfos"])
     assert joined["dice cfos"].isna().sum() == 1
-    shown = tables.shown_structures(means, STYLES, TITLES).texts.set_index(["Structure", "Entrant"])
-    row = shown.loc[(TITLES["cfos"], display.entrant(STYLES, method, init))]
+    shown = printed("structures", means).texts.set_index(["Structure", "Entrant"])
+    row = shown.loc[(TITLES["cfos"], DISPLAY.entrant(method, init))]
     assert set(row) == {"–"}
 
 

@@ -78,3 +78,11 @@ def is_ensemble(init: str) -> bool:
 def member_init(init: str) -> str:
     """How the models of an ensemble were initialised; of anything else, its own init."""
     return init.removesuffix(ENSEMBLE)
+
+
+NO_INIT = Run.init  # of a method that learns nothing, and so starts from nothing
+
+
+def is_pretrained(init: str) -> bool:
+    """Whether models of an init start from an encoder; `scratch-long` is a control, not one."""
+    return init != NO_INIT and member_init(init) not in CONTROLS

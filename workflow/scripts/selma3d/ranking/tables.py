@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+Tables = Mapping[str, pd.DataFrame]  # of a track, by name
+
 COLUMNS: dict[str, tuple[str, ...]] = {
     "cases": (
         *("method", "init", "budget", "structure", "scored_as", "seen", "specimen", "case"),

@@ -1,5 +1,5 @@
-"""The report: one self-contained HTML page that reads like the results section of a paper."""
+"""The report: figures, tables and one self-contained page that reads like a results section."""
 
-from .page import write_report
+from .page import Results, write_report
 
-__all__ = ["write_report"]
+__all__ = ["Results", "write_report"]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from . import display
-from .display import Styles
+from ..challenge.display import Display, Entrant
+from . import labels
+from .cases.card import draw_card
+from .cases.shown import ShownCases
 from .embedding import data_url
 from .page import TRACKS
-from .standings import shown_standings
-from .table_formats import Shown
+from .printing import Printed
+from .tables import TABLES
 from .templates import write_page
 
 KINDS = {
@@ -24,37 +27,62 @@ KINDS = {
 }
 
 
+@dataclass(frozen=True)
+class Picture:
+    """What an entrant segmented, drawn."""
+
+    entrant: Entrant
+    path: Path
+
+
+def draw_pictures(
+    standings: pd.DataFrame,
+    structures: Sequence[ShownCases],
+    case_scores: pd.DataFrame,
+    display: Display,
+    folder: Path,
+) -> dict[str, Picture]:
+    """Draw into a folder what each method's best entrant of a track did; by method.
+
+    standings: the track's. structures: cases and predictions. case_scores: the ranking's `cases`.
+    """
+    pictures = {}
+    placed = standings.sort_values("place", kind="stable")
+    for method, rows in placed.groupby("method", sort=False):
+        picture = Picture((method, rows["init"].iloc[0]), folder / f"{method}.png")
+        draw_card(picture.entrant, structures, case_scores, display, {"png": picture.path})
+        pictures[method] = picture
+    return pictures
+
+
 def write_gallery(
     path: str | Path,
     *,
     edition: Mapping[str, Any],
     methods: Mapping[str, Mapping[str, Any]],
     standings: Mapping[str, pd.DataFrame],
-    pictures: Mapping[str, tuple[str, Path]],
+    pictures: Mapping[str, Picture],
     left_out: Sequence[str],
-    partial: Sequence[str],
-    note: str | None,
-    styles: Styles,
+    display: Display,
 ) -> None:
     """Write one HTML page that needs nothing else, neither network nor scripts.
 
-    methods: their files by name. standings: by track, as `standings` has them. pictures: of
-    methods that have one, the entrant that is shown and the file. Methods are in the order of their
-    best place, those without one at the end. left_out: methods that do not take part, and why.
+    methods: their files by name. standings: rows of the table of that name, by track. pictures: of
+    methods that have one. Methods are in the order of their best place, those without one at the
+    end. left_out: methods that do not take part, and why.
     """
-    titles = {name: spec["title"] for name, spec in edition["structures"].items()}
     write_page(
         path,
         "gallery.html.j2",
         ("report.css", "gallery.css"),
         edition=edition,
         cards=[
-            _card(methods[name], standings, pictures.get(name), styles, titles)
+            _card(methods[name], standings, pictures.get(name), display)
             for name in in_order(methods, standings)
         ],
         left_out=list(left_out),
-        partial=list(partial),
-        note=note,
+        partial=list(display.partial),
+        note=display.note,
     )
 
 
@@ -68,9 +96,8 @@ def in_order(methods: Mapping[str, Any], standings: Mapping[str, pd.DataFrame]) 
 def _card(
     method: Mapping[str, Any],
     standings: Mapping[str, pd.DataFrame],
-    picture: tuple[str, Path] | None,
-    styles: Styles,
-    titles: Mapping[str, str],
+    picture: Picture | None,
+    display: Display,
 ) -> dict[str, Any]:
     capabilities = method["capabilities"]
     return {
@@ -82,25 +109,28 @@ def _card(
             if capabilities["unannotated"]
             else "learns from no unannotated volumes",
             "written for a GPU" if capabilities["gpu"] else "needs no GPU",
-            f"segments {display.listed(capabilities['structure_types'])} structures",
+            f"segments {labels.listed(capabilities['structure_types'])} structures",
         ],
         "tables": [
-            {"track": TRACKS[track], "shown": own}
+            {"track": TRACKS[track], "printed": own}
             for track, table in standings.items()
-            if (own := _own(table, method["name"], styles, titles)) is not None
+            if (own := _own(table, method["name"], display)) is not None
         ],
         "picture": None
         if picture is None
-        else {"entrant": picture[0], "source": data_url(picture[1])},
+        else {
+            "entrant": display.entrant(*picture.entrant),
+            "source": data_url(picture.path),
+        },
     }
 
 
-def _own(
-    table: pd.DataFrame, method: str, styles: Styles, titles: Mapping[str, str]
-) -> Shown | None:
+def _own(table: pd.DataFrame, method: str, display: Display) -> Printed | None:
     """A method's rows; what is bold is the best of all methods."""
     mine = (table["method"] == method).to_numpy()
     if not mine.any():
         return None
-    shown = shown_standings(table, styles, titles)
-    return Shown(shown.texts[mine].reset_index(drop=True), shown.bold[mine].reset_index(drop=True))
+    printed = TABLES["standings"].printed(table, display)
+    return Printed(
+        printed.texts[mine].reset_index(drop=True), printed.bold[mine].reset_index(drop=True)
+    )

@@ -1,25 +1,26 @@
-"""The report's page: what the tables say, in the order in which a paper says it."""
+"""The page of the report: what the tables say, in the order in which a paper says it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
+from ..challenge.display import Display
+from ..challenge.run import NO_INIT, is_pretrained
+from ..ranking.tables import Tables
 from ..scoring.metrics import PROFILES
-from . import display, paper, pretraining_findings, ranking_findings
-from . import tables as printed
-from .display import Styles
+from . import labels, pretraining_findings, ranking_findings
 from .embedding import data_url, width_px
-from .table_formats import Shown
+from .printing import Printed
+from .shown import ShownFigure, ShownTable
+from .tables import TABLES
 from .templates import write_page
-
-Tables = Mapping[str, pd.DataFrame]
-Titles = Mapping[str, str]
 
 TRACKS = {
     "per-type": "one model for each structure type",
@@ -33,108 +34,109 @@ GROUPS = {
 }
 
 
-def write_report(
-    path: str | Path,
-    *,
-    edition: Mapping[str, Any],
-    tables_by_track: Mapping[str, Tables],
-    figures: Sequence[Mapping[str, Any]],
-    table_files: Sequence[Mapping[str, Any]],
-    overview_figures: Sequence[Mapping[str, Any]],
-    provenance: Mapping[str, Any],
-    partial: Sequence[str],
-    left_out: Sequence[str],
-    caveats: Sequence[str],
-    styles: Styles,
-) -> None:
+@dataclass(frozen=True)
+class Results:
+    """What a report is made of.
+
+    edition: as in its file. tracks: {track: ranking tables by name}. figures, tables: in the order
+    of the page. overviews: figures of the data. missing: what an unfinished run lacks. left_out:
+    methods that do not take part, and why. caveats: what the workflow knows and the tables do not
+    (held-out split, synthetic images, unknown voxel sizes). provenance: commit, versions,
+    configuration, anything else worth keeping.
+    """
+
+    edition: Mapping[str, Any]
+    display: Display
+    tracks: Mapping[str, Tables]
+    figures: Sequence[ShownFigure]
+    tables: Sequence[ShownTable]
+    overviews: Sequence[ShownFigure]
+    missing: Sequence[str]
+    left_out: Sequence[str]
+    caveats: Sequence[str]
+    provenance: Mapping[str, Any]
+
+
+def write_report(path: str | Path, results: Results) -> None:
     """Write the report as one HTML file that needs nothing else, neither network nor scripts.
 
-    edition: as in its file. tables_by_track: {track: ranking tables by file stem}.
-    figures: {name, track, path (svg or png), caption, category} each; track may be empty.
-    overview_figures: looks at the data, the same keys. table_files: {name, track, paths {form:
-    path}} each. provenance: commit, versions, config, anything else worth keeping.
-    partial: what is missing, empty when nothing is. left_out: methods that do not take part, and
-    why. caveats: what the workflow knows and the tables
-    do not (held-out split, synthetic images, unknown voxel sizes).
     Raises InputError for a figure that cannot be read.
     """
-    titles = {name: spec["title"] for name, spec in edition["structures"].items()}
+    edition, display, tracks = results.edition, results.display, results.tracks
     folder = Path(path).parent
-    numbered = _numbered(figures, folder)
+    numbered = [_figure(figure, str(n)) for n, figure in enumerate(results.figures, start=1)]
     write_page(
         path,
         "report.html.j2",
         ("report.css",),
         edition=edition,
-        partial=list(partial),
-        left_out=list(left_out),
-        tracks=[
-            _track(name, tables, numbered, styles, titles)
-            for name, tables in tables_by_track.items()
-        ],
-        runs=[_what_ran(name, tables, styles) for name, tables in tables_by_track.items()],
-        structures=_structures(edition, tables_by_track),
+        partial=list(results.missing),
+        left_out=list(results.left_out),
+        tracks=[_track(name, tables, numbered, display) for name, tables in tracks.items()],
+        runs=[_what_ran(name, tables, display) for name, tables in tracks.items()],
+        structures=_structures(edition, tracks, display),
         archives=_archives(edition),
         profile=PROFILES[edition["metric_profile"]],
         groups_by=_groups_by(edition["ranking"]),
-        overviews=[_figure(figure, f"D{n}") for n, figure in enumerate(overview_figures, start=1)],
+        overviews=[_figure(figure, f"D{n}") for n, figure in enumerate(results.overviews, start=1)],
         other_figures=[figure for figure in numbered if not figure["track"]],
-        files=_files(numbered, table_files, folder),
-        caveats=[*caveats, *_own_caveats(edition, tables_by_track, styles, titles)],
-        missing=_missing(tables_by_track),
-        provenance={name: _readable(value) for name, value in provenance.items()},
+        files=_files(results, folder),
+        caveats=[*results.caveats, *_own_caveats(edition, tracks, display)],
+        missing=_missing(tracks),
+        provenance={name: _readable(value) for name, value in results.provenance.items()},
     )
 
 
 def _track(
-    name: str, tables: Tables, figures: Sequence[Mapping[str, Any]], styles: Styles, titles: Titles
+    name: str, tables: Tables, figures: Sequence[Mapping[str, Any]], display: Display
 ) -> dict[str, Any]:
     own = [figure for figure in figures if figure["track"] == name]
     categories = dict.fromkeys(figure["category"] for figure in own)
-    board, means = tables["leaderboard"], tables.get("by_metric", pd.DataFrame())
+    leaderboard, means = tables["leaderboard"], tables.get("by_metric", pd.DataFrame())
     return {
         "name": name,
         "meaning": TRACKS.get(name, name),
-        "won": ranking_findings.who_won(tables, styles),
-        "sure": ranking_findings.how_sure(tables, styles, titles),
-        "notes": ranking_findings.gaps_in_data(board, styles, titles),
+        "won": ranking_findings.who_won(tables, display),
+        "sure": ranking_findings.how_sure(tables, display),
+        "notes": ranking_findings.gaps_in_data(leaderboard, display),
         "pretraining": pretraining_findings.headline(tables),
-        "pretraining_details": pretraining_findings.details(tables, styles, titles),
-        "pretraining_sure": pretraining_findings.how_sure(tables, titles),
-        "gains": Shown(pretraining_findings.by_structure(tables, titles), words=3),
-        "leaderboard": printed.shown_leaderboard(board, styles, titles),
-        "scores": printed.shown_structures(means, styles, titles) if len(means) else None,
+        "pretraining_details": pretraining_findings.details(tables, display),
+        "pretraining_sure": pretraining_findings.how_sure(tables, display),
+        "gains": Printed(pretraining_findings.by_structure(tables, display), text_columns=3),
+        "leaderboard": TABLES["leaderboard"].printed(leaderboard, display),
+        "scores": TABLES["structures"].printed(means, display) if len(means) else None,
         "figures": {c: [f for f in own if f["category"] == c] for c in categories},
     }
 
 
 def _groups_by(ranking: Mapping[str, Any]) -> str:
     if "groups" in ranking:
-        return f"the edition’s groups ({display.listed(list(ranking['groups']))})"
+        return f"the edition’s groups ({labels.listed(list(ranking['groups']))})"
     return GROUPS[ranking["groups_by"]]
 
 
-def _what_ran(name: str, tables: Tables, styles: Styles) -> str:
-    board, cases = tables["leaderboard"], tables.get("cases", pd.DataFrame())
-    if board.empty or cases.empty:
+def _what_ran(name: str, tables: Tables, display: Display) -> str:
+    leaderboard, cases = tables["leaderboard"], tables.get("cases", pd.DataFrame())
+    if leaderboard.empty or cases.empty:
         return f"Track {name}: nothing has been scored yet."
-    methods = [str(styles.get(m, {}).get("title", m)) for m in dict.fromkeys(board["method"])]
-    learnt = set(board["init"]) - {display.NO_INIT}
-    inits = sorted(learnt, key=lambda init: (display.is_pretrained(init), init))
+    methods = [display.method(name) for name in dict.fromkeys(leaderboard["method"])]
+    learnt = set(leaderboard["init"]) - {NO_INIT}
+    inits = sorted(learnt, key=lambda init: (is_pretrained(init), init))
     budgets = sorted({str(b) for b in cases["budget"]}, key=lambda b: (b == "all", b.zfill(9)))
-    started = f", each started from {display.listed(inits)} where it learns" if inits else ""
+    started = f", each started from {labels.listed(inits)} where it learns" if inits else ""
     return (
-        f"Track {name} ({TRACKS.get(name, name)}): {display.count(len(methods), 'method')} "
-        f"({display.listed(methods)}){started}, which makes "
-        f"{display.count(len(board), 'entrant')}; training patches per structure: "
-        f"{display.listed(budgets)}. The leaderboard is that of every patch."
+        f"Track {name} ({TRACKS.get(name, name)}): {labels.count(len(methods), 'method')} "
+        f"({labels.listed(methods)}){started}, which makes "
+        f"{labels.count(len(leaderboard), 'entrant')}; training patches per structure: "
+        f"{labels.listed(budgets)}. The leaderboard is that of every patch."
     )
 
 
-def _structures(edition: Mapping[str, Any], tables_by_track: Mapping[str, Tables]) -> Shown:
+def _structures(
+    edition: Mapping[str, Any], tracks: Mapping[str, Tables], display: Display
+) -> Printed:
     rows = []
-    titles = {name: spec["title"] for name, spec in edition["structures"].items()}
-    scored = _scored_cases(tables_by_track)
+    scored = _scored_cases(tracks)
     for name in dict.fromkeys([*edition["structures"], *scored]):
         whole = name if name in edition["structures"] else name.removesuffix("-unseen")
         spec = edition["structures"].get(whole, {})
@@ -142,7 +144,7 @@ def _structures(edition: Mapping[str, Any], tables_by_track: Mapping[str, Tables
         size = spec.get("voxel_size_um", "unknown")
         rows.append(
             {
-                "Structure": display.structure(titles, name),
+                "Structure": display.structure(name),
                 "Scored as": spec.get("scored_as", "–"),
                 "In training": "seen" if spec.get("seen") and name == whole else "unseen",
                 "Voxel size (z, y, x)": size if size == "unknown" else f"{size} µm",
@@ -150,13 +152,13 @@ def _structures(edition: Mapping[str, Any], tables_by_track: Mapping[str, Tables
                 "Specimens": (str(specimens) if specimens else "unknown") if cases else "–",
             }
         )
-    return Shown(pd.DataFrame(rows), words=4)
+    return Printed(pd.DataFrame(rows), text_columns=4)
 
 
-def _scored_cases(tables_by_track: Mapping[str, Tables]) -> dict[str, tuple[int, int]]:
+def _scored_cases(tracks: Mapping[str, Tables]) -> dict[str, tuple[int, int]]:
     """Number of cases and of known specimens of each scored structure."""
     counts: dict[str, tuple[int, int]] = {}
-    for tables in tables_by_track.values():
+    for tables in tracks.values():
         cases = tables.get("cases", pd.DataFrame())
         for name, group in cases.groupby("structure", sort=False) if len(cases) else ():
             specimens = set(group["specimen"].fillna(""))
@@ -165,7 +167,7 @@ def _scored_cases(tables_by_track: Mapping[str, Tables]) -> dict[str, tuple[int,
     return counts
 
 
-def _archives(edition: Mapping[str, Any]) -> Shown:
+def _archives(edition: Mapping[str, Any]) -> Printed:
     kinds = {"slot": "not public: a place for the user's copy", "phantom": "synthetic phantoms"}
     rows = [
         {
@@ -175,14 +177,13 @@ def _archives(edition: Mapping[str, Any]) -> Shown:
         }
         for name, spec in edition["archives"].items()
     ]
-    return Shown(pd.DataFrame(rows, columns=["Archive", "What it is", "Licence"]), words=3)
+    return Printed(pd.DataFrame(rows, columns=["Archive", "What it is", "Licence"]), text_columns=3)
 
 
 def _own_caveats(
     edition: Mapping[str, Any],
-    tables_by_track: Mapping[str, Tables],
-    styles: Styles,
-    titles: Titles,
+    tracks: Mapping[str, Tables],
+    display: Display,
 ) -> list[str]:
     """What the edition and the tables themselves show to be limits of the results."""
     caveats = []
@@ -196,81 +197,66 @@ def _own_caveats(
             "Images of phantom archives are synthetic: they show that the workflow works, and say "
             "nothing about tissue."
         )
-    unknown = [name for name, (_, known) in _scored_cases(tables_by_track).items() if not known]
+    unknown = [name for name, (_, known) in _scored_cases(tracks).items() if not known]
     if unknown:
-        names = display.listed([display.structure(titles, name) for name in unknown])
+        names = labels.listed([display.structure(name) for name in unknown])
         caveats.append(
             f"The specimens of the test cases are unknown for {names}: whether test and training "
             "share an animal cannot be checked, and cases may not be independent."
         )
-    for track, tables in tables_by_track.items():
-        quirks = ranking_findings.quirks(tables, styles, titles)
+    for track, tables in tracks.items():
+        quirks = ranking_findings.quirks(tables, display)
         caveats += [f"Metric quirks (track {track}): {sentence}" for sentence in quirks]
     return caveats
 
 
-def _numbered(figures: Sequence[Mapping[str, Any]], folder: Path) -> list[dict[str, Any]]:
-    return [
-        _figure(figure, str(number)) | {"file": os.path.relpath(figure["path"], folder)}
-        for number, figure in enumerate(figures, start=1)
-    ]
-
-
-def _figure(figure: Mapping[str, Any], number: str) -> dict[str, Any]:
-    title = _title(figure["name"])
-    track = figure.get("track", "")
+def _figure(figure: ShownFigure, number: str) -> dict[str, Any]:
+    track = f", track {figure.track}" if figure.track else ""
     return {
-        "name": figure["name"],
         "number": number,
-        "track": track,
-        "category": figure["category"],
-        "title": title,
-        "caption": figure["caption"],
-        "alt": f"Figure {number}: {title}{f', track {track}' if track else ''}. See the caption.",
-        "source": data_url(figure["path"]),
-        "width": width_px(figure["path"]),
+        "track": figure.track,
+        "category": figure.category,
+        "title": figure.title,
+        "caption": figure.caption,
+        "alt": f"Figure {number}: {figure.title}{track}. See the caption.",
+        "source": data_url(figure.path),
+        "width": width_px(figure.path),
     }
 
 
-def _title(name: str) -> str:
-    return name.replace("-", " ").replace("_", " ").capitalize()
-
-
-def _files(
-    figures: Sequence[Mapping[str, Any]], table_files: Sequence[Mapping[str, Any]], folder: Path
-) -> Shown:
+def _files(results: Results, folder: Path) -> Printed:
     """What a paper shows, and which of our files shows it."""
-    rows = [
+    figures = [
         {
-            "In a paper": paper.FIGURES.get(f["name"], f["title"]),
-            "Track": f["track"] or "all",
-            "Here": f"Figure {f['number']}",
-            "Files": f["file"],
+            "In a paper": figure.in_a_paper or figure.title,
+            "Track": figure.track or "all",
+            "Here": f"Figure {number}",
+            "Files": os.path.relpath(figure.path, folder),
         }
-        for f in figures
+        for number, figure in enumerate(results.figures, start=1)
     ]
-    for table in table_files:
-        name = table["name"]
-        rows.append(
-            {
-                "In a paper": paper.TABLES.get(name, _title(name)),
-                "Track": table.get("track") or "all",
-                "Here": "–",
-                "Files": ", ".join(os.path.relpath(p, folder) for p in table["paths"].values()),
-            }
-        )
-    return Shown(pd.DataFrame(rows, columns=["In a paper", "Track", "Here", "Files"]), words=4)
+    tables = [
+        {
+            "In a paper": table.in_a_paper,
+            "Track": table.track,
+            "Here": "–",
+            "Files": ", ".join(os.path.relpath(path, folder) for path in table.paths),
+        }
+        for table in results.tables
+    ]
+    columns = ["In a paper", "Track", "Here", "Files"]
+    return Printed(pd.DataFrame([*figures, *tables], columns=columns), text_columns=4)
 
 
-def _missing(tables_by_track: Mapping[str, Tables]) -> dict[str, list[str]]:
+def _missing(tracks: Mapping[str, Tables]) -> dict[str, list[str]]:
     """By track, each kind of gap with how often it occurs and where."""
     missing: dict[str, list[str]] = {}
-    for track, tables in tables_by_track.items():
+    for track, tables in tracks.items():
         gaps = tables.get("missing", pd.DataFrame()).fillna("")
         for what, rows in gaps.groupby("what", sort=False) if len(gaps) else ():
             methods = [name for name in dict.fromkeys(rows["method"]) if name]
-            where = display.listed([name for name in dict.fromkeys(rows["structure"]) if name])
-            who = f"{display.listed(methods)} on {where}" if methods else where
+            where = labels.listed([name for name in dict.fromkeys(rows["structure"]) if name])
+            who = f"{labels.listed(methods)} on {where}" if methods else where
             missing.setdefault(track, []).append(f"{len(rows)} × {what} ({who})")
     return missing
 

@@ -6,19 +6,16 @@ from scratch on the same training patches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from ..ranking.tables import COLUMNS
+from ..challenge.display import Display
+from ..challenge.run import is_pretrained
+from ..ranking.tables import COLUMNS, Tables
 from ..scoring.metrics import METRICS
-from . import display
-from .display import Styles
-
-Tables = Mapping[str, pd.DataFrame]
-Titles = Mapping[str, str]
+from . import labels
 
 LEVEL = 0.05
 
@@ -68,7 +65,7 @@ def headline(tables: Tables) -> str:
         )
     tally = Tally.of(gains)
     direction = (
-        f"better in {tally.better} of {display.count(tally.comparisons, 'comparison')} and worse "
+        f"better in {tally.better} of {labels.count(tally.comparisons, 'comparison')} and worse "
         f"in {tally.worse}"
     )
     if not tally.tested:
@@ -76,7 +73,7 @@ def headline(tables: Tables) -> str:
             f"Not testable: pretraining was {direction}, but without enough known specimens this "
             "is a direction, not a finding."
         )
-    of_tested = f"of {display.count(tally.tested, 'tested comparison')}"
+    of_tested = f"of {labels.count(tally.tested, 'tested comparison')}"
     up, down = tally.significantly_better, tally.significantly_worse
     if up and not down:
         return f"Yes, in {up} {of_tested}; in none was it significantly worse."
@@ -92,7 +89,7 @@ def headline(tables: Tables) -> str:
     )
 
 
-def details(tables: Tables, styles: Styles, titles: Titles) -> list[str]:
+def details(tables: Tables, display: Display) -> list[str]:
     """By how much, where, with how few labels, on unseen structures, against which control."""
     gains = comparisons(tables)
     if gains.empty:
@@ -103,17 +100,17 @@ def details(tables: Tables, styles: Styles, titles: Titles) -> list[str]:
     best = _gain(_extreme(own, best=True), metric)
     sentences = [
         f"By how much: in {_plain(metric)}, the median gain over "
-        f"{display.count(len(own), 'comparison')} is {_gain(own['gain'].median(), metric)} "
+        f"{labels.count(len(own), 'comparison')} is {_gain(own['gain'].median(), metric)} "
         f"(from {worst} to {best})."
     ]
-    sentences += _where(own, styles, titles)
+    sentences += _where(own, display)
     sentences += _over_budgets(tables, metric)
     sentences += _seen_and_unseen(own, metric)
     sentences += _control(tables, metric)
     return sentences
 
 
-def how_sure(tables: Tables, titles: Titles) -> list[str]:
+def how_sure(tables: Tables, display: Display) -> list[str]:
     """How many comparisons were tested on how many specimens, and why others were not."""
     gains = comparisons(tables)
     if gains.empty:
@@ -130,15 +127,15 @@ def how_sure(tables: Tables, titles: Titles) -> list[str]:
         sentences.append("How sure: no comparison could be tested.")
     untested = gains[gains["p_holm"].isna()].groupby("structure", sort=False)["specimens"].max()
     for known in untested.unique():
-        names = [display.structure(titles, name) for name in untested.index[untested == known]]
-        sentences.append(f"{display.listed(names)}: no test and no interval; {_why(int(known))}.")
+        names = [display.structure(name) for name in untested.index[untested == known]]
+        sentences.append(f"{labels.listed(names)}: no test and no interval; {_why(int(known))}.")
     notes = gains["note"].dropna().astype(str).str.split("; ").explode(ignore_index=True)
     for note, rows in notes[~notes.str.contains("no p-value|^$")].groupby(notes):
         sentences.append(f"In {len(rows)} of {tally.comparisons} comparisons: {note}.")
     return sentences
 
 
-def by_structure(tables: Tables, titles: Titles) -> pd.DataFrame:
+def by_structure(tables: Tables, display: Display) -> pd.DataFrame:
     """A structure and metric a row: comparisons, how many better, median gain, how many shown."""
     rows = []
     groups = comparisons(tables).groupby(["structure", "metric"], sort=False)
@@ -147,9 +144,9 @@ def by_structure(tables: Tables, titles: Titles) -> pd.DataFrame:
         known = int(group["specimens"].max())
         rows.append(
             {
-                "Structure": display.structure(titles, structure),
+                "Structure": display.structure(structure),
                 "In training": "seen" if group["seen"].iloc[0] else "unseen",
-                "Metric": display.metric_name(metric),
+                "Metric": labels.metric_name(metric),
                 "Comparisons": str(tally.comparisons),
                 "Better": str(tally.better),
                 "Median gain": _gain(group["gain"].median(), metric),
@@ -166,7 +163,7 @@ def by_structure(tables: Tables, titles: Titles) -> pd.DataFrame:
 def _why(known: int) -> str:
     if known:
         return (
-            f"there {'is' if known == 1 else 'are'} only {display.count(known, 'specimen')}, and "
+            f"there {'is' if known == 1 else 'are'} only {labels.count(known, 'specimen')}, and "
             "fewer than six can neither reach significance nor give an interval, so the figures "
             "show each of them"
         )
@@ -177,12 +174,12 @@ def _why(known: int) -> str:
 
 
 def _of_inits(gains: pd.DataFrame, budget: str | None, *, pretrained: bool) -> pd.DataFrame:
-    chosen = gains["init"].map(display.is_pretrained).eq(pretrained)
+    chosen = gains["init"].map(is_pretrained).eq(pretrained)
     if budget is not None:
         chosen &= gains["budget"].astype(str) == budget
     rows = gains[chosen].dropna(subset="gain")
     improved = [
-        display.improvement(metric, gain)
+        labels.improvement(metric, gain)
         for metric, gain in zip(rows["metric"], rows["gain"], strict=True)
     ]
     return rows.assign(improvement=np.asarray(improved, dtype=float))
@@ -193,33 +190,33 @@ def _at_other_budgets(tables: Tables) -> list[str]:
     if not budgets:
         return []
     return [
-        f"There are comparisons with fewer patches (budgets {display.listed(budgets)}) in the "
+        f"There are comparisons with fewer patches (budgets {labels.listed(budgets)}) in the "
         "table of gains; they do not decide the question."
     ]
 
 
-def _where(gains: pd.DataFrame, styles: Styles, titles: Titles) -> list[str]:
+def _where(gains: pd.DataFrame, display: Display) -> list[str]:
     """The comparison with the largest gain, and the one with the largest loss."""
     ordered = gains.sort_values("improvement", kind="stable")
     largest, smallest = ordered.iloc[-1], ordered.iloc[0]
     sentences = []
     if largest["improvement"] > 0:
-        sentences.append(f"Where: most for {_described(largest, styles, titles)}.")
+        sentences.append(f"Where: most for {_described(largest, display)}.")
     if smallest["improvement"] < 0:
-        sentences.append(f"It cost most for {_described(smallest, styles, titles)}.")
+        sentences.append(f"It cost most for {_described(smallest, display)}.")
     return sentences
 
 
-def _described(row: pd.Series, styles: Styles, titles: Titles) -> str:
+def _described(row: pd.Series, display: Display) -> str:
     metric = row["metric"]
-    entrant = display.entrant(styles, row["method"], row["init"])
-    interval = display.interval(row["low"], row["high"], metric, sign=True)
+    entrant = display.entrant(row["method"], row["init"])
+    interval = labels.interval(row["low"], row["high"], metric, sign=True)
     sure = f", 95 % interval {interval}, p = {row['p_holm']:.2g}" if interval else ""
     specimens = int(row["specimens"])
-    on = f", {display.count(specimens, 'specimen')}" if specimens else ", specimens unknown"
+    on = f", {labels.count(specimens, 'specimen')}" if specimens else ", specimens unknown"
     return (
-        f"{entrant} on {display.structure(titles, row['structure'])}: {_plain(metric)} "
-        f"{display.number(row['scratch'], metric)} → {display.number(row['pretrained'], metric)} "
+        f"{entrant} on {display.structure(row['structure'])}: {_plain(metric)} "
+        f"{labels.number(row['scratch'], metric)} → {labels.number(row['pretrained'], metric)} "
         f"({_gain(row['gain'], metric)}{sure}{on})"
     )
 
@@ -233,7 +230,7 @@ def _over_budgets(tables: Tables, metric: str) -> list[str]:
     parts = []
     for budget in [*budgets, "all"]:
         own = gains[gains["budget"] == budget]
-        label = "every patch" if budget == "all" else display.count(int(budget), "patch", "patches")
+        label = "every patch" if budget == "all" else labels.count(int(budget), "patch", "patches")
         better = int((own["improvement"] > 0).sum())
         median = _gain(own["gain"].median(), metric)
         parts.append(f"{label} {median} (better in {better} of {len(own)})")
@@ -259,7 +256,7 @@ def _control(tables: Tables, metric: str) -> list[str]:
     return [
         "The control: spending pretraining's compute on longer training from scratch instead "
         f"(scratch-long) changed {_plain(metric)} by {_gain(control['gain'].median(), metric)} in "
-        f"the median of {display.count(len(control), 'comparison')}."
+        f"the median of {labels.count(len(control), 'comparison')}."
     ]
 
 
@@ -273,8 +270,8 @@ def _first_metric(gains: pd.DataFrame) -> str:
 
 
 def _plain(metric: str) -> str:
-    return display.metric_name(metric, arrow=False, unit=False)
+    return labels.metric_name(metric, arrow=False, unit=False)
 
 
 def _gain(gain: float, metric: str) -> str:
-    return display.number(gain, metric, sign=True)
+    return labels.number(gain, metric, sign=True)

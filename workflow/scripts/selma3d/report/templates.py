@@ -11,7 +11,7 @@ from ..system.atomic import publish
 TEMPLATES = Path(__file__).parent
 
 
-def write_page(path: str | Path, template: str, styles: tuple[str, ...], **shown: object) -> None:
+def write_page(path: str | Path, template: str, sheets: tuple[str, ...], **shown: object) -> None:
     """Fill in a template and publish it; its `style` is the style sheets one after another.
 
     Text is escaped. A name that the template asks for and `shown` lacks is an error.
@@ -23,7 +23,7 @@ def write_page(path: str | Path, template: str, styles: tuple[str, ...], **shown
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    style = "".join((TEMPLATES / sheet).read_text() for sheet in styles)
+    style = "".join((TEMPLATES / sheet).read_text() for sheet in sheets)
     page = environment.get_template(template).render(style=style, **shown)
     with publish(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

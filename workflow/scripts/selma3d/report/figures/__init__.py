@@ -1,10 +1,12 @@
-"""Figures of the challenge; each is a function of tables, drawn in one style.
+"""Figures of a track's ranking: each module draws the one that it is named after.
 
-FIGURES lists those of a track's ranking, which `drawing` draws; `histories` and `panels` draw those
-that show trainings and images. Importing the list does not import matplotlib: Snakemake reads it
-whenever it starts.
+A new module here is a new figure. It has a docstring, the caption; CATEGORY, the heading that it
+stands under; PLACE, its order in the report; IN_A_PAPER, what papers call it; and
+`draw(tables, styles)`, which draws it from the track's ranking tables.
 """
 
-from .catalogue import FIGURES, Figure
+from pathlib import Path
 
-__all__ = ["FIGURES", "Figure"]
+from ..catalogue import Catalogue
+
+FIGURES = Catalogue("figure", __name__, Path(__file__).parent)

@@ -1,8 +1,12 @@
-"""Podium plot: who took which place in each case, and with what score (after challengeR)."""
+"""Podium plot, a panel a structure, on its first metric. Above: a thin line is a case, from the
+score on its first podium to that on its last; symbols are entrants. Below: in how many cases an
+entrant stood on a podium. Ties share the better place. With more than eight entrants, the eight
+best of the leaderboard are ranked among themselves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,52 +14,59 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .. import display
-from . import facets, style
-from .looks import Entrant, Looks
-from .ranking_plots import case_ranks
-from .scores import ranked_cases
+from ...challenge.display import Entrant
+from ...ranking.tables import Tables
+from .. import labels
+from ..drawing import canvas, facets
+from ..drawing.entrants import EntrantStyles
+from ..selection import case_ranks, in_order, metrics_of, ranked_cases
 
+CATEGORY, PLACE = "Ranking", 3
+IN_A_PAPER = "Podium plot"
 SHOWN = 8  # more entrants than podia fit a page
 
 
-def draw_podium(tables: Mapping[str, pd.DataFrame], looks: Looks) -> Figure:
+def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Podium plot of `cases`, on each structure's first metric."""
     cases = ranked_cases(tables)
     if cases.empty:
-        return style.statement("No case has been scored with every training patch.", "page")
-    entrants = facets.in_order(tables, cases)[:SHOWN]
+        return canvas.statement("No case has been scored with every training patch.", "page")
+    entrants = in_order(tables, cases)[:SHOWN]
     chosen = pd.MultiIndex.from_frame(cases[["method", "init"]]).isin(entrants)
     cases = cases[chosen].dropna(subset="value").copy()
-    first = {name: metrics[0] for name, metrics in facets.metrics_of(cases).items()}
+    first = {name: metrics[0] for name, metrics in metrics_of(cases).items()}
     cases = cases[cases["metric"] == cases["structure"].map(first)]
     cases["rank"] = case_ranks(cases).astype(int)
     per_row = 2 if len(first) > 1 else 1
     rows = -(-len(first) // per_row)
-    figure = style.sheet("page" if per_row > 1 else "column", 62 * rows)
+    figure = canvas.sheet("page" if per_row > 1 else "column", 62 * rows)
     spec = figure.add_gridspec(2 * rows, per_row, height_ratios=[3, 1] * rows)
     for order, (structure, metric) in enumerate(first.items()):
         row, column = divmod(order, per_row)
         above = figure.add_subplot(spec[2 * row, column])
         below = figure.add_subplot(spec[2 * row + 1, column], sharex=above)
-        _draw_structure(above, below, cases[cases["structure"] == structure], entrants, looks)
-        above.set_title(looks.structure(structure))
-        above.set_ylabel(display.metric_name(metric))
+        _draw_structure(above, below, cases[cases["structure"] == structure], entrants, styles)
+        above.set_title(styles.structure(structure))
+        above.set_ylabel(labels.metric_name(metric))
         facets.scale_values(above, metric, cases.loc[cases["structure"] == structure, "value"], "y")
     handles = [
-        Line2D([], [], label=looks[e].label, linestyle="", **_symbol(looks, e)) for e in entrants
+        Line2D([], [], label=styles[e].label, linestyle="", **_symbol(styles, e)) for e in entrants
     ]
-    style.key(figure, handles)
+    canvas.key(figure, handles)
     return figure
 
 
-def _symbol(looks: Looks, entrant: Entrant) -> dict[str, object]:
-    curve = looks[entrant].curve
+def _symbol(styles: EntrantStyles, entrant: Entrant) -> dict[str, object]:
+    curve = styles[entrant].curve
     return {key: value for key, value in curve.items() if key != "linestyle"}
 
 
 def _draw_structure(
-    above: Axes, below: Axes, cases: pd.DataFrame, entrants: Sequence[Entrant], looks: Looks
+    above: Axes,
+    below: Axes,
+    cases: pd.DataFrame,
+    entrants: Sequence[Entrant],
+    styles: EntrantStyles,
 ) -> None:
     width = 0.8 / len(entrants)
     lanes = {entrant: -0.4 + (order + 0.5) * width for order, entrant in enumerate(entrants)}
@@ -67,16 +78,16 @@ def _draw_structure(
         line = case.sort_values("x")
         above.plot(line["x"], line["value"], color="#c9c9c9", linewidth=0.35, zorder=1)
     for entrant in entrants:
-        own, look = cases[keys == entrant], looks[entrant]
-        above.scatter(own["x"], own["value"], s=7, zorder=3, **look.dots)
+        own, own_style = cases[keys == entrant], styles[entrant]
+        above.scatter(own["x"], own["value"], s=7, zorder=3, **own_style.dots)
         counts = own["rank"].value_counts()
         below.bar(
             counts.index + lanes[entrant],
             counts,
             width=width,
-            facecolor=look.face,
-            edgecolor=look.edge,
-            hatch=look.hatch,
+            facecolor=own_style.face,
+            edgecolor=own_style.edge,
+            hatch=own_style.hatch,
         )
     places = np.arange(1, len(entrants) + 1)
     below.set_xticks(places)
@@ -86,5 +97,5 @@ def _draw_structure(
     below.locator_params(axis="y", nbins=3, integer=True)
     above.tick_params(labelbottom=False)
     for place in places[:-1]:
-        above.axvline(place + 0.5, color=style.RULE, linewidth=0.5, zorder=0)
-        below.axvline(place + 0.5, color=style.RULE, linewidth=0.5, zorder=0)
+        above.axvline(place + 0.5, color=canvas.RULE, linewidth=0.5, zorder=0)
+        below.axvline(place + 0.5, color=canvas.RULE, linewidth=0.5, zorder=0)

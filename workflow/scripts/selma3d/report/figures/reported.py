@@ -1,24 +1,30 @@
-"""Published scores beside ours."""
+"""Published scores (grey squares; sources in config/reported) beside those of this run (coloured;
+means with 95 % bootstrap intervals where there are at least six known specimens). They are
+comparable only where both were scored on the same cases. Arrows say which direction is better.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from . import facets, style
-from .looks import Looks
+from ...ranking.tables import Tables
+from ..drawing import canvas, facets
+from ..drawing.entrants import EntrantStyles
+from ..selection import in_order, metrics_of, of_panel
+
+CATEGORY, PLACE = "Reported and reproduced", 13
+IN_A_PAPER = "Published scores beside reproduced ones"
 
 
-def draw_reported(tables: Mapping[str, pd.DataFrame], looks: Looks) -> Figure:
+def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """`reported` (team, structure, metric, value, source) against `by_metric`."""
     reported = tables.get("reported", pd.DataFrame())
     ours = tables.get("by_metric", pd.DataFrame())
     if reported.empty or ours.empty:
-        return style.statement(
+        return canvas.statement(
             "No published scores to compare with: config/reported holds none for this edition. "
             "Fill in team, structure, metric, value and source to see them beside ours.",
             "page",
@@ -26,15 +32,15 @@ def draw_reported(tables: Mapping[str, pd.DataFrame], looks: Looks) -> Figure:
     keys = ["structure", "metric"]
     both = reported[keys].drop_duplicates().merge(ours[keys].drop_duplicates())
     if both.empty:
-        return style.statement(
+        return canvas.statement(
             "The published scores are on other structures or metrics than this run's.", "page"
         )
-    entrants = facets.in_order(tables, ours)
+    entrants = in_order(tables, ours)
     teams = list(dict.fromkeys(reported["team"]))
-    labels = [f"{team} (published)" for team in teams] + facets.row_labels(looks, entrants)
-    figure, panels = facets.grid(facets.metrics_of(both), labels, facets.row_height_mm(labels, 4))
+    row_labels = [f"{team} (published)" for team in teams] + facets.row_labels(styles, entrants)
+    figure, panels = facets.grid(metrics_of(both), row_labels, facets.row_height_mm(row_labels, 4))
     for (structure, metric), axes in panels.items():
-        theirs = facets.of(reported, structure, metric)
+        theirs = of_panel(reported, structure, metric)
         axes.scatter(
             theirs["value"],
             theirs["team"].map(teams.index),
@@ -43,20 +49,20 @@ def draw_reported(tables: Mapping[str, pd.DataFrame], looks: Looks) -> Figure:
             color="#7a7a7a",
             zorder=3,
         )
-        axes.axhline(len(teams) - 0.5, color=style.INK, linewidth=0.6)
-        means = facets.of(ours, structure, metric)
+        axes.axhline(len(teams) - 0.5, color=canvas.INK, linewidth=0.6)
+        means = of_panel(ours, structure, metric)
         for mean in means.dropna(subset="mean").itertuples():
             row = len(teams) + entrants.index((mean.method, mean.init))
             if pd.notna(mean.low) and pd.notna(mean.high):
-                axes.hlines(row, mean.low, mean.high, color=style.INK, linewidth=1)
-            axes.scatter(mean.mean, row, s=14, zorder=3, **looks[mean.method, mean.init].dots)
+                axes.hlines(row, mean.low, mean.high, color=canvas.INK, linewidth=1)
+            axes.scatter(mean.mean, row, s=14, zorder=3, **styles[mean.method, mean.init].dots)
         facets.scale_values(axes, metric, np.concatenate([theirs["value"], means["mean"]]))
     for structure in dict.fromkeys(name for name, _ in panels):
         first = next(axes for (name, _), axes in panels.items() if name == structure)
-        first.set_title(looks.structure(structure))
+        first.set_title(styles.structure(structure))
     handles = [
         Line2D([], [], color="#7a7a7a", marker="s", linestyle="", label="published"),
-        Line2D([], [], color=style.INK, marker="o", label="this run, 95 % interval"),
+        Line2D([], [], color=canvas.INK, marker="o", label="this run, 95 % interval"),
     ]
-    style.key(figure, handles)
+    canvas.key(figure, handles)
     return figure

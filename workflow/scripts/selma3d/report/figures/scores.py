@@ -1,8 +1,14 @@
-"""Every case's score, per structure and metric: dots, quartiles, and the mean with its interval."""
+"""Scores of every test case with every training patch. Small dots: cases (seeds and folds
+averaged), each at the same height in all rows of a structure, those of one specimen side by
+side; crosses: cases where the worst value stands in for a missing or undefined score. Grey
+boxes: quartiles, with the median as a line, from six cases on. Large symbols: means, with 95 %
+bootstrap intervals where there are at least six known specimens. Colour tells the method, the
+symbol its initialisation; open symbols start from scratch. Arrows say which direction is better.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,51 +16,46 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .. import display
-from . import facets, style
-from .looks import Entrant, Look, Looks
+from ...challenge.display import Entrant
+from ...ranking.tables import Tables
+from .. import labels
+from ..drawing import canvas, facets
+from ..drawing.entrants import EntrantStyle, EntrantStyles
+from ..selection import in_order, metrics_of, of_panel, ranked_cases
 
+CATEGORY, PLACE = "Scores", 4
+IN_A_PAPER = "Dot-and-box plots of the metrics"
 BOX_NEEDS = 6  # cases; fewer are better seen as dots alone
 
 
-def ranked_cases(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Rows of `cases` that the ranking uses: the edition's own profile, every training patch."""
-    cases = tables.get("cases", pd.DataFrame())
-    if cases.empty:
-        return cases
-    profiles = [p for p in cases["metric_profile"].unique() if p not in ("robust", "describe")]
-    profile = profiles[0] if profiles else "robust"
-    return cases[(cases["metric_profile"] == profile) & (cases["budget"].astype(str) == "all")]
-
-
-def draw_scores(tables: Mapping[str, pd.DataFrame], looks: Looks) -> Figure:
+def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Dot-and-box plots of `cases`, with means and intervals of `by_metric`."""
     cases = ranked_cases(tables)
     if cases.empty:
-        return style.statement("No case has been scored with every training patch.", "page")
-    entrants = facets.in_order(tables, cases)
-    labels = facets.row_labels(looks, entrants)
+        return canvas.statement("No case has been scored with every training patch.", "page")
+    entrants = in_order(tables, cases)
+    row_labels = facets.row_labels(styles, entrants)
     figure, panels = facets.grid(
-        facets.metrics_of(cases), labels, facets.row_height_mm(labels, 4.6)
+        metrics_of(cases), row_labels, facets.row_height_mm(row_labels, 4.6)
     )
     means = tables.get("by_metric")
     for (structure, metric), axes in panels.items():
-        chosen = facets.of(cases, structure, metric)
-        _draw_panel(axes, chosen, entrants, looks)
+        chosen = of_panel(cases, structure, metric)
+        _draw_panel(axes, chosen, entrants, styles)
         if means is not None:
-            _draw_means(axes, facets.of(means, structure, metric), entrants, looks)
+            _draw_means(axes, of_panel(means, structure, metric), entrants, styles)
         facets.scale_values(axes, metric, chosen["value"])
     for structure, group in cases.groupby("structure", sort=False):
         first = next(axes for (name, _), axes in panels.items() if name == structure)
-        first.set_title(facets.band_title(looks, structure, _extent(group)))
+        first.set_title(facets.band_title(styles, structure, _extent(group)))
     _explain(figure, cases)
     return figure
 
 
 def _extent(cases: pd.DataFrame) -> str:
     specimens = cases["specimen"].replace("", np.nan).dropna().nunique()
-    extent = display.count(cases["case"].nunique(), "case")
-    return f"{extent} of {display.count(specimens, 'specimen')}" if specimens else extent
+    extent = labels.count(cases["case"].nunique(), "case")
+    return f"{extent} of {labels.count(specimens, 'specimen')}" if specimens else extent
 
 
 def _heights(cases: pd.DataFrame) -> dict[str, float]:
@@ -64,7 +65,9 @@ def _heights(cases: pd.DataFrame) -> dict[str, float]:
     return dict(zip(order, offsets, strict=True))
 
 
-def _draw_panel(axes: Axes, cases: pd.DataFrame, entrants: Sequence[Entrant], looks: Looks) -> None:
+def _draw_panel(
+    axes: Axes, cases: pd.DataFrame, entrants: Sequence[Entrant], styles: EntrantStyles
+) -> None:
     heights = _heights(cases)
     for row, entrant in enumerate(entrants):
         own = cases[(cases["method"] == entrant[0]) & (cases["init"] == entrant[1])]
@@ -74,14 +77,14 @@ def _draw_panel(axes: Axes, cases: pd.DataFrame, entrants: Sequence[Entrant], lo
                 0.02,
                 row,
                 "no score",
-                color=style.FAINT,
+                color=canvas.FAINT,
                 va="center",
                 transform=axes.get_yaxis_transform(),
             )
             continue
         if len(own) >= BOX_NEEDS:
             _draw_box(axes, row, own["value"].to_numpy())
-        _draw_dots(axes, row + own["case"].map(heights), own, looks[entrant])
+        _draw_dots(axes, row + own["case"].map(heights), own, styles[entrant])
 
 
 def _draw_box(axes: Axes, row: int, values: np.ndarray) -> None:
@@ -91,13 +94,15 @@ def _draw_box(axes: Axes, row: int, values: np.ndarray) -> None:
     axes.vlines(median, row - 0.37, row + 0.37, color="#6b6b6b", linewidth=1, zorder=1.5)
 
 
-def _draw_dots(axes: Axes, heights: pd.Series, cases: pd.DataFrame, look: Look) -> None:
+def _draw_dots(
+    axes: Axes, heights: pd.Series, cases: pd.DataFrame, own_style: EntrantStyle
+) -> None:
     imputed = (cases["imputed"] > 0).to_numpy()
     axes.scatter(
         cases["value"][~imputed],
         heights[~imputed],
         s=3.5,
-        color=look.colour,
+        color=own_style.colour,
         alpha=0.75,
         linewidth=0,
         zorder=2,
@@ -106,7 +111,7 @@ def _draw_dots(axes: Axes, heights: pd.Series, cases: pd.DataFrame, look: Look) 
         cases["value"][imputed],
         heights[imputed],
         s=9,
-        color=look.edge,
+        color=own_style.edge,
         marker="x",
         linewidth=0.8,
         zorder=2.5,
@@ -114,15 +119,17 @@ def _draw_dots(axes: Axes, heights: pd.Series, cases: pd.DataFrame, look: Look) 
     )
 
 
-def _draw_means(axes: Axes, means: pd.DataFrame, entrants: Sequence[Entrant], looks: Looks) -> None:
+def _draw_means(
+    axes: Axes, means: pd.DataFrame, entrants: Sequence[Entrant], styles: EntrantStyles
+) -> None:
     for mean in means.itertuples():
         entrant = (mean.method, mean.init)
         if entrant not in entrants or pd.isna(mean.mean):
             continue
         row = entrants.index(entrant)
         if pd.notna(mean.low) and pd.notna(mean.high):
-            axes.hlines(row, mean.low, mean.high, color=style.INK, linewidth=1.1, zorder=3)
-        axes.scatter(mean.mean, row, s=14, zorder=4, **looks[entrant].dots)
+            axes.hlines(row, mean.low, mean.high, color=canvas.INK, linewidth=1.1, zorder=3)
+        axes.scatter(mean.mean, row, s=14, zorder=4, **styles[entrant].dots)
 
 
 def _explain(figure: Figure, cases: pd.DataFrame) -> None:
@@ -132,7 +139,7 @@ def _explain(figure: Figure, cases: pd.DataFrame) -> None:
         Line2D(
             [],
             [],
-            color=style.INK,
+            color=canvas.INK,
             marker="o",
             markersize=5,
             markerfacecolor="#bdbdbd",
@@ -143,4 +150,4 @@ def _explain(figure: Figure, cases: pd.DataFrame) -> None:
     if (cases["imputed"] > 0).any():
         cross = {"marker": "x", "markersize": 4} | grey
         handles.append(Line2D([], [], label="worst value stands in", **cross))
-    style.key(figure, handles)
+    canvas.key(figure, handles)

@@ -1,8 +1,13 @@
-"""Significance map: which entrant is better than which, beyond chance."""
+"""Pairwise comparisons on specimens (paired two-sided Wilcoxon signed-rank test, Holm-adjusted
+within each panel, level 0.05). Blue: the entrant of the row is significantly better than that of
+the column; orange: significantly worse; grey: no significant difference; hatched: not tested,
+because specimens are fewer than six or unknown, or one of the two was not scored. Entrants are
+numbered in the order of the leaderboard.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,41 +17,46 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .. import display
-from . import facets, style
-from .looks import Entrant, Looks
+from ...challenge.display import Entrant
+from ...ranking.tables import Tables
+from .. import labels
+from ..drawing import canvas
+from ..drawing.entrants import EntrantStyles
+from ..selection import in_order, metrics_of, of_panel
 
+CATEGORY, PLACE = "Stability of the ranking", 10
+IN_A_PAPER = "Significance map"
 LEVEL = 0.05
 WORSE, EQUAL, BETTER = "#E69F00", "#e0e0e0", "#0072B2"
 HATCH = {"facecolor": "white", "edgecolor": "#bdbdbd", "hatch": "//////"}
 MANY = 12  # entrants whose names fit beside the first map; more are named below
 
 
-def draw_significance(tables: Mapping[str, pd.DataFrame], looks: Looks) -> Figure:
+def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Significance maps of `pairwise`, a panel a structure and metric."""
     pairs = tables.get("pairwise", pd.DataFrame())
     if pairs.empty:
-        return style.statement("Only one entrant: there is no pair to compare.", "page")
+        return canvas.statement("Only one entrant: there is no pair to compare.", "page")
     sides = [
         pairs[[f"method_{side}", f"init_{side}"]].set_axis(["method", "init"], axis=1)
         for side in "ab"
     ]
-    entrants = facets.in_order(tables, pd.concat(sides))
-    metrics = facets.metrics_of(pairs)
+    entrants = in_order(tables, pd.concat(sides))
+    metrics = metrics_of(pairs)
     columns = max(len(names) for names in metrics.values())
-    numbered = [f"{n}  {looks[entrant].label}" for n, entrant in enumerate(entrants, start=1)]
+    numbered = [f"{n}  {styles[entrant].label}" for n, entrant in enumerate(entrants, start=1)]
     many = len(entrants) > MANY
     map_mm = min(3.6 * len(entrants), (180 if many else 130) / columns)
-    figure = style.sheet("page" if columns > 1 else "column", (map_mm + 14) * len(metrics))
+    figure = canvas.sheet("page" if columns > 1 else "column", (map_mm + 14) * len(metrics))
     spec = figure.add_gridspec(len(metrics), columns)
     for band, (structure, its_metrics) in enumerate(metrics.items()):
         for column, metric in enumerate(its_metrics):
             axes = figure.add_subplot(spec[band, column])
-            _draw_map(axes, verdicts(facets.of(pairs, structure, metric), entrants, metric))
+            _draw_map(axes, verdicts(of_panel(pairs, structure, metric), entrants, metric))
             _number(axes, len(entrants), None if many or column else numbered)
-            title = f"{looks.structure(structure)}\n" if column == 0 else "\n"
-            axes.set_title(title + display.metric_name(metric, unit=False))
-    style.key(figure, _colours() + (_names(numbered) if many else []))
+            title = f"{styles.structure(structure)}\n" if column == 0 else "\n"
+            axes.set_title(title + labels.metric_name(metric, unit=False))
+    canvas.key(figure, _colours() + (_names(numbered) if many else []))
     return figure
 
 
@@ -56,7 +66,7 @@ def verdicts(pairs: pd.DataFrame, entrants: Sequence[Entrant], metric: str) -> n
     for pair in pairs.dropna(subset="p_holm").itertuples():
         a = entrants.index((pair.method_a, pair.init_a))
         b = entrants.index((pair.method_b, pair.init_b))
-        won = np.sign(display.improvement(metric, pair.difference)) if pair.p_holm < LEVEL else 0
+        won = np.sign(labels.improvement(metric, pair.difference)) if pair.p_holm < LEVEL else 0
         outcome[a, b], outcome[b, a] = won, -won
     return outcome
 

@@ -1,40 +1,13 @@
-"""How methods, inits, metrics and numbers are written in figures, tables and the report."""
+"""Metrics and numbers as figures, tables and sentences write them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from ..challenge.run import CONTROLS, is_ensemble, member_init
 from ..scoring.metrics import METRICS
 
-Styles = Mapping[str, Mapping[str, Any]]
-
-NO_INIT = "default"  # a method that learns nothing starts from nothing
 MINUS = "\N{MINUS SIGN}"
-
-
-def is_pretrained(init: str) -> bool:
-    """Whether models of this init start from an encoder; `scratch-long` is a control, not one."""
-    return init != NO_INIT and member_init(init) not in CONTROLS
-
-
-def entrant(styles: Styles, method: str, init: str) -> str:
-    """Title of a leaderboard row, such as "U-Net · masked"; without a title, the method's name."""
-    title = str(styles.get(method, {}).get("title", method))
-    if is_ensemble(init):
-        return f"{title} · {member_init(init)}, ensemble"
-    return title if init == NO_INIT else f"{title} · {init}"
-
-
-def structure(titles: Mapping[str, str] | None, name: str) -> str:
-    """Title of a structure, its name if it has none; a left-out twin says that it is one."""
-    titles = titles or {}
-    whole = name.removesuffix("-unseen")
-    if name not in titles and whole != name and whole in titles:
-        return f"{titles[whole]} (left out of training)"
-    return titles.get(name, name)
 
 
 def is_higher_better(metric: str) -> bool:

@@ -1,18 +1,17 @@
-"""How an entrant looks in every figure: colour tells the method, shape and line tell the init."""
+"""The style of an entrant in all figures: colour tells the method, shape and line the init."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from matplotlib.colors import to_hex, to_rgb
 
-from .. import display
-from . import style
-
-Entrant = tuple[str, str]
+from ...challenge.display import Display, Entrant
+from ...challenge.run import NO_INIT, is_pretrained
+from ...ranking.tables import Tables
+from . import canvas
 
 _DASHES = ("-", *((0, dash) for dash in ((5, 1, 1, 1), (7, 1.5), (5, 1, 1, 1, 1, 1), (1, 0.6))))
 _MARKERS = ("o", "^", "s", "v", "P", "X", "p", "<", "h", ">", "*", "8")
@@ -29,7 +28,7 @@ _CONTROLS = {
 
 
 @dataclass(frozen=True)
-class Look:
+class EntrantStyle:
     """Label, colour, and the shape, line and hatch of an entrant."""
 
     label: str
@@ -72,54 +71,45 @@ class Look:
         }
 
 
-class Looks:
-    """The look of every entrant, and the titles of structures.
+class EntrantStyles:
+    """The style of every entrant of a track.
 
     Parameters
     ----------
-    styles: {method: {title, colour, kind}} of the method files; a method without one gets a spare.
-    entrants: every (method, init) of the track, so that a shape means the same in all its figures.
-    titles: {structure: title} of the edition.
+    display: titles and colours; a method without a colour of its own gets a spare one.
+    entrants: every entrant of the track, so that a shape means the same in all its figures.
     """
 
-    def __init__(
-        self, styles: display.Styles, entrants: Iterable[Entrant], titles: Mapping[str, str]
-    ) -> None:
+    def __init__(self, display: Display, entrants: Iterable[Entrant]) -> None:
         entrants = list(entrants)
-        self._styles = styles
-        self._titles = titles
-        unstyled = sorted({m for m, _ in entrants if not styles.get(m, {}).get("colour")})
-        spare = style.SPARE_COLOURS
-        self._spare = {m: spare[i % len(spare)] for i, m in enumerate(unstyled)}
-        self._pretexts = sorted({init for _, init in entrants if display.is_pretrained(init)})
+        self.display = display
+        uncoloured = sorted({method for method, _ in entrants if method not in display.colours})
+        spare = canvas.SPARE_COLOURS
+        self._spare = {m: spare[i % len(spare)] for i, m in enumerate(uncoloured)}
+        self._pretexts = sorted({init for _, init in entrants if is_pretrained(init)})
 
     @classmethod
-    def of_tables(
-        cls,
-        styles: display.Styles,
-        tables: Mapping[str, pd.DataFrame],
-        titles: Mapping[str, str] | None = None,
-    ) -> Looks:
-        """The looks of every entrant that some table names."""
+    def of_tables(cls, display: Display, tables: Tables) -> EntrantStyles:
+        """The styles of every entrant that some table names."""
         named = [t[["method", "init"]] for t in tables.values() if {"method", "init"} <= set(t)]
         entrants = {tuple(row) for table in named for row in table.drop_duplicates().to_numpy()}
-        return cls(styles, sorted(entrants), titles or {})
+        return cls(display, sorted(entrants))
 
-    def __getitem__(self, entrant: Entrant) -> Look:
+    def __getitem__(self, entrant: Entrant) -> EntrantStyle:
         method, init = entrant
         marker, line, hatch, filled = self._shape(init)
-        colour = self._styles.get(method, {}).get("colour") or self._spare.get(method, style.INK)
-        label = display.entrant(self._styles, method, init)
-        return Look(label, colour, marker, filled, line, hatch)
+        colour = self.display.colours.get(method) or self._spare.get(method, canvas.INK)
+        label = self.display.entrant(method, init)
+        return EntrantStyle(label, colour, marker, filled, line, hatch)
 
     def structure(self, name: str) -> str:
         """Title of a structure."""
-        return display.structure(self._titles, name)
+        return self.display.structure(name)
 
     def _shape(self, init: str) -> tuple[str, Any, str, bool]:
         if init in _CONTROLS:
             return *_CONTROLS[init], "", False
-        if init == display.NO_INIT:
+        if init == NO_INIT:
             return "D", "-", "", True
         order = self._pretexts.index(init)
         pick = [shapes[order % len(shapes)] for shapes in (_MARKERS, _DASHES, _HATCHES)]

@@ -13,20 +13,20 @@ LIGHT = np.array([-0.75, -0.5, -0.45])  # towards the lamp: front, top, left (de
 
 
 def render(
-    labels: np.ndarray,
+    classes: np.ndarray,
     colours: Sequence[str],
     scale: Sequence[float],
     side: int,
     behind: int = 0,
 ) -> np.ndarray:
-    """Draw labels 1 … n of a (Z,Y,X) volume in `colours`, as (side, side, 4) floats in [0,1].
+    """Draw classes 1 … n of a (Z,Y,X) volume in `colours`, as (side, side, 4) floats in [0,1].
 
     scale: relative voxel size (z,y,x). behind: a label that is drawn only where no other is hit,
     since a thin shell of it would hide all others. Pixels without a label are transparent.
     """
-    matrix, offset = _view(labels.shape, scale, side)
+    matrix, offset = _view(classes.shape, scale, side)
     turned = ndimage.affine_transform(
-        labels, matrix, offset, output_shape=(side, side, side), order=0, prefilter=False
+        classes, matrix, offset, output_shape=(side, side, side), order=0, prefilter=False
     )
     ahead = (turned > 0) & (turned != behind)
     hit = np.where(ahead.any(axis=0), ahead, turned > 0)

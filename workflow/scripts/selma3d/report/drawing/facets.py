@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ...scoring.metrics import METRICS
-from .. import display
-from . import style
-from .looks import Entrant, Looks
+from ...challenge.display import Entrant
+from .. import labels
+from . import canvas
+from .entrants import EntrantStyles
 
 Panels = dict[tuple[str, str], Axes]
 
@@ -24,91 +24,70 @@ TITLE_WIDTH = 40  # characters of a band's title; a longer one would push the pa
 AXIS_MM = 15.0  # title, tick labels and axis label of a panel
 
 
-def metrics_of(table: pd.DataFrame, by: str = "structure") -> dict[str, list[str]]:
-    """{structure: its metrics}; structures as the table lists them, metrics in METRICS' order."""
-    known = list(METRICS)
-    return {
-        name: sorted(group["metric"].unique(), key=known.index)
-        for name, group in table.groupby(by, sort=False)
-    }
-
-
-def in_order(tables: Mapping[str, pd.DataFrame], table: pd.DataFrame) -> list[Entrant]:
-    """Entrants of `table`, best of the leaderboard first; those not ranked after them, by name."""
-    board = tables.get("leaderboard", pd.DataFrame(columns=["method", "init"]))
-    ranked = list(board[["method", "init"]].itertuples(index=False, name=None))
-    present = set(table[["method", "init"]].itertuples(index=False, name=None))
-    return [e for e in ranked if e in present] + sorted(present - set(ranked))
-
-
-def of(table: pd.DataFrame, structure: str, metric: str) -> pd.DataFrame:
-    """The rows of one panel."""
-    return table[(table["structure"] == structure) & (table["metric"] == metric)]
-
-
 def broken(text: str, characters: int) -> str:
     """Text broken into lines."""
     return textwrap.fill(text, characters)
 
 
-def row_labels(looks: Looks, entrants: Sequence[Entrant]) -> list[str]:
+def row_labels(styles: EntrantStyles, entrants: Sequence[Entrant]) -> list[str]:
     """Labels of rows, broken into lines where they are long."""
-    return [broken(looks[entrant].label, LABEL_WIDTH) for entrant in entrants]
+    return [broken(styles[entrant].label, LABEL_WIDTH) for entrant in entrants]
 
 
-def row_height_mm(labels: Sequence[str], at_least: float) -> float:
+def row_height_mm(row_labels: Sequence[str], at_least: float) -> float:
     """The height that the tallest label needs, with some air where rows are few."""
-    lines = max((label.count("\n") + 1 for label in labels), default=1)
-    text_mm = lines * style.LINE_MM + 0.2
-    return text_mm if len(labels) > MANY else max(at_least, text_mm)
+    lines = max((label.count("\n") + 1 for label in row_labels), default=1)
+    text_mm = lines * canvas.LINE_MM + 0.2
+    return text_mm if len(row_labels) > MANY else max(at_least, text_mm)
 
 
 def grid(
-    metrics: Mapping[str, Sequence[str]], labels: Sequence[str], row_mm: float
+    metrics: Mapping[str, Sequence[str]], row_labels: Sequence[str], row_mm: float
 ) -> tuple[Figure, Panels]:
-    """Panels with a row a label, the first at the top; rows share their labels within a band."""
+    """Panels with a row a label, the first at the top; only a band's first panel shows labels."""
     columns = max(len(names) for names in metrics.values())
-    band_mm = len(labels) * row_mm + AXIS_MM
-    figure = style.sheet("page" if columns > 1 else "column", band_mm * len(metrics))
+    band_mm = len(row_labels) * row_mm + AXIS_MM
+    figure = canvas.sheet("page" if columns > 1 else "column", band_mm * len(metrics))
     spec = figure.add_gridspec(len(metrics), columns)
     panels: Panels = {}
     for band, (name, its_metrics) in enumerate(metrics.items()):
         for column, metric in enumerate(its_metrics):
             axes = figure.add_subplot(spec[band, column])
-            axes.set_ylim(len(labels) - 0.5, -0.5)
-            axes.set_yticks(range(len(labels)), labels if column == 0 else [""] * len(labels))
+            axes.set_ylim(len(row_labels) - 0.5, -0.5)
+            shown = row_labels if column == 0 else [""] * len(row_labels)
+            axes.set_yticks(range(len(row_labels)), shown)
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
             axes.set_xlabel(axis_label(metric, columns))
             axes.grid(axis="x")
-            stripe_rows(axes, len(labels))
+            stripe_rows(axes, len(row_labels))
             panels[name, metric] = axes
     return figure, panels
 
 
 def axis_label(metric: str, columns: int) -> str:
     """A metric's name, direction and unit, broken into lines that fit one of `columns` panels."""
-    return broken(display.metric_name(metric), max(12, 92 // columns))
+    return broken(labels.metric_name(metric), max(12, 92 // columns))
 
 
-def title_bands(panels: Panels, looks: Looks, specimens: pd.Series) -> None:
+def title_bands(panels: Panels, styles: EntrantStyles, specimens: pd.Series) -> None:
     """Write each structure's title, with its number of specimens, above its first panel."""
     titled: set[str] = set()
     for (structure, _), axes in panels.items():
         if structure not in titled:
-            axes.set_title(band_title(looks, structure, number_of(specimens[structure])))
+            axes.set_title(band_title(styles, structure, number_of(specimens[structure])))
             titled.add(structure)
 
 
-def band_title(looks: Looks, structure: str, extent: str) -> str:
+def band_title(styles: EntrantStyles, structure: str, extent: str) -> str:
     """A structure's title and what was scored of it, on two lines where one would be long."""
-    title = f"{looks.structure(structure)} · {extent}"
+    title = f"{styles.structure(structure)} · {extent}"
     return title if len(title) <= TITLE_WIDTH else title.replace(" · ", "\n")
 
 
 def number_of(specimens: int) -> str:
     """A number of specimens in words; none are known where it is zero."""
-    return display.count(int(specimens), "specimen") if specimens else "specimens unknown"
+    return labels.count(int(specimens), "specimen") if specimens else "specimens unknown"
 
 
 def stripe_rows(axes: Axes, rows: int) -> None:
@@ -122,7 +101,7 @@ def scale_values(axes: Axes, metric: str, values: pd.Series | np.ndarray, axis: 
     finite = np.asarray(values, dtype=float).ravel()
     finite = finite[np.isfinite(finite)]
     which = axes.xaxis if axis == "x" else axes.yaxis
-    if not display.is_bounded(metric) and finite.size and finite.max() >= 100:
+    if not labels.is_bounded(metric) and finite.size and finite.max() >= 100:
         (axes.set_xscale if axis == "x" else axes.set_yscale)("symlog", linthresh=1)
         limits = (-0.15, finite.max() * 2)
         (axes.set_xlim if axis == "x" else axes.set_ylim)(*limits)
@@ -133,7 +112,7 @@ def scale_values(axes: Axes, metric: str, values: pd.Series | np.ndarray, axis: 
         return
     if finite.size and np.ptp(finite) == 0:
         centre = finite[0]
-        reach = 0.05 if display.is_bounded(metric) else 1.0
+        reach = 0.05 if labels.is_bounded(metric) else 1.0
         limits = (centre - reach, centre + reach)
         (axes.set_xlim if axis == "x" else axes.set_ylim)(*limits)
     which.set_major_locator(few_ticks(4 if axis == "x" else 5))

@@ -1,4 +1,10 @@
-"""What entrants got right and wrong, on cases chosen by rule: the best, the median, the worst."""
+"""The best, the median and the worst case of a structure, by the mean over the entrants shown of
+the metric printed under their names. Upper row of a case: orthogonal slices through the planes
+with most true foreground (below: XZ, right: YZ, cut to a part around the XY plane in deep
+stacks). Middle row: projections along z, the maximum of the image and the commonest class of the
+masks. Lower row: rendering of the masks, seen at a slant from above, with false negatives behind
+all else. Yellow: true positive; red: false positive; blue: false negative.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +21,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from ...challenge.run import Run
+from ...challenge.display import Display, Entrant
 from ...images import PatchFile, PredictionFile
 from ...system.errors import InputError
-from .. import display
-from . import facets, rendering, style, views
+from .. import labels
+from ..drawing import canvas, facets
+from . import rendering, views
 from .choice import Pick, choose, scores_of
+from .shown import ShownCases
 
 PER_ROW = 8  # cells side by side
 CELL_MM = (19.0, 29.6)  # at least and at most
@@ -36,13 +44,13 @@ class Entry:
     """A column of the panel: an entrant and its predictions."""
 
     label: str
-    entrant: tuple[str, str]
+    entrant: Entrant
     masks: PredictionFile
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The three pictures of a column: slices, projection, rendering (with its box, if there is)."""
+    """The three pictures of a column: slices, projection, rendering (none of the image)."""
 
     title: str
     score: str
@@ -69,7 +77,7 @@ class Strip:
     def texts_mm(self, cell_mm: float) -> float:
         """Height of header and titles."""
         lines = max(_broken(c.title, cell_mm).count("\n") + bool(c.score) for c in self.cells) + 1
-        return lines * style.LINE_MM + 1 + (HEADER_MM if self.header else 0)
+        return lines * canvas.LINE_MM + 1 + (HEADER_MM if self.header else 0)
 
     def height_mm(self, cell_mm: float) -> float:
         """Height of everything."""
@@ -77,44 +85,29 @@ class Strip:
 
 
 def draw_panel(
-    structure: str,
-    cases_h5: str | Path,
-    predictions: Mapping[str, str | Path],
+    shown: ShownCases,
     case_scores: pd.DataFrame,
-    styles: display.Styles,
+    display: Display,
     outputs: Mapping[str, str | Path],
-    *,
-    channel: int = 0,
-    titles: Mapping[str, str] | None = None,
-    partial: list[str] | None = None,
-    note: str | None = None,
 ) -> None:
     """Draw image, truth and each prediction's errors on three cases of a structure.
 
-    cases_h5: the structure's test cases. predictions: {label: prediction file}, as they are shown;
-    an empty label means "<title> · <init>". case_scores: the ranking's table `cases`, in which the
-    structure's first metric chooses the cases. channel: of the image.
-    Raises InputError if a file is unreadable or a chosen case has no truth.
+    case_scores: the ranking's table `cases`, in which the structure's first metric chooses the
+    cases. Raises InputError if a file is unreadable or a chosen case has no truth.
     """
-    with style.drawing(), ExitStack() as stack:
-        cases = stack.enter_context(PatchFile(cases_h5))
+    with canvas.drawing(), ExitStack() as stack:
+        cases = stack.enter_context(PatchFile(shown.cases_h5))
         entries = [
-            _entry(label, stack.enter_context(PredictionFile(path)), styles)
-            for label, path in predictions.items()
+            Entry(display.entrant(*entrant), entrant, stack.enter_context(PredictionFile(path)))
+            for entrant, path in shown.predictions.items()
         ]
-        scores = scores_of(structure, case_scores, [entry.entrant for entry in entries])
+        scores = scores_of(shown.structure, case_scores, list(shown.predictions))
         if scores.empty:
-            figure = style.statement(f"No case of {structure} has been scored.", "page")
+            figure = canvas.statement(f"No case of {shown.structure} has been scored.", "page")
         else:
-            figure = _draw(cases, entries, scores, channel)
-        style.mark(figure, partial=partial, note=note)
-        style.save(figure, outputs, f"panel: {display.structure(titles, structure)}")
-
-
-def _entry(label: str, masks: PredictionFile, styles: display.Styles) -> Entry:
-    method, run = masks.file.attrs["method"], masks.file.attrs["run"]
-    entrant = (method, Run.parse(run).init)
-    return Entry(label or display.entrant(styles, *entrant), entrant, masks)
+            figure = _draw(cases, entries, scores, shown.channel)
+        canvas.mark(figure, display)
+        canvas.save(figure, outputs, f"panel: {display.structure(shown.structure)}")
 
 
 def _draw(cases: PatchFile, entries: Sequence[Entry], scores: pd.DataFrame, channel: int) -> Figure:
@@ -129,24 +122,24 @@ def _draw(cases: PatchFile, entries: Sequence[Entry], scores: pd.DataFrame, chan
             strips.append(Strip("" if start else header, pick.case, some))
     columns = max(len(strip.cells) for strip in strips)
     cell_mm = _cell_mm(strips, columns)
-    wide = columns * cell_mm > style.WIDTH_MM["column"]
+    wide = columns * cell_mm > canvas.WIDTH_MM["column"]
     top_mm = sum(strip.height_mm(cell_mm) for strip in strips)
-    figure = style.sheet("page" if wide else "column", top_mm, layout=None)
+    figure = canvas.sheet("page" if wide else "column", top_mm, layout=None)
     for strip in strips:
         _draw_strip(figure, strip, cases, top_mm, cell_mm)
         top_mm -= strip.height_mm(cell_mm)
     names = ("true positive", "false positive", "false negative", "truth")
     keys = [
-        Patch(facecolor=colour, edgecolor=style.INK, label=name)
+        Patch(facecolor=colour, edgecolor=canvas.INK, label=name)
         for colour, name in zip(views.COLOURS, names, strict=True)
     ]
-    style.key(figure, keys)
+    canvas.key(figure, keys)
     return figure
 
 
 def _cell_mm(strips: Sequence[Strip], columns: int) -> float:
     """Width of a cell: what fits the page's width, and its height unless cells became tiny."""
-    widest = min(CELL_MM[1], style.WIDTH_MM["page"] / columns)
+    widest = min(CELL_MM[1], canvas.WIDTH_MM["page"] / columns)
     texts_mm = sum(strip.texts_mm(widest) for strip in strips)
     highest = (PAGE_MM - texts_mm) / sum(sum(strip.slopes) for strip in strips)
     return min(widest, highest) if highest >= CELL_MM[0] else widest
@@ -155,7 +148,7 @@ def _cell_mm(strips: Sequence[Strip], columns: int) -> float:
 def _draw_strip(
     figure: Figure, strip: Strip, cases: PatchFile, top_mm: float, cell_mm: float
 ) -> None:
-    width_mm, height_mm = figure.get_figwidth() / style.MM, figure.get_figheight() / style.MM
+    width_mm, height_mm = figure.get_figwidth() / canvas.MM, figure.get_figheight() / canvas.MM
     shape, scale = cases.shape(strip.case), _scale(cases, strip.case)
     figure.text(0, (top_mm - 1) / height_mm, strip.header, weight="bold", va="top")
     for column, cell in enumerate(strip.cells):
@@ -181,8 +174,8 @@ def _broken(title: str, cell_mm: float) -> str:
 def _header(cases: PatchFile, pick: Pick, metric: str) -> str:
     specimen = cases.specimen(pick.case)
     of = f" (specimen {specimen})" if specimen else ""
-    value = display.number(pick.mean, metric)
-    name = display.metric_name(metric, arrow=False)
+    value = labels.number(pick.mean, metric)
+    name = labels.metric_name(metric, arrow=False)
     return f"{pick.why.capitalize()} case: {pick.case}{of}, mean {name} {value}"
 
 
@@ -202,31 +195,31 @@ def _cells(
     values = views.grey(cases.image(pick.case, channel))
     picture = views.orthogonal(values, None, at, scale)
     yield Cell("image", "", picture, views.brightest(values, scale), None)
-    labels = truth.astype(np.uint8) * views.TRUTH
-    yield _labelled("truth", "", values, labels, at, scale)
+    classes = truth.astype(np.uint8) * views.TRUTH
+    yield _classified("truth", "", values, classes, at, scale)
     for entry in entries:
         if pick.case in entry.masks.ids:
-            score = display.number(pick.scores.get(entry.entrant, np.nan), metric)
+            score = labels.number(pick.scores.get(entry.entrant, np.nan), metric)
             prediction = entry.masks.mask(pick.case)
         else:
             score, prediction = "no prediction", np.zeros_like(truth)
-        yield _labelled(entry.label, score, values, views.errors(truth, prediction), at, scale)
+        yield _classified(entry.label, score, values, views.errors(truth, prediction), at, scale)
 
 
-def _labelled(
+def _classified(
     title: str,
     score: str,
     values: np.ndarray,
-    labels: np.ndarray,
+    classes: np.ndarray,
     at: Sequence[int],
     scale: Sequence[float],
 ) -> Cell:
     return Cell(
         title,
         score,
-        views.orthogonal(values, labels, at, scale),
-        views.projected(labels, scale),
-        rendering.render(labels, views.COLOURS, scale, RENDERED_PX, views.FALSE_NEGATIVE),
+        views.orthogonal(values, classes, at, scale),
+        views.projected(classes, scale),
+        rendering.render(classes, views.COLOURS, scale, RENDERED_PX, views.FALSE_NEGATIVE),
     )
 
 
@@ -264,5 +257,5 @@ def _draw_bar(above: Axes, below: Axes, cases: PatchFile, case: str) -> None:
     above.plot(
         [left, left + length / pixel], [low, low], color="white", lw=1.5, path_effects=outline
     )
-    text = f"{length:g} µm" if size else display.count(int(length), "voxel")
-    below.text(0, 1, f"bar: {text}", va="top", color=style.FAINT, transform=below.transAxes)
+    text = f"{length:g} µm" if size else labels.count(int(length), "voxel")
+    below.text(0, 1, f"bar: {text}", va="top", color=canvas.FAINT, transform=below.transAxes)

@@ -1,4 +1,4 @@
-"""Which cases a panel shows: chosen by rule, not by eye."""
+"""The choice of the cases that are shown: by rule, not by eye."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from .. import display
-from . import facets
-from .scores import ranked_cases
+from .. import labels
+from ..selection import metrics_of, ranked_cases
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def scores_of(
     cases = cases[shown & (cases["structure"] == structure)].dropna(subset="value")
     if cases.empty:
         return cases
-    return cases[cases["metric"] == facets.metrics_of(cases)[structure][0]]
+    return cases[cases["metric"] == metrics_of(cases)[structure][0]]
 
 
 def choose(scores: pd.DataFrame) -> list[Pick]:
@@ -45,7 +44,7 @@ def choose(scores: pd.DataFrame) -> list[Pick]:
     metric = scores["metric"].iloc[0]
     wide = scores.pivot_table(index="case", columns=["method", "init"], values="value")
     means = wide.mean(axis=1).sort_index()
-    order = means.sort_values(ascending=not display.is_higher_better(metric), kind="stable").index
+    order = means.sort_values(ascending=not labels.is_higher_better(metric), kind="stable").index
     picked = {"best": order[0], "median": order[(len(order) - 1) // 2], "worst": order[-1]}
     reasons: dict[str, list[str]] = {}
     for why, case in picked.items():

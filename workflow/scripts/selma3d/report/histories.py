@@ -1,4 +1,8 @@
-"""Training histories: what was learnt, how fast, and where a training went wrong."""
+"""Training histories. Lines of one colour are runs under one label. Training loss is averaged over
+the steps since the last entry; validation scores and held-out losses are on data never trained on;
+dotted lines are the loss of a predictor that has learnt nothing. A cross marks a training whose
+loss stopped being finite, or that learnt nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ...system.errors import InputError
-from . import style
-
-Paths = str | Path | Sequence[str | Path]
+from ..challenge.display import Display
+from ..system.errors import InputError
+from .drawing import canvas
 
 # What is shown, in this order, where a history has it; the rest is for TensorBoard.
 SHOWN = {
@@ -26,31 +29,26 @@ SHOWN = {
 }
 FLAWS = ("diverged", "collapsed")
 COLUMNS = ["step", "seconds", "name", "value"]
-COLOURS = style.SPARE_COLOURS
+COLOURS = canvas.SPARE_COLOURS
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
 
 def draw_histories(
-    histories: Mapping[str, Paths],
+    histories: Mapping[str, Sequence[str | Path]],
+    display: Display,
     outputs: Mapping[str, str | Path],
-    *,
-    partial: list[str] | None = None,
-    note: str | None = None,
 ) -> None:
     """Draw the histories of trainings, a panel a quantity, a colour a label.
 
-    histories: {label: history TSV, or those of its seeds}; columns step, seconds, name, value.
+    histories: {label: history tables, one a seed}; columns step, seconds, name, value.
     Raises InputError for a table without these columns.
     """
-    tables = {
-        label: [_read(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-        for label, paths in histories.items()
-    }
+    tables = {label: [_read(path) for path in paths] for label, paths in histories.items()}
     present = {name for runs in tables.values() for run in runs for name in run["name"].unique()}
     panels = [name for name in SHOWN if name in present]
-    with style.drawing():
+    with canvas.drawing():
         if panels:
-            figure = style.sheet("page", 46 * -(-len(panels) // 3))
+            figure = canvas.sheet("page", 46 * -(-len(panels) // 3))
             grid = figure.add_gridspec(-(-len(panels) // 3), 3)
             for order, name in enumerate(panels):
                 axes = figure.add_subplot(grid[divmod(order, 3)])
@@ -58,11 +56,11 @@ def draw_histories(
             handles = [
                 Line2D([], [], label=label, **_line(order)) for order, label in enumerate(tables)
             ]
-            style.key(figure, handles)
+            canvas.key(figure, handles)
         else:
-            figure = style.statement("No training has written a history.", "page")
-        style.mark(figure, partial=partial, note=note)
-        style.save(figure, outputs, "training histories")
+            figure = canvas.statement("No training has written a history.", "page")
+        canvas.mark(figure, display)
+        canvas.save(figure, outputs, "training histories")
 
 
 def _read(path: str | Path) -> pd.DataFrame:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from . import style
+from ..drawing import canvas
 
 TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, TRUTH = 1, 2, 3, 4
-COLOURS = (style.TRUE_POSITIVE, style.FALSE_POSITIVE, style.FALSE_NEGATIVE, "#f5f5f5")
+COLOURS = (canvas.TRUE_POSITIVE, canvas.FALSE_POSITIVE, canvas.FALSE_NEGATIVE, "#f5f5f5")
 GAP_PX = 2  # between orthogonal slices
 DEPTH = 0.6  # of XZ and YZ at most, as a share of the longer side of XY
 GAMMA = 0.6  # lifts dim tissue; labelled cells are often the brightest thousandth
@@ -19,11 +19,11 @@ GAMMA = 0.6  # lifts dim tissue; labelled cells are often the brightest thousand
 def errors(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """(Z,Y,X) uint8: 1 true positive, 2 false positive, 3 false negative, 0 background."""
     truth, prediction = truth.astype(bool), prediction.astype(bool)
-    labels = np.zeros(truth.shape, np.uint8)
-    labels[prediction] = FALSE_POSITIVE
-    labels[truth] = FALSE_NEGATIVE
-    labels[truth & prediction] = TRUE_POSITIVE
-    return labels
+    classes = np.zeros(truth.shape, np.uint8)
+    classes[prediction] = FALSE_POSITIVE
+    classes[truth] = FALSE_NEGATIVE
+    classes[truth & prediction] = TRUE_POSITIVE
+    return classes
 
 
 def grey(image: np.ndarray) -> np.ndarray:
@@ -42,11 +42,11 @@ def fullest_planes(truth: np.ndarray) -> tuple[int, int, int]:
 
 
 def orthogonal(
-    values: np.ndarray, labels: np.ndarray | None, at: Sequence[int], scale: Sequence[float]
+    values: np.ndarray, classes: np.ndarray | None, at: Sequence[int], scale: Sequence[float]
 ) -> np.ndarray:
-    """XY with YZ at its right and XZ below, as RGB floats; labels in colour on dimmed grey.
+    """XY with YZ at its right and XZ below, as RGB floats; classes in colour on dimmed grey.
 
-    values: (Z,Y,X) in [0,1]; labels: (Z,Y,X) or None; at: planes; scale: voxel size (z,y,x), of
+    values: (Z,Y,X) in [0,1]; classes: (Z,Y,X) or None; at: planes; scale: voxel size (z,y,x), of
     which the smallest is 1. A deep stack is cut around the XY plane, to leave XY most of the room.
     """
     z, y, x = at
@@ -55,7 +55,7 @@ def orthogonal(
     first = min(max(0, z - planes // 2), len(values) - planes)
     deep = slice(first, first + planes)
     cuts = [np.s_[z], np.s_[deep, y], np.s_[deep, :, x]]
-    xy, xz, yz = (coloured(values[cut], None if labels is None else labels[cut]) for cut in cuts)
+    xy, xz, yz = (coloured(values[cut], None if classes is None else classes[cut]) for cut in cuts)
     xy = stretch(xy, scale[1:])
     xz = stretch(xz, (scale[0], scale[2]))
     yz = stretch(yz.transpose(1, 0, 2), (scale[1], scale[0]))
@@ -75,9 +75,9 @@ def brightest(values: np.ndarray, scale: Sequence[float]) -> np.ndarray:
     return stretch(coloured(spread, None), scale[1:])
 
 
-def projected(labels: np.ndarray, scale: Sequence[float]) -> np.ndarray:
+def projected(classes: np.ndarray, scale: Sequence[float]) -> np.ndarray:
     """The commonest label along z as RGB floats, brighter where thicker; no colours are mixed."""
-    counts = np.stack([(labels == label).sum(axis=0) for label in range(1, len(COLOURS) + 1)])
+    counts = np.stack([(classes == label).sum(axis=0) for label in range(1, len(COLOURS) + 1)])
     total = counts.sum(axis=0)
     brightness = (total > 0) * (0.65 + 0.35 * (1 - np.exp(-total / 6)))
     return stretch(_rgb(COLOURS)[counts.argmax(axis=0)] * brightness[..., None], scale[1:])
@@ -92,14 +92,14 @@ def stretch(picture: np.ndarray, factors: Sequence[float]) -> np.ndarray:
     return picture
 
 
-def coloured(values: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    """A plane of values in [0,1] as RGB floats; labels, if there are any, on dimmed grey."""
+def coloured(values: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+    """A plane of values in [0,1] as RGB floats; classes, if there are any, on dimmed grey."""
     picture = np.repeat(values[..., None].astype(np.float32), 3, axis=-1)
-    if labels is None:
+    if classes is None:
         return picture
     picture *= 0.7
-    inside = labels > 0
-    picture[inside] = 0.15 * picture[inside] + 0.85 * _rgb(COLOURS)[labels[inside] - 1]
+    inside = classes > 0
+    picture[inside] = 0.15 * picture[inside] + 0.85 * _rgb(COLOURS)[classes[inside] - 1]
     return picture
 
 

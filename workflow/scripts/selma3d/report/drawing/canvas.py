@@ -1,4 +1,4 @@
-"""One look for every figure: sizes, type, colours, and files that are the same at every drawing."""
+"""The style of all figures: sizes, type, colours, and files that are the same at every drawing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.typing import ColorType
 
+from ...challenge.display import Display
 from ...system.atomic import publish
 
 MM = 1 / 25.4  # inches
@@ -124,15 +125,15 @@ def key(figure: Figure, handles: Sequence[Artist], columns: int = 4) -> None:
             legend.remove()
 
 
-def mark(figure: Figure, *, partial: list[str] | None, note: str | None) -> None:
+def mark(figure: Figure, display: Display) -> None:
     """Say above the drawing what is missing and below it what a reader must know.
 
     The figure grows by these lines, and by its key, so that the drawing keeps its size.
     """
     width_mm, drawn_mm = figure.get_figwidth() / MM, figure.get_figheight() / MM
     characters = int(width_mm / 1.42)
-    above = textwrap.wrap(_missing(partial), characters) if partial else []
-    below = textwrap.wrap(note, characters) if note else []
+    above = textwrap.wrap(_missing(display.partial), characters) if display.partial else []
+    below = textwrap.wrap(display.note, characters) if display.note else []
     top_mm = len(above) * LINE_MM + 3 if above else 0
     note_mm = len(below) * LINE_MM + 1.5 if below else 0
     key_mm = sum(_extent_mm(figure, legend)[1] for legend in figure.legends)
@@ -188,6 +189,6 @@ def save(figure: Figure, outputs: Mapping[str, str | Path], title: str) -> None:
             figure.savefig(temporary, format=form, metadata=metadata)
 
 
-def _missing(parts: list[str], shown: int = 4) -> str:
+def _missing(parts: Sequence[str], shown: int = 4) -> str:
     more = f" and {len(parts) - shown} more" if len(parts) > shown else ""
     return f"PARTIAL: {len(parts)} missing: {'; '.join(parts[:shown])}{more}"

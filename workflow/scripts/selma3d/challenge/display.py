@@ -1,0 +1,71 @@
+"""Names and colours that entrants and structures are shown by, and what is said beside results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .run import NO_INIT, is_ensemble, member_init
+
+if TYPE_CHECKING:
+    from .plan import Challenge
+
+Entrant = tuple[str, str]  # method and init: a row of the leaderboard
+UNSEEN = "-unseen"  # ends the name of a structure's left-out twin
+
+
+@dataclass(frozen=True)
+class Display:
+    """How the challenge is shown, the same in every figure, every table and the report.
+
+    methods: titles by name, in alphabetical order. colours: of the methods that have one.
+    structures: titles by name, in the edition's order. note: what a reader must know wherever
+    scores are shown. partial: what an unfinished challenge lacks, a line a method and structure.
+    """
+
+    methods: Mapping[str, str] = field(default_factory=dict)
+    colours: Mapping[str, str] = field(default_factory=dict)
+    structures: Mapping[str, str] = field(default_factory=dict)
+    note: str | None = None
+    partial: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, challenge: Challenge, partial: Iterable[str] = ()) -> Display:
+        """How a challenge is shown that lacks `partial`."""
+        files = {name: method.settings for name, method in challenge.methods.items()}
+        structures = challenge.edition["structures"]
+        return cls(
+            methods={name: file["title"] for name, file in files.items()},
+            colours={name: file["colour"] for name, file in files.items() if file["colour"]},
+            structures={name: structure["title"] for name, structure in structures.items()},
+            note=challenge.note,
+            partial=tuple(partial),
+        )
+
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> Display:
+        """Build it again from what `plain` gave."""
+        return cls(**{**plain, "partial": tuple(plain["partial"])})
+
+    def plain(self) -> dict[str, Any]:
+        """The same as plain data, for the params of a rule."""
+        return {**asdict(self), "partial": list(self.partial)}
+
+    def method(self, name: str) -> str:
+        """Title of a method; its name where it has none."""
+        return self.methods.get(name, name)
+
+    def entrant(self, method: str, init: str) -> str:
+        """Title of a leaderboard row, such as "U-Net · masked"."""
+        title = self.method(method)
+        if is_ensemble(init):
+            return f"{title} · {member_init(init)}, ensemble"
+        return title if init == NO_INIT else f"{title} · {init}"
+
+    def structure(self, name: str) -> str:
+        """Title of a structure, its name if it has none; a left-out twin says that it is one."""
+        whole = name.removesuffix(UNSEEN)
+        if name not in self.structures and whole != name and whole in self.structures:
+            return f"{self.structures[whole]} (left out of training)"
+        return self.structures.get(name, name)

@@ -1,0 +1,1 @@
+"""Pictures of test cases: panels of a structure, cards of a method."""

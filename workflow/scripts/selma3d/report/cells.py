@@ -1,0 +1,34 @@
+"""Cells that several printed tables have in common."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..challenge.display import Display
+from . import labels
+
+
+def names(structure: str, metric: str, method: str, init: str, display: Display) -> dict[str, str]:
+    """The cells that say what a row is about."""
+    return {
+        "Structure": display.structure(structure),
+        "Metric": labels.metric_name(metric),
+        "Entrant": display.entrant(method, init),
+    }
+
+
+def decimals(value: float, places: int) -> str:
+    """A number with so many decimals; "–" where it is unknown."""
+    return "–" if pd.isna(value) else f"{value:.{places}f}"
+
+
+def millions(count: float) -> str:
+    """A number of parameters in millions."""
+    return decimals(count / 1e6, 2)
+
+
+def with_interval(row: pd.Series, column: str, metric: str, *, sign: bool = False) -> str:
+    """A value of a metric with its interval, where it has one."""
+    interval = labels.interval(row["low"], row["high"], metric, sign=sign)
+    value = labels.number(row[column], metric, sign=sign)
+    return f"{value} [{interval}]" if interval else value

@@ -1,0 +1,1 @@
+"""Drawing: the style of all figures, entrants' symbols, grids of panels, saving."""

@@ -1,0 +1,26 @@
+"""Places under the edition's own metrics, quirks included, and under the robust definitions of the
+same metrics. Where lines cross, a quirk has changed a place.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ...ranking.tables import Tables
+from ..drawing import canvas, places
+from ..drawing.entrants import EntrantStyles
+
+CATEGORY, PLACE = "Stability of the ranking", 12
+IN_A_PAPER = "Ranking under other metric definitions"
+
+
+def draw(tables: Tables, styles: EntrantStyles) -> Figure:
+    """Line plot of places under the edition's metric profile and under `robust`."""
+    both = tables.get("profile_places", pd.DataFrame())
+    if both.empty:
+        return canvas.statement(
+            "The metric profile in force is the robust one: nothing to compare."
+        )
+    wide = both.set_index(["method", "init"])[["place_profile", "place_robust"]]
+    return places.draw_places(tables, wide, ["edition's\nmetrics", "robust\nmetrics"], styles)

@@ -1,0 +1,25 @@
+"""Places under three ranking rules: mean over cases, then rank; rank in each case, then mean; and
+the number of significant wins, then rank. Where lines cross, the place depends on the rule.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ...ranking.tables import Tables
+from ..drawing import canvas, places
+from ..drawing.entrants import EntrantStyles
+
+CATEGORY, PLACE = "Stability of the ranking", 11
+IN_A_PAPER = "Ranking under other rules (line plot)"
+
+
+def draw(tables: Tables, styles: EntrantStyles) -> Figure:
+    """Line plot of places under each ranking rule."""
+    rules = tables.get("rules", pd.DataFrame())
+    if rules.empty:
+        return canvas.statement("No ranking rule has been applied.")
+    wide = rules.pivot_table(index=["method", "init"], columns="rule", values="place", sort=False)
+    names = {rule: rule.replace("-then-", ",\nthen ") for rule in wide.columns}
+    return places.draw_places(tables, wide, list(names.values()), styles)

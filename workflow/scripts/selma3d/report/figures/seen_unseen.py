@@ -1,0 +1,63 @@
+"""Scores on structures seen in training (filled) and on structures never annotated there (open);
+the line between them is the gap. Structures are compared within their type, since the two types
+have different metrics. Arrows say which direction is better.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ...ranking.tables import Tables
+from ..drawing import canvas, facets
+from ..drawing.entrants import EntrantStyles
+from ..selection import in_order, metrics_of
+
+CATEGORY, PLACE = "Pretraining", 8
+IN_A_PAPER = "Generalisation to unseen structures"
+
+
+def draw(tables: Tables, styles: EntrantStyles) -> Figure:
+    """Dumbbells of `gap`: seen and unseen structures of one type, per metric."""
+    gap = tables.get("gap", pd.DataFrame())
+    gap = gap.dropna(subset=["seen_mean", "unseen_mean"]) if len(gap) else gap
+    if gap.empty:
+        return canvas.statement(
+            "No structure type has both a seen and an unseen structure among the test cases, "
+            "so there is no gap to show.",
+            "page",
+        )
+    entrants = in_order(tables, gap)
+    row_labels = facets.row_labels(styles, entrants)
+    metrics = metrics_of(gap, by="scored_as")
+    figure, panels = facets.grid(metrics, row_labels, facets.row_height_mm(row_labels, 4))
+    for (scored_as, metric), axes in panels.items():
+        chosen = gap[(gap["scored_as"] == scored_as) & (gap["metric"] == metric)]
+        for pair in chosen.itertuples():
+            own_style, row = (
+                styles[pair.method, pair.init],
+                entrants.index((pair.method, pair.init)),
+            )
+            axes.hlines(
+                row, pair.seen_mean, pair.unseen_mean, color=own_style.colour, linewidth=1.2
+            )
+            square = {
+                "s": 14,
+                "marker": "s",
+                "edgecolor": own_style.edge,
+                "linewidth": 0.7,
+                "zorder": 3,
+            }
+            axes.scatter(pair.seen_mean, row, facecolor=own_style.colour, **square)
+            axes.scatter(pair.unseen_mean, row, facecolor="white", **square)
+        facets.scale_values(axes, metric, chosen[["seen_mean", "unseen_mean"]].to_numpy())
+    for scored_as, its_metrics in metrics.items():
+        panels[scored_as, its_metrics[0]].set_title(f"{scored_as} structures")
+    grey = {"color": "#5a5a5a", "marker": "s", "linestyle": ""}
+    handles = [
+        Line2D([], [], label="seen in training", **grey),
+        Line2D([], [], label="unseen", markerfacecolor="white", **grey),
+    ]
+    canvas.key(figure, handles)
+    return figure

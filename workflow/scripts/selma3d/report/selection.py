@@ -1,0 +1,76 @@
+"""Rows of the ranking tables that several figures and tables show."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..challenge.display import Entrant
+from ..ranking.tables import Tables
+from ..scoring.metrics import METRICS
+from . import labels
+
+NO_PAIRS = (
+    "No method was run both from scratch and pretrained with every training patch, "
+    "so there is no gain to show."
+)
+
+
+def ranked_cases(tables: Tables) -> pd.DataFrame:
+    """Rows of `cases` that the ranking uses: the edition's own profile, every training patch."""
+    cases = tables.get("cases", pd.DataFrame())
+    if cases.empty:
+        return cases
+    profiles = [p for p in cases["metric_profile"].unique() if p not in ("robust", "describe")]
+    profile = profiles[0] if profiles else "robust"
+    return cases[(cases["metric_profile"] == profile) & (cases["budget"].astype(str) == "all")]
+
+
+def case_ranks(cases: pd.DataFrame) -> pd.Series:
+    """Rank of each entrant in each case and metric; ties share the lowest rank (1, 2, 2, 4)."""
+    upward = cases["metric"].map(labels.is_higher_better)
+    signed = cases["value"].where(~upward, -cases["value"])
+    keys = [cases["structure"], cases["case"], cases["metric"]]
+    return signed.groupby(keys).rank(method="min", na_option="bottom")
+
+
+def in_order(tables: Tables, table: pd.DataFrame) -> list[Entrant]:
+    """Entrants of `table`, best of the leaderboard first; those not ranked after them, by name."""
+    leaderboard = tables.get("leaderboard", pd.DataFrame(columns=["method", "init"]))
+    ranked = list(leaderboard[["method", "init"]].itertuples(index=False, name=None))
+    present = set(table[["method", "init"]].itertuples(index=False, name=None))
+    return [e for e in ranked if e in present] + sorted(present - set(ranked))
+
+
+def metrics_of(table: pd.DataFrame, by: str = "structure") -> dict[str, list[str]]:
+    """{structure: its metrics}; structures as the table lists them, metrics in METRICS' order."""
+    known = list(METRICS)
+    return {
+        name: sorted(group["metric"].unique(), key=known.index)
+        for name, group in table.groupby(by, sort=False)
+    }
+
+
+def of_panel(table: pd.DataFrame, structure: str, metric: str) -> pd.DataFrame:
+    """The rows of one panel."""
+    return table[(table["structure"] == structure) & (table["metric"] == metric)]
+
+
+def at_every_patch(tables: Tables, name: str) -> pd.DataFrame:
+    """Rows of a table of gains with the whole label budget; none where there is no such table."""
+    table = tables.get(name)
+    if table is None:
+        return pd.DataFrame(columns=["method", "init", "structure", "metric", "specimen", "gain"])
+    return table[table["budget"].astype(str) == "all"]
+
+
+def known_specimens(tables: Tables) -> pd.Series:
+    """Number of known specimens of each structure; zero where they are unknown."""
+    return at_every_patch(tables, "gains").groupby("structure")["specimens"].max()
+
+
+def segmented(means: pd.DataFrame | pd.Series) -> pd.Series | bool:
+    """Whether an entrant has masks of any case of a structure, of rows of the ranking's by_metric.
+
+    Where it has none, their means are the worst values, which stand in for them in ranks.
+    """
+    return means["missing"] < means["cases"]

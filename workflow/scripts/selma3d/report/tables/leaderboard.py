@@ -1,0 +1,42 @@
+"""Leaderboard. Ranks per metric, averaged within and then over groups of structures; ties share the
+better place. Places are bootstrapped where every structure has at least six known specimens.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ...challenge.display import Display
+from ..cells import decimals
+from ..printing import Printed
+
+PLACE = 1
+IN_A_PAPER = "Table of the final ranking"
+SOURCES = ("leaderboard",)
+
+
+def rows(leaderboard: pd.DataFrame) -> pd.DataFrame:
+    """The ranking's table as it is."""
+    return leaderboard
+
+
+def printed(leaderboard: pd.DataFrame, display: Display) -> Printed:
+    """Place with its interval, mean ranks, and what was missing."""
+    groups = [column for column in leaderboard if column.startswith("rank ")]
+    rows = []
+    for row in leaderboard.to_dict("records"):
+        place = "–" if pd.isna(row["place"]) else f"{row['place']:.0f}"
+        low, high = row["place_low"], row["place_high"]
+        interval = "–" if pd.isna(low) or pd.isna(high) else f"{low:.0f} to {high:.0f}"
+        rows.append(
+            {
+                "Entrant": display.entrant(row["method"], row["init"]),
+                "Place": place,
+                "95 % of places": interval,
+                "Mean rank": decimals(row["mean_rank"], 2),
+                **{f"Mean rank, {g.removeprefix('rank ')}": decimals(row[g], 2) for g in groups},
+                "Missing predictions": f"{row['missing']:.0f}",
+                "Undefined values": f"{row['nan_prediction']:.0f}",
+            }
+        )
+    return Printed(pd.DataFrame(rows))

@@ -1,0 +1,57 @@
+"""Scores per structure: mean ± standard deviation over cases; the best of a structure in bold. –:
+no masks or not scored; ranks hold the worst value against missing masks. Brackets: 95 %
+bootstrap intervals, given from six known specimens on.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ...challenge.display import Display
+from ...scoring.metrics import METRICS
+from .. import labels
+from ..printing import Printed
+from ..selection import segmented
+
+PLACE = 3
+IN_A_PAPER = "Table of scores per structure"
+SOURCES = ("by_metric",)
+
+
+def rows(by_metric: pd.DataFrame) -> pd.DataFrame:
+    """The ranking's table as it is."""
+    return by_metric
+
+
+def printed(means: pd.DataFrame, display: Display) -> Printed:
+    """An entrant on a structure a row, a metric a column: mean ± sd [interval], the best bold."""
+    metrics = [metric for metric in METRICS if metric in set(means["metric"])]
+    rows, bold = [], []
+    groups = means.groupby(["structure", "method", "init"], sort=False)
+    for (structure, method, init), group in groups:
+        by_metric = group.set_index("metric")
+        row = {
+            "Structure": display.structure(structure),
+            "Entrant": display.entrant(method, init),
+        }
+        present = [metric in by_metric.index for metric in metrics]
+        cells = [
+            _mean(by_metric.loc[metric], metric) if there else "–"
+            for metric, there in zip(metrics, present, strict=True)
+        ]
+        names = [labels.metric_name(metric) for metric in metrics]
+        best = [
+            there and by_metric.loc[metric, "rank"] == 1
+            for metric, there in zip(metrics, present, strict=True)
+        ]
+        rows.append(row | dict(zip(names, cells, strict=True)))
+        bold.append(dict(zip(names, best, strict=True)))
+    return Printed(pd.DataFrame(rows), pd.DataFrame(bold), text_columns=2)
+
+
+def _mean(row: pd.Series, metric: str) -> str:
+    if not segmented(row):
+        return "–"
+    spread = "" if pd.isna(row["sd"]) else f" ± {labels.number(row['sd'], metric)}"
+    interval = labels.interval(row["low"], row["high"], metric)
+    return labels.number(row["mean"], metric) + spread + (f" [{interval}]" if interval else "")
