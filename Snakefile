@@ -17,7 +17,7 @@ include: "workflow/rules/common.smk"
 
 pathvars:
     results=config["results"],
-    judged=JUDGED,
+    scored_root=LAYOUT.scored_root,
     logs="<results>/logs",
     benchmarks="<results>/benchmarks",
 
@@ -48,9 +48,9 @@ if not config["partial"]:
     include: "workflow/rules/methods.smk"
 
 
-include: "workflow/rules/asked.smk"
+include: "workflow/rules/participants.smk"
 include: "workflow/rules/evaluate.smk"
-include: "workflow/rules/exhibits.smk"
+include: "workflow/rules/report_inputs.smk"
 include: "workflow/rules/rank.smk"
 include: "workflow/rules/figures.smk"
 
@@ -59,6 +59,6 @@ rule all:
     """The report, with everything that it shows, and the gallery of methods."""
     default_target: True
     input:
-        "<judged>/report.html",
-        "<judged>/gallery.html",
+        "<scored_root>/report.html",
+        "<scored_root>/gallery.html",
         [figure_files(form) for form in ("svg", "pdf", "png")],

@@ -41,7 +41,7 @@ def write(
     drawn: tuple[str, ...] = ("overview", "pretraining-gains"),
     **changes: Any,
 ) -> Path:
-    """Write a report, a track a challenge, with the figures named; `changes` replace parts of the results."""
+    """Write a report, a track a challenge, with the figures named; `changes` replace results."""
     tables_by_track = dict(zip(TRACKS, map(ranking_tables, challenges), strict=False))
     shown = []
     for track, tables in tables_by_track.items():

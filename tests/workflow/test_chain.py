@@ -15,7 +15,7 @@ from selma3d.scoring.metrics.score import score_case
 from tiny_challenge import git
 
 ENTRANTS = {("unet", "scratch"), ("unet", "masked"), ("threshold", "default")}
-AFTER_SCORES = {"rank", "cost", "figure", "table", "gallery", "report", "all"}
+AFTER_SCORES = {"rank", "cost", "figures", "tables", "gallery", "report", "all"}
 
 
 def test_every_entrant_stands_on_the_leaderboard_with_its_mean_rank(finished):
@@ -118,7 +118,7 @@ def test_a_changed_score_table_remakes_what_depends_on_it_and_no_more(copy):
     content_changed(copy.results / "scores/unet/cfos.tsv")
     jobs = copy.planned()
     assert jobs["rank"] == 1
-    assert set(jobs) <= AFTER_SCORES | {"panel"}
+    assert set(jobs) <= AFTER_SCORES | {"panels"}
 
 
 def test_changed_test_cases_are_predicted_and_scored_again_but_train_nothing(copy):
@@ -145,7 +145,7 @@ def test_a_corrected_conversion_trains_again_what_has_learnt_from_it(copy):
 
 def test_a_deleted_final_output_is_remade_alone(copy):
     (copy.results / "figures/per-type/scores.png").unlink()
-    assert copy.planned() == {"figure": 1, "report": 1, "all": 1}
+    assert copy.planned() == {"figures": 1, "report": 1, "all": 1}
     (copy.results / "report.html").unlink()
 
 

@@ -14,13 +14,13 @@ from snakemake.exceptions import WorkflowError
 
 import upstream_fixes
 from method_rules import share_library
-from selma3d.report import display
 from selma3d.challenge import Challenge, Run
-from selma3d.challenge.asked import encoders_of, ensembles_of, expected_runs, models_of
+from selma3d.challenge.asked import encoders_of, expected_runs
+from selma3d.challenge.display import Display
+from selma3d.challenge.layout import Layout
 from selma3d.challenge.plan import ONE_MODEL
 from selma3d.challenge.run import (
     CONTROLS,
-    ENSEMBLE,
     ENSEMBLE_RUN,
     PACKED,
     TRAINED_RUN,
@@ -39,7 +39,7 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 # What is ranked: everything that is asked for, or with `partial: true` what is finished so far.
-JUDGED = f"{config['results']}/partial" if config["partial"] else config["results"]
+LAYOUT = Layout(config["results"], config["partial"])
 
 if config["method_folders"]:
     share_library(SCRIPTS)
@@ -239,7 +239,7 @@ def checks_of(wildcards):
 
 def score_tables(wildcards):
     """Score tables of all methods; of a partial challenge, those with any prediction yet."""
-    return [f"<judged>/scores/{table}.tsv" for table in scored_tables()]
+    return [f"<scored_root>/scores/{table}.tsv" for table in scored_tables()]
 
 
 def scored_tables():

@@ -32,8 +32,8 @@ rule score:
         predictions=predictions_of,
         checked=checks_of,
     output:
-        scores="<judged>/scores/{method}/{structure}.tsv",
-        faults="<judged>/checks/{method}/{structure}.tsv",
+        scores="<scored_root>/scores/{method}/{structure}.tsv",
+        faults="<scored_root>/checks/{method}/{structure}.tsv",
     log:
         "<logs>/score/{method}/{structure}.log",
     benchmark:
@@ -60,9 +60,9 @@ rule score:
 rule metrics_json:
     """A run's scores on a structure in the form of the organisers' metrics.json."""
     input:
-        scores="<judged>/scores/{method}/{structure}.tsv",
+        scores="<scored_root>/scores/{method}/{structure}.tsv",
     output:
-        metrics="<judged>/metrics/{method}/{structure}/{run}.json",
+        metrics="<scored_root>/metrics/{method}/{structure}/{run}.json",
     log:
         "<logs>/metrics_json/{method}/{structure}/{run}.log",
     benchmark:

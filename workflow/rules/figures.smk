@@ -3,156 +3,167 @@
 
 # Seconds each: on a cluster they run beside Snakemake instead of waiting in a queue.
 localrules:
-    figure,
-    panel,
+    figures,
+    panels,
     histories,
-    table,
+    tables,
     gallery,
     report,
 
 
-rule figure:
-    """One figure of a track, from its ranking tables alone."""
+rule figures:
+    """Draw all figures of a track, from its ranking tables alone."""
     input:
         tables=RANKED,
         reported=REPORTED,
     output:
-        svg=report(
-            "<judged>/figures/{track}/{figure}.svg",
-            caption="../report/figure.rst",
-            category=lambda wildcards: FIGURES[wildcards.figure].category,
-            labels={"track": "{track}", "figure": "{figure}"},
-        ),
-        pdf="<judged>/figures/{track}/{figure}.pdf",
-        png="<judged>/figures/{track}/{figure}.png",
+        svg=[
+            report(
+                LAYOUT.figure(name),
+                caption=FIGURE_CAPTIONS[name],
+                category=lambda wildcards, name=name: FIGURES[name].CATEGORY,
+                labels={"track": "{track}", "figure": name},
+            )
+            for name in SHOWN_FIGURES
+        ],
+        pdf=[LAYOUT.figure(name, extension="pdf") for name in SHOWN_FIGURES],
+        png=[LAYOUT.figure(name, extension="png") for name in SHOWN_FIGURES],
     log:
-        "<logs>/figure/{track}/{figure}.log",
+        LAYOUT.log("figures", "{track}"),
     benchmark:
-        "<benchmarks>/figure/{track}/{figure}.tsv"
-    wildcard_constraints:
-        figure=any_of(FIGURES),
+        LAYOUT.benchmark("figures", "{track}")
     conda:
         "../envs/selma3d.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
     params:
-        name="{figure}",
-        caption=lambda wildcards: FIGURES[wildcards.figure].caption,
-        shown=SHOWN,
+        display=DISPLAY.plain(),
     script:
-        "../scripts/figure.py"
+        "../scripts/figures.py"
 
 
-rule panel:
-    """Image, truth and predictions of the best, the median and the worst case."""
+rule panels:
+    """Draw image, truth and predictions of the best, the median and the worst case."""
     input:
-        cases=cases_of,
-        scores="<judged>/ranking/{track}/cases.tsv",
-        predictions=lambda wildcards: list(shown_runs(wildcards).values()),
+        cases=sorted({str(shown.cases_h5) for shown in PANELS.values()}),
+        scores=[LAYOUT.ranking("cases", track) for track in config["tracks"]],
+        predictions=[
+            str(path)
+            for shown in PANELS.values()
+            for path in shown.predictions.values()
+        ],
     output:
-        svg=report(
-            "<judged>/figures/{track}/panel-{structure}.svg",
-            caption="../report/panel.rst",
-            category="Images",
-            labels={"track": "{track}", "figure": "{structure}"},
-        ),
-        pdf="<judged>/figures/{track}/panel-{structure}.pdf",
-        png="<judged>/figures/{track}/panel-{structure}.png",
+        svg=[
+            report(
+                path,
+                caption=PANEL_CAPTION,
+                category="Images",
+                labels={"track": track, "figure": structure},
+            )
+            for path, (track, structure) in zip(
+                panel_files(LAYOUT, PANELS, "svg"), PANELS
+            )
+        ],
+        pdf=panel_files(LAYOUT, PANELS, "pdf"),
+        png=panel_files(LAYOUT, PANELS, "png"),
     log:
-        "<logs>/panel/{track}/{structure}.log",
+        LAYOUT.log("panels", "all"),
     benchmark:
-        "<benchmarks>/panel/{track}/{structure}.tsv"
+        LAYOUT.benchmark("panels", "all")
     conda:
         "../envs/selma3d.yaml"
     resources:
         mem_mb=4000,
-        runtime=30,
+        runtime=60,
     params:
-        labels=lambda wildcards: list(shown_runs(wildcards)),
-        channel=lambda wildcards: CHALLENGE.structures[wildcards.structure].channel,
-        shown=SHOWN,
+        panels=[shown.plain() for shown in PANELS.values()],
+        display=DISPLAY.plain(),
     script:
-        "../scripts/panel.py"
+        "../scripts/panels.py"
 
 
 rule histories:
-    """How losses and validation scores went during training."""
+    """Draw losses and validation scores of all trainings."""
     input:
-        histories=lambda wildcards: sum(histories_of(wildcards.kind).values(), []),
+        histories=[
+            path
+            for by_label in HISTORIES.values()
+            for paths in by_label.values()
+            for path in paths
+        ],
     output:
-        svg=report(
-            "<judged>/figures/training/{kind}.svg",
-            caption="../report/histories.rst",
-            category="Training",
-            labels={"figure": "{kind}"},
-        ),
-        pdf="<judged>/figures/training/{kind}.pdf",
-        png="<judged>/figures/training/{kind}.png",
+        svg=[
+            report(
+                path,
+                caption=HISTORY_CAPTION,
+                category="Training",
+                labels={"figure": kind},
+            )
+            for path, kind in zip(training_files(LAYOUT, HISTORIES, "svg"), HISTORIES)
+        ],
+        pdf=training_files(LAYOUT, HISTORIES, "pdf"),
+        png=training_files(LAYOUT, HISTORIES, "png"),
     log:
-        "<logs>/histories/{kind}.log",
+        LAYOUT.log("histories", "all"),
     benchmark:
-        "<benchmarks>/histories/{kind}.tsv"
-    wildcard_constraints:
-        kind="pretraining|finetuning",
+        LAYOUT.benchmark("histories", "all")
     conda:
         "../envs/selma3d.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
     params:
-        labels=lambda wildcards: histories_of(wildcards.kind),
-        shown=SHOWN,
+        histories=HISTORIES,
+        display=DISPLAY.plain(),
     script:
         "../scripts/histories.py"
 
 
-rule table:
-    """One table of a track, for reading, for LaTeX, for Markdown."""
+rule tables:
+    """Write all tables of a track, for reading, for LaTeX, for Markdown."""
     input:
-        tables=[*RANKED, "<judged>/ranking/{track}/cost.tsv"],
+        tables=[*RANKED, LAYOUT.ranking("cost")],
     output:
-        tsv=report(
-            "<judged>/tables/{track}/{table}.tsv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"track": "{track}", "table": "{table}"},
-        ),
-        tex="<judged>/tables/{track}/{table}.tex",
-        md="<judged>/tables/{track}/{table}.md",
+        tsv=[
+            report(
+                LAYOUT.table(name),
+                caption=TABLE_CAPTIONS[name],
+                category="Tables",
+                labels={"track": "{track}", "table": name},
+            )
+            for name in TABLES.names
+        ],
+        tex=[LAYOUT.table(name, extension="tex") for name in TABLES.names],
+        md=[LAYOUT.table(name, extension="md") for name in TABLES.names],
     log:
-        "<logs>/table/{track}/{table}.log",
+        LAYOUT.log("tables", "{track}"),
     benchmark:
-        "<benchmarks>/table/{track}/{table}.tsv"
-    wildcard_constraints:
-        table=any_of(TABLES),
+        LAYOUT.benchmark("tables", "{track}")
     conda:
         "../envs/selma3d.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
     params:
-        name="{table}",
-        caption=lambda wildcards: TABLES[wildcards.table].caption,
-        shown=SHOWN,
+        display=DISPLAY.plain(),
     script:
-        "../scripts/table.py"
+        "../scripts/tables.py"
 
 
 rule gallery:
     """A card for each method: its idea, its scores and costs, what it got right and wrong."""
     input:
-        standings=expand(
-            "<judged>/tables/{track}/standings.tsv", track=config["tracks"]
-        ),
-        scores=expand("<judged>/ranking/{track}/cases.tsv", track=config["tracks"]),
-        cases=[
-            f"<results>/data/{CHALLENGE.structures[name].cases_of}/cases.h5"
-            for name in CHALLENGE.scored
+        standings=[LAYOUT.table("standings", track) for track in config["tracks"]],
+        scores=LAYOUT.ranking("cases", config["tracks"][0]),
+        cases=[str(shown.cases_h5) for shown in REPORT_INPUTS.gallery()],
+        predictions=[
+            str(path)
+            for shown in REPORT_INPUTS.gallery()
+            for path in shown.predictions.values()
         ],
-        predictions=[predictions for *_, predictions in works_shown()],
     output:
-        gallery="<judged>/gallery.html",
+        gallery=LAYOUT.gallery,
     log:
         "<logs>/gallery.log",
     benchmark:
@@ -165,9 +176,9 @@ rule gallery:
     params:
         edition=CHALLENGE.edition,
         methods={name: method.settings for name, method in METHODS.items()},
-        works=works_shown(),
+        structures=[shown.plain() for shown in REPORT_INPUTS.gallery()],
         left_out=NOT_TAKING_PART,
-        shown=SHOWN,
+        display=DISPLAY.plain(),
     script:
         "../scripts/gallery.py"
 
@@ -175,26 +186,25 @@ rule gallery:
 rule report:
     """One page that reads like a results section."""
     input:
-        tables=expand(
-            "<judged>/ranking/{track}/{table}.tsv",
-            track=config["tracks"],
-            table=["leaderboard", *RANKING_TABLES],
-        ),
+        ranking=[
+            LAYOUT.ranking(table, track)
+            for track in config["tracks"]
+            for table in ("leaderboard", *RANKING_TABLES)
+        ],
         figures=figure_files("svg"),
         overviews=[
-            f"<results>/figures/data/{name}-patches.svg"
+            LAYOUT.overview(name, "patches")
             for name in CHALLENGE.structures_with_patches
         ],
-        shown=expand(
-            "<judged>/tables/{track}/{table}.tsv", track=config["tracks"], table=TABLES
-        ),
-        faults=[f"<judged>/checks/{table}.tsv" for table in scored_tables()],
-        splits=[
-            f"<results>/splits/{name}.tsv"
-            for name in CHALLENGE.structures_with_patches
+        tables=[
+            LAYOUT.table(name, track)
+            for track in config["tracks"]
+            for name in TABLES.names
         ],
+        faults=[f"<scored_root>/checks/{table}.tsv" for table in scored_tables()],
+        splits=[LAYOUT.split(name) for name in CHALLENGE.structures_with_patches],
     output:
-        report="<judged>/report.html",
+        report=LAYOUT.report,
     log:
         "<logs>/report.log",
     benchmark:
@@ -209,6 +219,6 @@ rule report:
         config=config,
         unscored=CHALLENGE.unscored,
         left_out=NOT_TAKING_PART,
-        shown=SHOWN,
+        display=DISPLAY.plain(),
     script:
         "../scripts/report.py"

@@ -1,5 +1,7 @@
 """Ranking, the statistics that say how sure it is, and what it cost."""
 
+from selma3d.ranking.costed_jobs import costed_jobs, counted_models
+
 
 rule rank:
     """Rank the entrants of a track; compare with and without pretraining."""
@@ -11,12 +13,14 @@ rule rank:
         ],
     output:
         leaderboard=report(
-            "<judged>/ranking/{track}/leaderboard.tsv",
+            "<scored_root>/ranking/{track}/leaderboard.tsv",
             caption="../report/leaderboard.rst",
             category="Ranking",
             labels={"track": "{track}", "table": "leaderboard"},
         ),
-        tables=expand("<judged>/ranking/{{track}}/{table}.tsv", table=RANKING_TABLES),
+        tables=expand(
+            "<scored_root>/ranking/{{track}}/{table}.tsv", table=RANKING_TABLES
+        ),
     log:
         "<logs>/rank/{track}.log",
     benchmark:
@@ -47,7 +51,7 @@ rule cost:
     input:
         scores=score_tables,
     output:
-        cost="<judged>/ranking/{track}/cost.tsv",
+        cost="<scored_root>/ranking/{track}/cost.tsv",
     log:
         "<logs>/cost/{track}.log",
     benchmark:
@@ -58,8 +62,8 @@ rule cost:
         mem_mb=2000,
         runtime=30,
     params:
-        jobs=finished_jobs,
-        models=one_model_each,
+        jobs=lambda wildcards: costed_jobs(CHALLENGE, LAYOUT, wildcards.track),
+        models=lambda wildcards: counted_models(CHALLENGE, LAYOUT, wildcards.track),
         benchmarks=f"{config['results']}/benchmarks",
         logs=f"{config['results']}/logs",
         gpus=config["resources"]["gpu"],

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from job import running
-from selma3d.report import display
-from selma3d.report.figures.card import Work, draw_card
-from selma3d.report.gallery import write_gallery
+from selma3d.challenge.display import Display
+from selma3d.report.cases.shown import ShownCases
+from selma3d.report.gallery import draw_pictures, write_gallery
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -18,42 +18,24 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    shown = snakemake.params.shown
+    display = Display.read(snakemake.params.display)
+    structures = [ShownCases.read(plain) for plain in snakemake.params.structures]
     standings = {
         Path(path).parent.name: pd.read_csv(path, sep="\t").drop(columns="entrant")
         for path in snakemake.input.standings
     }
+    first_track = next(iter(standings.values()))
+    scores = pd.read_csv(snakemake.input.scores, sep="\t", dtype={"case": str})
     with tempfile.TemporaryDirectory() as folder:
         write_gallery(
             snakemake.output.gallery,
             edition=snakemake.params.edition,
             methods=snakemake.params.methods,
             standings=standings,
-            pictures=pictures(standings, Path(folder)),
+            pictures=draw_pictures(first_track, structures, scores, display, Path(folder)),
             left_out=snakemake.params.left_out,
-            partial=shown["partial"] or [],
-            note=shown["note"],
-            styles=shown["styles"],
+            display=display,
         )
-
-
-def pictures(standings: dict[str, pd.DataFrame], folder: Path) -> dict[str, tuple[str, Path]]:
-    """What each method's best entrant of the first track did, drawn."""
-    shown, (track, table) = snakemake.params.shown, next(iter(standings.items()))
-    cases = next(path for path in snakemake.input.scores if Path(path).parent.name == track)
-    scores = pd.read_csv(cases, sep="\t", dtype={"case": str})
-    drawn = {}
-    for method, rows in table.sort_values("place", kind="stable").groupby("method", sort=False):
-        init = rows["init"].iloc[0]
-        works = [
-            Work(structure, Path(cases_h5), channel, Path(predictions))
-            for entrant, structure, cases_h5, channel, predictions in snakemake.params.works
-            if tuple(entrant) == (method, init)
-        ]
-        path = folder / f"{method}.png"
-        draw_card(works, (method, init), scores, {"png": path}, titles=shown["titles"])
-        drawn[method] = (display.entrant(shown["styles"], method, init), path)
-    return drawn
 
 
 if __name__ == "__main__":

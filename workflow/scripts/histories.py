@@ -1,9 +1,10 @@
-"""Rule histories: training histories -> a figure of their losses and validation scores."""
+"""Rule histories: training histories -> figures of their losses and validation scores."""
 
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.report.figures.histories import draw_histories
+from selma3d.challenge.display import Display
+from selma3d.report.histories import draw_histories
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -12,13 +13,10 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    shown = snakemake.params.shown
-    draw_histories(
-        snakemake.params.labels,
-        dict(snakemake.output.items()),
-        partial=shown["partial"],
-        note=shown["note"],
-    )
+    display = Display.read(snakemake.params.display)
+    histories, output = snakemake.params.histories.values(), snakemake.output
+    for by_label, svg, pdf, png in zip(histories, output.svg, output.pdf, output.png, strict=True):
+        draw_histories(by_label, display, {"svg": svg, "pdf": pdf, "png": png})
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from job import running
+from selma3d.challenge.display import Display
 from selma3d.images.splits import read_split
-from selma3d.report import write_report
-from selma3d.report.figures import FIGURES
-from selma3d.report.tables import TABLES
+from selma3d.report import Results, write_report
+from selma3d.report.shown import shown_figures, shown_overview, shown_tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -23,33 +23,20 @@ PACKAGES = ("snakemake", "torch", "monai", "numpy", "scikit-image", "connected-c
 
 
 def main() -> None:
-    params, ranking = snakemake.params, {}
-    for path in map(Path, snakemake.input.tables):
-        ranking.setdefault(path.parent.name, {})[path.stem] = pd.read_csv(path, sep="\t")
-    write_report(
-        snakemake.output.report,
+    params, inputs = snakemake.params, snakemake.input
+    display, tracks = Display.read(params.display), {}
+    for path in map(Path, inputs.ranking):
+        tracks.setdefault(path.parent.name, {})[path.stem] = pd.read_csv(path, sep="\t")
+    results = Results(
         edition=params.edition,
-        tables_by_track=ranking,
-        figures=[described(Path(path)) for path in snakemake.input.figures],
-        table_files=[
-            {
-                "name": path.stem,
-                "track": path.parent.name,
-                "caption": TABLES[path.stem].caption,
-                "paths": {form: path.with_suffix(f".{form}") for form in ("tsv", "tex", "md")},
-            }
-            for path in map(Path, snakemake.input.shown)
-        ],
-        overview_figures=[
-            {
-                "name": Path(path).stem,
-                "track": "",
-                "path": path,
-                "caption": f"Annotated patches: {Path(path).stem.removesuffix('-patches')}.",
-                "category": "Data",
-            }
-            for path in snakemake.input.overviews
-        ],
+        display=display,
+        tracks=tracks,
+        figures=shown_figures(inputs.figures),
+        tables=shown_tables(inputs.tables),
+        overviews=[shown_overview(path) for path in inputs.overviews],
+        missing=[*display.partial, *faults()],
+        left_out=params.left_out,
+        caveats=caveats(display.note),
         provenance={
             "commit": commit(),
             "python": platform.python_version(),
@@ -57,28 +44,8 @@ def main() -> None:
             **{package: version(package) for package in PACKAGES},
             "configuration": params.config,
         },
-        partial=[*(params.shown["partial"] or []), *faults()],
-        left_out=params.left_out,
-        caveats=caveats(),
-        styles=params.shown["styles"],
     )
-
-
-def described(path: Path) -> dict[str, Any]:
-    """A figure's caption and category, by its file's name."""
-    track, name = path.parent.name, path.stem
-    if track == "training":
-        caption, category = f"Training histories: {name}; a line a seed.", "Training"
-    elif name.startswith("panel-"):
-        caption = (
-            "Best, median and worst case by the entrants' mean score: image, truth, and each "
-            "entrant's true positives, false positives and false negatives."
-        )
-        category = "Images"
-    else:
-        caption, category = FIGURES[name].caption, FIGURES[name].category
-    track = "" if track == "training" else track
-    return {"name": name, "track": track, "path": path, "caption": caption, "category": category}
+    write_report(snakemake.output.report, results)
 
 
 def faults() -> list[str]:
@@ -91,9 +58,9 @@ def faults() -> list[str]:
     ]
 
 
-def caveats() -> list[str]:
+def caveats(note: str | None) -> list[str]:
     """What the score tables cannot say of themselves."""
-    said = [snakemake.params.shown["note"]] if snakemake.params.shown["note"] else []
+    said = [note] if note else []
     if snakemake.params.unscored:
         names = ", ".join(snakemake.params.unscored)
         said.append(f"no test cases are available for {names}: not scored")
@@ -113,9 +80,9 @@ def caveats() -> list[str]:
 def commit() -> str:
     """The commit of this workflow, marked where files differ from it; unknown without git."""
     here = Path(__file__).resolve().parent
-    asked = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    describe = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        ran = subprocess.run(asked, capture_output=True, text=True, check=False)
+        ran = subprocess.run(describe, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return "unknown"
     return ran.stdout.strip() or "unknown"

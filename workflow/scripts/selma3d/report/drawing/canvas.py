@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from matplotlib.typing import ColorType
 
 from ...challenge.display import Display
 from ...system.atomic import publish
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of each glyph of each PDF
 
 MM = 1 / 25.4  # inches
 WIDTH_MM = {"column": 89.0, "page": 183.0}

@@ -1,4 +1,4 @@
-"""Rule figure: a track's ranking tables -> one figure."""
+"""Rule figures: a track's ranking tables -> all its figures."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from job import running
-from selma3d.report.figures.drawing import draw
+from selma3d.challenge.display import Display
+from selma3d.report.drawing.figure import draw_figure
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -15,14 +16,13 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
+    display = Display.read(snakemake.params.display)
     tables = {Path(path).stem: pd.read_csv(path, sep="\t") for path in snakemake.input.tables}
     tables["reported"] = pd.read_csv(snakemake.input.reported, sep="\t")
-    draw(
-        snakemake.params.name,
-        tables,
-        outputs=dict(snakemake.output.items()),
-        **snakemake.params.shown,
-    )
+    output = snakemake.output
+    for svg, pdf, png in zip(output.svg, output.pdf, output.png, strict=True):
+        forms = {"svg": svg, "pdf": pdf, "png": png}
+        draw_figure(Path(svg).stem, tables, display, forms)
 
 
 if __name__ == "__main__":

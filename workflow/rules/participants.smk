@@ -1,0 +1,18 @@
+"""Who takes part, what is expected of them, and how they are shown."""
+
+from snakemake.logging import logger
+
+# Jobs on a cluster read this file too: a method that breaks meanwhile must not stop the others'.
+if workflow.is_main_process and not config["partial"]:
+    try:
+        CHALLENGE.check_asked_for()
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+NOT_TAKING_PART = [f"{method.name}: {method.reason}" for method in CHALLENGE.left_out]
+if workflow.is_main_process:
+    for line in NOT_TAKING_PART:
+        logger.warning(f"NOT TAKING PART: {line}")
+
+EXPECTED = expected_runs(CHALLENGE)
+DISPLAY = Display.of(CHALLENGE, missing_runs() if config["partial"] else ())

@@ -1,0 +1,36 @@
+"""The files that figures, tables and the report are made from, and their captions."""
+
+from tempfile import TemporaryDirectory
+
+from selma3d.report.catalogue import write_caption
+from selma3d.report.figures import FIGURES
+from selma3d.report.inputs import FORMS, ReportInputs, panel_files, training_files
+from selma3d.report.tables import TABLES
+
+REPORT_INPUTS = ReportInputs(CHALLENGE, LAYOUT, DISPLAY)
+REPORTED = f"{workflow.basedir}/config/reported/{config['edition']}.tsv"
+RANKED = [LAYOUT.ranking(table) for table in ("leaderboard", *RANKING_TABLES)]
+SHOWN_FIGURES = REPORT_INPUTS.figures(Path(REPORTED))
+PANELS = REPORT_INPUTS.panels()
+HISTORIES = REPORT_INPUTS.histories()
+
+# Snakemake's own report reads each caption from a file: here, the docstring of what draws it.
+CAPTIONS = TemporaryDirectory(prefix="selma3d-captions-")
+FIGURE_CAPTIONS = FIGURES.write_captions(CAPTIONS.name)
+TABLE_CAPTIONS = TABLES.write_captions(CAPTIONS.name)
+LIBRARY = Path(SCRIPTS, "selma3d", "report")
+PANEL_CAPTION = write_caption(LIBRARY / "cases" / "panels.py", CAPTIONS.name)
+HISTORY_CAPTION = write_caption(LIBRARY / "histories.py", CAPTIONS.name)
+
+
+def figure_files(form):
+    """Every figure of the challenge in one form."""
+    return [
+        *(
+            LAYOUT.figure(name, t, form)
+            for t in config["tracks"]
+            for name in SHOWN_FIGURES
+        ),
+        *panel_files(LAYOUT, PANELS, form),
+        *training_files(LAYOUT, HISTORIES, form),
+    ]

@@ -1,0 +1,34 @@
+"""Rule panels: test cases, predictions, scores -> a figure of images for each structure."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from job import running
+from selma3d.challenge.display import Display
+from selma3d.report.cases.panels import draw_panel
+from selma3d.report.cases.shown import ShownCases
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    display = Display.read(snakemake.params.display)
+    scores = {
+        Path(path).parent.name: pd.read_csv(path, sep="\t", dtype={"case": str})
+        for path in snakemake.input.scores
+    }
+    panels = [ShownCases.read(plain) for plain in snakemake.params.panels]
+    output = snakemake.output
+    for shown, svg, pdf, png in zip(panels, output.svg, output.pdf, output.png, strict=True):
+        forms = {"svg": svg, "pdf": pdf, "png": png}
+        draw_panel(shown, scores[Path(svg).parent.name], display, forms)
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

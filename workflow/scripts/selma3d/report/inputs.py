@@ -1,0 +1,106 @@
+"""Files that figures, tables and the report are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ..challenge import Challenge, Run
+from ..challenge.asked import encoders_of, expected_runs, models_of
+from ..challenge.display import Display, Entrant
+from ..challenge.encoder import Encoder
+from ..challenge.layout import Layout
+from .cases.shown import ShownCases
+from .figures import FIGURES
+from .shown import PANEL, TRAINING
+
+TRAININGS = ("pretraining", "finetuning")
+FORMS = ("svg", "pdf", "png")
+
+
+class ReportInputs:
+    """What is shown of a challenge: all that is asked for; of a partial one, what exists so far."""
+
+    def __init__(self, challenge: Challenge, layout: Layout, display: Display) -> None:
+        self.challenge = challenge
+        self.layout = layout
+        self.display = display
+        self._expected = expected_runs(challenge)
+
+    def figures(self, reported: Path) -> list[str]:
+        """Names of a track's figures.
+
+        reported: the edition's table of published scores; they are compared where it has any.
+        """
+        has_reported = len(pd.read_csv(reported, sep="\t")) > 0
+        return [name for name in FIGURES.names if name != "reported" or has_reported]
+
+    def panels(self) -> dict[tuple[str, str], ShownCases]:
+        """What the panel of each structure shows, by track and structure."""
+        expected = set(self._expected[["track", "structure"]].itertuples(index=False, name=None))
+        return {
+            (track, structure): self.cases(structure, track)
+            for track in self.challenge.config["tracks"]
+            for structure in self.challenge.scored
+            if (track, structure) in expected
+        }
+
+    def gallery(self) -> list[ShownCases]:
+        """What the cards of methods show: all structures on the first track."""
+        return [
+            self.cases(structure, self.challenge.config["tracks"][0])
+            for structure in self.challenge.scored
+            if not self.challenge.structures[structure].left_out
+        ]
+
+    def cases(self, structure: str, track: str) -> ShownCases:
+        """A structure's cases and predictions: of each entrant, one run with every patch."""
+        spec = self.challenge.structures[structure]
+        predictions: dict[Entrant, Path] = {}
+        for method in self.challenge.methods:
+            if structure in self.challenge.structures_of(method):
+                for run in self.challenge.runs(method, structure):
+                    path = self.layout.prediction(method, structure, run)
+                    if self._stands_for_its_entrant(run, track) and self._exists(path):
+                        predictions[method, run.init] = Path(path)
+        return ShownCases(
+            structure, Path(self.layout.cases(spec.cases_of)), spec.channel, predictions
+        )
+
+    def _stands_for_its_entrant(self, run: Run, track: str) -> bool:
+        """Whether it is the first fold and seed of all patches on a track, or their ensemble."""
+        if run.init == Run.init:
+            return True
+        first = (run.fold, run.seed) == (0, self.challenge.config["seeds"][0])
+        return run.track == track and run.budget == "all" and (first or run.is_ensemble)
+
+    def histories(self) -> dict[str, dict[str, list[str]]]:
+        """Histories by kind of training and label: of encoders, of models with every patch."""
+        found: dict[str, dict[str, list[str]]] = {kind: {} for kind in TRAININGS}
+        for method, group, pretext, seed in encoders_of(self.challenge):
+            label = f"{self.display.entrant(method, pretext)} ({group})"
+            path = self.layout.encoder_history(Encoder(method, group, pretext, seed))
+            if self._exists(path):
+                found["pretraining"].setdefault(label, []).append(path)
+        for method, target, run in models_of(self.challenge):
+            label = f"{self.display.entrant(method, run.init)} ({target.name})"
+            path = self.layout.model_history(method, target, run)
+            if run.budget == "all" and self._exists(path):
+                found["finetuning"].setdefault(label, []).append(path)
+        return {kind: histories for kind, histories in found.items() if histories}
+
+    def _exists(self, path: str) -> bool:
+        """Whether a file belongs to what is shown."""
+        return not self.layout.partial or Path(path).exists()
+
+
+def panel_files(layout: Layout, panels: Sequence[tuple[str, str]], form: str) -> list[str]:
+    """The panels of (track, structure) pairs, in one form."""
+    return [layout.figure(f"{PANEL}{structure}", track, form) for track, structure in panels]
+
+
+def training_files(layout: Layout, kinds: Mapping[str, object], form: str) -> list[str]:
+    """The figures of training histories, in one form."""
+    return [layout.figure(kind, TRAINING, form) for kind in kinds]

@@ -1,0 +1,28 @@
+"""Rule tables: a track's ranking tables -> all its tables, for reading and for printing."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from job import running
+from selma3d.challenge.display import Display
+from selma3d.report.printing import write_printed
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    display = Display.read(snakemake.params.display)
+    tables = {Path(path).stem: pd.read_csv(path, sep="\t") for path in snakemake.input.tables}
+    output = snakemake.output
+    for tsv, tex, md in zip(output.tsv, output.tex, output.md, strict=True):
+        write_printed(Path(tsv).stem, tables, display, {"tsv": tsv, "tex": tex, "md": md})
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()
