@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from monai.inferers import sliding_window_inference
 
+from selma3d.challenge.recipe import Network
 from selma3d.images import CONTRACT_VERSION, SegmentationFile, VolumeFile, write_volume
 from selma3d.inference import WindowSettings, load_model, segment_volume
 from selma3d.learning import networks
@@ -162,11 +163,11 @@ def write_model(path: Path, channels: list[int], window: int) -> None:
     """An untrained network: its time is that of a trained one."""
     torch.manual_seed(0)
     strides = [2] * (len(channels) - 1)
-    network = networks.build({"name": "unet", "channels": channels, "strides": strides})
+    network = networks.build(Network(name="unet", channels=channels, strides=strides))
     contents = {
         "contract_version": CONTRACT_VERSION,
         "kind": "model",
-        "network": network.spec,
+        "network": network.spec.model_dump(mode="json"),
         "state": network.state_dict(),
         "input": {
             "window": [window] * 3,

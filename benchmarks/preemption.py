@@ -91,20 +91,33 @@ class Trainer:
 
 def train(data: Path, folder: Path, steps: int) -> None:
     """Be a process of a training, as the rule's script is; exits with 75 when told to end."""
+    from selma3d.challenge.checking import check
+    from selma3d.challenge.recipe import FinetuningRecipe
+    from selma3d.challenge.run import Run
+    from selma3d.challenge.source import Source
     from selma3d.learning import training
 
+    recipe = {
+        "recipe_version": 1,
+        "network": {"name": "unet"},
+        "input": {"window": [64, 64, 64], "normalisation": "zscore"},
+        "finetune": {"learning_rates": [1e-3], "steps": steps, "batch": 2, "validations": 5,
+                     "augment": {"flip": 0.5, "rotate90": 0.5, "gamma": 0.3, "noise": 0.15}},
+        "pretraining_steps": 0,
+    }  # fmt: skip
     try:
         training.finetune(
-            [{"structure": "spots", "patches": data / "patches.h5",
-              "split": data / "split.tsv", "channel": 0}],
-            network={"name": "unet"},
-            finetune={"learning_rates": [1e-3], "steps": steps, "batch": 2, "validations": 5,
-                      "augment": {"flip": 0.5, "rotate90": 0.5, "gamma": 0.3, "noise": 0.15}},
-            input={"window": [64, 64, 64], "normalisation": "zscore", "resample": None},
-            init="scratch", encoder=None, pretrain_equivalent_steps=0, budget=None, fold=0, seed=0,
-            method="benchmark", target="spots", structures={"spots": {"channel": 0}},
-            model=folder / "model.pt", history=folder / "model.tsv", work=folder / "work",
-        )  # fmt: skip
+            training.Finetuning(
+                check(FinetuningRecipe, recipe, "benchmark"),
+                method="benchmark",
+                target="spots",
+                run=Run("scratch"),
+                sources=(Source("spots", data / "patches.h5", data / "split.tsv", channel=0),),
+                channels={"spots": 0},
+            ),
+            training.Outputs(folder / "model.pt", folder / "model.tsv"),
+            training.Job(folder / "work"),
+        )
     except training.Unfinished:
         sys.exit(NOT_FINISHED)
 

@@ -27,6 +27,9 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from selma3d.archive.phantom.specification import read_spec  # noqa: E402
 from selma3d.archive.phantom.specimens import annotated_specimens, imaged_specimens  # noqa: E402
+from selma3d.challenge.checking import check  # noqa: E402
+from selma3d.challenge.encoder import Encoder  # noqa: E402
+from selma3d.challenge.recipe import Network, PretrainingRecipe  # noqa: E402
 from selma3d.images import Intensity, write_volume  # noqa: E402
 from selma3d.learning import networks, pretext, training  # noqa: E402
 from selma3d.learning.sampling import intensity_vector, normalise  # noqa: E402
@@ -67,14 +70,14 @@ UNTRAINED = 3  # networks, of other initial weights each
 Labelled = tuple[np.ndarray, np.ndarray]  # images and truths (n,Z,Y,X)
 
 
-def images(folder: Path) -> tuple[list[dict], Labelled, Labelled]:
+def images(folder: Path) -> tuple[list[training.VolumeSource], Labelled, Labelled]:
     """Volumes to pretrain on; patches of one specimen to fit a probe on, and of one to judge it."""
     (structure,) = read_spec({"structures": {"cell": STRUCTURE}})
     volumes = []
     for specimen in imaged_specimens(structure, SEED):
         path = folder / f"{specimen.name}.h5"
         write_volume(path, path.with_suffix(".tsv"), specimen.volume(), sample=specimen.name)
-        volumes.append({"path": path, "sample": specimen.name, "channel": 0, "weight": 1.0})
+        volumes.append(training.VolumeSource(path, channel=0))
     fitted, judged = (specimen.patches(2) for specimen in annotated_specimens(structure, SEED))
     return volumes, (fitted[0][:, 0], fitted[1]), (judged[0][:, 0], judged[1])
 
@@ -140,16 +143,28 @@ def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
     return float(precision[hit].mean())
 
 
-def pretrained(task: str, volumes: list[dict], folder: Path) -> tuple[networks.Segmenter, dict]:
+def pretrained(
+    task: str, volumes: list[training.VolumeSource], folder: Path
+) -> tuple[networks.Segmenter, dict[str, float]]:
     """Pretrain by one task; its network and its last look at windows never trained on."""
     encoder = folder / f"{task}.pt"
+    recipe = {
+        "recipe_version": 1,
+        "network": NETWORK,
+        "input": INPUT,
+        "pretext": {"task": task} | LOOP | TASKS[task],
+    }
     training.pretrain(
-        volumes, network=NETWORK, pretext={"task": task} | LOOP | TASKS[task], input=INPUT,
-        seed=SEED, method="benchmark", group="spot-like", encoder=encoder,
-        history=encoder.with_suffix(".tsv"), work=folder / task,
-    )  # fmt: skip
+        training.Pretraining(
+            check(PretrainingRecipe, recipe, "benchmark"),
+            Encoder("benchmark", "spot-like", task, SEED),
+            tuple(volumes),
+        ),
+        training.Outputs(encoder, encoder.with_suffix(".tsv")),
+        training.Job(folder / task),
+    )
     content = torch.load(encoder, weights_only=True)
-    network = networks.build(content["network"])
+    network = networks.build(Network(**content["network"]))
     network.load_state_dict(content["state"])
     return network, content["held_out"]
 
@@ -165,7 +180,7 @@ def main() -> None:
         untrained = []
         for seed in range(UNTRAINED):
             torch.manual_seed(initial_seed(seed))
-            untrained.append(probe(networks.build(NETWORK), fitted, judged))
+            untrained.append(probe(networks.build(Network(**NETWORK)), fitted, judged))
         random = np.mean(untrained, axis=0)
         for task in chosen:
             began = time.process_time()

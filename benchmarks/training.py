@@ -55,22 +55,35 @@ def write_patches(folder: Path) -> None:
 
 def ours(folder: Path, threads: int, steps: int) -> dict[str, float]:
     """Fine-tune and read rate and waiting from the history, after the first steps."""
+    from selma3d.challenge.checking import check
+    from selma3d.challenge.recipe import FinetuningRecipe
+    from selma3d.challenge.run import Run
+    from selma3d.challenge.source import Source
     from selma3d.learning import training
 
+    recipe = {
+        "recipe_version": 1,
+        "network": {"name": "unet"},
+        "input": {"window": list(WINDOW), "normalisation": "zscore"},
+        "finetune": {"learning_rates": [1e-3], "steps": steps + WARM_UP, "batch": BATCH,
+                     "augment": AUGMENT, "validations": 1, "log_every": WARM_UP,
+                     "precision": "fp32"},
+        "pretraining_steps": 0,
+    }  # fmt: skip
+    source = Source("spots", folder / "patches.h5", folder / "split.tsv", channel=0)
     with tempfile.TemporaryDirectory(dir=folder) as out:
         training.finetune(
-            [{"structure": "spots", "patches": folder / "patches.h5",
-              "split": folder / "split.tsv", "channel": 0}],
-            network={"name": "unet"},
-            finetune={"learning_rates": [1e-3], "steps": steps + WARM_UP, "batch": BATCH,
-                      "augment": AUGMENT, "validations": 1, "log_every": WARM_UP,
-                      "precision": "fp32"},
-            input={"window": list(WINDOW), "normalisation": "zscore", "resample": None},
-            init="scratch", encoder=None, pretrain_equivalent_steps=0, budget=None, fold=0, seed=0,
-            method="benchmark", target="spots", structures={"spots": {"channel": 0}},
-            model=Path(out) / "model.pt", history=Path(out) / "model.tsv", work=Path(out) / "work",
-            threads=threads,
-        )  # fmt: skip
+            training.Finetuning(
+                check(FinetuningRecipe, recipe, "benchmark"),
+                method="benchmark",
+                target="spots",
+                run=Run("scratch"),
+                sources=(source,),
+                channels={"spots": 0},
+            ),
+            training.Outputs(Path(out) / "model.pt", Path(out) / "model.tsv"),
+            training.Job(Path(out) / "work", threads),
+        )
         table = pd.read_csv(Path(out) / "model.tsv", sep="\t")
     later = table[table["step"] > WARM_UP].pivot(index="step", columns="name", values="value")
     seconds = WARM_UP / later["steps_per_s"]
@@ -148,11 +161,12 @@ def monai_loop(folder: Path, threads: int, workers: int, steps: int) -> dict[str
 
 def overhead(folder: Path) -> dict[str, float]:
     """Seconds of one save of this network and its optimiser, and of logging one step."""
+    from selma3d.challenge.recipe import Network
     from selma3d.learning import networks
     from selma3d.learning.training.checkpoint import Checkpoints
     from selma3d.learning.training.history import History
 
-    network = networks.build({"name": "unet"})
+    network = networks.build(Network(name="unet"))
     optimiser = torch.optim.AdamW(network.parameters())
     sum(parameter.sum() for parameter in network.parameters()).backward()
     optimiser.step()

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from selma3d.challenge import Challenge
+from selma3d.challenge.recipe import Network
 from selma3d.learning import networks
 from selma3d.system.errors import InputError
 
@@ -142,7 +143,7 @@ def test_every_shipped_recipes_windows_fit_its_network(repository, config, size)
     challenge = Challenge(config | {"methods": "all", "size": size}, repository)
     for name in challenge.recipes:
         recipe = challenge.methods[name].recipe
-        network = networks.build(recipe["network"])
+        network = networks.build(Network(**recipe["network"]))
         training = recipe["input"]["window"]
         inference = recipe["finetune"].get("inference_window", training)
         for window in (training, inference):

@@ -12,7 +12,10 @@ import pytest
 import torch
 
 from selma3d.challenge import Challenge
+from selma3d.challenge.checking import check
 from selma3d.challenge.configuration import read_config
+from selma3d.challenge.recipe import Input
+from selma3d.challenge.run import Run
 from selma3d.export import shared_encoders as packs
 from selma3d.images import splits
 from selma3d.learning import training
@@ -45,7 +48,8 @@ def packed(folder: Path, path: Path) -> Path:
 def unpacked(pack: Path, folder: Path, **changes: object) -> Path:
     encoder = folder / "out" / "encoder.pt"
     encoder.parent.mkdir(exist_ok=True)
-    packs.unpack(pack, encoder, encoder.with_suffix(".tsv"), input=INPUT | changes)
+    input = check(Input, INPUT | changes, "input")
+    packs.unpack(pack, encoder, encoder.with_suffix(".tsv"), input=input)
     return encoder
 
 
@@ -75,9 +79,10 @@ def test_the_card_names_pretext_volumes_licences_and_contract(made):
 
 
 def test_a_training_starts_from_an_unpacked_encoder(made, tmp_path):
-    settings = finetuning(made, tmp_path, steps=2)
     encoder = unpacked(made / "shared.zip", tmp_path)
-    training.finetune(**settings | {"init": "pack-shared", "encoder": encoder})
+    training.finetune(
+        **finetuning(made, tmp_path, run=Run("pack-shared"), encoder=encoder, steps=2)
+    )
     model = torch.load(tmp_path / "model.pt", weights_only=True)
     assert model["init"] == "pack-shared"
     assert model["transferred"]["loaded"] > 0

@@ -36,7 +36,7 @@ def test_two_processes_agree_with_one_within_float_tolerance(images: Path, tmp_p
     for processes in (1, 2):
         out = tmp_path / str(processes)
         arguments = small_training.pretraining(images, out, optimiser="sgd")
-        training.pretrain(**arguments, processes=processes)
+        training.pretrain(**small_training.limited(arguments, processes=processes))
     one, two = (losses(tmp_path / str(processes)) for processes in (1, 2))
     assert one.index.equals(two.index)
     assert two.to_numpy() == pytest.approx(one.to_numpy(), rel=1e-4)
@@ -56,17 +56,17 @@ def test_two_processes_stop_together_and_one_continues(images: Path, tmp_path: P
 
     threading.Thread(target=terminate).start()
     with pytest.raises(training.Unfinished) as stopped:
-        training.pretrain(**arguments, processes=2)
+        training.pretrain(**small_training.limited(arguments, processes=2))
     assert 0 < stopped.value.step < 3000
     with pytest.raises(training.Unfinished) as again:
-        training.pretrain(**arguments, time_budget_s=1)
+        training.pretrain(**small_training.limited(arguments, time_budget_s=1))
     assert again.value.step > stopped.value.step
 
 
 def test_error_in_a_process_is_the_launchers_error(images: Path, tmp_path: Path) -> None:
     arguments = small_training.pretraining(images, tmp_path, batch=3)
     with pytest.raises(InputError, match="batch: expected a multiple of processes"):
-        training.pretrain(**arguments, processes=2)
+        training.pretrain(**small_training.limited(arguments, processes=2))
 
 
 def test_processes_whose_training_was_taken_over_say_so(images: Path, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_processes_whose_training_was_taken_over_say_so(images: Path, tmp_path: 
 
     threading.Thread(target=take_over).start()
     with pytest.raises(LeaseLostError, match="nothing more is saved"):
-        training.pretrain(**arguments, processes=2)
+        training.pretrain(**small_training.limited(arguments, processes=2))
 
 
 def test_second_trainer_of_the_same_folder_is_refused(

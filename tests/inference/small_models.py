@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from selma3d.challenge.recipe import Network
 from selma3d.images import CONTRACT_VERSION, write_volume
 from selma3d.learning import networks
 
-NETWORK = {"name": "unet", "channels": [4, 8], "strides": [2]}
+NETWORK = Network(name="unet", channels=[4, 8], strides=[2])
 
 
 def write_model(
@@ -22,7 +23,7 @@ def write_model(
     contents = {
         "contract_version": CONTRACT_VERSION,
         "kind": "model",
-        "network": network.spec,
+        "network": network.spec.model_dump(mode="json"),
         "state": network.state_dict(),
         "input": {
             "window": list(window),

@@ -5,15 +5,29 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+from selma3d.challenge.checking import check
+from selma3d.challenge.encoder import Encoder
+from selma3d.challenge.recipe import FinetuningRecipe, Network, PretrainingRecipe
+from selma3d.challenge.run import Run
+from selma3d.challenge.source import Source
+
+if TYPE_CHECKING:
+    from selma3d.learning.networks import Segmenter
 
 SPLIT_SEED = 2  # with it, p0 comes before p1 for seed 0
 INPUT = {"window": [16, 16, 16], "normalisation": "asinh", "resample": None}
 NETWORK = {"name": "unet", "channels": [4, 8], "strides": [2]}
 AUGMENT = {"flip": 0.5, "rotate90": 0.5, "rotate": 0.3, "gamma": 0.3, "noise": 0.3, "stripes": 0.3}
+SCRATCH = Run("scratch")
 LOOP = {"steps": 24, "batch": 2, "log_every": 4, "save_every": 5}
 
 
@@ -48,45 +62,79 @@ def write_images(folder: Path) -> None:
     pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "split.tsv", sep="\t", index=False)
 
 
-def pretraining(images: Path, out: Path, **changes: object) -> dict:
+def pretraining(images: Path, out: Path, *, version: int = 1, **changes: object) -> dict:
     """Arguments of `training.pretrain`; `changes` are made in its pretext section."""
-    return {
-        "volumes": [{"path": images / "volume.h5", "sample": "a", "channel": 0, "weight": 1.0}],
+    from selma3d.learning import training
+
+    recipe = {
+        "recipe_version": version,
         "network": NETWORK,
+        "input": INPUT,
         "pretext": {"task": "masked", "block": [4, 4, 4], "learning_rate": 1e-3,
                     "augment": AUGMENT} | LOOP | changes,
-        "input": INPUT,
-        "seed": 0,
-        "method": "small",
-        "group": "spot-like",
-        "encoder": out / "encoder.pt",
-        "history": out / "encoder.tsv",
-        "work": out / "pretraining",
     }  # fmt: skip
-
-
-def finetuning(images: Path, out: Path, **changes: object) -> dict:
-    """Arguments of `training.finetune` from scratch; `changes` are made in its own section."""
     return {
-        "sources": [{"structure": "spots", "patches": images / "patches.h5",
-                     "split": images / "split.tsv", "channel": 0}],
+        "pretraining": training.Pretraining(
+            check(PretrainingRecipe, recipe, "small"),
+            Encoder("small", "spot-like", "masked", 0),
+            (training.VolumeSource(images / "volume.h5", channel=0),),
+        ),
+        "outputs": training.Outputs(out / "encoder.pt", out / "encoder.tsv"),
+        "job": training.Job(out / "pretraining"),
+    }
+
+
+def finetuning(
+    images: Path,
+    out: Path,
+    *,
+    run: Run = SCRATCH,
+    encoder: Path | None = None,
+    volumes: bool = False,
+    recipe: Mapping[str, object] = MappingProxyType({}),
+    **changes: object,
+) -> dict:
+    """Arguments of `training.finetune`; `changes` are made in its own section.
+
+    volumes: learn from the volume too. recipe: other sections than the small ones.
+    """
+    from selma3d.learning import training
+
+    sections = {
+        "recipe_version": 1,
         "network": NETWORK,
+        "input": INPUT,
         "finetune": {"learning_rates": [3e-3], "augment": AUGMENT, "validations": 3,
                      "average": 0.9} | LOOP | changes,
-        "input": INPUT,
-        "init": "scratch",
-        "encoder": None,
-        "pretrain_equivalent_steps": 0,
-        "budget": None,
-        "fold": 0,
-        "seed": 0,
-        "method": "small",
-        "target": "spot-like",
-        "structures": {"spots": {"channel": 0}},
-        "model": out / "model.pt",
-        "history": out / "model.tsv",
-        "work": out / "finetuning",
+        "pretraining_steps": 0,
     }  # fmt: skip
+    volume = training.VolumeSource(images / "volume.h5", channel=0)
+    return {
+        "finetuning": training.Finetuning(
+            check(FinetuningRecipe, sections | recipe, "small"),
+            method="small",
+            target="spot-like",
+            run=run,
+            sources=(Source("spots", images / "patches.h5", images / "split.tsv", channel=0),),
+            channels={"spots": 0},
+            encoder=encoder,
+            volumes=(volume,) if volumes else (),
+        ),
+        "outputs": training.Outputs(out / "model.pt", out / "model.tsv"),
+        "job": training.Job(out / "finetuning"),
+    }
+
+
+def built(section: Mapping[str, object]) -> Segmenter:
+    """The network that a recipe's section describes."""
+    from selma3d.learning import networks
+
+    return networks.build(check(Network, section, "small"))
+
+
+def limited(arguments: dict, **limits: object) -> dict:
+    """The same arguments with other limits of the job."""
+    return arguments | {"job": replace(arguments["job"], **limits)}
 
 
 def run(entry: str, arguments: dict, die_in_save: int | None = None) -> None:

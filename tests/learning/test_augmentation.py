@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from selma3d.learning.augmentation import GEOMETRIC, OPERATIONS, augment
+from selma3d.challenge.augmentation import Augmentation
+from selma3d.challenge.checking import check
+from selma3d.learning.augmentation import GEOMETRIC, augment
 from selma3d.system.errors import InputError
 
+OPERATIONS = tuple(Augmentation.model_fields)
 ALWAYS = dict.fromkeys(OPERATIONS, 1.0)
 
 
@@ -21,7 +24,11 @@ def images() -> torch.Tensor:
 
 def augmented(images: torch.Tensor, settings: dict, seed: int = 0, first: int = 0) -> torch.Tensor:
     indices = torch.arange(first, first + len(images))
-    return augment(images, None, seed=seed, indices=indices, settings=settings)[0]
+    return augment(images, None, seed=seed, indices=indices, settings=checked(settings))[0]
+
+
+def checked(settings: dict) -> Augmentation:
+    return check(Augmentation, settings, "augment")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -59,14 +66,18 @@ def test_augmentation_is_a_function_of_seed_index_and_purpose(images: torch.Tens
     assert torch.equal(once, augmented(images, ALWAYS))
     assert not torch.equal(once, augmented(images, ALWAYS, seed=1))
     assert not torch.equal(once, augmented(images, ALWAYS, first=4))
-    other = augment(images, None, seed=0, indices=range(4), settings=ALWAYS, purpose="view 2")[0]
+    other = augment(
+        images, None, seed=0, indices=range(4), settings=checked(ALWAYS), purpose="view 2"
+    )[0]
     assert not torch.equal(once, other)
 
 
 @pytest.mark.parametrize("operation", GEOMETRIC)
 def test_mask_follows_the_geometry_and_stays_binary(images: torch.Tensor, operation: str) -> None:
     mask = (images > 2.5).float()
-    image, moved = augment(images, mask, seed=3, indices=range(4), settings={operation: 1.0})
+    image, moved = augment(
+        images, mask, seed=3, indices=range(4), settings=checked({operation: 1.0})
+    )
     assert set(moved.unique().tolist()) <= {0.0, 1.0}
     overlap = 2 * ((image > 2.5) * moved).sum() / ((image > 2.5).sum() + moved.sum())
     assert overlap > 0.85
@@ -76,7 +87,7 @@ def test_mask_follows_the_geometry_and_stays_binary(images: torch.Tensor, operat
 @pytest.mark.parametrize("operation", sorted(set(OPERATIONS) - set(GEOMETRIC)))
 def test_intensity_operations_leave_the_mask_alone(images: torch.Tensor, operation: str) -> None:
     mask = (images > 2.5).float()
-    moved = augment(images, mask, seed=3, indices=range(4), settings={operation: 1.0})[1]
+    moved = augment(images, mask, seed=3, indices=range(4), settings=checked({operation: 1.0}))[1]
     assert torch.equal(moved, mask)
 
 
@@ -105,7 +116,7 @@ def test_zoom_magnifies_all_axes_alike_and_the_mask_with_the_image(magnification
     z, y, x = torch.meshgrid(centred, indexing="ij")
     ball[0, 0] = (z**2 + y**2 + x**2 < 36).float()
     settings = {"zoom": {"probability": 1.0, "low": magnification, "high": magnification}}
-    image, mask = augment(ball, ball, seed=0, indices=[0], settings=settings)
+    image, mask = augment(ball, ball, seed=0, indices=[0], settings=checked(settings))
     volume = float(ball.sum()) * magnification**3
     assert float(mask.sum()) == pytest.approx(volume, rel=0.15)
     assert ((image > 0.5) != (mask > 0.5)).sum() < 0.15 * mask.sum()
@@ -150,9 +161,9 @@ def test_settings_may_give_an_operations_own_range(images: torch.Tensor) -> None
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rotation": 0.5}, "expected one of flip"),
-        ({"noise": {"probability": 0.5, "sigma": 1}}, "noise: expected keys sd, probability"),
-        ({"noise": 1.5}, "probability: expected 0 to 1"),
+        ({"rotation": 0.5}, "augment: rotation: unknown key, did you mean 'rotate'"),
+        ({"noise": {"probability": 0.5, "sigma": 1}}, "noise.sigma: unknown key"),
+        ({"noise": 1.5}, "noise.*: expected at most 1, found 1.5"),
     ],
 )
 def test_unknown_settings_are_refused(images: torch.Tensor, settings: dict, message: str) -> None:

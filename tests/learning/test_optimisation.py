@@ -1,34 +1,12 @@
-"""Optimisers: the steps of torch's own, without the start of its compiler."""
+"""Optimisers: the steps of torch's own, with decay of weights alone."""
 
 from __future__ import annotations
-
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-from selma3d.learning.training.optimisation import Optimisation, build_optimiser
-
-SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
-TRAIN = """
-import sys
-sys.path.insert(0, {scripts!r})
-import torch
-from selma3d.device import be_deterministic
-from selma3d.learning.training.optimisation import Optimisation, build_optimiser
-
-be_deterministic(False)
-weights = torch.nn.Parameter(torch.ones(3, 3))
-settings = Optimisation(steps=1, batch=1, learning_rate=1e-3)
-optimiser = build_optimiser(settings, [{{"params": [weights]}}])
-weights.square().sum().backward()
-optimiser.step()
-optimiser.zero_grad()
-optimiser.load_state_dict(optimiser.state_dict())
-assert "torch._dynamo" not in sys.modules, "torch's compiler was imported"
-"""
+from selma3d.challenge.recipe import Optimisation
+from selma3d.learning.training.optimisation import build_optimiser
 
 
 def trained(optimiser: torch.optim.Optimizer, weights: list[torch.nn.Parameter]) -> None:
@@ -44,8 +22,8 @@ def trained(optimiser: torch.optim.Optimizer, weights: list[torch.nn.Parameter])
 def test_steps_are_those_of_torchs_own_optimiser(name: str):
     initial = [torch.randn(4, 3), torch.randn(5)]
     ours, torchs = ([torch.nn.Parameter(w.clone()) for w in initial] for _ in range(2))
-    settings = Optimisation(steps=5, batch=1, optimiser=name, learning_rate=1e-2, weight_decay=0.1)
-    trained(build_optimiser(settings, [{"params": ours}]), ours)
+    settings = Optimisation(steps=5, batch=1, optimiser=name, weight_decay=0.1)
+    trained(build_optimiser(settings, 1e-2, [{"params": ours}]), ours)
     decays = [
         {"params": torchs[:1], "weight_decay": 0.1},
         {"params": torchs[1:], "weight_decay": 0.0},
@@ -56,9 +34,3 @@ def test_steps_are_those_of_torchs_own_optimiser(name: str):
         trained(torch.optim.SGD(decays, lr=1e-2, momentum=0.99, nesterov=True), torchs)
     for mine, theirs in zip(ours, torchs, strict=True):
         assert torch.equal(mine, theirs)
-
-
-def test_a_training_that_compiles_nothing_starts_without_torchs_compiler():
-    code = TRAIN.format(scripts=str(SCRIPTS))
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert ran.returncode == 0, ran.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selma3d.challenge.checking import check
+from selma3d.challenge.recipe import Input, Normalisation
 from selma3d.images import Intensity, PatchFile, PatchWriter, write_volume
 from selma3d.learning.sampling import (
-    NORMALISATIONS,
     NOT_ANNOTATED,
     LabelledSampler,
     UnlabelledSampler,
+    VolumeSource,
     annotated_box,
     block_chances,
     collate,
@@ -63,7 +66,7 @@ def patches(tmp_path: Path) -> PatchFile:
 
 
 def unlabelled(volume: Path, **changes: object) -> UnlabelledSampler:
-    source = {"path": volume, "channel": 0, "weight": 1.0}
+    source = VolumeSource(volume, channel=0)
     return UnlabelledSampler(**({"sources": [source], "window": WINDOW, "seed": 0} | changes))
 
 
@@ -136,7 +139,7 @@ def test_volumes_are_mixed_by_their_weights(tmp_path: Path) -> None:
         path = tmp_path / f"{value}.h5"
         image = np.full((1, 32, 32, 32), value, dtype=np.uint8)
         write_volume(path, path.with_suffix(".tsv"), image, sample=str(value))
-        sources.append({"path": path, "channel": 0, "weight": weight})
+        sources.append(VolumeSource(path, channel=0, weight=weight))
     sampler = UnlabelledSampler(sources, WINDOW, seed=0)
     drawn = [sampler.sample(index)["image"].flat[0] for index in range(400)]
     assert drawn.count(10) / 400 == pytest.approx(0.75, abs=0.07)
@@ -145,7 +148,7 @@ def test_volumes_are_mixed_by_their_weights(tmp_path: Path) -> None:
 
 def test_volumes_without_any_weight_are_refused() -> None:
     with pytest.raises(InputError, match="positive weight"):
-        UnlabelledSampler([{"path": "a.h5", "channel": 0, "weight": 0.0}], WINDOW, seed=0)
+        UnlabelledSampler([VolumeSource(Path("a.h5"), 0, weight=0.0)], WINDOW, seed=0)
 
 
 def test_one_channel_is_drawn(patches: PatchFile) -> None:
@@ -218,7 +221,7 @@ def intensity_of(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(intensity_vector(Intensity.of(image)))[None]
 
 
-@pytest.mark.parametrize("mapping", NORMALISATIONS)
+@pytest.mark.parametrize("mapping", get_args(Normalisation))
 def test_no_normalisation_clips_bright_voxels(mapping: str) -> None:
     image = np.random.default_rng(0).normal(300, 20, (1, 1, 20, 40, 40)).astype(np.uint16)
     image[..., 0, 0, :3] = [20000, 40000, 60000]
@@ -228,13 +231,13 @@ def test_no_normalisation_clips_bright_voxels(mapping: str) -> None:
     assert mapped.isfinite().all()
 
 
-@pytest.mark.parametrize("mapping", NORMALISATIONS)
+@pytest.mark.parametrize("mapping", get_args(Normalisation))
 def test_constant_image_is_normalised_to_finite_values(mapping: str) -> None:
     image = np.full((1, 1, 4, 4, 4), 7, dtype=np.uint16)
     assert normalise(torch.from_numpy(image), intensity_of(image), mapping).isfinite().all()
 
 
-@pytest.mark.parametrize("mapping", NORMALISATIONS)
+@pytest.mark.parametrize("mapping", get_args(Normalisation))
 def test_mostly_empty_image_is_normalised_to_moderate_values(mapping: str) -> None:
     image = np.zeros((1, 1, 20, 40, 40), dtype=np.uint16)
     image[..., :2, :2] = 5000
@@ -252,8 +255,8 @@ def test_normalisation_uses_the_whole_images_constants() -> None:
 
 
 def test_unknown_normalisation_is_refused() -> None:
-    with pytest.raises(InputError, match="expected one of zscore"):
-        normalise(torch.zeros(1, 1, 2, 2, 2), torch.zeros(1, 13), "minmax")
+    with pytest.raises(InputError, match="normalisation: expected one of zscore, percentile"):
+        check(Input, {"window": WINDOW, "normalisation": "minmax"}, "input")
 
 
 def test_resampled_window_reads_the_field_of_view_of_the_recipe() -> None:

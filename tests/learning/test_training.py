@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 import torch
 
+from selma3d.challenge.recipe import Finetune, Input, Optimisation
+from selma3d.challenge.run import Run
 from selma3d.images import PatchFile
 from selma3d.learning import networks, training
 from selma3d.learning.device import Compute
@@ -19,16 +21,23 @@ from selma3d.learning.training import loop
 from selma3d.learning.training.checkpoint import digest
 from selma3d.learning.training.loading import Batches
 from selma3d.learning.training.meter import DivergedError
-from selma3d.learning.training.optimisation import (
-    Optimisation,
-    build_optimiser,
-    encoder_first_groups,
-)
+from selma3d.learning.training.optimisation import build_optimiser, encoder_first_groups
 from selma3d.learning.training.segmentation import Segmentation
-from selma3d.learning.training.validation import Case, Validation
+from selma3d.learning.training.validation import Validation, ValidationPatch
 from selma3d.system.errors import InputError
 from selma3d.system.stop import Stop, Unfinished
-from small_training import INPUT, NETWORK, finetuning, pretraining, write_images
+from small_training import (
+    INPUT,
+    NETWORK,
+    built,
+    finetuning,
+    limited,
+    pretraining,
+    write_images,
+)
+
+MASKED = Run("masked")
+WHOLE = Input(window=(16, 16, 16), normalisation="asinh")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +78,7 @@ def test_encoder_file_says_what_it_was_trained_on(encoder: Path) -> None:
     assert content["kind"] == "encoder"
     assert content["volumes"][0]["specimen"] == "A"
     assert content["steps"] == 24
-    network = networks.build(content["network"])
+    network = built(content["network"])
     network.load_state_dict(content["state"])
     assert content["input"] == INPUT | {"channel": [0]}
 
@@ -82,7 +91,7 @@ def test_pretraining_compares_itself_with_a_trivial_predictor(encoder: Path) -> 
 
 def test_model_file_holds_all_that_prediction_needs(model: Path) -> None:
     content = load(model)
-    networks.build(content["network"]).load_state_dict(content["state"])
+    built(content["network"]).load_state_dict(content["state"])
     assert content["kind"] == "model"
     assert content["input"] == INPUT | {"inference_window": INPUT["window"]}
     assert 0 < content["threshold"] < 1
@@ -134,7 +143,7 @@ def test_stopped_training_continues_to_the_same_bits(
 
 def test_end_of_the_time_budget_saves_and_says_how_far_it_got(images: Path, tmp_path: Path) -> None:
     with pytest.raises(Unfinished) as stopped:
-        training.pretrain(**pretraining(images, tmp_path, steps=100000), time_budget_s=1.0)
+        training.pretrain(**limited(pretraining(images, tmp_path, steps=100000), time_budget_s=1.0))
     assert stopped.value.total == 100000
     (newest,) = list((tmp_path / "pretraining").glob(f"step-{stopped.value.step:09d}.pt"))
     assert load(newest)["step"] == stopped.value.step
@@ -228,10 +237,9 @@ def test_run_that_learns_nothing_is_marked_as_collapsed(
 def test_fine_tuning_from_an_encoder_records_what_was_transferred(
     images: Path, tmp_path: Path, encoder: Path
 ) -> None:
-    arguments = finetuning(images, tmp_path) | {"init": "masked", "encoder": encoder}
-    training.finetune(**arguments)
+    training.finetune(**finetuning(images, tmp_path, run=MASKED, encoder=encoder))
     transferred = load(tmp_path / "model.pt")["transferred"]
-    network = networks.build(NETWORK)
+    network = built(NETWORK)
     encoded = [
         parameter.numel()
         for name, parameter in network.named_parameters()
@@ -244,19 +252,16 @@ def test_fine_tuning_from_an_encoder_records_what_was_transferred(
 
 
 def test_scratch_long_takes_pretrainings_steps_as_well(images: Path, tmp_path: Path) -> None:
-    arguments = finetuning(images, tmp_path)
-    training.finetune(**arguments | {"init": "scratch-long", "pretrain_equivalent_steps": 10})
+    longer = {"pretraining_steps": 10}
+    training.finetune(**finetuning(images, tmp_path, run=Run("scratch-long"), recipe=longer))
     assert load(tmp_path / "model.pt")["steps"] == 34
 
 
 def test_encoder_of_another_normalisation_is_refused(
     images: Path, tmp_path: Path, encoder: Path
 ) -> None:
-    arguments = finetuning(images, tmp_path) | {
-        "init": "masked",
-        "encoder": encoder,
-        "input": INPUT | {"normalisation": "zscore"},
-    }
+    other = {"input": INPUT | {"normalisation": "zscore"}}
+    arguments = finetuning(images, tmp_path, run=MASKED, encoder=encoder, recipe=other)
     with pytest.raises(InputError, match=r"normalisation: expected zscore .* found asinh"):
         training.finetune(**arguments)
 
@@ -265,8 +270,8 @@ def test_encoder_of_another_normalisation_is_refused(
     ("changes", "message"),
     [
         ({"stepps": 3}, "stepps: unknown key"),
-        ({"batch": 0}, "batch: expected an integer at least 1, found 0"),
-        ({"learning_rates": []}, "learning_rates: expected one or more"),
+        ({"batch": 0}, "batch: expected at least 1, found 0"),
+        ({"learning_rates": []}, "learning_rates: expected at least 1 entries"),
         ({"batch": 3, "accumulate": 2}, "batch: expected a multiple"),
         ({"metric": "accuracy"}, "metric: expected one of dice, pooled_dice"),
     ],
@@ -279,8 +284,8 @@ def test_unfit_settings_are_refused(
 
 
 def test_budget_beyond_the_split_is_refused(images: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected a budget from 1 to 2"):
-        training.finetune(**finetuning(images, tmp_path) | {"budget": 3})
+    with pytest.raises(InputError, match="expected a budget from 1 to 2 training patches"):
+        training.finetune(**finetuning(images, tmp_path, run=Run("scratch", budget="3")))
 
 
 def test_patch_without_a_mask_is_refused(images: Path, tmp_path: Path) -> None:
@@ -294,7 +299,7 @@ def test_patch_without_a_mask_is_refused(images: Path, tmp_path: Path) -> None:
 
 
 def test_budget_takes_the_first_patches_of_the_order(images: Path, tmp_path: Path) -> None:
-    training.finetune(**finetuning(images, tmp_path, steps=2) | {"budget": 1})
+    training.finetune(**finetuning(images, tmp_path, run=Run("scratch", budget="1"), steps=2))
     assert load(tmp_path / "model.pt")["training_patches"] == {"spots": ["p0"]}
 
 
@@ -315,8 +320,9 @@ def test_accumulated_parts_learn_as_the_whole_batch(images: Path, tmp_path: Path
 
 
 def test_frozen_encoder_keeps_its_weights(images: Path, tmp_path: Path, encoder: Path) -> None:
-    arguments = finetuning(images, tmp_path, freeze_encoder=True, steps=4)
-    training.finetune(**arguments | {"init": "masked", "encoder": encoder})
+    training.finetune(
+        **finetuning(images, tmp_path, run=MASKED, encoder=encoder, freeze_encoder=True, steps=4)
+    )
     before, after = load(encoder), load(tmp_path / "model.pt")
     prefixes = tuple(before["encoder_prefixes"])
     changed = [k for k, v in after["state"].items() if not torch.equal(v, before["state"][k])]
@@ -325,7 +331,7 @@ def test_frozen_encoder_keeps_its_weights(images: Path, tmp_path: Path, encoder:
 
 
 def test_layers_nearer_the_image_learn_more_slowly_with_layer_decay() -> None:
-    network = networks.build({"name": "unet", "channels": [4, 8, 16], "strides": [2, 2]})
+    network = built({"name": "unet", "channels": [4, 8, 16], "strides": [2, 2]})
     *encoder, rest = encoder_first_groups(network, False, encoder_rate=0.5, layer_decay=0.1)
     scales = [group["scale"] for group in encoder]
     assert scales == sorted(scales)
@@ -335,7 +341,7 @@ def test_layers_nearer_the_image_learn_more_slowly_with_layer_decay() -> None:
 
 
 def test_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
-    settings = Optimisation(steps=100, batch=1, learning_rate=1.0, warmup=0.1, final_rate=0.01)
+    settings = Optimisation(steps=100, batch=1, warmup=0.1, final_rate=0.01)
     rates = [settings.rate(step) for step in range(100)]
     assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
     assert np.diff(rates[10:]).max() < 0
@@ -343,9 +349,9 @@ def test_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
 
 
 def test_biases_and_norms_do_not_decay() -> None:
-    network = networks.build(NETWORK)
-    settings = Optimisation(steps=1, batch=1, learning_rate=1.0, weight_decay=0.1)
-    optimiser = build_optimiser(settings, [{"params": network.parameters()}])
+    network = built(NETWORK)
+    settings = Optimisation(steps=1, batch=1, weight_decay=0.1)
+    optimiser = build_optimiser(settings, 1.0, [{"params": network.parameters()}])
     for group in optimiser.param_groups:
         flat = {parameter.ndim <= 1 for parameter in group["params"]}
         assert flat == {group["weight_decay"] == 0}
@@ -363,7 +369,7 @@ def indices(world: int, rank: int, monkeypatch: pytest.MonkeyPatch) -> list[list
 
     monkeypatch.setattr(loading, "world", lambda: world)
     monkeypatch.setattr(loading, "rank", lambda: rank)
-    settings = Optimisation(steps=3, batch=4, learning_rate=1.0)
+    settings = Optimisation(steps=3, batch=4)
     with Batches(Counting(), settings, Compute(torch.device("cpu"))) as batches:
         return [batch["index"].tolist() for batch in batches]
 
@@ -380,7 +386,7 @@ def test_error_of_a_sampler_reaches_the_loop() -> None:
         def sample(self, index: int) -> dict[str, np.ndarray]:
             raise InputError("volume.h5: expected a whole file, found half of it")
 
-    settings = Optimisation(steps=3, batch=4, learning_rate=1.0)
+    settings = Optimisation(steps=3, batch=4)
     with (
         pytest.raises(InputError, match="half of it"),
         Batches(Broken(), settings, Compute(torch.device("cpu"))) as batches,
@@ -388,40 +394,39 @@ def test_error_of_a_sampler_reaches_the_loop() -> None:
         next(batches)
 
 
-def test_validation_scores_on_the_cases_own_grid(images: Path) -> None:
-    network = networks.build(NETWORK)
+def test_validation_scores_on_the_patches_own_grid(images: Path) -> None:
+    network = built(NETWORK)
     file = PatchFile(images / "patches.h5")
-    cases = [Case("spots", file, patch, 0) for patch in ("p2", "p3")]
+    patches = [ValidationPatch("spots", file, patch, 0) for patch in ("p2", "p3")]
+    settings = Finetune(steps=10, batch=1, learning_rates=(1.0,), validations=1)
 
-    def best(resample: list[float] | None) -> dict:
-        validation = Validation(
-            network, cases, Compute(torch.device("cpu")), window=(16, 16, 16),
-            normalisation="asinh", resample=resample, steps=10, looks=1,
-        )  # fmt: skip
+    def best(resample: tuple[float, float, float] | None) -> dict:
+        input = Input(window=(16, 16, 16), normalisation="asinh", resample=resample)
+        validation = Validation(network, patches, Compute(torch.device("cpu")), input, settings)
         with Stop() as stop:
-            validation.look(10, stop)
+            validation.validate(10, stop)
         return validation.best
 
     network.forward = lambda image: image - 3.0  # threshold the normalised intensity
     content = best(None)
     scores = []
-    for case in cases:
-        image, constants = file.image(case.patch, 0), file.intensity(case.patch, 0)
+    for patch in ("p2", "p3"):
+        image, constants = file.image(patch, 0), file.intensity(patch, 0)
         spread = (constants.percentiles["75"] - constants.percentiles["25"]) / 1.349
         seen = np.arcsinh((image - constants.percentiles["50"]) / spread)
         predicted = 1 / (1 + np.exp(-(seen - 3.0))) > content["threshold"]
-        truth = file.mask(case.patch) == 1
+        truth = file.mask(patch) == 1
         scores.append(2 * (predicted & truth).sum() / (predicted.sum() + truth.sum()))
     assert content["value"] == pytest.approx(np.mean(scores), abs=1e-3)
     assert content["value"] > 0.9
-    assert 0.3 < best([1.0, 0.5, 0.5])["value"] < content["value"]
+    assert 0.3 < best((1.0, 0.5, 0.5))["value"] < content["value"]
 
 
 def test_validation_patch_much_smaller_than_the_window_is_scored(
     images: Path, tmp_path: Path
 ) -> None:
-    arguments = finetuning(images, tmp_path, steps=1, augment={})
-    training.finetune(**arguments | {"input": INPUT | {"window": [64, 32, 32]}})
+    larger = {"input": INPUT | {"window": [64, 32, 32]}}
+    training.finetune(**finetuning(images, tmp_path, recipe=larger, steps=1, augment={}))
     assert load(tmp_path / "model.pt")["validation"]["value"] >= 0
 
 
@@ -430,9 +435,8 @@ def test_voxels_that_are_not_annotated_do_not_change_the_loss(images: Path) -> N
 
     patches = {"spots": [(PatchFile(images / "patches.h5"), "p0", 0)]}
     batch = collate(LabelledSampler(patches, (16, 16, 16), seed=0), [0, 1])
-    task = Segmentation(
-        torch.nn.Identity(), window=(16, 16, 16), normalisation="asinh", augmentation={}, cldice=0.5
-    )
+    settings = Finetune(steps=1, batch=2, learning_rates=(1.0,), cldice=0.5)
+    task = Segmentation(torch.nn.Identity(), WHOLE, settings)
     batch["mask"][:, :, 8:] = NOT_ANNOTATED
     before = task.losses(batch, 0)["loss"]
     batch["image"][:, :, 8:] = 60000
@@ -450,9 +454,9 @@ def test_deep_supervision_adds_the_coarser_scales(images: Path) -> None:
 
     patches = {"spots": [(PatchFile(images / "patches.h5"), "p0", 0)]}
     batch = collate(LabelledSampler(patches, (16, 16, 16), seed=0), [0, 1])
-    options = {"window": (16, 16, 16), "normalisation": "asinh", "augmentation": {}}
-    deep = Segmentation(Scales(), **options).losses(batch, 0)
-    flat = Segmentation(torch.nn.Identity(), **options).losses(batch, 0)
+    settings = Finetune(steps=1, batch=2, learning_rates=(1.0,))
+    deep = Segmentation(Scales(), WHOLE, settings).losses(batch, 0)
+    flat = Segmentation(torch.nn.Identity(), WHOLE, settings).losses(batch, 0)
     assert deep["dice_loss"] == flat["dice_loss"]
     assert deep["loss"] != flat["loss"]
     assert deep["loss"].isfinite()
@@ -471,11 +475,9 @@ def test_throughput_advises_on_precision_layout_and_loading(
     images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    recipe = pretraining(images, tmp_path)
-    training.measure_throughput(
-        **{key: recipe[key] for key in ("volumes", "network", "pretext", "input", "work")},
-        table=tmp_path / "throughput.tsv",
-        steps=3,
+    arguments = pretraining(images, tmp_path)
+    training.measure_pretraining(
+        arguments["pretraining"], tmp_path / "throughput.tsv", arguments["job"], steps=3
     )
     table = pd.read_csv(tmp_path / "throughput.tsv", sep="\t")
     assert table["advice"].sum() == 1
@@ -487,16 +489,14 @@ def test_throughput_advises_on_precision_layout_and_loading(
 def test_throughput_of_fine_tuning_is_what_the_trainer_measures(
     images: Path, tmp_path: Path
 ) -> None:
-    recipe = finetuning(images, tmp_path)
+    arguments = finetuning(images, tmp_path)
     training.measure_finetuning(
-        **{key: recipe[key] for key in ("sources", "network", "finetune", "input", "work")},
-        table=tmp_path / "finetune.tsv",
-        steps=3,
+        arguments["finetuning"], tmp_path / "finetune.tsv", arguments["job"], steps=3
     )
     table = pd.read_csv(tmp_path / "finetune.tsv", sep="\t")
     assert len(table) == table["advice"].sum() == 1
     assert table["steps_per_s"].item() > 0
-    assert not recipe["work"].exists()
+    assert not arguments["job"].work.exists()
 
 
 @pytest.mark.parametrize(
@@ -526,9 +526,7 @@ COLLABORATION = {
 
 def collaborating(images: Path, out: Path, **changes: object) -> dict:
     """Arguments of a fine-tuning that learns from the volume too."""
-    return finetuning(images, out, collaboration=COLLABORATION, **changes) | {
-        "volumes": pretraining(images, out)["volumes"]
-    }
+    return finetuning(images, out, volumes=True, collaboration=COLLABORATION, **changes)
 
 
 def test_collaboration_learns_from_volumes_once_the_teacher_has_learnt(
@@ -555,7 +553,7 @@ def test_stopped_collaboration_ends_as_an_undisturbed_one(images: Path, tmp_path
     training.finetune(**collaborating(images, tmp_path / "whole", steps=10))
     arguments = collaborating(images, tmp_path / "halved", steps=10)
     with pytest.raises(training.Unfinished):
-        training.finetune(**arguments, time_budget_s=0.0)
+        training.finetune(**limited(arguments, time_budget_s=0.0))
     training.finetune(**arguments)
     whole, halved = (load(tmp_path / which / "model.pt") for which in ("whole", "halved"))
     assert digest(whole["state"]) == digest(halved["state"])
@@ -565,15 +563,14 @@ def test_stopped_collaboration_ends_as_an_undisturbed_one(images: Path, tmp_path
     ("settings", "message"),
     [
         ({"consistency": 0.0}, "expected a weight above 0"),
-        ({"consistent": 1.0}, "finetune: collaboration: consistent: unknown key"),
+        ({"consistent": 1.0}, "finetune.collaboration.consistent: unknown key"),
     ],
 )
 def test_collaboration_that_makes_no_sense_is_refused(
     images: Path, tmp_path: Path, settings: dict, message: str
 ) -> None:
-    arguments = finetuning(images, tmp_path, collaboration=settings)
     with pytest.raises(InputError, match=message):
-        training.finetune(**arguments)
+        finetuning(images, tmp_path, collaboration=settings)
 
 
 def test_collaboration_without_volumes_is_refused(images: Path, tmp_path: Path) -> None:

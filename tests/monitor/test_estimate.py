@@ -11,6 +11,7 @@ import yaml
 from selma3d.challenge import Challenge
 from selma3d.challenge.asked import encoders_of, models_of
 from selma3d.challenge.configuration import read_config
+from selma3d.challenge.recipe import Network
 from selma3d.learning import networks
 from selma3d.monitor import estimate as plans
 from selma3d.monitor.disk import Files, weights_bytes
@@ -106,7 +107,9 @@ def test_disk_follows_from_the_files_that_are_there(repository, tmp_path):
 def test_a_model_that_is_not_there_is_as_large_as_its_network(repository, tmp_path):
     plan = planned(repository, tmp_path, methods=["unet"])
     recipe = yaml.safe_load((repository / "config/methods/unet.yaml").read_text())["recipe"]
-    network = networks.build(recipe["production"]["network"] | recipe["small"]["network"])
+    network = networks.build(
+        Network(**recipe["production"]["network"] | recipe["small"]["network"])
+    )
     torch.save(network.state_dict(), tmp_path / "model.pt")
     models = next(each for each in plan.disk() if each.what == "models")
     assert models.source == "networks"
@@ -119,7 +122,7 @@ def test_a_model_that_is_not_there_is_as_large_as_its_network(repository, tmp_pa
 def test_every_network_of_the_challenge_can_be_weighed(repository, tmp_path, size):
     challenge = Challenge(read_config(repository, [], {"size": size}), repository)
     for method in challenge.recipes:
-        assert weights_bytes(challenge.methods[method].recipe["network"]) > 10_000
+        assert weights_bytes(Network(**challenge.methods[method].recipe["network"])) > 10_000
 
 
 def test_command_prints_the_plan_and_refuses_bad_input(tmp_path, capsys):

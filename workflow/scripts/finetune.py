@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import processes, retry_if_lease_lost, running, time_budget_s
+from selma3d.challenge.checking import check
+from selma3d.challenge.recipe import FinetuningRecipe
 from selma3d.challenge.run import Run
+from selma3d.challenge.source import Source
 from selma3d.images import read_index, splits
 from selma3d.learning import training
 
@@ -16,64 +19,39 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    recipe, channels = snakemake.params.recipe, snakemake.params.channels
-    run = Run.parse(snakemake.wildcards.run)
-    encoder = snakemake.input.get("encoder")
-    volumes = unannotated(snakemake.input.get("volumes", []))
+    inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
+    wildcards = snakemake.wildcards
+    recipe = check(FinetuningRecipe, params.recipe, f"method {wildcards.method}")
+    run = Run.parse(wildcards.run)
+    encoder, volumes = inputs.get("encoder"), inputs.get("volumes", [])
     specimens = [
         specimen
-        for index in snakemake.input.get("volume_indexes", [])
+        for index in inputs.get("volume_indexes", [])
         for specimen in read_index(index)["specimen"]
     ]
-    leak = splits.check_disjoint(
-        map(splits.read_split, snakemake.input.splits), specimens, folds=[run.fold]
-    )
+    leak = splits.check_disjoint(map(splits.read_split, inputs.splits), specimens, folds=[run.fold])
     logging.info("no specimen in two of training, validation and test: %s", leak)
     training.finetune(
-        [
-            {
-                "structure": name,
-                "patches": patches,
-                "split": split,
-                "channel": channels[name],
-            }
-            for name, patches, split in zip(
-                snakemake.params.learns,
-                snakemake.input.patches,
-                snakemake.input.splits,
-                strict=True,
-            )
-        ],
-        network=recipe["network"],
-        finetune=recipe["finetune"],
-        input=recipe["input"],
-        init=run.init,
-        encoder=Path(encoder) if encoder else None,
-        pretrain_equivalent_steps=recipe["pretraining_steps"],
-        budget=None if run.budget == "all" else int(run.budget),
-        fold=run.fold,
-        seed=run.seed,
-        method=snakemake.wildcards.method,
-        target=snakemake.wildcards.target,
-        structures={name: {"channel": channel} for name, channel in channels.items()},
-        model=Path(snakemake.output.model),
-        history=Path(snakemake.output.history),
-        work=Path(snakemake.params.work),
-        volumes=volumes,
-        threads=snakemake.threads,
-        time_budget_s=time_budget_s(snakemake),
-        processes=processes(snakemake),
+        training.Finetuning(
+            recipe,
+            method=wildcards.method,
+            target=wildcards.target,
+            run=run,
+            sources=tuple(
+                Source(name, Path(patches), Path(split), params.channels[name])
+                for name, patches, split in zip(
+                    params.learns, inputs.patches, inputs.splits, strict=True
+                )
+            ),
+            channels=params.channels,
+            encoder=Path(encoder) if encoder else None,
+            volumes=tuple(map(training.VolumeSource, map(Path, volumes), params.volume_channels)),
+        ),
+        training.Outputs(Path(outputs.model), Path(outputs.history)),
+        training.Job(
+            Path(params.work), snakemake.threads, time_budget_s(snakemake), processes(snakemake)
+        ),
     )
-
-
-def unannotated(paths: list[str]) -> list[dict]:
-    """The volumes that a recipe with `collaboration` learns from beside the patches."""
-    if not paths:
-        return []
-    return [
-        {"path": path, "sample": Path(path).stem, "channel": channel, "weight": 1.0}
-        for path, channel in zip(paths, snakemake.params.volume_channels, strict=True)
-    ]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
 """Rule finetuning_throughput: annotated patches and a recipe -> steps a second."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
+from selma3d.challenge.checking import check
+from selma3d.challenge.recipe import FinetuningRecipe
+from selma3d.challenge.run import Run
+from selma3d.challenge.source import Source
 from selma3d.learning import training
 
 if TYPE_CHECKING:
@@ -12,20 +17,23 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    recipe, inputs, params = snakemake.params.recipe, snakemake.input, snakemake.params
+    inputs, params, method = snakemake.input, snakemake.params, snakemake.wildcards.method
     training.measure_finetuning(
-        [
-            {"structure": name, "patches": patches, "split": split, "channel": channel}
-            for name, patches, split, channel in zip(
-                params.learns, inputs.patches, inputs.splits, params.channels, strict=True
-            )
-        ],
-        network=recipe["network"],
-        finetune=recipe["finetune"],
-        input=recipe["input"],
-        table=snakemake.output.table,
-        work=params.work,
-        threads=snakemake.threads,
+        training.Finetuning(
+            check(FinetuningRecipe, params.recipe, f"method {method}"),
+            method=method,
+            target="throughput",
+            run=Run("scratch"),
+            sources=tuple(
+                Source(name, Path(patches), Path(split), channel)
+                for name, patches, split, channel in zip(
+                    params.learns, inputs.patches, inputs.splits, params.channels, strict=True
+                )
+            ),
+            channels=dict(zip(params.learns, params.channels, strict=True)),
+        ),
+        Path(snakemake.output.table),
+        training.Job(Path(params.work), snakemake.threads),
     )
 
 

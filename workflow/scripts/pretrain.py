@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import processes, retry_if_lease_lost, running, time_budget_s
+from selma3d.challenge.checking import check
+from selma3d.challenge.encoder import Encoder
+from selma3d.challenge.recipe import PretrainingRecipe
 from selma3d.learning import training
 
 if TYPE_CHECKING:
@@ -13,33 +16,19 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    recipe, wildcards = snakemake.params.recipe, snakemake.wildcards
+    inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
+    wildcards = snakemake.wildcards
+    recipe = check(PretrainingRecipe, params.recipe, f"method {wildcards.method}")
     training.pretrain(
-        [
-            {
-                "path": volume,
-                "sample": Path(volume).stem,
-                "channel": channel,
-                "weight": 1.0,
-            }
-            for volume, channel in zip(
-                snakemake.input.volumes,
-                snakemake.params.channels,
-                strict=True,
-            )
-        ],
-        network=recipe["network"],
-        pretext=recipe["pretext"],
-        input=recipe["input"],
-        seed=int(wildcards.seed),
-        method=wildcards.method,
-        group=wildcards.group,
-        encoder=Path(snakemake.output.encoder),
-        history=Path(snakemake.output.history),
-        work=Path(snakemake.params.work),
-        threads=snakemake.threads,
-        time_budget_s=time_budget_s(snakemake),
-        processes=processes(snakemake),
+        training.Pretraining(
+            recipe,
+            Encoder(wildcards.method, wildcards.group, wildcards.pretext, int(wildcards.seed)),
+            tuple(map(training.VolumeSource, map(Path, inputs.volumes), params.channels)),
+        ),
+        training.Outputs(Path(outputs.encoder), Path(outputs.history)),
+        training.Job(
+            Path(params.work), snakemake.threads, time_budget_s(snakemake), processes(snakemake)
+        ),
     )
 
 

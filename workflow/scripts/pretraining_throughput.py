@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
+from selma3d.challenge.checking import check
+from selma3d.challenge.encoder import Encoder
+from selma3d.challenge.recipe import PretrainingRecipe
 from selma3d.learning import training
 
 if TYPE_CHECKING:
@@ -13,20 +16,16 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    recipe = snakemake.params.recipe
-    training.measure_throughput(
-        [
-            {"path": path, "sample": Path(path).stem, "channel": channel, "weight": 1.0}
-            for path, channel in zip(
-                snakemake.input.volumes, snakemake.params.channels, strict=True
-            )
-        ],
-        network=recipe["network"],
-        pretext=recipe["pretext"],
-        input=recipe["input"],
-        table=snakemake.output.table,
-        work=snakemake.params.work,
-        threads=snakemake.threads,
+    method, pretext = snakemake.wildcards.method, snakemake.wildcards.pretext
+    params = snakemake.params
+    training.measure_pretraining(
+        training.Pretraining(
+            check(PretrainingRecipe, params.recipe, f"method {method}"),
+            Encoder(method, "throughput", pretext, seed=0),
+            tuple(map(training.VolumeSource, map(Path, snakemake.input.volumes), params.channels)),
+        ),
+        Path(snakemake.output.table),
+        training.Job(Path(params.work), snakemake.threads),
     )
 
 

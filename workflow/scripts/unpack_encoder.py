@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
+from selma3d.challenge.checking import check
+from selma3d.challenge.recipe import Input
 from selma3d.export import shared_encoders as packs
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ def main() -> None:
         Path(snakemake.input.pack),
         Path(snakemake.output.encoder),
         Path(snakemake.output.history),
-        input=snakemake.params.input,
+        input=check(Input, snakemake.params.input, "recipe: input"),
     )
 
 

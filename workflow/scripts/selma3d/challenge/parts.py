@@ -80,7 +80,7 @@ class Method:
         """The part of a recipe that an encoder depends on, beside its volumes, and no more."""
         settings = self.recipe["pretexts"][pretext]
         return {
-            "version": self.recipe["recipe_version"],
+            "recipe_version": self.recipe["recipe_version"],
             "network": self.recipe["network"],
             "input": self.recipe["input"],
             "pretext": {k: v for k, v in settings.items() if k not in OF_VOLUMES},
@@ -90,7 +90,7 @@ class Method:
         """The part of a recipe that a fine-tuned model depends on, and no more."""
         steps = [pretext["steps"] for pretext in self.recipe["pretexts"].values()]
         return {
-            "version": self.recipe["recipe_version"],
+            "recipe_version": self.recipe["recipe_version"],
             "network": self.recipe["network"],
             "input": self.recipe["input"],
             "finetune": self.recipe["finetune"],

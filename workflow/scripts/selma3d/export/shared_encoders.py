@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import yaml
 
+from ..challenge.recipe import Input
 from ..images import CONTRACT_VERSION
 from ..learning.training.files import read_encoder
 from ..system.atomic import publish
@@ -67,7 +68,7 @@ def unpack(
     encoder: Path,
     history: Path,
     *,
-    input: Mapping[str, Any],
+    input: Input,
 ) -> None:
     """Check a pack and put its encoder and history where they belong.
 

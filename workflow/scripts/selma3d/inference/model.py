@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..challenge.recipe import Network
 from ..images import CONTRACT_VERSION, Intensity
 from ..learning import networks, sampling
 from ..learning.device import Compute, set_threads
@@ -122,7 +123,7 @@ def load_model(path: Path, *, device: str = "auto", threads: int | None = None) 
             f"{path}: input.inference_window: expected, found only "
             f"{', '.join(contents['input'])} (an earlier version's model: train it again)"
         )
-    network = networks.build(contents["network"])
+    network = networks.build(Network(**contents["network"]))
     network.load_state_dict(contents["state"])
     compute = Compute.choose(device)
     resample = contents["input"].get("resample")

@@ -15,51 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..challenge.augmentation import Augmentation, Operation
 from ..system.errors import InputError
 from ..system.randomness import normal, torch_generators, uniform
 
-# operation -> its settings and their defaults; `probability` is added to each
-OPERATIONS: dict[str, dict[str, float]] = {
-    "flip": {},  # of each axis on its own
-    "rotate90": {},  # in the plane, by 90, 180 or 270 degrees
-    "rotate": {"degrees": 30.0, "zoom": 0.1},  # in the plane, by up to
-    "zoom": {"low": 0.8, "high": 2.5},  # magnification along all axes: cells of other sizes
-    "elastic": {"amplitude": 3.0, "amplitude_z": 1.0, "spacing": 16.0},  # voxels
-    "gamma": {"low": 0.7, "high": 1.5},
-    "contrast": {"low": 0.75, "high": 1.33},
-    "brightness": {"sd": 0.2},
-    "gradient": {"strength": 0.3},  # relative change of intensity from the centre to a border
-    "blur_z": {"low": 0.3, "high": 1.2},  # sigma in planes
-    "stripes": {"strength": 0.15},  # relative depth of shadows along the sheet
-    "missing_planes": {"planes": 2.0},  # at most, each showing its neighbour instead
-    "noise": {"sd": 0.2},  # at most
-}
 # They move voxels, and those of the mask with them; the others leave masks alone.
 GEOMETRIC = ("flip", "rotate90", "rotate", "zoom", "elastic")
-
-
-def check_settings(settings: dict) -> dict[str, dict[str, float]]:
-    """Complete the settings with defaults: a number alone is an operation's probability.
-
-    Raises InputError for unknown operations or keys, and for probabilities outside 0 to 1.
-    """
-    complete = {}
-    for name, given in settings.items():
-        if name not in OPERATIONS:
-            raise InputError(f"augment: expected one of {', '.join(OPERATIONS)}, found '{name}'")
-        given = given if isinstance(given, dict) else {"probability": given}
-        known = OPERATIONS[name] | {"probability": 0.0}
-        if unknown := set(given) - set(known):
-            raise InputError(
-                f"augment: {name}: expected keys {', '.join(known)}, found '{min(unknown)}'"
-            )
-        complete[name] = known | given
-        if not 0 <= complete[name]["probability"] <= 1:
-            raise InputError(
-                f"augment: {name}: probability: expected 0 to 1, "
-                f"found {complete[name]['probability']}"
-            )
-    return complete
 
 
 @torch.no_grad()
@@ -69,24 +30,23 @@ def augment(
     *,
     seed: int,
     indices: Tensor | Sequence[int],
-    settings: dict,
+    settings: Augmentation,
     purpose: str = "augment",
 ) -> tuple[Tensor, Tensor | None]:
     """Augment each sample by its own draws; `mask` follows the geometry and stays {0,1}.
 
-    image, mask: (B,1,Z,Y,X) float, on any device; indices: (B,) global sample indices; settings:
-    {operation: probability or {"probability": …, …}}, see OPERATIONS; purpose: separates several
-    views of one sample. Raises InputError for unknown settings.
+    image, mask: (B,1,Z,Y,X) float, on any device; indices: (B,) global sample indices; purpose:
+    separates several views of one sample. Raises InputError for quarter turns of oblong windows.
     """
-    settings = {k: v for k, v in check_settings(settings).items() if v["probability"]}
-    if "rotate90" in settings and image.shape[-1] != image.shape[-2]:
+    operations = settings.operations
+    if "rotate90" in operations and image.shape[-1] != image.shape[-2]:
         raise InputError(
             f"augment: rotate90: expected a window as wide as high, found {tuple(image.shape[2:])}"
         )
     indices = [int(index) for index in indices]
     drawn = {
-        name: _Draw(seed, indices, f"{purpose}/{name}", options, image.device)
-        for name, options in settings.items()
+        name: _Draw(seed, indices, f"{purpose}/{name}", operation, image.device)
+        for name, operation in operations.items()
     }
     draws = {name: draw for name, draw in drawn.items() if draw.chosen}
     image, mask = _turn(image, mask, draws)
@@ -106,13 +66,13 @@ class _Draw:
         seed: int,
         indices: Sequence[int],
         purpose: str,
-        options: dict[str, float],
+        operation: Operation,
         device: torch.device,
     ) -> None:
         self._seed, self._purpose, self._device = seed, purpose, device
-        self.options = options
+        self.options = operation
         generators = torch_generators(seed, indices, purpose)
-        hit = [float(torch.rand((), generator=g)) < options["probability"] for g in generators]
+        hit = [float(torch.rand((), generator=g)) < operation.probability for g in generators]
         self.chosen = [number for number, applies in enumerate(hit) if applies]
         self._indices = [indices[number] for number in self.chosen]
         self._generators = [generators[number] for number in self.chosen]
@@ -191,8 +151,8 @@ def _deform(
         in_plane[chosen] /= magnification
         across[chosen, :, :, 1] /= magnification[..., 0]  # z; y is magnified with x
     if "elastic" in draws:
-        shifts, amplitude = draws["elastic"], draws["elastic"].options["amplitude"]
-        amplitude_z = shifts.options["amplitude_z"]
+        shifts, amplitude = draws["elastic"], draws["elastic"].options.amplitude
+        amplitude_z = shifts.options.amplitude_z
         in_plane[shifts.chosen] += _elastic_shifts(shifts, size[1:], (amplitude, amplitude))
         across[shifts.chosen] += _elastic_shifts(shifts, size[:2], (amplitude_z, amplitude))
     moved = _chosen(draws, "rotate", "zoom", "elastic")
@@ -238,8 +198,8 @@ def _still(count: int, size: Sequence[int]) -> Tensor:
 def _rotations(draw: _Draw, size: Sequence[int]) -> Tensor:
     """Places (chosen,H,W,2) after a rotation and a zoom about the centre."""
     angle, zoom = (2 * draw.numbers(2) - 1).unbind(1)
-    angle = angle * math.radians(draw.options["degrees"])
-    scale = 1 + zoom * draw.options["zoom"]
+    angle = angle * math.radians(draw.options.degrees)
+    scale = 1 + zoom * draw.options.zoom
     aspect = size[0] / size[1]  # grid_sample's unit is half the image, along each axis
     matrices = torch.zeros(len(angle), 2, 3)
     matrices[:, 0, 0] = matrices[:, 1, 1] = scale * angle.cos()
@@ -250,13 +210,13 @@ def _rotations(draw: _Draw, size: Sequence[int]) -> Tensor:
 
 def _magnifications(draw: _Draw) -> Tensor:
     """Factors (chosen,1,1,1), log-uniform: half and double are as likely."""
-    low, high = draw.options["low"], draw.options["high"]
+    low, high = draw.options.low, draw.options.high
     return low * (high / low) ** draw.numbers(1, 1, 1)
 
 
 def _elastic_shifts(draw: _Draw, size: Sequence[int], amplitudes: tuple[float, float]) -> Tensor:
     """Smooth random shifts (chosen,H,W,2) of up to about two amplitudes (voxels along H, W)."""
-    coarse = [math.ceil(n / draw.options["spacing"]) + 1 for n in size]
+    coarse = [math.ceil(n / draw.options.spacing) + 1 for n in size]
     noise = torch.special.ndtri(draw.numbers(2, *coarse).clamp(0.02, 0.98))
     shifts = F.interpolate(noise, size=tuple(size), mode="bicubic", align_corners=True)
     strength = draw.numbers(1, 1, 1, 1)[:, 0]
@@ -267,22 +227,22 @@ def _elastic_shifts(draw: _Draw, size: Sequence[int], amplitudes: tuple[float, f
 def _gamma(image: Tensor, draw: _Draw) -> Tensor:
     low = image.amin(dim=(1, 2, 3, 4), keepdim=True)
     range_ = (image.amax(dim=(1, 2, 3, 4), keepdim=True) - low).clamp(min=1e-6)
-    exponent = draw.between(draw.options["low"], draw.options["high"])
+    exponent = draw.between(draw.options.low, draw.options.high)
     return ((image - low) / range_).pow(exponent) * range_ + low
 
 
 def _contrast(image: Tensor, draw: _Draw) -> Tensor:
     mean = image.mean(dim=(1, 2, 3, 4), keepdim=True)
-    return mean + (image - mean) * draw.between(draw.options["low"], draw.options["high"])
+    return mean + (image - mean) * draw.between(draw.options.low, draw.options.high)
 
 
 def _brightness(image: Tensor, draw: _Draw) -> Tensor:
-    return image + draw.between(-1, 1) * draw.options["sd"]
+    return image + draw.between(-1, 1) * draw.options.sd
 
 
 def _gradient(image: Tensor, draw: _Draw) -> Tensor:
     """Illumination that falls off along a random direction."""
-    slopes = ((2 * draw.numbers(3) - 1) * draw.options["strength"]).to(image.device)
+    slopes = ((2 * draw.numbers(3) - 1) * draw.options.strength).to(image.device)
     ramp = sum(
         torch.linspace(-1, 1, image.shape[2 + axis], device=image.device).view(
             *(-1 if axis == other else 1 for other in range(3))
@@ -295,8 +255,8 @@ def _gradient(image: Tensor, draw: _Draw) -> Tensor:
 
 def _blur_z(image: Tensor, draw: _Draw) -> Tensor:
     """A wider point spread function along the detection axis."""
-    radius = max(1, math.ceil(2.5 * draw.options["high"]))
-    sigma = draw.between(draw.options["low"], draw.options["high"]).view(-1, 1)
+    radius = max(1, math.ceil(2.5 * draw.options.high))
+    sigma = draw.between(draw.options.low, draw.options.high).view(-1, 1)
     offsets = torch.arange(-radius, radius + 1, device=image.device)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
     kernel = kernel / kernel.sum(dim=1, keepdim=True)
@@ -313,7 +273,7 @@ def _stripes(image: Tensor, draw: _Draw) -> Tensor:
     planes, lines = image.shape[2], max(image.shape[3:])
     field = draw.noise(1, max(2, planes // 16), lines)
     field = F.interpolate(field, size=(planes, lines), mode="bilinear", align_corners=True)
-    depth = (field.clamp(min=0) * draw.options["strength"]).clamp(max=0.9)
+    depth = (field.clamp(min=0) * draw.options.strength).clamp(max=0.9)
     rows = depth[..., : image.shape[3]].unsqueeze(-1)
     columns = depth[..., : image.shape[4]].unsqueeze(-2)
     chosen = along_x.view(-1, 1, 1, 1, 1).to(image.device)
@@ -323,7 +283,7 @@ def _stripes(image: Tensor, draw: _Draw) -> Tensor:
 def _missing_planes(image: Tensor, draw: _Draw) -> Tensor:
     """Some planes show the plane before them, as after a dropped frame."""
     planes = image.shape[2]
-    most = max(1, int(draw.options["planes"]))
+    most = max(1, int(draw.options.planes))
     numbers = draw.numbers(1 + most)
     order = torch.arange(planes).repeat(len(numbers), 1)
     for row, (count, *places) in zip(order, numbers.tolist(), strict=True):
@@ -335,7 +295,7 @@ def _missing_planes(image: Tensor, draw: _Draw) -> Tensor:
 
 
 def _noise(image: Tensor, draw: _Draw) -> Tensor:
-    return image + draw.noise(*image.shape[1:]) * draw.between(0, draw.options["sd"])
+    return image + draw.noise(*image.shape[1:]) * draw.between(0, draw.options.sd)
 
 
 def _brighten(image: Tensor, factor: Tensor) -> Tensor:

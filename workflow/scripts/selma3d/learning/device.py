@@ -1,4 +1,4 @@
-"""The one place that knows devices: which one, at which precision, in which memory layout."""
+"""Devices: the one a network runs on, its precision and its memory layout."""
 
 from __future__ import annotations
 
@@ -107,9 +107,7 @@ def be_deterministic(enabled: bool) -> None:
     """Ask for the same bits on every run of the same machine; slower on GPUs, free on CPUs."""
     if enabled:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # Asked only where it changes something: it imports torch's compiler, seconds at every start.
-    if enabled != torch.are_deterministic_algorithms_enabled():
-        torch.use_deterministic_algorithms(enabled, warn_only=True)
+    torch.use_deterministic_algorithms(enabled, warn_only=True)
     torch.backends.cudnn.deterministic = enabled
     torch.backends.cudnn.benchmark = not enabled
 

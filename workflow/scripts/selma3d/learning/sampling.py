@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..challenge.recipe import Normalisation, Size
 from ..images import PERCENTILES, Intensity, PatchFile, VolumeFile
 from ..system.errors import InputError
 from ..system.randomness import numpy_generator
 
 Batch = dict[str, Tensor]
-Size = tuple[int, int, int]
 
 NOT_ANNOTATED = 2  # in masks that are learnt from, beside 0 and 1
 _DARKEST = 1 / 64  # of the median
@@ -48,23 +48,32 @@ def collate(sampler: Sampler, indices: Sequence[int]) -> Batch:
     return batch | {"index": torch.tensor(indices, dtype=torch.int64)}
 
 
+@dataclass(frozen=True)
+class VolumeSource:
+    """An unannotated volume (HDF5), and the channel of it that is seen."""
+
+    path: Path
+    channel: int
+    weight: float = 1.0
+
+
 @dataclass
 class UnlabelledSampler:
     """Windows of unannotated volumes: never centred on air, bright blocks more often.
 
-    sources: {path, channel, weight} each; a volume is drawn in proportion to its weight.
+    A volume is drawn in proportion to its weight.
     brightness_bias: share of the samples whose block is drawn in proportion to its brightness (99th
     percentile) above the volume's median tissue block; the others come from all tissue alike.
     """
 
-    sources: Sequence[dict]
+    sources: Sequence[VolumeSource]
     window: Size
     seed: int
     brightness_bias: float = 0.5
     _opened: dict[int, _Volume] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        weights = np.array([source.get("weight", 1.0) for source in self.sources], dtype=float)
+        weights = np.array([source.weight for source in self.sources], dtype=float)
         if not len(weights) or weights.min() < 0 or weights.sum() <= 0:
             raise InputError(
                 f"volumes: expected at least one with a positive weight, found {weights.tolist()}"
@@ -82,17 +91,17 @@ class UnlabelledSampler:
     def _volume(self, number: int) -> _Volume:
         if number not in self._opened:
             source = self.sources[number]
-            self._opened[number] = _Volume(source["path"], source["channel"], self.brightness_bias)
+            self._opened[number] = _Volume(source.path, source.channel, self.brightness_bias)
         return self._opened[number]
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_opened": {}}
 
 
 class _Volume:
     """One channel of a volume, with the chances of its blocks."""
 
-    def __init__(self, path: str | Path, channel: int, brightness_bias: float) -> None:
+    def __init__(self, path: Path, channel: int, brightness_bias: float) -> None:
         self._file = VolumeFile(path)
         self._channel = channel
         self.shape: Size = tuple(self._file.shape)
@@ -182,7 +191,7 @@ class LabelledSampler:
             self._cached[key] = patch
         return self._cached[key]
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_cached": {}}
 
 
@@ -314,7 +323,7 @@ def _scale(scale: Tensor, otherwise: Tensor) -> Tensor:
     return torch.where(scale > 1e-6, scale, torch.ones_like(scale))
 
 
-NORMALISATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+_MAPPINGS: dict[Normalisation, Callable[[Tensor, Tensor], Tensor]] = {
     "zscore": _zscore,
     "percentile": _linear,
     "log": _logarithm,
@@ -325,7 +334,7 @@ NORMALISATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def normalise(image: Tensor, intensity: Tensor, mapping: str) -> Tensor:
+def normalise(image: Tensor, intensity: Tensor, mapping: Normalisation) -> Tensor:
     """Map raw voxels (B,1,Z,Y,X) to float32 by constants of their whole images (B,K).
 
     `zscore`: mean 0, sd 1. `percentile`: the 0.1th and 99.9th percentiles become 0 and 1. `log`:
@@ -336,12 +345,9 @@ def normalise(image: Tensor, intensity: Tensor, mapping: str) -> Tensor:
     either, and a faint cell counts by its own light, however bright the tissue glows. `texture`:
     the same in the geometric mean of 30 noises and 10 textures, so that bright structures in
     grainy tissue look more like faint ones in even tissue. None of them
-    clips bright voxels, since labelled cells lie above the 99.9th percentile. Raises InputError.
+    clips bright voxels, since labelled cells lie above the 99.9th percentile.
     """
-    if mapping not in NORMALISATIONS:
-        known = ", ".join(NORMALISATIONS)
-        raise InputError(f"normalisation: expected one of {known}, found '{mapping}'")
-    return NORMALISATIONS[mapping](image.float(), intensity.float())
+    return _MAPPINGS[mapping](image.float(), intensity.float())
 
 
 def source_window(window: Size, resample: Sequence[float] | None) -> Size:
@@ -360,7 +366,7 @@ def rescale(image: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(image, size=tuple(size), mode="trilinear", align_corners=False)
 
 
-def prepare(batch: Batch, *, window: Size, normalisation: str) -> Batch:
+def prepare(batch: Batch, *, window: Size, normalisation: Normalisation) -> Batch:
     """Turn raw voxels into what a network sees: normalised, at its window; masks as float.
 
     A voxel of a mask is 1 where at least half of it is foreground, else 0, or NOT_ANNOTATED.

@@ -1,4 +1,4 @@
-"""What a network learns: one interface for pretext tasks and fine-tuning."""
+"""The interface of what a network learns, for pretext tasks and fine-tuning alike."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..challenge import Challenge
 from ..challenge.asked import models_of
+from ..challenge.recipe import Network
 from .status import Status
 
 SAMPLED = 20  # files of a kind that are looked at
@@ -46,7 +47,7 @@ def disk(challenge: Challenge, results: Path, status: Status) -> list[Files]:
     )
 
     def weights(method: str) -> int:
-        return weights_bytes(challenge.methods[method].recipe["network"])
+        return weights_bytes(Network(**challenge.methods[method].recipe["network"]))
 
     return [
         _files("volumes", {"": volumes}, results, status),
@@ -56,13 +57,12 @@ def disk(challenge: Challenge, results: Path, status: Status) -> list[Files]:
     ]
 
 
-def weights_bytes(network: dict) -> int:
+def weights_bytes(network: Network) -> int:
     """Bytes of a network's state, in the precision that it is saved in."""
-    from ..learning.networks import (
-        build,  # MONAI takes seconds: only where nothing is there to look at
-    )
+    from ..learning.networks import build  # MONAI takes seconds: only where it is needed
 
-    return sum(t.numel() * t.element_size() for t in build(network).state_dict().values())
+    state = build(network).state_dict()
+    return sum(tensor.numel() * tensor.element_size() for tensor in state.values())
 
 
 def _by_method(files: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -1,12 +1,11 @@
-"""Networks behind one factory: which part is the encoder, at which scales it gives features."""
+"""Networks by name: the encoder of each, and the scales at which it gives features."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from ...challenge.checking import check, nearest
+from ...challenge.recipe import Network
 from ...system.errors import InputError
 from .convolutional import DynUNet, MedNeXt, SegResNet, UNet
-from .options import checked, meant
 from .segmenter import Segmenter, transfer
 from .transformers import UNETR, SwinUNETR
 
@@ -22,20 +21,19 @@ NETWORKS: dict[str, type[Segmenter]] = {
 }
 
 
-def build(spec: dict[str, Any]) -> Segmenter:
-    """Make the network that `spec` describes: {name: …, and options of that network}.
+def build(network: Network) -> Segmenter:
+    """Make the network that a recipe names.
 
-    Initial weights come from torch's global generator: seed it before. The network's own `spec`
+    Initial weights come from torch's global generator: seed it before. The made network's `spec`
     has all defaults written out. Raises InputError for an unknown name, key or value.
     """
-    given = dict(spec)
-    name = given.pop("name", None)
+    name = network.name
     if name not in NETWORKS:
-        raise InputError(f"network: name: {meant(str(name), list(NETWORKS))} (found '{name}')")
-    options = checked(NETWORKS[name], given, f"network {name}")
+        raise InputError(f"network: name: no network {name!r}{nearest(name, list(NETWORKS))}")
+    options = check(NETWORKS[name].Options, network.options, f"network {name}")
     try:
-        network = NETWORKS[name](**options)
+        made = NETWORKS[name](options)
     except InputError as error:
         raise InputError(f"network {name}: {error}") from None
-    network.spec = {"name": name} | options
-    return network
+    made.spec = Network(name=name, **options.model_dump(mode="json"))
+    return made

@@ -8,12 +8,16 @@ from typing import Literal
 
 import torch
 from monai.networks import nets
+from pydantic import Field
 from torch import Tensor, nn
 
+from ...challenge.checking import Model
+from ...challenge.recipe import Count, Size
 from ...system.errors import InputError
 from .norms import Norm, norm_of
-from .options import Count, Size, Stride
 from .segmenter import Segmenter
+
+Stride = Count | Size  # along all axes alike, or (z,y,x)
 
 
 class UNet(Segmenter):
@@ -23,20 +27,20 @@ class UNet(Segmenter):
     transposed convolution that restores it.
     """
 
-    def __init__(
-        self,
-        *,
-        channels: tuple[Count, ...] = (16, 32, 64, 128),
-        strides: tuple[Stride, ...] = (2, 2, 2),
-        norm: Norm = "instance",
-    ) -> None:
+    class Options(Model):
+        channels: tuple[Count, ...] = Field((16, 32, 64, 128), description="of each level")
+        strides: tuple[Stride, ...] = Field((2, 2, 2), description="from level to level")
+        norm: Norm = Field("instance", description="normalisation layers")
+
+    def __init__(self, options: Options) -> None:
         super().__init__()
+        channels, strides = options.channels, options.strides
         if len(channels) != len(strides) + 1 or len(channels) < 2:
             raise InputError(
                 "channels, strides: expected at least 2 channels and one stride fewer, "
                 f"found {channels}, {strides}"
             )
-        self.net = nets.UNet(3, 1, 1, channels, strides, norm=norm_of(norm, channels))
+        self.net = nets.UNet(3, 1, 1, channels, strides, norm=norm_of(options.norm, channels))
         self.feature_channels = channels
         self.feature_strides = cumulative([*strides, 1])
         self.divisor = max(self.feature_strides[-1])
@@ -69,17 +73,17 @@ class DynUNet(Segmenter):
     For coarse planes give kernels and strides as (z,y,x), such as [1,2,2] at the first levels.
     """
 
-    def __init__(
-        self,
-        *,
-        channels: tuple[Count, ...] = (32, 64, 128, 256),
-        strides: tuple[Stride, ...] = (1, 2, 2, 2),
-        kernels: tuple[Stride, ...] = (3, 3, 3, 3),
-        residual: bool = True,
-        norm: Norm = "instance",
-        deep_supervision: bool = False,
-    ) -> None:
+    class Options(Model):
+        channels: tuple[Count, ...] = Field((32, 64, 128, 256), description="of each level")
+        strides: tuple[Stride, ...] = Field((1, 2, 2, 2), description="of each level; the first 1")
+        kernels: tuple[Stride, ...] = Field((3, 3, 3, 3), description="of each level, voxels")
+        residual: bool = Field(True, description="residual blocks instead of plain ones")
+        norm: Norm = Field("instance", description="normalisation layers")
+        deep_supervision: bool = Field(False, description="learn at coarser scales too")
+
+    def __init__(self, options: Options) -> None:
         super().__init__()
+        channels, strides, kernels = options.channels, options.strides, options.kernels
         first = cumulative(strides[:1])
         if not 3 <= len(channels) == len(strides) == len(kernels) or first != ((1, 1, 1),):
             raise InputError(
@@ -87,8 +91,9 @@ class DynUNet(Segmenter):
                 f"stride of 1, found {channels}, {strides}, {kernels}"
             )
         self.net = nets.DynUNet(
-            3, 1, 1, kernels, strides, strides[1:], filters=channels, res_block=residual,
-            norm_name=norm_of(norm, channels), deep_supervision=deep_supervision,
+            3, 1, 1, kernels, strides, strides[1:], filters=channels,
+            res_block=options.residual, norm_name=norm_of(options.norm, channels),
+            deep_supervision=options.deep_supervision,
             deep_supr_num=len(channels) - 2,
         )  # fmt: skip
         del self.net.skip_layers  # the same blocks under second names: `encode`, `decode` join them
@@ -118,19 +123,20 @@ class SegResNet(Segmenter):
     Upsampling is learnt, since the gradient of interpolation differs from run to run on GPUs.
     """
 
-    def __init__(
-        self,
-        *,
-        channels: Count = 16,
-        blocks_down: tuple[Count, ...] = (1, 2, 2, 4),
-        blocks_up: tuple[Count, ...] = (1, 1, 1),
-        norm: Norm = "group",
-    ) -> None:
+    class Options(Model):
+        channels: Count = Field(16, description="of the first level; twice as many at each further")
+        blocks_down: tuple[Count, ...] = Field((1, 2, 2, 4), description="of each level")
+        blocks_up: tuple[Count, ...] = Field((1, 1, 1), description="of each level but the last")
+        norm: Norm = Field("group", description="normalisation layers")
+
+    def __init__(self, options: Options) -> None:
         super().__init__()
+        channels = options.channels
+        blocks_down, blocks_up = options.blocks_down, options.blocks_up
         if len(blocks_up) != len(blocks_down) - 1:
             raise InputError(f"blocks_up: expected {len(blocks_down) - 1}, found {blocks_up}")
         self.net = nets.SegResNet(
-            3, channels, 1, 1, norm=norm_of(norm, [channels]), blocks_down=blocks_down,
+            3, channels, 1, 1, norm=norm_of(options.norm, [channels]), blocks_down=blocks_down,
             blocks_up=blocks_up, upsample_mode="deconv",
         )  # fmt: skip
         levels = len(blocks_down)
@@ -150,19 +156,19 @@ class SegResNet(Segmenter):
 class MedNeXt(Segmenter):
     """MedNeXt (arXiv 2303.09975): large depthwise kernels, inverted bottlenecks; size S."""
 
-    def __init__(
-        self,
-        *,
-        channels: Count = 32,
-        kernel: Literal[3, 5, 7] = 3,
-        expansion: Count = 2,
-        levels: Count = 4,
-        blocks: Count = 2,
-        deep_supervision: bool = False,
-    ) -> None:
+    class Options(Model):
+        channels: Count = Field(32, description="of the first level; twice as many at each further")
+        kernel: Literal[3, 5, 7] = Field(3, description="of the depthwise convolutions, voxels")
+        expansion: Count = Field(2, description="of the channels within a block")
+        levels: Count = Field(4, description="below the first")
+        blocks: Count = Field(2, description="a level")
+        deep_supervision: bool = Field(False, description="learn at coarser scales too")
+
+    def __init__(self, options: Options) -> None:
         super().__init__()
+        channels, levels, blocks = options.channels, options.levels, options.blocks
         self.net = nets.MedNeXt(
-            3, channels, 1, 1, expansion, expansion, expansion, kernel, deep_supervision,
+            3, channels, 1, 1, *[options.expansion] * 3, options.kernel, options.deep_supervision,
             use_residual_connection=True, blocks_down=[blocks] * levels, blocks_bottleneck=blocks,
             blocks_up=[blocks] * levels,
         )  # fmt: skip

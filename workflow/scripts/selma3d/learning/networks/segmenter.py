@@ -1,11 +1,13 @@
-"""What training needs to know of a network, and the transfer of weights between two of them."""
+"""The interface of a segmentation network, and the transfer of weights between two of them."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from torch import Tensor, nn
 
+from ...challenge.checking import Model
+from ...challenge.recipe import Network
 from ...system.errors import InputError
 
 Parts = Literal["encoder", "encoder+decoder"]
@@ -14,6 +16,7 @@ Parts = Literal["encoder", "encoder+decoder"]
 class Segmenter(nn.Module):
     """A network from an image (B,1,Z,Y,X) to logits of the same shape.
 
+    Options: what a recipe may say of it; the only argument of its constructor.
     spec: what `networks.build` makes this network from, all defaults written out.
     feature_channels, feature_strides: of the maps that `encode` returns; strides are (z,y,x).
     encoder_prefixes: of the state's keys that belong to the encoder.
@@ -21,7 +24,8 @@ class Segmenter(nn.Module):
     divisor: every axis of a window must be a multiple of it.
     """
 
-    spec: dict[str, Any]
+    Options: type[Model]
+    spec: Network
     feature_channels: tuple[int, ...]
     feature_strides: tuple[tuple[int, int, int], ...]
     encoder_prefixes: tuple[str, ...]
@@ -50,15 +54,22 @@ class Segmenter(nn.Module):
         if any(n <= 0 or n % self.divisor for n in window) or max(window) <= self.divisor:
             raise InputError(
                 f"{where}: expected multiples of {self.divisor}, not all {self.divisor}, "
-                f"for network {self.spec['name']}, found {list(window)}"
+                f"for network {self.spec.name}, found {list(window)}"
             )
 
 
-def transfer(segmenter: Segmenter, state: dict[str, Tensor], parts: Parts) -> dict[str, Any]:
+class Transferred(TypedDict):
+    """Weights that a network has taken over; the skipped ones keep their initial values."""
+
+    loaded: int  # parameters
+    loaded_keys: list[str]
+    skipped_keys: list[str]
+
+
+def transfer(segmenter: Segmenter, state: dict[str, Tensor], parts: Parts) -> Transferred:
     """Copy a pretrained state into `segmenter`: its encoder, or everything but the output layers.
 
-    Return {loaded: number of parameters, loaded_keys, skipped_keys}; the skipped ones keep their
-    initial values. Raises InputError where the state does not fit: nothing is left out quietly.
+    Raises InputError where the state does not fit: nothing is left out quietly.
     """
     own = segmenter.state_dict()
     if parts == "encoder":

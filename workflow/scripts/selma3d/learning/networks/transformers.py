@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 from monai.networks import nets
+from pydantic import Field
 from torch import Tensor
 
+from ...challenge.checking import Model
+from ...challenge.recipe import Count, Size
 from ...system.errors import InputError
-from .options import Count, Size
 from .segmenter import Segmenter
+
+FourScales = tuple[Count, Count, Count, Count]
 
 
 class SwinUNETR(Segmenter):
@@ -18,24 +22,24 @@ class SwinUNETR(Segmenter):
     published pretrained weights.
     """
 
-    def __init__(
-        self,
-        *,
-        channels: Count = 24,
-        depths: tuple[Count, Count, Count, Count] = (2, 2, 2, 2),
-        heads: tuple[Count, Count, Count, Count] = (3, 6, 12, 24),
-        attention_window: Count = 7,
-        checkpointing: bool = False,
-    ) -> None:
+    class Options(Model):
+        channels: Count = Field(24, description="of the first scale; a multiple of 12")
+        depths: FourScales = Field((2, 2, 2, 2), description="blocks at each scale")
+        heads: FourScales = Field((3, 6, 12, 24), description="of attention at each scale")
+        attention_window: Count = Field(7, description="tokens along each axis")
+        checkpointing: bool = Field(False, description="save memory, compute activations twice")
+
+    def __init__(self, options: Options) -> None:
         super().__init__()
+        channels, heads = options.channels, options.heads
         if channels % 12 or any(channels * 2**level % n for level, n in enumerate(heads)):
             raise InputError(
                 "channels, heads: expected a multiple of 12, and heads that divide the channels of "
                 f"their level, found {channels}, {heads}"
             )
         self.net = nets.SwinUNETR(
-            1, 1, depths=depths, num_heads=heads, window_size=attention_window,
-            feature_size=channels, use_checkpoint=checkpointing,
+            1, 1, depths=options.depths, num_heads=heads, window_size=options.attention_window,
+            feature_size=channels, use_checkpoint=options.checkpointing,
         )  # fmt: skip
         self.feature_channels = tuple(channels * 2**level for level in range(5))
         self.feature_strides = tuple((2**level,) * 3 for level in range(1, 6))
@@ -62,24 +66,25 @@ class UNETR(Segmenter):
     those after blocks 4, 7, 10 and 12, all at stride 16.
     """
 
-    def __init__(
-        self,
-        *,
-        window: Size = (64, 64, 64),
-        hidden: Count = 384,
-        mlp: Count = 1536,
-        heads: Count = 6,
-        channels: Count = 16,
-    ) -> None:
+    class Options(Model):
+        window: Size = Field((64, 64, 64), description="voxels (z,y,x) of the learnt positions")
+        hidden: Count = Field(384, description="numbers a token; a multiple of heads")
+        mlp: Count = Field(1536, description="hidden units of each block")
+        heads: Count = Field(6, description="of attention")
+        channels: Count = Field(16, description="of the decoder's finest level")
+
+    def __init__(self, options: Options) -> None:
         super().__init__()
+        window, hidden, heads = options.window, options.hidden, options.heads
         if hidden % heads or any(n % 16 for n in window):
             raise InputError(
                 "window, hidden: expected multiples of 16 and of the number of heads, "
                 f"found {list(window)}, {hidden}"
             )
         self.net = nets.UNETR(
-            1, 1, window, feature_size=channels, hidden_size=hidden, mlp_dim=mlp, num_heads=heads
-        )
+            1, 1, window, feature_size=options.channels, hidden_size=hidden, mlp_dim=options.mlp,
+            num_heads=heads,
+        )  # fmt: skip
         for block in self.net.vit.blocks:
             del block.norm_cross_attn  # never used, and DDP waits for every gradient
         self.feature_channels = (hidden,) * 4

@@ -1,14 +1,15 @@
-"""Pretext tasks, found by the name of their module: a new task is a new file and a recipe."""
+"""Pretext tasks by the name of their module: a new task is a new file and a recipe."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import Any
+from types import ModuleType
 
+from ...challenge import recipe
+from ...challenge.checking import check, nearest
 from ...system.errors import InputError
 from ..networks import Segmenter
-from ..networks.options import checked, meant
 from .base import Pretext, Windows
 
 __all__ = ["Pretext", "Windows", "build", "names"]
@@ -20,24 +21,23 @@ def names() -> list[str]:
     return [name for name in modules if hasattr(_module(name), "TASK")]
 
 
-def build(spec: dict[str, Any], network: Segmenter, windows: Windows) -> Pretext:
-    """Make the task that `spec` describes: {task: …, and options of that task}.
+def build(settings: recipe.Pretext, network: Segmenter, windows: Windows) -> Pretext:
+    """Make the task that a recipe's pretext names, with its options.
 
     Raises InputError for an unknown task, key or value, and for a window that does not suit the
     network.
     """
-    options = dict(spec)
-    name = options.pop("task", None)
+    name = settings.task
     if name not in names():
-        raise InputError(f"pretext: task: {meant(str(name), names())} (found '{name}')")
+        raise InputError(f"pretext: task: no task {name!r}{nearest(name, names())}")
     task = _module(name).TASK
-    options = checked(task, options, f"pretext {name}")
+    options = check(task.Options, settings.options, f"pretext {name}")
     network.check_window(windows.size, "window")
     try:
-        return task(network, windows, **options)
+        return task(network, windows, options)
     except InputError as error:
         raise InputError(f"pretext {name}: {error}") from None
 
 
-def _module(name: str) -> Any:
+def _module(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")

@@ -1,46 +1,58 @@
-"""What all pretext tasks share: their images, their network, and the spread of its features."""
+"""The part that all pretext tasks share: images, network, and the spread of its features."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from ...challenge.augmentation import Augmentation
+from ...challenge.checking import Model
+from ...challenge.recipe import Normalisation, Size
 from ...system.errors import InputError
 from ...system.randomness import torch_generators
 from ..augmentation import augment
 from ..networks import Segmenter
-from ..networks.options import Within
 from ..networks.segmenter import Parts
 from ..sampling import prepare
 from ..task import Batch, Task
 
-Size = tuple[int, int, int]
-Level = Annotated[int, Within(-9, -1)]
+__all__ = ["Pretext", "Size", "Windows"]
+
+Level = Annotated[int, Field(ge=-9, le=-1)]
+Temperature = Annotated[float, Field(ge=0.01, le=1)]
 
 
 @dataclass(frozen=True)
 class Windows:
-    """How the sampler's windows reach a task.
+    """The sampler's windows as they reach a task.
 
-    size: (Z,Y,X) voxels; normalisation: the mapping of intensities; augmentation: settings of
-    `augment`, for the images that are learnt from or, in tasks that compare views, for each view.
+    size: (Z,Y,X) voxels; normalisation: the mapping of intensities; augmentation: of the images
+    that are learnt from or, in tasks that compare views, of each view.
     """
 
     size: Size
-    normalisation: str
-    augmentation: dict[str, Any] = field(default_factory=dict)
+    normalisation: Normalisation
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 class Pretext(Task):
-    """A task that learns from images alone; `trains` says what is worth transferring from it."""
+    """A task that learns from images alone; `trains` says what is worth transferring from it.
+
+    Options: the task's own keys of a recipe's pretext.
+    """
+
+    class Options(Model):
+        pass
 
     trains: Parts
 
-    def __init__(self, network: Segmenter, windows: Windows) -> None:
+    def __init__(self, network: Segmenter, windows: Windows, options: Options) -> None:
         super().__init__()
+        self.options = options
         self.network = network
         self.windows = windows
 
@@ -59,7 +71,7 @@ class Pretext(Task):
         batch: Batch,
         seed: int,
         purpose: str,
-        settings: dict[str, Any] | None = None,
+        settings: Augmentation | None = None,
     ) -> Tensor:
         """Augment each image by its own draws, as `settings` or else the recipe say.
 

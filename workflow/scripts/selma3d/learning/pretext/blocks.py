@@ -14,7 +14,7 @@ from .base import Size
 
 
 def grid_of(window: Size, block: Size) -> Size:
-    """How many blocks a window (Z,Y,X) holds; raises InputError where they don't fill it."""
+    """Number of blocks in a window (Z,Y,X); raises InputError where they don't fill it."""
     if any(n % b for n, b in zip(window, block, strict=True)):
         raise InputError(f"block: expected to divide the window {list(window)}, found {block}")
     return tuple(n // b for n, b in zip(window, block, strict=True))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from ...challenge.recipe import Count, Size
 from ..networks import Segmenter
-from ..networks.options import Count, Share, Size
 from ..task import Batch
 from .base import Windows, pooled, spread
 from .teacher import TeacherTask, constant_disagreement, disagreement
@@ -16,25 +17,23 @@ from .views import projection
 class BYOL(TeacherTask):
     """Predict the teacher's projection of one view from the other, both ways; loss in [0, 4].
 
-    view: (z,y,x) voxels, by default about three quarters of the window; momentum: the teacher's at
-    the start. The trivial predictor answers the batch's mean target to every view; its loss falls
-    to 0 with a collapse, so `relative` tells learning from collapsing.
+    The trivial predictor answers the batch's mean target to every view; its loss falls to 0 with a
+    collapse, so `relative` tells learning from collapsing.
     """
 
-    def __init__(
-        self,
-        network: Segmenter,
-        windows: Windows,
-        *,
-        view: Size | None = None,
-        hidden: Count = 512,
-        projected: Count = 128,
-        momentum: Share = 0.99,
-    ) -> None:
+    class Options(TeacherTask.Options):
+        view: Size | None = Field(
+            None, description="voxels (z,y,x); none: about three quarters of the window"
+        )
+        hidden: Count = Field(512, description="units of the projections' hidden layers")
+        projected: Count = Field(128, description="numbers that a view is described by")
+
+    def __init__(self, network: Segmenter, windows: Windows, options: Options) -> None:
+        hidden, projected = options.hidden, options.projected
         head = projection(2 * sum(network.feature_channels), hidden, projected)
-        super().__init__(network, windows, head, momentum=momentum, outputs=projected)
+        super().__init__(network, windows, options, head, outputs=projected)
         self.predictor = projection(projected, hidden, projected)
-        self._view_size = self.view_size(view, 0.75, "view")
+        self._view_size = self.view_size(options.view, 0.75, "view")
 
     def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
         views = self._two_views(batch, seed)

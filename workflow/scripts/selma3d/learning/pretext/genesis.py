@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from pydantic import Field
 from torch import Generator, Tensor
 
-from ..networks import Segmenter
-from ..networks.options import Share
+from ...challenge.recipe import Share
 from ..task import Batch
-from .base import Windows, generators
-from .reconstruction import Distance, Reconstruction
+from .base import generators
+from .reconstruction import Reconstruction
 
 _CURVE_POINTS = 256
 _LARGEST_SHUFFLE = 6  # voxels along each axis; the authors: a tenth of windows of 64 and 32
@@ -23,27 +23,14 @@ _MOST_PAINTED = 5  # regions a window
 
 
 class Genesis(Reconstruction):
-    """Restore the image; judged on all voxels.
+    """Restore the image; judged on all voxels."""
 
-    nonlinear, shuffle, paint: probability of each transformation; outpaint: of painting outside
-    rather than inside of regions; inverted: of a falling intensity curve.
-    """
-
-    def __init__(
-        self,
-        network: Segmenter,
-        windows: Windows,
-        *,
-        nonlinear: Share = 0.9,
-        inverted: Share = 0.5,
-        shuffle: Share = 0.5,
-        paint: Share = 0.9,
-        outpaint: Share = 0.8,
-        distance: Distance = "l2",
-    ) -> None:
-        super().__init__(network, windows, distance)
-        self._nonlinear, self._inverted = nonlinear, inverted
-        self._shuffle, self._paint, self._outpaint = shuffle, paint, outpaint
+    class Options(Reconstruction.Options):
+        nonlinear: Share = Field(0.9, description="probability of a non-linear intensity curve")
+        inverted: Share = Field(0.5, description="share of these curves that fall")
+        shuffle: Share = Field(0.5, description="probability of shuffled voxels")
+        paint: Share = Field(0.9, description="probability of painting")
+        outpaint: Share = Field(0.8, description="share of it that is outside of regions")
 
     def corrupt(self, clean: Tensor, batch: Batch, seed: int) -> tuple[Tensor, None]:
         drawn = generators(batch, seed, "genesis")
@@ -60,12 +47,12 @@ class Genesis(Reconstruction):
         def happens(probability: float) -> bool:
             return float(torch.rand((), generator=generator)) < probability
 
-        if happens(self._shuffle):
+        if happens(self.options.shuffle):
             image = shuffled(image, generator, voxels)
-        if happens(self._nonlinear):
-            image = recurved(image, generator, falling=happens(self._inverted))
-        if happens(self._paint):
-            painting = outpainted if happens(self._outpaint) else inpainted
+        if happens(self.options.nonlinear):
+            image = recurved(image, generator, falling=happens(self.options.inverted))
+        if happens(self.options.paint):
+            painting = outpainted if happens(self.options.outpaint) else inpainted
             image = painting(image, generator, voxels)
         return image
 

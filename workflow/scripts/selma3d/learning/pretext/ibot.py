@@ -7,15 +7,25 @@ features, not tokens, so it works on convolutional encoders too.
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from ...challenge.recipe import Count, Number, Share, Size
 from ..networks import Segmenter
-from ..networks.options import Count, Share, Size, Temperature, Within
 from ..task import Batch
-from .base import Level, Windows, check_level, generators, pooled, single_precision, spread
+from .base import (
+    Level,
+    Temperature,
+    Windows,
+    check_level,
+    generators,
+    pooled,
+    single_precision,
+    spread,
+)
 from .blocks import LearntBlock, grid_of, hidden_blocks, voxelwise
 from .teacher import TeacherTask
 from .views import projection
@@ -31,45 +41,42 @@ class _Assignments(NamedTuple):
 class IBOT(TeacherTask):
     """Cross entropy to the teacher's assignments, of windows and of hidden positions.
 
-    global_view, local_view: (z,y,x) voxels, by default about three quarters and three eighths of
-    the window; local_views: how many small views the student alone sees; ratio: share of the
-    positions hidden from the student in its two global views; level: the feature map that has
-    these positions (-1: the coarsest); temperatures: of the softmax over prototypes. The trivial
-    predictor answers the teacher's mean assignment: its loss is the entropy of that.
+    The trivial predictor answers the teacher's mean assignment: its loss is the entropy of that.
     """
 
-    def __init__(
-        self,
-        network: Segmenter,
-        windows: Windows,
-        *,
-        global_view: Size | None = None,
-        local_view: Size | None = None,
-        local_views: Annotated[int, Within(0)] = 4,
-        ratio: Share = 0.3,
-        level: Level = -1,
-        prototypes: Count = 1024,
-        hidden: Count = 512,
-        bottleneck: Count = 128,
-        momentum: Share = 0.99,
-        student_temperature: Temperature = 0.1,
-        teacher_temperature: Temperature = 0.04,
-    ) -> None:
-        channels = network.feature_channels
+    class Options(TeacherTask.Options):
+        global_view: Size | None = Field(
+            None, description="voxels (z,y,x); none: about three quarters of the window"
+        )
+        local_view: Size | None = Field(
+            None, description="voxels (z,y,x); none: about three eighths of the window"
+        )
+        local_views: Number = Field(4, description="small views that the student alone sees")
+        ratio: Share = Field(
+            0.3, description="share of positions hidden from the student in its two global views"
+        )
+        level: Level = Field(-1, description="feature map that has the positions; -1: the coarsest")
+        prototypes: Count = Field(1024, description="learnt directions, for windows and positions")
+        hidden: Count = Field(512, description="units of the projections' hidden layers")
+        bottleneck: Count = Field(128, description="numbers that are compared with a prototype")
+        student_temperature: Temperature = Field(0.1, description="of the softmax over prototypes")
+        teacher_temperature: Temperature = Field(0.04, description="of the softmax over prototypes")
+
+    def __init__(self, network: Segmenter, windows: Windows, options: Options) -> None:
+        channels, level = network.feature_channels, options.level
         check_level(level, network)
-        window = _Prototypes(2 * sum(channels), hidden, bottleneck, prototypes)
-        position = _Prototypes(channels[level], hidden, bottleneck, prototypes)
+        sizes = (options.hidden, options.bottleneck, options.prototypes)
+        window = _Prototypes(2 * sum(channels), *sizes)
+        position = _Prototypes(channels[level], *sizes)
         head = nn.ModuleDict({"window": window, "position": position})
-        super().__init__(network, windows, head, momentum=momentum, outputs=prototypes, centres=2)
-        self._global_size = self.view_size(global_view, 0.75, "global_view")
-        self._local_size = self.view_size(local_view, 0.375, "local_view")
-        self._local_names = [f"local{number}" for number in range(local_views)]
-        self._level, self._ratio = level, ratio
+        super().__init__(network, windows, options, head, outputs=options.prototypes, centres=2)
+        self._global_size = self.view_size(options.global_view, 0.75, "global_view")
+        self._local_size = self.view_size(options.local_view, 0.375, "local_view")
+        self._local_names = [f"local{number}" for number in range(options.local_views)]
+        self._level = level
         self._block = network.feature_strides[level]
         self._grid = grid_of(self._global_size, self._block)
         self.hiding = LearntBlock(self._block)
-        self._student_temperature = student_temperature
-        self._teacher_temperature = teacher_temperature
 
     def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
         images = self.normalised(batch)
@@ -106,7 +113,7 @@ class IBOT(TeacherTask):
         """Return two views of each window (2B,1,Z,Y,X) and their hidden positions, on the CPU."""
         names = ("first", "second")
         hidden = [
-            hidden_blocks(generators(batch, seed, f"{name}/hidden"), self._grid, self._ratio)
+            hidden_blocks(generators(batch, seed, f"{name}/hidden"), self._grid, self.options.ratio)
             for name in names
         ]
         return self.views(images, batch, seed, self._global_size, *names), torch.cat(hidden)
@@ -120,8 +127,8 @@ class IBOT(TeacherTask):
 
     def _assignments(self, window: Tensor, position: Tensor) -> _Assignments:
         return _Assignments(
-            torch.softmax((window - self.centre[0]) / self._teacher_temperature, dim=1),
-            torch.softmax((position - self.centre[1]) / self._teacher_temperature, dim=1),
+            torch.softmax((window - self.centre[0]) / self.options.teacher_temperature, dim=1),
+            torch.softmax((position - self.centre[1]) / self.options.teacher_temperature, dim=1),
         )
 
     def _window_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -137,7 +144,7 @@ class IBOT(TeacherTask):
 
     def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
         return (
-            -(target * torch.log_softmax(logits / self._student_temperature, dim=1))
+            -(target * torch.log_softmax(logits / self.options.student_temperature, dim=1))
             .sum(dim=1)
             .mean()
         )

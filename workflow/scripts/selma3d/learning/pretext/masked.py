@@ -8,44 +8,43 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
 from torch import Tensor
 
+from ...challenge.recipe import Share, Size
 from ...system.randomness import normal
 from ..networks import Segmenter
-from ..networks.options import Share, Size
 from ..task import Batch
 from .base import Windows, generators
 from .blocks import LearntBlock, grid_of, hidden_blocks, mean_of_visible, voxelwise
-from .reconstruction import Distance, Reconstruction
+from .reconstruction import Reconstruction
 
 
 class Masked(Reconstruction):
     """Predict hidden blocks; judged on hidden voxels only.
 
-    block: (z,y,x) voxels; ratio: share of the blocks that is hidden; fill: zeros, noise with the
-    mean and deviation of the image's visible voxels, or a learnt block. The trivial predictor
-    fills in the mean of the visible blocks around: in sparse tissue most of a loss is background,
-    which that predicts as well.
+    The trivial predictor fills in the mean of the visible blocks around: in sparse tissue most of a
+    loss is background, which that predicts as well.
     """
 
-    def __init__(
-        self,
-        network: Segmenter,
-        windows: Windows,
-        *,
-        block: Size = (8, 8, 8),
-        ratio: Share = 0.6,
-        fill: Literal["zero", "noise", "learned"] = "zero",
-        distance: Distance = "l2",
-    ) -> None:
-        super().__init__(network, windows, distance)
-        self._block, self._ratio, self._fill = block, ratio, fill
-        self._grid = grid_of(windows.size, block)
-        if fill == "learned":
-            self.learnt = LearntBlock(block)
+    class Options(Reconstruction.Options):
+        block: Size = Field((8, 8, 8), description="voxels (z,y,x)")
+        ratio: Share = Field(0.6, description="share of the blocks that is hidden")
+        fill: Literal["zero", "noise", "learned"] = Field(
+            "zero",
+            description="zeros, noise with the mean and deviation of the image's visible voxels, "
+            "or a learnt block",
+        )
+
+    def __init__(self, network: Segmenter, windows: Windows, options: Options) -> None:
+        super().__init__(network, windows, options)
+        self._block = options.block
+        self._grid = grid_of(windows.size, options.block)
+        if options.fill == "learned":
+            self.learnt = LearntBlock(options.block)
 
     def corrupt(self, clean: Tensor, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
-        drawn = hidden_blocks(generators(batch, seed, "masked"), self._grid, self._ratio)
+        drawn = hidden_blocks(generators(batch, seed, "masked"), self._grid, self.options.ratio)
         hidden = voxelwise(drawn.to(clean.device), self._block)
         return clean * (1 - hidden) + self._filling(clean, hidden, batch, seed) * hidden, hidden
 
@@ -54,9 +53,9 @@ class Masked(Reconstruction):
         return [mean_of_visible(clean, hidden, self._block)]
 
     def _filling(self, clean: Tensor, hidden: Tensor, batch: Batch, seed: int) -> Tensor | float:
-        if self._fill == "zero":
+        if self.options.fill == "zero":
             return 0.0
-        if self._fill == "learned":
+        if self.options.fill == "learned":
             return self.learnt(clean)
         drawn = generators(batch, seed, "masked/noise", clean.device)
         visible, axes = 1 - hidden, (1, 2, 3, 4)

@@ -7,13 +7,14 @@ is known from the crops: these are drawn on the grid of the features, so no valu
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from ...challenge.recipe import Count, Size
 from ...system.errors import InputError
 from ...system.randomness import uniform
 from ..augmentation import GEOMETRIC
 from ..networks import Segmenter
-from ..networks.options import Count, Share, Size
 from ..task import Batch
 from .base import Level, Windows, check_level, generators, spread
 from .teacher import TeacherTask, constant_disagreement, disagreement
@@ -23,30 +24,29 @@ from .views import crop, projection, random_corners
 class PGL(TeacherTask):
     """Predict the teacher's features of the region that two views share; loss in [0, 4].
 
-    view: (z,y,x) voxels, more than half of the window, so that any two views overlap; by default
-    about three quarters. Augmentations that move voxels change the window before its two views are
-    cut, the others each view; each view is also flipped, and its features flipped back. level: the
-    feature map that is compared (-1: the coarsest). The trivial predictor answers the mean target
-    at every position.
+    Augmentations that move voxels change the window before its two views are cut, the others each
+    view; each view is also flipped, and its features flipped back. The trivial predictor answers
+    the mean target at every position.
     """
 
-    def __init__(
-        self,
-        network: Segmenter,
-        windows: Windows,
-        *,
-        view: Size | None = None,
-        hidden: Count = 512,
-        projected: Count = 128,
-        momentum: Share = 0.99,
-        level: Level = -1,
-    ) -> None:
+    class Options(TeacherTask.Options):
+        view: Size | None = Field(
+            None,
+            description="voxels (z,y,x), more than half of the window, so that any two views "
+            "overlap; none: about three quarters",
+        )
+        hidden: Count = Field(512, description="units of the projections' hidden layers")
+        projected: Count = Field(128, description="numbers that a position is described by")
+        level: Level = Field(-1, description="feature map that is compared; -1: the coarsest")
+
+    def __init__(self, network: Segmenter, windows: Windows, options: Options) -> None:
+        level, hidden, projected = options.level, options.hidden, options.projected
         check_level(level, network)
         head = projection(network.feature_channels[level], hidden, projected)
-        super().__init__(network, windows, head, momentum=momentum, outputs=projected)
+        super().__init__(network, windows, options, head, outputs=projected)
         self.predictor = projection(projected, hidden, projected)
         self._level, self._stride = level, network.feature_strides[level]
-        self._view_size = self.view_size(view, 0.75, "view")
+        self._view_size = self.view_size(options.view, 0.75, "view")
         if any(2 * v <= n for v, n in zip(self._view_size, windows.size, strict=True)):
             raise InputError(
                 f"view: expected more than half of the window {list(windows.size)}, "
@@ -76,8 +76,8 @@ class PGL(TeacherTask):
     def _two_views(self, batch: Batch, seed: int) -> tuple[Tensor, list[Size], list[list[int]]]:
         """Return views (2B,1,*view), and for each its corner in positions and its flipped axes."""
         settings = self.windows.augmentation
-        moving = {name: value for name, value in settings.items() if name in GEOMETRIC}
-        others = {name: value for name, value in settings.items() if name not in GEOMETRIC}
+        moving = settings.only(GEOMETRIC)
+        others = settings.only(settings.operations.keys() - set(GEOMETRIC))
         images = self.augmented(self.normalised(batch), batch, seed, "window", moving)
         views, corners, flips = [], [], []
         for name in ("first", "second"):

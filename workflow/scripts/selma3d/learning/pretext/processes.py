@@ -1,4 +1,4 @@
-"""What the processes of one training share, with gradients: the loss is that of the whole batch.
+"""Tensors that the processes of one training share: the loss is that of the whole batch.
 
 Only while training: when a task is evaluated, one process may do so alone.
 """
@@ -9,31 +9,23 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-
-def count() -> int:
-    """How many processes train together."""
-    return dist.get_world_size() if dist.is_initialized() else 1
-
-
-def rank() -> int:
-    """Which of them this one is."""
-    return dist.get_rank() if dist.is_initialized() else 0
+from ..distributed import rank, world
 
 
 def gathered(own: Tensor) -> Tensor:
     """Put the rows of all processes under each other, in the order of their ranks."""
-    return own if count() == 1 else _Gathered.apply(own)
+    return own if world() == 1 else _Gathered.apply(own)
 
 
 def summed(own: Tensor) -> Tensor:
     """Add up the tensors of all processes."""
-    return own if count() == 1 else _Summed.apply(own)
+    return own if world() == 1 else _Summed.apply(own)
 
 
 class _Gathered(torch.autograd.Function):
     @staticmethod
     def forward(context: torch.autograd.function.FunctionCtx, own: Tensor) -> Tensor:
-        parts = [torch.empty_like(own) for _ in range(count())]
+        parts = [torch.empty_like(own) for _ in range(world())]
         dist.all_gather(parts, own.contiguous())
         return torch.cat(parts)
 
@@ -41,7 +33,7 @@ class _Gathered(torch.autograd.Function):
     def backward(context: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
         gradient = gradient.clone()
         dist.all_reduce(gradient)
-        return gradient.chunk(count())[rank()]
+        return gradient.chunk(world())[rank()]
 
 
 class _Summed(torch.autograd.Function):

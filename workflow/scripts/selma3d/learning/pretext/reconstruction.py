@@ -6,8 +6,10 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
+from ...challenge.checking import Model
 from ..networks import Segmenter
 from ..task import Batch
 from .base import Pretext, Windows, pooled, single_precision, spread
@@ -20,11 +22,14 @@ _DISTANCES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
 class Reconstruction(Pretext):
     """Restore a corrupted image; the network's output layer gives intensities, not logits."""
 
+    class Options(Model):
+        distance: Distance = Field("l2", description="between the image and its restoration")
+
     trains = "encoder+decoder"
 
-    def __init__(self, network: Segmenter, windows: Windows, distance: Distance) -> None:
-        super().__init__(network, windows)
-        self._distance = _DISTANCES[distance]
+    def __init__(self, network: Segmenter, windows: Windows, options: Options) -> None:
+        super().__init__(network, windows, options)
+        self._distance = _DISTANCES[options.distance]
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(not name.startswith(network.head_prefixes[1:]))
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
+from ...challenge.recipe import Share
 from ...system.randomness import normal, uniform
-from ..networks import Segmenter
-from ..networks.options import Share
 from ..task import Batch
-from .base import Windows, generators
-from .reconstruction import Distance, Reconstruction, smooth
+from .base import generators
+from .reconstruction import Reconstruction, smooth
 
 # the strongest of each degradation; every sample draws its own share of it. They are strong: what
 # can nearly be copied teaches little
@@ -34,37 +34,24 @@ _SHOT_NOISE, _READ_NOISE = 0.8, 0.4  # relative to the window's mean light
 class Restore(Reconstruction):
     """Restore an image from drawn degradations; judged on all voxels.
 
-    anisotropy, blur, haze, stripes, noise: the probability of each. The network's output is added
-    to a smoothed copy of what it saw (residual learning, arXiv 1608.03981): it is asked for what
-    smoothing can't give, and needs no path at full resolution to pass the image on.
+    The network's output is added to a smoothed copy of what it saw (residual learning, arXiv
+    1608.03981): it is asked for what smoothing can't give, and needs no path at full resolution to
+    pass the image on.
     """
 
-    def __init__(
-        self,
-        network: Segmenter,
-        windows: Windows,
-        *,
-        anisotropy: Share = 0.5,
-        blur: Share = 0.5,
-        haze: Share = 0.5,
-        stripes: Share = 0.5,
-        noise: Share = 0.8,
-        distance: Distance = "l2",
-    ) -> None:
-        super().__init__(network, windows, distance)
-        self._chain: list[tuple[str, Share, Callable[..., Tensor]]] = [
-            ("anisotropy", anisotropy, coarse_planes),
-            ("blur", blur, blurred_along_z),
-            ("haze", haze, veiled),
-            ("stripes", stripes, striped),
-            ("noise", noise, noisy),
-        ]
+    class Options(Reconstruction.Options):
+        anisotropy: Share = Field(0.5, description="probability of coarser planes")
+        blur: Share = Field(0.5, description="probability of blur along z")
+        haze: Share = Field(0.5, description="probability of a veil of stray light")
+        stripes: Share = Field(0.5, description="probability of shadows along the sheet")
+        noise: Share = Field(0.8, description="probability of shot and read noise")
 
     def corrupt(self, clean: Tensor, batch: Batch, seed: int) -> tuple[Tensor, None]:
         dark = clean.amin(dim=(1, 2, 3, 4), keepdim=True)
         mean = (clean - dark).mean(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1e-6)
         light = (clean - dark) / mean
-        for name, probability, degrade in self._chain:
+        for name, degrade in _DEGRADATIONS.items():
+            probability = getattr(self.options, name)
             drawn = uniform(generators(batch, seed, f"restore/{name}"), 3)
             strength = _WEAKEST + (1 - _WEAKEST) * drawn[:, 0]
             strength = (strength * (drawn[:, 1] < probability)).view(-1, 1, 1, 1, 1)
@@ -130,5 +117,14 @@ def noisy(light: Tensor, strength: Tensor, *, draw: Callable[..., Tensor], **_: 
     variance = _SHOT_NOISE**2 * light.clamp(min=0) + _READ_NOISE**2
     return light + strength * variance.sqrt() * draw(*light.shape[1:])
 
+
+# in the order in which light meets them
+_DEGRADATIONS: dict[str, Callable[..., Tensor]] = {
+    "anisotropy": coarse_planes,
+    "blur": blurred_along_z,
+    "haze": veiled,
+    "stripes": striped,
+    "noise": noisy,
+}
 
 TASK = Restore

@@ -5,47 +5,48 @@ from __future__ import annotations
 import math
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from ...challenge.checking import Model
+from ...challenge.recipe import Count, Size
+from .. import distributed
 from ..networks import Segmenter
-from ..networks.options import Count, Size, Temperature
 from ..task import Batch
 from . import processes
-from .base import Windows, pooled, single_precision, spread
+from .base import Temperature, Windows, pooled, single_precision, spread
 from .views import ViewTask, projection
 
 
 class SimCLR(ViewTask):
     """Cross entropy over the similarities of a view to all views of the global batch (InfoNCE).
 
-    view: (z,y,x) voxels, by default about three quarters of the window. The trivial predictor
-    chooses by chance: log(2N − 1) for N windows over all processes.
+    The trivial predictor chooses by chance: log(2N − 1) for N windows over all processes.
     """
 
-    def __init__(
-        self,
-        network: Segmenter,
-        windows: Windows,
-        *,
-        view: Size | None = None,
-        hidden: Count = 512,
-        projected: Count = 128,
-        temperature: Temperature = 0.2,
-    ) -> None:
-        super().__init__(network, windows)
-        self._view_size = self.view_size(view, 0.75, "view")
-        self._temperature = temperature
-        self.head = projection(2 * sum(network.feature_channels), hidden, projected)
+    class Options(Model):
+        view: Size | None = Field(
+            None, description="voxels (z,y,x); none: about three quarters of the window"
+        )
+        hidden: Count = Field(512, description="units of the projection's hidden layer")
+        projected: Count = Field(128, description="numbers that a view is described by")
+        temperature: Temperature = Field(0.2, description="of the similarities' softmax")
+
+    def __init__(self, network: Segmenter, windows: Windows, options: Options) -> None:
+        super().__init__(network, windows, options)
+        self._view_size = self.view_size(options.view, 0.75, "view")
+        described = 2 * sum(network.feature_channels)
+        self.head = projection(described, options.hidden, options.projected)
 
     def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
         images = self.normalised(batch)
         views = self.views(images, batch, seed, self._view_size, "first", "second")
         vectors = pooled(self.network.encode(views))
-        loss, accuracy = info_nce(self.head(vectors), self._temperature, self.training)
+        loss, accuracy = info_nce(self.head(vectors), self.options.temperature, self.training)
         return {"loss": loss, "accuracy": accuracy, "spread": spread(vectors[: len(images)])}
 
     def trivial_loss(self, batch: Batch, seed: int) -> float:
-        together = processes.count() if self.training else 1
+        together = distributed.world() if self.training else 1
         return math.log(2 * together * len(batch["image"]) - 1)
 
 
@@ -62,7 +63,7 @@ def info_nce(vectors: Tensor, temperature: float, together: bool = False) -> tup
         candidates = processes.gathered(own) if together else own
         similarities = own @ candidates.T / temperature
         rows = torch.arange(count, device=own.device)
-        offset = count * processes.rank() if together else 0
+        offset = count * distributed.rank() if together else 0
         similarities[rows, offset + rows] = -torch.inf
         partners = offset + (rows + count // 2) % count
         loss = nn.functional.cross_entropy(similarities, partners)

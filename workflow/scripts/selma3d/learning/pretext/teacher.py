@@ -6,8 +6,12 @@ import copy
 import math
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from ...challenge.checking import Model
+from ...challenge.recipe import Share
+from .. import distributed
 from ..networks import Segmenter
 from . import processes
 from .base import Windows, single_precision
@@ -19,26 +23,30 @@ _CENTRE_MOMENTUM = 0.9
 class TeacherTask(ViewTask):
     """A task whose targets come from a moving average of its own encoder and head.
 
-    momentum: share of itself that the teacher keeps in a step, at the start; it rises to 1 along a
-    cosine (arXiv 2006.07733, section 3.2). The running means of what the teacher says, `centres`
-    of them with `outputs` numbers each, are taken off its answers, as in DINO (arXiv 2104.14294):
-    a large part that all answers have in common would hide how they differ.
+    The momentum rises to 1 along a cosine (arXiv 2006.07733, section 3.2). The running means of
+    what the teacher says, `centres` of them with `outputs` numbers each, are taken off its answers,
+    as in DINO (arXiv 2104.14294): a large part that all answers have in common would hide how they
+    differ.
     """
+
+    class Options(Model):
+        momentum: Share = Field(
+            0.99, description="share of itself that the teacher keeps in a step, at the start"
+        )
 
     def __init__(
         self,
         network: Segmenter,
         windows: Windows,
+        options: Options,
         head: nn.Module,
         *,
-        momentum: float,
         outputs: int,
         centres: int = 1,
     ) -> None:
-        super().__init__(network, windows)
+        super().__init__(network, windows, options)
         self.head = head
         self.teacher = _Teacher(network, head)
-        self._momentum = momentum
         self.register_buffer("centre", torch.zeros(centres, outputs))
         self._means: list[Tensor] = []
 
@@ -49,13 +57,13 @@ class TeacherTask(ViewTask):
 
     @torch.no_grad()
     def after_step(self, progress: float) -> None:
-        momentum = 1 - (1 - self._momentum) * (1 + math.cos(math.pi * progress)) / 2
+        momentum = 1 - (1 - self.options.momentum) * (1 + math.cos(math.pi * progress)) / 2
         students = {**_parameters(self.network, "network."), **_parameters(self.head, "head.")}
         for name, parameter in self.teacher.named_parameters():
             parameter.lerp_(students[name], 1 - momentum)
         mean = torch.stack(self._means).mean(dim=0)
         self._means.clear()
-        self.centre.lerp_(processes.summed(mean) / processes.count(), 1 - _CENTRE_MOMENTUM)
+        self.centre.lerp_(processes.summed(mean) / distributed.world(), 1 - _CENTRE_MOMENTUM)
 
 
 class _Teacher(nn.Module):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ...challenge.checking import Model
 from ...system.errors import InputError
 from ...system.randomness import uniform
 from ..networks import Segmenter
@@ -20,8 +21,8 @@ class ViewTask(Pretext):
 
     trains = "encoder"
 
-    def __init__(self, network: Segmenter, windows: Windows) -> None:
-        super().__init__(network, windows)
+    def __init__(self, network: Segmenter, windows: Windows, options: Model) -> None:
+        super().__init__(network, windows, options)
         train_only(network, network.encoder_prefixes)
 
     def view_size(self, given: Size | None, share: float, key: str) -> Size:

@@ -1,8 +1,21 @@
 """Training: one loop for every pretext task and for fine-tuning, with exact resume."""
 
 from ...system.stop import Unfinished
+from ..sampling import VolumeSource
 from .finetune import finetune
+from .order import Finetuning, Job, Outputs, Pretraining
 from .pretrain import pretrain
-from .throughput import measure_finetuning, measure_throughput
+from .throughput import measure_finetuning, measure_pretraining
 
-__all__ = ["Unfinished", "finetune", "measure_finetuning", "measure_throughput", "pretrain"]
+__all__ = [
+    "Finetuning",
+    "Job",
+    "Outputs",
+    "Pretraining",
+    "Unfinished",
+    "VolumeSource",
+    "finetune",
+    "measure_finetuning",
+    "measure_pretraining",
+    "pretrain",
+]

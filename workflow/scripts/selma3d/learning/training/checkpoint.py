@@ -10,13 +10,15 @@ import os
 import shutil
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...challenge.recipe import Optimisation
 from ...system.atomic import publish
-from .optimisation import Optimisation
 
 log = logging.getLogger(__name__)
 
@@ -24,29 +26,29 @@ KEPT = 2
 
 
 class Checkpoints:
-    """The resumable state of one training, in a folder that the trainer owns (see ../lease.py).
+    """The resumable state of one training, in a folder that the trainer owns (system/lease.py).
 
-    recipe: everything that decides the result: settings, seed, digests of the inputs. State that
-    another recipe has left in the folder is set aside under a dated name.
+    record: everything that decides the result: settings, seed, digests of the inputs (files.py).
+    State that another recipe has left in the folder is set aside under a dated name.
     """
 
-    def __init__(self, folder: str | Path, recipe: dict) -> None:
+    def __init__(self, folder: str | Path, record: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.fingerprint = fingerprint(recipe)
-        self._recipe = json.loads(_canonical(recipe))
+        self.fingerprint = fingerprint(record)
+        self._record = json.loads(_canonical(record))
         self._set_aside_other_recipes()
         for leftover in self.folder.glob(".*.partial*"):
             leftover.unlink()
 
-    def save(self, step: int, state: dict) -> None:
+    def save(self, step: int, state: Mapping[str, Any]) -> None:
         """Write the state after `step` steps, then drop all but the newest two."""
         with publish(self._path(step)) as temporary:
             _write({"fingerprint": self.fingerprint, "step": step, **state}, temporary)
         for path in self._newest_first()[KEPT:]:
             path.unlink()
 
-    def load(self) -> dict | None:
+    def load(self) -> dict[str, Any] | None:
         """The newest state that is whole and of this recipe, on the CPU; None where there is none.
 
         A damaged file is renamed, with a warning, and the older one taken.
@@ -75,7 +77,7 @@ class Checkpoints:
         """The file that keeps the result, once the training has ended."""
         return self.finished_in(self.folder)
 
-    def finish(self, content: dict) -> None:
+    def finish(self, content: Mapping[str, Any]) -> None:
         """Keep the result, and drop the state that is no longer needed."""
         with publish(self.finished) as temporary:
             _write(content, temporary)
@@ -92,7 +94,7 @@ class Checkpoints:
         description = self.folder / "recipe.json"
         if description.exists():
             before = json.loads(description.read_text())
-            if before == self._recipe:
+            if before == self._record:
                 return
             aside = self.folder / time.strftime(f"set-aside-%Y-%m-%dT%H-%M-%S-{os.getpid()}")
             aside.mkdir()
@@ -104,21 +106,21 @@ class Checkpoints:
             log.warning(
                 "%s: the recipe or its input has changed (%s); the earlier state is now in %s",
                 self.folder,
-                ", ".join(_differences(before, self._recipe)),
+                ", ".join(_differences(before, self._record)),
                 aside.name,
             )
         with publish(description) as temporary:
-            temporary.write_text(_canonical(self._recipe))
+            temporary.write_text(_canonical(self._record))
 
 
-def _write(content: dict, path: Path) -> None:
+def _write(content: Mapping[str, Any], path: Path) -> None:
     """Write with Python's own file: torch's hides which error a full disk is."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     path.write_bytes(buffer.getbuffer())
 
 
-def _read_whole(path: Path) -> dict:
+def _read_whole(path: Path) -> dict[str, Any]:
     """Read a saved state and check its bytes: torch.load alone does not compare checksums."""
     with zipfile.ZipFile(path) as archive:
         if broken := archive.testzip():
@@ -151,9 +153,9 @@ def place(finished: Path, output: Path) -> None:
             shutil.copyfile(finished, temporary)
 
 
-def fingerprint(recipe: dict) -> str:
-    """SHA-256 of a recipe's canonical JSON."""
-    return hashlib.sha256(_canonical(recipe).encode()).hexdigest()
+def fingerprint(record: Mapping[str, Any]) -> str:
+    """SHA-256 of a record's canonical JSON."""
+    return hashlib.sha256(_canonical(record).encode()).hexdigest()
 
 
 def digest(state: dict[str, Tensor]) -> str:
@@ -165,11 +167,13 @@ def digest(state: dict[str, Tensor]) -> str:
     return hashed.hexdigest()
 
 
-def _canonical(recipe: dict) -> str:
-    return json.dumps(recipe, sort_keys=True, indent=1, default=str)
+def _canonical(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True, indent=1, default=str)
 
 
-def _differences(before: dict, after: dict, within: str = "") -> list[str]:
+def _differences(
+    before: Mapping[str, Any], after: Mapping[str, Any], within: str = ""
+) -> list[str]:
     """Dotted keys whose values differ."""
     keys = []
     for key in sorted(set(before) | set(after)):

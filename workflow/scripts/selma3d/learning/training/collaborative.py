@@ -1,4 +1,4 @@
-"""Fine-tuning that learns from unannotated volumes too: a slow teacher labels them for the network.
+"""Fine-tuning on unannotated volumes too, which a slow teacher labels for the network.
 
 Three ways to agree with the teacher, each with a weight: the same probabilities whatever is done to
 the image (mean teacher, arXiv 1703.01780), its labels where it is sure (FixMatch, arXiv
@@ -11,48 +11,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...system.errors import InputError
-from ..augmentation import augment, check_settings
+from ...challenge.recipe import Finetune, Input
+from ..augmentation import augment
 from ..networks import Segmenter
-from ..networks.options import Share, Within, checked
 from ..sampling import Batch, LabelledSampler, UnlabelledSampler, prepare
 from .segmentation import Segmentation
 
-Weight = Annotated[float, Within(0)]
 UNLABELLED = "unlabelled_"  # before the names of what a sample holds of a volume
-
-
-@dataclass(frozen=True, kw_only=True)
-class Collaboration:
-    """Settings of a recipe's `finetune: collaboration`."""
-
-    consistency: Weight = 1.0
-    pseudo_labels: Weight = 0.0
-    multiscale: Weight = 0.0
-    confidence: Share = 0.95  # of the teacher, for a pseudo-label
-    momentum: Share = 0.99  # of the teacher's weights
-    start: Share = 0.25  # of the steps, before which no weight but the supervised; full at twice it
-    brightness_bias: Share = 0.5  # see UnlabelledSampler
-    augment: dict | None = None  # of what the network is shown, not the teacher
-
-    @classmethod
-    def of(cls, settings: dict[str, Any], where: str) -> Collaboration:
-        """Read the settings; InputError for unknown keys and values."""
-        chosen = cls(**checked(cls, settings, where))
-        check_settings(chosen.augment or {})
-        if not chosen.consistency + chosen.pseudo_labels + chosen.multiscale:
-            raise InputError(
-                f"{where}: expected a weight above 0 for consistency, pseudo_labels or multiscale, "
-                "found none"
-            )
-        return chosen
 
 
 @dataclass
@@ -70,13 +41,11 @@ class PairedSampler:
 class Collaborative(Segmentation):
     """Segmentation that also agrees with a teacher, the running mean of its own weights."""
 
-    def __init__(
-        self, network: Segmenter, collaboration: Collaboration, **segmentation: Any
-    ) -> None:
-        super().__init__(network, **segmentation)
-        if collaboration.multiscale:
-            network.check_window(tuple(n // 2 for n in self._window), "multiscale: half a window")
-        self._collaboration = collaboration
+    def __init__(self, network: Segmenter, input: Input, settings: Finetune) -> None:
+        super().__init__(network, input, settings)
+        self._collaboration = settings.collaboration
+        if self._collaboration.multiscale:
+            network.check_window(tuple(n // 2 for n in input.window), "multiscale: half a window")
         self.teacher = copy.deepcopy(network).requires_grad_(False)
         self.register_buffer("progress", torch.zeros(()))
 
@@ -110,7 +79,7 @@ class Collaborative(Segmentation):
         with torch.no_grad():
             taught = torch.sigmoid(self.teacher(seen).float())
         shown, taught = augment(
-            seen, taught, seed=seed, indices=batch["index"], settings=settings.augment or {},
+            seen, taught, seed=seed, indices=batch["index"], settings=settings.augment,
             purpose="unlabelled",
         )  # fmt: skip
         logits = self._finest(self.network(shown))
@@ -127,7 +96,9 @@ class Collaborative(Segmentation):
     def _unlabelled(self, batch: Batch) -> Tensor:
         own = {k.removeprefix(UNLABELLED): v for k, v in batch.items() if k.startswith(UNLABELLED)}
         own["index"] = batch["index"]
-        return prepare(own, window=self._window, normalisation=self._normalisation)["image"]
+        return prepare(own, window=self._input.window, normalisation=self._input.normalisation)[
+            "image"
+        ]
 
     @staticmethod
     def _finest(output: Tensor | Sequence[Tensor]) -> Tensor:

@@ -1,37 +1,158 @@
-"""What an encoder file and a model file say beside the weights; see CONTRIBUTING for the keys."""
+"""Encoder files and model files: every key, and the record of what decided the weights."""
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import torch
+from torch import Tensor
 
 from ... import __version__
-from ...images import CONTRACT_VERSION
+from ...challenge.recipe import Input
+from ...images import CONTRACT_VERSION, read_index
 from ...system.errors import InputError
 from ..device import versions
 from ..networks import Segmenter
+from ..networks.segmenter import Parts, Transferred
+from ..sampling import VolumeSource
+
+Plain = dict[str, Any]  # a section of a recipe as plain data, all defaults written out
 
 
-def described(kind: str, network: Segmenter, recipe: dict, steps: int) -> dict:
-    """What both kinds of file have in common: plain types, to be loaded with weights_only."""
+class VolumeRecord(TypedDict):
+    """A volume that was learnt from, by its content's hash rather than by its path."""
+
+    sample: str
+    channel: int
+    weight: float
+    specimen: str
+    sha256: str
+
+
+class PatchesRecord(TypedDict):
+    """The patches of one structure, by their contents' hashes, in order."""
+
+    channel: int
+    training: list[str]
+    validation: list[str]
+
+
+class PretrainingRecord(TypedDict):
+    """Everything that decides an encoder's weights."""
+
+    method: str
+    group: str
+    seed: int
+    recipe_version: int
+    network: Plain
+    input: Plain
+    pretext: Plain
+    volumes: list[VolumeRecord]
+
+
+class ModelFacts(TypedDict):
+    """The model's name, and the data that it may learn from."""
+
+    method: str
+    target: str
+    structures: dict[str, dict[str, int]]  # name: {"channel": of the image}
+    init: str
+    budget: int | None  # training patches a structure; None: all
+    fold: int
+    seed: int
+
+
+class FinetuningRecord(ModelFacts):
+    """Everything that decides a model's weights."""
+
+    recipe_version: int
+    network: Plain
+    input: Plain
+    finetune: Plain
+    learning_rate: float
+    encoder: str | None  # digest of the weights that it starts from
+    patches: dict[str, PatchesRecord]  # by structure
+    volumes: list[VolumeRecord]
+
+
+class _Weights(TypedDict):
+    """The keys that both kinds of file have."""
+
+    contract_version: int
+    kind: Literal["encoder", "model"]
+    network: Plain  # what `networks.build` makes the network from
+    state: dict[str, Tensor]
+    versions: dict[str, str]  # of this package, torch, CUDA, cuDNN; the GPU's name
+    steps: int
+
+
+class EncoderFile(_Weights):
+    """A pretrained network; what can be transferred from it, and what it has seen."""
+
+    recipe: PretrainingRecord
+    encoder_prefixes: list[str]  # of the state's keys that belong to the encoder
+    input: Plain  # the recipe's section, and channel: list of int
+    task: str
+    trains: Parts
+    group: str
+    seed: int
+    volumes: list[VolumeRecord]
+    collapsed: bool  # no better than a trivial predictor on held-out windows
+    held_out: dict[str, float]
+
+
+class Best(TypedDict):
+    """The validation that the weights were chosen by."""
+
+    metric: str
+    value: float
+    step: int
+    specimens: list[str]
+
+
+class ModelFile(_Weights, ModelFacts):
+    """A fine-tuned network with everything that a prediction needs."""
+
+    recipe: FinetuningRecord
+    input: Plain  # the recipe's section, and inference_window: (z,y,x) voxels
+    threshold: float  # of the probability of foreground
+    min_component_voxels: int
+    validation: Best
+    collapsed: bool  # learnt nothing
+    training_specimens: list[str]
+    training_patches: dict[str, list[str]]  # ids by structure
+    transferred: Transferred
+
+
+def weights_of(kind: Literal["encoder", "model"], network: Segmenter, steps: int) -> _Weights:
+    """The keys that both kinds of file have: plain types, to be loaded with weights_only."""
     return {
         "contract_version": CONTRACT_VERSION,
         "kind": kind,
-        "network": network.spec,
+        "network": network.spec.model_dump(mode="json"),
         "state": {name: value.cpu() for name, value in network.state_dict().items()},
-        "recipe": recipe,
         "versions": {"selma3d": __version__} | versions(),
         "steps": steps,
     }
 
 
+def provenance(volume: VolumeSource) -> VolumeRecord:
+    """The record of a volume, from its index table."""
+    index = read_index(volume.path.with_suffix(".tsv")).iloc[0]
+    return {
+        "sample": index["id"],
+        "channel": volume.channel,
+        "weight": volume.weight,
+        "specimen": index["specimen"],
+        "sha256": index["sha256"],
+    }
+
+
 def read_encoder(
-    path: Path, input: Mapping[str, Any] | None = None, *, named: Path | None = None
-) -> dict:
+    path: Path, input: Input | None = None, *, named: Path | None = None
+) -> EncoderFile:
     """Read an encoder file; InputError if it is none, or has seen images scaled otherwise.
 
     input: of the fine-tuning that will start from it, if any. named: what an error calls the file.
@@ -50,9 +171,9 @@ def read_encoder(
             f"{named}: expected an encoder of contract version {CONTRACT_VERSION}, "
             f"found {kind} of version {version}"
         )
-    for key in ("normalisation", "resample") if input is not None else ():
-        seen, wanted = content["input"].get(key), input.get(key)
-        if seen != wanted:
+    expected = {} if input is None else input.model_dump(mode="json", exclude={"window"})
+    for key, wanted in expected.items():
+        if (seen := content["input"].get(key)) != wanted:
             raise InputError(
                 f"{named}: input: {key}: expected {wanted} as in fine-tuning, found {seen}"
             )

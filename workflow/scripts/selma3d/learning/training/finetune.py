@@ -3,143 +3,136 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from ...challenge.recipe import Finetune, Size
+from ...challenge.run import CONTROLS
 from ...system.errors import InputError
 from ...system.stop import Stop, Unfinished
-from .. import networks
-from ..augmentation import check_settings
+from .. import distributed, networks
 from ..device import Compute, set_threads
 from ..networks import Segmenter
-from ..networks.options import Size
+from ..networks.segmenter import Transferred
 from ..sampling import LabelledSampler, Sampler, UnlabelledSampler, source_window
-from . import distributed
 from .checkpoint import digest, place
-from .collaborative import Collaboration, Collaborative, PairedSampler
-from .files import described, read_encoder
-from .finetune_settings import FineTuning, split_settings
+from .collaborative import Collaborative, PairedSampler
+from .files import (
+    EncoderFile,
+    FinetuningRecord,
+    ModelFacts,
+    ModelFile,
+    provenance,
+    read_encoder,
+    weights_of,
+)
 from .history import History, publish_history
 from .launch import launch
-from .loop import Training, train
-from .optimisation import Optimisation, encoder_first_groups, initial_seed
+from .loop import train
+from .optimisation import encoder_first_groups, initial_seed
+from .order import Finetuning, Job, Order, Outputs
+from .parts import Training
 from .patches import Patches
-from .pretrain import provenance
 from .segmentation import Segmentation
-from .validation import Case, Validation
-
-RATES = "learning_rates"
+from .validation import Validation, ValidationPatch
 
 
-def finetune(
-    sources: Sequence[dict],
-    *,
-    network: dict,
-    finetune: dict,
-    input: dict,
-    init: str,
-    encoder: str | Path | None,
-    pretrain_equivalent_steps: int,
-    budget: int | None,
-    fold: int,
-    seed: int,
-    method: str,
-    target: str,
-    structures: dict[str, dict],
-    model: str | Path,
-    history: str | Path,
-    work: str | Path,
-    volumes: Sequence[dict] = (),
-    version: int = 1,
-    threads: int = 1,
-    time_budget_s: float | None = None,
-    processes: int = 1,
-) -> None:
+def finetune(finetuning: Finetuning, outputs: Outputs, job: Job) -> None:
     """Learn to segment; write the model that is best on validation, and its history.
 
-    sources: {structure, patches, split, channel} each. finetune: settings of `FineTuning` and of
-    `Optimisation` (but `learning_rate`). input: {window (Z,Y,X) voxels, normalisation, resample
-    (z,y,x) factors or None}. init: `scratch`, `scratch-long` (trained `pretrain_equivalent_steps`
-    longer), or the name of the pretext that `encoder` was trained with. budget: training patches a
-    structure, None for all. structures: {name: {channel}} that the model is for. work: a folder
-    that survives a kill. volumes: {path, sample, channel, weight} each, for a recipe with
-    `collaboration`. version: of the recipe; raising it trains anew. Raises Unfinished when
-    stopped before the end (start again to continue) and InputError.
+    Each learning rate of the recipe is trained in full; `scratch-long` takes the longest
+    pretraining's steps as well. Raises Unfinished when stopped before the end (start again to
+    continue) and InputError.
     """
-    arguments = dict(locals())
-    if processes > 1 and distributed.world() == 1:
-        launch("finetune", arguments, processes, Path(work))
+    if job.processes > 1 and distributed.world() == 1:
+        launch(Order(finetuning, outputs, job))
         return
-    set_threads(threads)
-    if (encoder is None) != init.startswith("scratch"):
-        raise InputError(f"init: expected an encoder for all but scratch, found {init}, {encoder}")
-    settings, options = split_settings(finetune)
-    if init == "scratch-long":
-        settings = replace(settings, steps=settings.steps + pretrain_equivalent_steps)
-    patches = [Patches.of(source, budget, fold, seed) for source in sources]
-    pretrained = None if encoder is None else read_encoder(Path(encoder), input)
-    facts = {"target": target, "structures": structures, "init": init, "budget": budget,
-             "fold": fold, "seed": seed, "method": method}  # fmt: skip
-    recipe = facts | {
-        "version": version,
-        "network": networks.build(network).spec,
-        "finetune": settings.decisive()
-        | {"augment": check_settings(options.augment or {})}
-        | {key: value for key, value in asdict(options).items() if key not in ("augment", RATES)},
-        "input": {"resample": None} | input,
-        "encoder": None if pretrained is None else digest(pretrained["state"]),
-        "patches": {each.structure: each.content() for each in patches},
-        "volumes": [provenance(volume) for volume in volumes],
-    }
-    runs = [
-        _Run(
-            settings=replace(settings, learning_rate=rate),
-            options=options,
-            patches=patches,
-            volumes=volumes,
-            pretrained=pretrained,
-            facts=facts,
-            recipe=recipe | {"learning_rate": rate},
-            folder=Path(work) / f"rate-{rate:g}",
-            part=(number, len(options.learning_rates)),
-        )
-        for number, rate in enumerate(options.learning_rates)
-    ]
-    with Stop(time_budget_s) as stop:
-        for done, run in enumerate(runs):
+    set_threads(job.threads)
+    attempts = _attempts(finetuning, job.work)
+    steps = attempts[0].settings.steps
+    with Stop(job.time_budget_s) as stop:
+        for done, attempt in enumerate(attempts):
             try:
-                run.train(stop)
+                attempt.train(stop)
             except Unfinished as stopped:
-                total = settings.steps * len(runs)
-                step = done * settings.steps + stopped.step
+                step, total = done * steps + stopped.step, steps * len(attempts)
                 raise Unfinished(step, total, signalled=stopped.signalled) from None
     if distributed.rank() == 0:
-        values = {run: run.value() for run in runs}
+        values = {attempt: attempt.value() for attempt in attempts}
         best = max(values, key=values.get)
-        place(best.finished, Path(model))
-        compared = {f"validation_at_rate_{run.rate:g}": value for run, value in values.items()}
-        publish_history(best.folder, Path(history), settings.steps, compared)
+        place(best.finished, outputs.weights)
+        compared = {f"validation_at_rate_{each.rate:g}": value for each, value in values.items()}
+        publish_history(best.folder, outputs.history, steps, compared)
+
+
+def _attempts(finetuning: Finetuning, work: Path) -> list[_Attempt]:
+    """A training for each learning rate of the recipe."""
+    recipe, run = finetuning.recipe, finetuning.run
+    if (finetuning.encoder is None) != (run.init in CONTROLS):
+        raise InputError(
+            f"init: expected an encoder for all but {', '.join(CONTROLS)}, "
+            f"found {run.init}, {finetuning.encoder}"
+        )
+    settings = recipe.finetune
+    if run.init == "scratch-long":
+        steps = settings.steps + recipe.pretraining_steps
+        settings = settings.model_copy(update={"steps": steps})
+    patches = [Patches.of(source, run) for source in finetuning.sources]
+    pretrained = None
+    if finetuning.encoder is not None:
+        pretrained = read_encoder(finetuning.encoder, recipe.input)
+    facts: ModelFacts = {
+        "method": finetuning.method,
+        "target": finetuning.target,
+        "structures": {name: {"channel": n} for name, n in finetuning.channels.items()},
+        "init": run.init,
+        "budget": None if run.budget == "all" else int(run.budget),
+        "fold": run.fold,
+        "seed": run.seed,
+    }
+    record = {
+        **facts,
+        "recipe_version": recipe.recipe_version,
+        "network": networks.build(recipe.network).spec.model_dump(mode="json"),
+        "input": recipe.input.model_dump(mode="json"),
+        "finetune": settings.decisive(),
+        "encoder": None if pretrained is None else digest(pretrained["state"]),
+        "patches": {each.structure: each.record() for each in patches},
+        "volumes": [provenance(volume) for volume in finetuning.volumes],
+    }
+    return [
+        _Attempt(
+            finetuning=finetuning,
+            settings=settings,
+            number=number,
+            patches=patches,
+            pretrained=pretrained,
+            facts=facts,
+            record=record | {"learning_rate": rate},
+            folder=work / f"rate-{rate:g}",
+        )
+        for number, rate in enumerate(settings.learning_rates)
+    ]
 
 
 @dataclass(eq=False)
-class _Run:
+class _Attempt:
     """One training, at one learning rate."""
 
-    settings: Optimisation
-    options: FineTuning
+    finetuning: Finetuning
+    settings: Finetune
+    number: int  # of the learning rate
     patches: Sequence[Patches]
-    volumes: Sequence[dict]
-    pretrained: dict | None
-    facts: dict
-    recipe: dict
+    pretrained: EncoderFile | None
+    facts: ModelFacts
+    record: FinetuningRecord
     folder: Path
-    part: tuple[int, int]
 
     @property
     def rate(self) -> float:
-        return self.settings.learning_rate
+        return self.settings.learning_rates[self.number]
 
     @property
     def finished(self) -> Path:
@@ -152,138 +145,113 @@ class _Run:
 
     def train(self, stop: Stop) -> None:
         """Train to the end, from wherever an earlier attempt has got to."""
-        settings, options = self.settings, self.options
+        settings, recipe, seed = self.settings, self.finetuning.recipe, self.finetuning.run.seed
         compute = Compute.choose(
             settings.device, settings.precision, settings.channels_last, distributed.local_rank()
         )
-        torch.manual_seed(initial_seed(self.facts["seed"]))
-        network = networks.build(self.recipe["network"])
-        network.check_window(self._window, "window")
+        torch.manual_seed(initial_seed(seed))
+        network = networks.build(recipe.network)
+        network.check_window(recipe.input.window, "window")
         network.check_window(self._inference_window, "finetune: inference_window")
-        transferred = {"loaded": 0, "loaded_keys": [], "skipped_keys": list(network.state_dict())}
-        if self.pretrained is not None:
-            # What a task has not trained is not worth transferring, whatever the recipe asks for.
-            parts = "encoder" if self.pretrained["trains"] == "encoder" else options.transfer
-            transferred = networks.transfer(network, self.pretrained["state"], parts)
-        validation = self._validation(network, compute)
+        transferred = self._transfer(network)
+        validation = Validation(
+            network, self._validation_patches(), compute, recipe.input, settings
+        )
 
-        def result(history: History) -> dict:
+        def result(history: History) -> ModelFile:
             if validation.collapsed:
                 history.warn(settings.steps, "collapsed", self._collapse(validation))
-            return self._content(network, validation) | {"transferred": transferred}
+            return self._content(network, validation, transferred)
 
         training = Training(
             task=self._task(network),
             sampler=self._sampler(),
-            watch=validation,
+            validator=validation,
             settings=settings,
+            learning_rate=self.rate,
             compute=compute,
-            seed=self.facts["seed"],
+            seed=seed,
             folder=self.folder,
-            part=self.part,
-            recipe=self.recipe,
+            record=self.record,
+            part=(self.number, len(settings.learning_rates)),
             groups=encoder_first_groups(
-                network, options.freeze_encoder, options.encoder_rate, options.layer_decay
+                network, settings.freeze_encoder, settings.encoder_rate, settings.layer_decay
             ),
         )
         train(training, stop, result)
 
     @property
-    def _input(self) -> dict:
-        return self.recipe["input"]
-
-    @property
-    def _window(self) -> Size:
-        return tuple(self._input["window"])
-
-    @property
     def _inference_window(self) -> Size:
-        return self.options.inference_window or self._window
+        return self.settings.inference_window or self.finetuning.recipe.input.window
+
+    def _transfer(self, network: Segmenter) -> Transferred:
+        if self.pretrained is None:
+            return {"loaded": 0, "loaded_keys": [], "skipped_keys": list(network.state_dict())}
+        # What a task has not trained is not worth transferring, whatever the recipe asks for.
+        trained = self.pretrained["trains"]
+        parts = "encoder" if trained == "encoder" else self.settings.transfer
+        return networks.transfer(network, self.pretrained["state"], parts)
 
     def _task(self, network: Segmenter) -> Segmentation:
-        options = self.options
-        settings = {
-            "window": self._window,
-            "normalisation": self._input["normalisation"],
-            "augmentation": options.augment or {},
-            "dice": options.dice,
-            "cross_entropy": options.cross_entropy,
-            "cldice": options.cldice,
-            "batch_dice": options.batch_dice,
-        }
-        if self._collaboration is None:
-            return Segmentation(network, **settings)
-        return Collaborative(network, self._collaboration, **settings)
-
-    @property
-    def _collaboration(self) -> Collaboration | None:
-        given = self.options.collaboration
-        return None if given is None else Collaboration.of(given, "finetune: collaboration")
+        kind = Segmentation if self.settings.collaboration is None else Collaborative
+        return kind(network, self.finetuning.recipe.input, self.settings)
 
     def _sampler(self) -> Sampler:
+        settings, seed = self.settings, self.finetuning.run.seed
+        input, volumes = self.finetuning.recipe.input, self.finetuning.volumes
+        window = source_window(input.window, input.resample)
         patches = {
             each.structure: [(each.file, patch, each.channel) for patch in each.training]
             for each in self.patches
         }
-        window = source_window(self._window, self._input["resample"])
-        options, seed = self.options, self.facts["seed"]
         labelled = LabelledSampler(
-            patches, window, seed, options.foreground, options.annotated_margin
+            patches, window, seed, settings.foreground, settings.annotated_margin
         )
-        if self._collaboration is None:
+        if settings.collaboration is None:
             return labelled
-        if not self.volumes:
+        if not volumes:
             raise InputError("finetune: collaboration: expected unannotated volumes, found none")
-        bias = self._collaboration.brightness_bias
-        return PairedSampler(labelled, UnlabelledSampler(self.volumes, window, seed, bias))
+        bias = settings.collaboration.brightness_bias
+        return PairedSampler(labelled, UnlabelledSampler(volumes, window, seed, bias))
 
-    def _validation(self, network: Segmenter, compute: Compute) -> Validation:
-        cases = [
-            Case(each.structure, each.file, patch, each.channel)
+    def _validation_patches(self) -> list[ValidationPatch]:
+        return [
+            ValidationPatch(each.structure, each.file, patch, each.channel)
             for each in self.patches
             for patch in each.validation
         ]
-        return Validation(
-            network,
-            cases,
-            compute,
-            window=self._inference_window,
-            normalisation=self._input["normalisation"],
-            resample=self._input["resample"],
-            steps=self.settings.steps,
-            looks=self.options.validations,
-            metric=self.options.metric,
-        )
 
     def _collapse(self, validation: Validation) -> str:
         return (
-            f"{self.folder}: the best validation {self.options.metric} is "
+            f"{self.folder}: the best validation {self.settings.metric} is "
             f"{validation.best['value']:.4g}: the network has learnt nothing "
             "(try another learning rate or normalisation)"
         )
 
-    def _content(self, network: Segmenter, validation: Validation) -> dict:
+    def _content(
+        self, network: Segmenter, validation: Validation, transferred: Transferred
+    ) -> ModelFile:
+        """The model's file, at the end of its training."""
         best = validation.best
-        common = described("model", network, self.recipe, self.settings.steps)
-        return (
-            common
-            | self.facts
-            | {
-                "state": best["state"],
-                "input": self._input | {"inference_window": list(self._inference_window)},
-                "threshold": best["threshold"],
-                "min_component_voxels": self.options.min_component_voxels,
-                "validation": {
-                    "metric": self.options.metric,
-                    "value": best["value"],
-                    "step": best["step"],
-                    "specimens": self._specimens("validation"),
-                },
-                "collapsed": validation.collapsed,
-                "training_specimens": self._specimens("training"),
-                "training_patches": {each.structure: each.training for each in self.patches},
-            }
-        )
+        return {
+            **weights_of("model", network, self.settings.steps),
+            **self.facts,
+            "recipe": self.record,
+            "state": best["state"],
+            "input": self.record["input"] | {"inference_window": list(self._inference_window)},
+            "threshold": best["threshold"],
+            "min_component_voxels": self.settings.min_component_voxels,
+            "validation": {
+                "metric": self.settings.metric,
+                "value": best["value"],
+                "step": best["step"],
+                "specimens": self._specimens("validation"),
+            },
+            "collapsed": validation.collapsed,
+            "training_specimens": self._specimens("training"),
+            "training_patches": {each.structure: each.training for each in self.patches},
+            "transferred": transferred,
+        }
 
     def _specimens(self, role: str) -> list[str]:
         return sorted({s for each in self.patches for s in each.specimens(getattr(each, role))})

@@ -9,42 +9,40 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from ...system.atomic import publish
 from ...system.errors import InputError
 from ...system.lease import LeaseLostError
 from ...system.stop import SIGNALS, Unfinished
+from .order import Order
 
 log = logging.getLogger(__name__)
 
+LIBRARY = Path(__file__).parents[3]  # the folder that holds this package
 
-def launch(entry: str, arguments: dict, processes: int, work: Path) -> None:
-    """Run `training.<entry>(**arguments)` in `processes` processes of this host, one a GPU.
+
+def launch(order: Order) -> None:
+    """Do a training in the processes of its job, one a GPU of this host.
 
     Raises what the first of them raised: Unfinished, InputError, LeaseLostError, or RuntimeError
     for the rest.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    outcome = work / "outcome.json"
+    job = order.job
+    job.work.mkdir(parents=True, exist_ok=True)
+    outcome, written = job.work / "outcome.json", job.work / "launch.json"
     outcome.unlink(missing_ok=True)
-    order = work / "launch.json"
-    with publish(order) as temporary:
-        written = {"entry": entry, "arguments": arguments, "outcome": str(outcome)}
-        temporary.write_text(json.dumps(written, default=str))
-    library = Path(__file__).parents[3]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [
-        f"--nproc-per-node={processes}",
-        "-m",
-        "selma3d.learning.training.worker",
-        str(order),
+    order.write(written)
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+        f"--nproc-per-node={job.processes}",
+        *("-m", "selma3d.learning.training.worker", str(written), str(outcome)),
     ]
-    paths = [str(library), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(LIBRARY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(paths),
-        "OMP_NUM_THREADS": str(arguments["threads"]),
+        "OMP_NUM_THREADS": str(job.threads),
     }
-    log.info("training in %d processes of this host", processes)
+    log.info("training in %d processes of this host", job.processes)
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -62,7 +60,8 @@ def launch(entry: str, arguments: dict, processes: int, work: Path) -> None:
     _raise(json.loads(outcome.read_text()) if outcome.exists() else {}, process.returncode)
 
 
-def _raise(outcome: dict, code: int) -> None:
+def _raise(outcome: dict[str, Any], code: int) -> None:
+    """Raise what the worker's outcome (its JSON) tells."""
     if "unfinished" in outcome:
         raise Unfinished(**outcome["unfinished"])
     if "input_error" in outcome:

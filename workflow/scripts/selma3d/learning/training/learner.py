@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...system.randomness import numpy_generator
-from ..device import Compute
+from ..distributed import rank, share_gradients
 from ..sampling import Batch
-from ..task import Task
-from .distributed import rank, share_gradients
-from .optimisation import Average, Optimisation, build_optimiser
+from .optimisation import Average, build_optimiser
+from .parts import Training
 
 
 class Learner:
-    """A task on its device, with its optimiser and the average of its network's weights.
+    """A task on its device, with its optimiser and the average of its network's weights."""
 
-    groups: {params, scale}, see `build_optimiser`; by default everything alike.
-    """
-
-    def __init__(
-        self,
-        task: Task,
-        settings: Optimisation,
-        compute: Compute,
-        seed: int,
-        groups: list[dict] | None = None,
-    ) -> None:
-        self._task, self._settings, self._compute, self._seed = task, settings, compute, seed
+    def __init__(self, training: Training) -> None:
+        task, settings, compute = training.task, training.settings, training.compute
+        self._task, self._settings, self._compute = task, settings, compute
+        self._seed, self._learning_rate = training.seed, training.learning_rate
         compute.place(task)
-        self._optimiser = build_optimiser(settings, groups or [{"params": task.parameters()}])
+        groups = training.groups or [{"params": task.parameters()}]
+        self._optimiser = build_optimiser(settings, training.learning_rate, groups)
         self._scaler = compute.gradient_scaler()
         self.average = Average(task.trained_network(), settings.average)
         if settings.compile:
@@ -42,7 +36,7 @@ class Learner:
         """Take step number `step` (from 0) and return the scalars of each part of the batch."""
         settings = self._settings
         for group in self._optimiser.param_groups:
-            group["lr"] = settings.rate(step) * group["scale"] * settings.learning_rate
+            group["lr"] = settings.rate(step) * group["scale"] * self._learning_rate
         torch.manual_seed(_dropout_seed(self._seed, step))
         noted = []
         for part in _parts(batch, settings.accumulate):
@@ -59,8 +53,8 @@ class Learner:
         self.average.update(step)
         return noted
 
-    def state_dict(self) -> dict:
-        """What a resume needs."""
+    def state_dict(self) -> dict[str, Any]:
+        """The state that a resume needs."""
         return {
             "task": self._task.state_dict(),
             "optimiser": self._optimiser.state_dict(),
@@ -68,7 +62,7 @@ class Learner:
             "average": self.average.state,
         }
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a saved state."""
         self._task.load_state_dict(state["task"])
         self._optimiser.load_state_dict(state["optimiser"])

@@ -1,4 +1,4 @@
-"""Batches that are ready before the loop asks for them."""
+"""Batches, read ahead of the loop that learns from them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ...challenge.recipe import Optimisation
 from ...system.errors import InputError
 from ...system.stop import SIGNALS
 from ..device import Compute
+from ..distributed import rank, world
 from ..sampling import Batch, Sampler, collate
-from .distributed import rank, world
-from .optimisation import Optimisation
 
 READY = 3  # batches ahead
 

@@ -9,59 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 from ...system.lease import Lease
 from ...system.stop import Stop, Unfinished
-from ..device import Compute, be_deterministic
-from ..sampling import Sampler
-from ..task import Task
+from ..device import be_deterministic
+from ..distributed import any_process, from_first, rank
 from .checkpoint import Checkpoints, Saves
-from .distributed import any_process, from_first, rank
 from .history import History
 from .learner import Learner
 from .loading import Batches
 from .meter import Meter
-from .optimisation import Optimisation
+from .parts import Training
 
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 60.0  # for another trainer of the same folder to end
 
 
-class Watch(Protocol):
-    """What looks at the network at certain steps: validation, or samples never trained on."""
-
-    def due(self, step: int) -> bool: ...
-
-    def look(self, step: int, stop: Stop) -> dict[str, float] | None:
-        """Values for the history; None if `stop` was requested before they were complete."""
-
-    def state_dict(self) -> dict: ...
-
-    def load_state_dict(self, state: dict) -> None: ...
-
-
-@dataclass
-class Training:
-    """One training: what is learnt, from which samples, how, and watched by what."""
-
-    task: Task
-    sampler: Sampler
-    watch: Watch
-    settings: Optimisation
-    compute: Compute
-    seed: int
-    folder: Path
-    recipe: dict  # everything that decides the result, see checkpoint.py
-    groups: list[dict] | None = None  # parameters with their share of the learning rate
-    part: tuple[int, int] = (0, 1)  # number of this training, and how many the job consists of
-
-
-def train(training: Training, stop: Stop, result: Callable[[History], dict]) -> Path:
+def train(training: Training, stop: Stop, result: Callable[[History], Mapping[str, Any]]) -> Path:
     """Train to the last step and return the file that keeps `result`.
 
     Raises Unfinished when `stop` is requested first (the state is saved), DivergedError when the
@@ -71,7 +39,7 @@ def train(training: Training, stop: Stop, result: Callable[[History], dict]) -> 
         lease = checkpoints = None
         if rank() == 0:  # which alone writes
             lease = owned.enter_context(Lease(training.folder, patience_s=PATIENCE_S))
-            checkpoints = Checkpoints(training.folder, training.recipe)
+            checkpoints = Checkpoints(training.folder, training.record)
         if from_first(checkpoints and checkpoints.finished.exists()):
             log.warning(
                 "%s: this recipe has ended its training before and is not trained again "
@@ -99,22 +67,22 @@ def _loop(
     stop: Stop,
     checkpoints: Checkpoints | None,
     lease: Lease | None,
-    result: Callable[[History], dict],
+    result: Callable[[History], Mapping[str, Any]],
 ) -> None:
-    settings, watch = training.settings, training.watch
+    settings, validator = training.settings, training.validator
     be_deterministic(settings.deterministic)
-    learner = Learner(training.task, settings, training.compute, training.seed, training.groups)
-    step, looked, past = 0, 0, {"seconds": 0.0, "recomputed": 0}
+    learner = Learner(training)
+    step, validated, past = 0, 0, {"seconds": 0.0, "recomputed": 0}
     if saved := from_first(checkpoints and checkpoints.load()):
-        step, looked, past = saved["step"], saved["looked"], saved["past"]
+        step, validated, past = saved["step"], saved["validated"], saved["past"]
         learner.load_state_dict(saved["learner"])
-        watch.load_state_dict(saved["watch"])
+        validator.load_state_dict(saved["validator"])
 
     with (
         _history(training, step, past) as history,
         Batches(training.sampler, settings, training.compute, start=step) as batches,
     ):
-        meter, saves = Meter(history, settings), Saves(settings, step)
+        meter, saves = Meter(history, training), Saves(settings, step)
 
         def save() -> None:
             meter.check_finite(step)
@@ -123,21 +91,21 @@ def _loop(
             with meter.pausing():
                 lease.check()
                 state = {
-                    "looked": looked,
+                    "validated": validated,
                     "past": {"seconds": history.seconds, "recomputed": history.recomputed},
                     "learner": learner.state_dict(),
-                    "watch": watch.state_dict(),
+                    "validator": validator.state_dict(),
                 }
                 checkpoints.save(step, state)
 
         while True:
-            if looked < step and watch.due(step):
+            if validated < step and validator.due(step):
                 with meter.pausing(), learner.average.applied():
-                    seen = watch.look(step, stop) if checkpoints else {}
-                if seen is not None:
-                    looked = step
-                    history.write(step, seen)
-            complete = step == settings.steps and (looked == step or not watch.due(step))
+                    values = validator.validate(step, stop) if checkpoints else {}
+                if values is not None:
+                    validated = step
+                    history.write(step, values)
+            complete = step == settings.steps and (validated == step or not validator.due(step))
             if any_process(stop.requested and not complete):
                 save()
                 raise Unfinished(step, settings.steps, signalled=stop.signalled)

@@ -1,4 +1,4 @@
-"""What the loop measures of itself: losses, rate, time spent waiting for data."""
+"""Measurements of the loop: losses, rate, time spent waiting for data."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from .distributed import mean
+from ..distributed import mean
 from .history import History
-from .optimisation import Optimisation
+from .parts import Training
 
 
 class DivergedError(Exception):
@@ -25,8 +25,9 @@ class Meter:
     Reading waits for a GPU; noting does not.
     """
 
-    def __init__(self, history: History, settings: Optimisation) -> None:
-        self._history, self._settings = history, settings
+    def __init__(self, history: History, training: Training) -> None:
+        self._history, self._settings = history, training.settings
+        self._learning_rate = training.learning_rate
         self._noted: list[dict[str, Tensor]] = []
         self._since = self._saved = time.monotonic()
         self._waited = self._elsewhere = 0.0
@@ -60,7 +61,7 @@ class Meter:
         values = dict(zip(names, mean(stacked.mean(dim=0)).tolist(), strict=True))
         elapsed = max(time.monotonic() - self._since - self._elsewhere, 1e-9)
         measured = {
-            "learning_rate": self._settings.rate(step - 1) * self._settings.learning_rate,
+            "learning_rate": self._settings.rate(step - 1) * self._learning_rate,
             "steps_per_s": self._steps / elapsed,
             "waiting": self._waited / elapsed,
         }

@@ -1,71 +1,25 @@
-"""How weights are optimised: settings, optimiser, learning-rate schedule, averaged weights."""
+"""Optimisation: optimiser, parameter groups, averaged weights."""
 
 from __future__ import annotations
 
-import inspect
-import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
-from typing import Annotated, Literal
+from typing import NotRequired, TypedDict
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from ...challenge.recipe import Optimisation
 from ...system.randomness import numpy_generator
 from ..networks import Segmenter
-from ..networks.options import Count, Share, Within, checked
-
-NotNegative = Annotated[float, Within(0)]
-WITHOUT_EFFECT = {"workers", "log_every", "save_every", "save_every_s"}  # on the weights
 
 
-@dataclass(frozen=True, kw_only=True)
-class Optimisation:
-    """The settings of one training loop; times in seconds, intervals in steps."""
+class Group(TypedDict):
+    """Parameters with their share of the learning rate, by default all of it."""
 
-    steps: Count
-    batch: Count  # global: over all processes and accumulated parts
-    learning_rate: NotNegative
-    optimiser: Literal["adamw", "sgd"] = "adamw"  # sgd: momentum 0.99, Nesterov, as nnU-Net
-    weight_decay: NotNegative = 0.01
-    warmup: Share = 0.05  # of the steps
-    final_rate: Share = 0.01  # of the learning rate, where the cosine ends
-    clip: NotNegative = 1.0  # largest gradient norm; 0: not clipped
-    accumulate: Count = 1  # parts that a batch is computed in
-    average: Share = 0.0  # decay of averaged weights (EMA), which are then kept; 0: none
-    precision: str = "auto"
-    channels_last: bool = False
-    compile: bool = False
-    deterministic: bool = False
-    device: str = "auto"
-    workers: Annotated[int, Within(0)] = 0  # processes that read ahead; 0: a thread
-    log_every: Count = 20
-    save_every: Annotated[int, Within(0)] = 0  # steps; 0: by time alone
-    save_every_s: NotNegative = 300.0
-
-    @classmethod
-    def of(cls, settings: dict, where: str) -> Optimisation:
-        """Take this loop's settings out of a recipe's section; InputError for unfit values."""
-        return cls(**checked(cls, {k: v for k, v in settings.items() if k in names(cls)}, where))
-
-    def decisive(self) -> dict:
-        """The settings that the learnt weights depend on, but for the learning rate."""
-        without = WITHOUT_EFFECT | {"learning_rate"}
-        return {key: value for key, value in asdict(self).items() if key not in without}
-
-    def rate(self, step: int) -> float:
-        """Share of the learning rate at step `step` of 0…steps-1: linear warm-up, then cosine."""
-        warmup = max(1, round(self.warmup * self.steps))
-        if step < warmup:
-            return (step + 1) / warmup
-        progress = (step - warmup) / max(1, self.steps - warmup)
-        return self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def names(settings: type) -> set[str]:
-    """The keys of a dataclass of settings."""
-    return {item.name for item in fields(settings)}
+    params: Iterable[nn.Parameter]
+    scale: NotRequired[float]
 
 
 def initial_seed(seed: int) -> int:
@@ -75,7 +29,7 @@ def initial_seed(seed: int) -> int:
 
 def encoder_first_groups(
     network: Segmenter, frozen: bool, encoder_rate: float, layer_decay: float
-) -> list[dict]:
+) -> list[Group]:
     """Parameter groups with their share (`scale`) of the learning rate: encoder layers, the rest.
 
     `encoder_rate` scales the deepest layer of the encoder, and `layer_decay` each layer before it
@@ -110,9 +64,9 @@ def _layer(name: str, prefix: str) -> str:
 
 
 def build_optimiser(
-    settings: Optimisation, groups: list[dict]
+    settings: Optimisation, learning_rate: float, groups: Iterable[Group]
 ) -> torch.optim.AdamW | torch.optim.SGD:
-    """Optimiser over {params, scale} groups; `scale` multiplies the learning rate.
+    """Optimiser over groups of parameters; `scale` multiplies the learning rate.
 
     Weights of one dimension (biases, normalisation) do not decay.
     """
@@ -128,22 +82,8 @@ def build_optimiser(
         ]
     split = [group for group in split if group["params"]]
     if settings.optimiser == "sgd":
-        return _eager(torch.optim.SGD)(
-            split, lr=settings.learning_rate, momentum=0.99, nesterov=True
-        )
-    return _eager(torch.optim.AdamW)(split, lr=settings.learning_rate)
-
-
-def _eager(optimiser: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
-    """An optimiser that does without torch's compiler, whose import takes seconds at every start.
-
-    torch (2.13) imports it to keep it out of these methods; they themselves do not need it.
-    """
-    for method in vars(torch.optim.Optimizer).values():
-        if hasattr(method, "__wrapped__"):
-            method.__wrapped__.__dynamo_disable = method.__wrapped__
-    step = torch.no_grad()(inspect.unwrap(optimiser.step))
-    return type(optimiser.__name__, (optimiser,), {"step": step})
+        return torch.optim.SGD(split, lr=learning_rate, momentum=0.99, nesterov=True)
+    return torch.optim.AdamW(split, lr=learning_rate)
 
 
 class Average:
@@ -165,7 +105,7 @@ class Average:
         """Move towards the current weights; faster in the first steps."""
         if self._decay:
             decay = min(self._decay, (1 + step) / (10 + step))
-            torch._foreach_lerp_(self._averages, self._values, 1 - decay)
+            get_ema_multi_avg_fn(decay)(self._averages, self._values, step)
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Continue from a saved average."""

@@ -2,177 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from ...images import read_index
+from ...challenge.recipe import Optimisation
 from ...system.stop import Stop
-from .. import networks
+from .. import distributed, networks
 from .. import pretext as tasks
-from ..augmentation import check_settings
 from ..device import Compute, set_threads
 from ..sampling import Sampler, UnlabelledSampler, collate, source_window
 from ..task import Task
-from . import distributed
 from .checkpoint import place
-from .files import described
+from .files import EncoderFile, PretrainingRecord, provenance, weights_of
 from .history import History, publish_history
 from .launch import launch
-from .loop import Training, train
-from .optimisation import Optimisation, initial_seed, names
+from .loop import train
+from .optimisation import initial_seed
+from .order import Job, Order, Outputs, Pretraining
+from .parts import Training
 
 HELD_OUT = 2**40  # sample indices from here on are never trained on
-LOOKS = 10
+VALIDATIONS = 10
 HELD_OUT_SAMPLES = 8
 
 
-def pretrain(
-    volumes: Sequence[dict],
-    *,
-    network: dict,
-    pretext: dict,
-    input: dict,
-    seed: int,
-    method: str,
-    group: str,
-    encoder: str | Path,
-    history: str | Path,
-    work: str | Path,
-    version: int = 1,
-    threads: int = 1,
-    time_budget_s: float | None = None,
-    processes: int = 1,
-) -> None:
+def pretrain(pretraining: Pretraining, outputs: Outputs, job: Job) -> None:
     """Learn an encoder from volumes without labels; write it and the history of its training.
 
-    volumes: {path, sample, channel, weight} each. pretext: the task's name and options, those of
-    `Optimisation`, `brightness_bias` (see UnlabelledSampler) and `augment`. input: {window (Z,Y,X)
-    voxels, normalisation, resample (z,y,x) factors or None}. work: a folder that survives a kill.
-    version: of the recipe; raising it trains anew. Raises Unfinished when stopped before the end
-    (start again to continue) and InputError.
+    Raises Unfinished when stopped before the end (start again to continue) and InputError.
     """
-    arguments = dict(locals())
-    if processes > 1 and distributed.world() == 1:
-        launch("pretrain", arguments, processes, Path(work))
+    if job.processes > 1 and distributed.world() == 1:
+        launch(Order(pretraining, outputs, job))
         return
-    set_threads(threads)
-    with Stop(time_budget_s) as stop:
-        named = {"method": method, "group": group, "version": version}
-        training = prepare_training(volumes, network, pretext, input, seed, named, Path(work))
-        model = training.task.trained_network()
+    set_threads(job.threads)
+    with Stop(job.time_budget_s) as stop:
+        training = prepare_training(pretraining, job.work)
 
-        def result(history: History) -> dict:
-            if training.watch.collapsed:
+        def result(history: History) -> EncoderFile:
+            if training.validator.collapsed:
                 history.warn(
                     training.settings.steps,
                     "collapsed",
-                    f"{work}: {pretext['task']}: on held-out windows the loss is no better than a "
-                    "trivial predictor's (train longer, or try another learning rate)",
+                    f"{job.work}: {pretraining.recipe.pretext.task}: on held-out windows the loss "
+                    "is no better than a trivial predictor's (train longer, or try another "
+                    "learning rate)",
                 )
-            return described("encoder", model, training.recipe, training.settings.steps) | {
-                "encoder_prefixes": list(model.encoder_prefixes),
-                "input": training.recipe["input"]
-                | {"channel": sorted({int(v["channel"]) for v in volumes})},
-                "task": pretext["task"],
-                "trains": training.task.trains,
-                "group": group,
-                "seed": seed,
-                "volumes": training.recipe["volumes"],
-                "collapsed": training.watch.collapsed,
-                "held_out": training.watch.last,
-            }
+            return _content(training)
 
         finished = train(training, stop, result)
     if distributed.rank() == 0:
-        place(finished, Path(encoder))
-        publish_history(Path(work), Path(history))
+        place(finished, outputs.weights)
+        publish_history(job.work, outputs.history)
 
 
-def prepare_training(
-    volumes: Sequence[dict],
-    network: dict,
-    pretext: dict,
-    input: dict,
-    seed: int,
-    named: dict,
-    work: Path,
-) -> Training:
-    """Put a pretraining together; arguments as of `pretrain`, `named` for the recipe's record."""
-    settings = Optimisation.of(pretext, "pretext")
+def prepare_training(pretraining: Pretraining, work: Path) -> Training:
+    """Put a pretraining together."""
+    recipe, encoder = pretraining.recipe, pretraining.encoder
+    settings, input = recipe.pretext, recipe.input
     compute = Compute.choose(
         settings.device, settings.precision, settings.channels_last, distributed.local_rank()
     )
-    torch.manual_seed(initial_seed(seed))
-    model = networks.build(network)
-    window = tuple(input["window"])
-    model.check_window(window, "window")
-    bias, augment = pretext.get("brightness_bias", 0.5), pretext.get("augment", {})
-    own = names(Optimisation) | {"brightness_bias", "augment"}
+    torch.manual_seed(initial_seed(encoder.seed))
+    network = networks.build(recipe.network)
+    network.check_window(input.window, "window")
     task = tasks.build(
-        {key: value for key, value in pretext.items() if key not in own},
-        model,
-        tasks.Windows(window, input["normalisation"], augment),
+        settings, network, tasks.Windows(input.window, input.normalisation, settings.augment)
     )
     sampler = UnlabelledSampler(
-        volumes,
-        source_window(window, input.get("resample")),
-        seed,
-        bias,
+        pretraining.volumes,
+        source_window(input.window, input.resample),
+        encoder.seed,
+        settings.brightness_bias,
     )
+    record: PretrainingRecord = {
+        "method": encoder.method,
+        "group": encoder.group,
+        "seed": encoder.seed,
+        "recipe_version": recipe.recipe_version,
+        "network": network.spec.model_dump(mode="json"),
+        "input": input.model_dump(mode="json"),
+        "pretext": settings.decisive() | task.options.model_dump(mode="json"),
+        "volumes": [provenance(volume) for volume in pretraining.volumes],
+    }
     return Training(
         task=task,
         sampler=sampler,
-        watch=HeldOut(task, sampler, compute, settings, seed),
+        validator=HeldOut(task, sampler, compute, settings, encoder.seed),
         settings=settings,
+        learning_rate=settings.learning_rate,
         compute=compute,
-        seed=seed,
+        seed=encoder.seed,
         folder=work,
-        recipe=named
-        | {
-            "network": model.spec,
-            "pretext": {key: value for key, value in pretext.items() if key not in own}
-            | settings.decisive()
-            | {"learning_rate": settings.learning_rate, "brightness_bias": bias}
-            | {"augment": check_settings(augment)},
-            "input": {"resample": None} | input,
-            "seed": seed,
-            "volumes": [provenance(volume) for volume in volumes],
-        },
+        record=record,
     )
 
 
-def provenance(volume: dict) -> dict:
-    """What a volume contributes, by the content's hash rather than by its path."""
-    index = read_index(Path(volume["path"]).with_suffix(".tsv")).iloc[0]
+def _content(training: Training) -> EncoderFile:
+    """The encoder's file, at the end of its training."""
+    network, record = training.task.trained_network(), training.record
     return {
-        "sample": volume["sample"],
-        "channel": int(volume["channel"]),
-        "weight": float(volume.get("weight", 1.0)),
-        "specimen": index["specimen"],
-        "sha256": index["sha256"],
+        **weights_of("encoder", network, training.settings.steps),
+        "recipe": record,
+        "encoder_prefixes": list(network.encoder_prefixes),
+        "input": record["input"] | {"channel": sorted({v["channel"] for v in record["volumes"]})},
+        "task": record["pretext"]["task"],
+        "trains": training.task.trains,
+        "group": record["group"],
+        "seed": record["seed"],
+        "volumes": record["volumes"],
+        "collapsed": training.validator.collapsed,
+        "held_out": training.validator.last,
     }
 
 
 class HeldOut:
-    """Looks at windows that are never trained on, and at what a trivial predictor would lose."""
+    """Validation on windows that are never trained on, against a trivial predictor's loss."""
 
     def __init__(
         self, task: Task, sampler: Sampler, compute: Compute, settings: Optimisation, seed: int
     ) -> None:
         self._task, self._sampler, self._compute, self._seed = task, sampler, compute, seed
-        self._due = {round(settings.steps * (look + 1) / LOOKS) for look in range(LOOKS)}
+        self._due = {round(settings.steps * (n + 1) / VALIDATIONS) for n in range(VALIDATIONS)}
         self._batch = min(settings.batch, HELD_OUT_SAMPLES)
         self.last: dict[str, float] = {}
 
     def due(self, step: int) -> bool:
-        """Whether to look after `step` steps."""
+        """Whether to validate after `step` steps."""
         return step in self._due
 
     @torch.no_grad()
-    def look(self, step: int, stop: Stop) -> dict[str, float] | None:
-        """Mean losses over the held-out windows, and their ratio to the trivial loss."""
+    def validate(self, step: int, stop: Stop) -> dict[str, float] | None:
+        """Mean losses over the held-out windows, and a trivial predictor's."""
         self._task.eval()
         losses, trivial = [], []
         for first in range(0, HELD_OUT_SAMPLES, self._batch):
@@ -196,10 +157,10 @@ class HeldOut:
         trivial = self.last.get("held_out_trivial_loss")
         return trivial is not None and self.last["held_out_loss"] >= trivial
 
-    def state_dict(self) -> dict:
-        """What a resume needs."""
+    def state_dict(self) -> dict[str, float]:
+        """The numbers that a resume needs."""
         return self.last
 
-    def load_state_dict(self, state: dict) -> None:
-        """Continue with the last look."""
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Continue with the last validation."""
         self.last = state

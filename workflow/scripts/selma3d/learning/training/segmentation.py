@@ -1,4 +1,4 @@
-"""What fine-tuning minimises: Dice and cross entropy, optionally clDice."""
+"""The loss of fine-tuning: Dice and cross entropy, optionally clDice."""
 
 from __future__ import annotations
 
@@ -7,48 +7,36 @@ import torch.nn.functional as F
 from monai.losses import DiceLoss, SoftclDiceLoss
 from torch import Tensor
 
-from ..augmentation import augment, check_settings
+from ...challenge.recipe import Finetune, Input
+from ..augmentation import augment
 from ..networks import Segmenter
-from ..sampling import NOT_ANNOTATED, Batch, Size, prepare
+from ..sampling import NOT_ANNOTATED, Batch, prepare
 from ..task import Task
 
 
 class Segmentation(Task):
     """Weighted sum of losses between logits and masks (B,1,Z,Y,X) of augmented windows.
 
-    batch_dice: Dice over the voxels of a batch instead of each sample's: steadier where windows
-    may be empty. Voxels that are NOT_ANNOTATED are left out. With deep supervision each coarser
-    scale weighs half as much as the one before.
+    With `batch_dice`, Dice is taken over the voxels of a batch instead of each sample's: steadier
+    where windows may be empty. Voxels that are NOT_ANNOTATED are left out. With deep supervision
+    each coarser scale weighs half as much as the one before.
     """
 
-    def __init__(
-        self,
-        network: Segmenter,
-        *,
-        window: Size,
-        normalisation: str,
-        augmentation: dict,
-        dice: float = 1.0,
-        cross_entropy: float = 1.0,
-        cldice: float = 0.0,
-        batch_dice: bool = False,
-    ) -> None:
+    def __init__(self, network: Segmenter, input: Input, settings: Finetune) -> None:
         super().__init__()
         self.network = network
-        self._window, self._normalisation = window, normalisation
-        self._augmentation = check_settings(augmentation)
-        self._weights = {"dice": dice, "cross_entropy": cross_entropy, "cldice": cldice}
-        self._dice = DiceLoss(batch=batch_dice)
+        self._input, self._settings = input, settings
+        self._dice = DiceLoss(batch=settings.batch_dice)
         self._cldice = SoftclDiceLoss()
 
     def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
-        seen = prepare(batch, window=self._window, normalisation=self._normalisation)
+        seen = prepare(batch, window=self._input.window, normalisation=self._input.normalisation)
         image, mask = augment(
             seen["image"],
             seen["mask"],
             seed=seed,
             indices=batch["index"],
-            settings=self._augmentation,
+            settings=self._settings.augment,
         )
         scales = self.network(image)
         if isinstance(scales, Tensor):
@@ -72,11 +60,10 @@ class Segmentation(Task):
             ),
             "cldice": lambda: self._cldice(probability, truth),
         }
-        losses = {f"{name}_loss": term() for name, term in terms.items() if self._weights[name]}
-        total = sum(
-            self._weights[name.removesuffix("_loss")] * loss for name, loss in losses.items()
-        )
-        return {"loss": total} | losses
+        weights = {name: getattr(self._settings, name) for name in terms}
+        losses = {name: term() for name, term in terms.items() if weights[name]}
+        total = sum(weights[name] * loss for name, loss in losses.items())
+        return {"loss": total} | {f"{name}_loss": loss for name, loss in losses.items()}
 
     def trained_network(self) -> Segmenter:
         return self.network

@@ -1,4 +1,4 @@
-"""What this machine makes of a recipe, and what to put into it."""
+"""The rate at which this machine trains a recipe, and the settings that make it fastest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,42 +16,35 @@ import torch
 from ...system.atomic import write_table
 from ..device import Compute, set_threads
 from ..sampling import Batch
-from .finetune import finetune as train_finetuning
-from .finetune import split_settings
+from .finetune import finetune
 from .learner import Learner
 from .loading import Batches
-from .loop import Training
+from .order import Finetuning, Job, Outputs, Pretraining
+from .parts import Training
 from .pretrain import prepare_training
 
 log = logging.getLogger(__name__)
 
+STEPS = 20
 WARM_UP = 3
 WAITING_ALLOWED = 0.05
 WORKERS = (0, 2, 4, 8)  # as far as there are cores for them
 
 
-def measure_throughput(
-    volumes: Sequence[dict],
-    *,
-    network: dict,
-    pretext: dict,
-    input: dict,
-    table: str | Path,
-    work: str | Path,
-    steps: int = 20,
-    threads: int = 1,
+def measure_pretraining(
+    pretraining: Pretraining, table: Path, job: Job, steps: int = STEPS
 ) -> None:
     """Time `steps` steps at each precision and layout, then the fastest with data as it comes.
 
-    Arguments as of `pretrain`. Writes a table: precision, channels_last, workers, steps_per_s,
-    waiting (share of the time), memory_mb (of the GPU), advice (1 for the row to use); and logs the
-    advice. Rows without a number of workers have their data ready beforehand.
+    Writes a table: precision, channels_last, workers, steps_per_s, waiting (share of the time),
+    memory_mb (of the GPU), advice (1 for the row to use); and logs the advice. Rows without a
+    number of workers have their data ready beforehand.
     """
-    set_threads(threads)
+    set_threads(job.threads)
 
     def prepared(**changes: object) -> Training:
-        settings = {"steps": WARM_UP + steps, "warmup": 0.0} | changes
-        return prepare_training(volumes, network, pretext | settings, input, 0, {}, Path(work))
+        recipe = pretraining.recipe.with_pretext(steps=WARM_UP + steps, warmup=0.0, **changes)
+        return prepare_training(replace(pretraining, recipe=recipe), job.work)
 
     rows = []
     for precision in precisions():
@@ -87,41 +81,27 @@ def measure_throughput(
     )
 
 
-def measure_finetuning(
-    sources: Sequence[dict],
-    *,
-    network: dict,
-    finetune: dict,
-    input: dict,
-    table: str | Path,
-    work: str | Path,
-    steps: int = 20,
-    threads: int = 1,
-) -> None:
+def measure_finetuning(finetuning: Finetuning, table: Path, job: Job, steps: int = STEPS) -> None:
     """Fine-tune a few steps from scratch and write what the trainer measures of itself.
 
-    Arguments as of `finetune`. The table has one row: precision (of the recipe), workers,
-    steps_per_s (without validations and saves), waiting, advice (1). The training is thrown away.
+    The table has one row: precision (of the recipe), workers, steps_per_s (without validations and
+    saves), waiting, advice (1). The training is thrown away.
     """
-    work = Path(work)
-    shutil.rmtree(work, ignore_errors=True)
-    shortened = finetune | {
-        "steps": WARM_UP + steps,
-        "log_every": 1,
-        "validations": 1,
-        "learning_rates": finetune["learning_rates"][:1],
-    }
-    channels = {source["structure"]: {"channel": source["channel"]} for source in sources}
-    train_finetuning(
-        sources, network=network, finetune=shortened, input=input, init="scratch", encoder=None,
-        pretrain_equivalent_steps=0, budget=None, fold=0, seed=0, method="throughput",
-        target="throughput", structures=channels, model=work / "model.pt",
-        history=work / "history.tsv", work=work / "training", threads=threads,
-    )  # fmt: skip
-    history = pd.read_csv(work / "history.tsv", sep="\t")
+    shutil.rmtree(job.work, ignore_errors=True)
+    settings = finetuning.recipe.finetune
+    shortened = finetuning.recipe.with_finetune(
+        steps=WARM_UP + steps,
+        log_every=1,
+        validations=1,
+        learning_rates=settings.learning_rates[:1],
+    )
+    thrown_away = Outputs(job.work / "model.pt", job.work / "history.tsv")
+    finetune(
+        replace(finetuning, recipe=shortened), thrown_away, replace(job, work=job.work / "training")
+    )
+    history = pd.read_csv(thrown_away.history, sep="\t")
     timed = history[history["step"] > WARM_UP].groupby("name")["value"]
     seconds = 1 / timed.get_group("steps_per_s")
-    settings, _ = split_settings(shortened)
     row = {
         "precision": settings.precision,
         "channels_last": settings.channels_last,
@@ -131,7 +111,7 @@ def measure_finetuning(
         "advice": 1,
     }
     write_table(pd.DataFrame([row]), table)
-    shutil.rmtree(work)
+    shutil.rmtree(job.work)
     log.info("%.3g steps/s, %.1f %% waiting for data", row["steps_per_s"], 100 * row["waiting"])
 
 
@@ -151,15 +131,15 @@ def _held(training: Training) -> Iterator[Batch]:
 def _timed(training: Training, batches: Iterator[Batch]) -> dict[str, float]:
     """Train and measure, after a few steps that compile and tune."""
     compute, settings = training.compute, training.settings
-    learner = Learner(training.task, settings, compute, training.seed)
+    learner = Learner(training)
     waited = 0.0
     for step in range(settings.steps):
         if step == WARM_UP:
             _wait_for(compute)
             began, waited = time.monotonic(), 0.0
-        asked = time.monotonic()
+        before = time.monotonic()
         batch = next(batches)
-        waited += time.monotonic() - asked
+        waited += time.monotonic() - before
         learner.learn(batch, step)
     _wait_for(compute)
     seconds = time.monotonic() - began

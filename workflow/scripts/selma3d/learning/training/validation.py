@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import torch
 from torch import Tensor
 
+from ...challenge.recipe import Finetune, Input
 from ...images import PatchFile
 from ...system.errors import InputError
 from ...system.stop import Stop
 from ..device import Compute
 from ..networks import Segmenter
-from ..sampling import Size, intensity_vector, normalise, rescale
+from ..sampling import intensity_vector, normalise, rescale
 from ..windows import slide
 
 EVEN = [round(0.05 * step, 2) for step in range(1, 20)]
 THRESHOLDS = [0.01, 0.02, *EVEN, 0.97, 0.98, 0.99]  # rare foreground shifts a threshold far
 OVERLAP = 0.25  # of the windows: validation takes as long as a part of the training
 BATCH = 4
-METRICS = ("dice", "pooled_dice")
 NOTHING_LEARNT = 0.01  # a Dice below which a run has collapsed
 
 
 @dataclass(frozen=True)
-class Case:
-    """One annotated validation patch."""
+class ValidationPatch:
+    """An annotated patch that weights and threshold are chosen by."""
 
     structure: str
     file: PatchFile
@@ -34,50 +35,55 @@ class Case:
     channel: int
 
 
-class Validation:
-    """Looks at `looks` evenly spaced steps, the last one among them, and keeps the best weights.
+class Chosen(TypedDict):
+    """The best weights so far."""
 
-    metric: `dice`, mean over a structure's cases, or `pooled_dice`, of all their voxels together;
+    value: float  # of the metric
+    threshold: float  # of the probability of foreground
+    step: int
+    empty: float  # share of the patches whose mask is empty
+    state: dict[str, Tensor]
+
+
+class Validation:
+    """Validates at evenly spaced steps, the last one among them, and keeps the best weights.
+
+    metric: `dice`, mean over a structure's patches, or `pooled_dice`, of all their voxels together;
     then the mean over structures. The threshold is chosen with the weights.
     """
 
     def __init__(
         self,
         network: Segmenter,
-        cases: Sequence[Case],
+        patches: Sequence[ValidationPatch],
         compute: Compute,
-        *,
-        window: Size,
-        normalisation: str,
-        resample: Sequence[float] | None,
-        steps: int,
-        looks: int,
-        metric: str = "dice",
+        input: Input,
+        settings: Finetune,
     ) -> None:
-        if not cases:
+        if not patches:
             raise InputError("split: expected validation patches, found none")
-        if metric not in METRICS:
-            raise InputError(f"metric: expected one of {', '.join(METRICS)}, found '{metric}'")
-        self._network, self._cases, self._compute = network, cases, compute
-        self._window, self._normalisation, self._resample = window, normalisation, resample
-        self._due = {round(steps * (look + 1) / looks) for look in range(looks)}
-        self._metric = metric
-        self.best: dict = {"value": -1.0, "threshold": 0.5, "step": 0, "empty": 1.0, "state": {}}
+        self._network, self._patches, self._compute = network, patches, compute
+        self._window = settings.inference_window or input.window
+        self._normalisation, self._resample = input.normalisation, input.resample
+        steps, number = settings.steps, settings.validations
+        self._due = {round(steps * (n + 1) / number) for n in range(number)}
+        self._metric = settings.metric
+        self.best: Chosen = {"value": -1.0, "threshold": 0.5, "step": 0, "empty": 1.0, "state": {}}
 
     def due(self, step: int) -> bool:
-        """Whether to look after `step` steps."""
+        """Whether to validate after `step` steps."""
         return step in self._due
 
-    def look(self, step: int, stop: Stop) -> dict[str, float] | None:
+    def validate(self, step: int, stop: Stop) -> dict[str, float] | None:
         """Score the network; remember its weights where it is the best so far."""
         self._network.eval()
         counts = []
-        for case in self._cases:
+        for patch in self._patches:
             if stop.requested:
                 break
-            counts.append(self._count(case))
+            counts.append(self._count(patch))
         self._network.train()
-        if len(counts) < len(self._cases):
+        if len(counts) < len(self._patches):
             return None
         scores = self._score(torch.stack(counts))
         chosen = int(scores.argmax())
@@ -102,22 +108,22 @@ class Validation:
         """Whether the best weights have learnt nothing: no overlap, or only empty masks."""
         return self.best["value"] < NOTHING_LEARNT or self.best["empty"] == 1.0
 
-    def state_dict(self) -> dict:
-        """What a resume needs."""
+    def state_dict(self) -> Chosen:
+        """The state that a resume needs."""
         return self.best
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: Chosen) -> None:
         """Continue with the best weights so far."""
         self.best = state
 
     @torch.no_grad()
-    def _count(self, case: Case) -> Tensor:
-        """Voxels (3, thresholds): overlap, prediction, truth, on the case's own grid."""
-        image = torch.from_numpy(case.file.image(case.patch, case.channel))[None, None]
+    def _count(self, patch: ValidationPatch) -> Tensor:
+        """Voxels (3, thresholds): overlap, prediction, truth, on the patch's own grid."""
+        image = torch.from_numpy(patch.file.image(patch.patch, patch.channel))[None, None]
         intensity = torch.from_numpy(
-            intensity_vector(case.file.intensity(case.patch, case.channel))
+            intensity_vector(patch.file.intensity(patch.patch, patch.channel))
         )[None]
-        truth = torch.from_numpy(case.file.mask(case.patch)).bool()
+        truth = torch.from_numpy(patch.file.mask(patch.patch)).bool()
         seen = normalise(image, intensity, self._normalisation)
         scales = self._resample or (1, 1, 1)
         size = [max(1, round(n * f)) for n, f in zip(truth.shape, scales, strict=True)]
@@ -140,11 +146,11 @@ class Validation:
         return torch.sigmoid(self._network(windows).float())
 
     def _score(self, counts: Tensor) -> Tensor:
-        """Metric at each threshold from counts (cases, 3, thresholds)."""
-        structures = sorted({case.structure for case in self._cases})
+        """Metric at each threshold from counts (patches, 3, thresholds)."""
+        structures = sorted({patch.structure for patch in self._patches})
         scores = []
         for structure in structures:
-            own = counts[[case.structure == structure for case in self._cases]].double()
+            own = counts[[patch.structure == structure for patch in self._patches]].double()
             own = own.sum(dim=0, keepdim=True) if self._metric == "pooled_dice" else own
             overlap, predicted, truth = own.unbind(1)
             dice = torch.where(predicted + truth > 0, 2 * overlap / (predicted + truth), 1.0)
@@ -153,6 +159,6 @@ class Validation:
 
 
 def _above(passed: Tensor) -> Tensor:
-    """How many voxels exceed each threshold, from the number of thresholds that each exceeds."""
+    """Number of voxels above each threshold, from the number of thresholds that each exceeds."""
     exactly = torch.bincount(passed.reshape(-1), minlength=len(THRESHOLDS) + 1)
     return exactly.flip(0).cumsum(0).flip(0)[1:]

@@ -13,18 +13,21 @@ from ...system.atomic import publish
 from ...system.errors import InputError
 from ...system.lease import LeaseLostError
 from ...system.stop import Unfinished
-from . import distributed, finetune, pretrain
+from .. import distributed
+from .finetune import finetune
+from .order import Finetuning, Order
+from .pretrain import pretrain
 
 
-def main(order: Path) -> None:
-    """Be one process of a training that `launch` has started."""
+def main(written: Path, told: Path) -> None:
+    """Be one process of a training that `launch` has started, and tell it how that ended."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    written = json.loads(order.read_text())
-    entry = {"pretrain": pretrain, "finetune": finetune}[written["entry"]]
+    order = Order.read(written)
+    train = finetune if isinstance(order.training, Finetuning) else pretrain
     distributed.join()
     outcome = {"done": True}
     try:
-        entry(**written["arguments"])
+        train(order.training, order.outputs, order.job)
     except Unfinished as stopped:
         outcome = {"unfinished": vars(stopped)}
     except InputError as error:
@@ -35,10 +38,10 @@ def main(order: Path) -> None:
         raise
     finally:
         if distributed.rank() == 0:
-            with publish(written["outcome"]) as temporary:
+            with publish(told) as temporary:
                 temporary.write_text(json.dumps(outcome))
     dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

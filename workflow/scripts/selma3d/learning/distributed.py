@@ -30,7 +30,7 @@ def local_rank() -> int:
 
 
 def world() -> int:
-    """How many processes train together."""
+    """Number of processes that train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
@@ -53,7 +53,7 @@ def mean(values: Tensor) -> Tensor:
 
 
 def from_first(content: object) -> object:
-    """What the first process passes, in all of them."""
+    """Hand the first process's content to all of them."""
     if world() == 1:
         return content
     box = [content]

@@ -1,0 +1,51 @@
+"""The parts of one training: task, samples, validation, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ...challenge.recipe import Optimisation
+from ...system.stop import Stop
+from ..device import Compute
+from ..sampling import Sampler
+from ..task import Task
+from .files import FinetuningRecord, PretrainingRecord
+from .optimisation import Group
+
+
+class Validator(Protocol):
+    """Validation at certain steps: on validation patches, or on held-out windows."""
+
+    def due(self, step: int) -> bool: ...
+
+    def validate(self, step: int, stop: Stop) -> dict[str, float] | None:
+        """Values for the history; None if `stop` was requested before they were complete."""
+
+    def state_dict(self) -> Mapping[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+@dataclass
+class Training:
+    """One training: a task, its samples, its validation, and the settings of its loop.
+
+    record: everything that decides the result, see checkpoint.py. groups: parameters with their
+    share of the learning rate; None: all parameters alike. part: number of this training, and how
+    many like it the job consists of.
+    """
+
+    task: Task
+    sampler: Sampler
+    validator: Validator
+    settings: Optimisation
+    learning_rate: float
+    compute: Compute
+    seed: int
+    folder: Path
+    record: PretrainingRecord | FinetuningRecord
+    groups: list[Group] | None = None
+    part: tuple[int, int] = (0, 1)
