@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from selma3d.ranking import RULES, rank_track
+from selma3d.ranking import RULES, RankingSettings, rank_track
 from selma3d.scoring.metrics import METRICS, TRUTH_FACTS, metrics_of
 from selma3d.scoring.score_tables import SCORE_COLUMNS
 
@@ -69,13 +69,7 @@ def main() -> None:
     )
     scores = simulated_scores()
     for rule in RULES:
-        settings = {
-            "rule": rule,
-            "groups_by": "scored_as",
-            "metric_profile": PROFILE,
-            "bootstrap": REPLICATES,
-            "seed": 0,
-        }
+        settings = RankingSettings(rule=rule, metric_profile=PROFILE, bootstrap=REPLICATES)
         taken = seconds(partial(rank_track, scores, settings, track="per-type"))
         verdict = "within" if taken < LIMIT_SECONDS else "OVER"
         print(f"  {rule:<16} {taken:6.2f} s, {verdict} {LIMIT_SECONDS:g} s")

@@ -256,18 +256,18 @@ def _bootstrap(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _leaderboard(by_metric: pd.DataFrame, bootstrap: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
     groups = by_metric.groupby([*ENTRANT, "scored_as"], sort=False)["rank"].mean().unstack()
-    board = groups.add_prefix("rank ").reset_index()
-    board.insert(2, "mean_rank", groups.mean(axis=1).to_numpy())
-    board.insert(0, "place", board["mean_rank"].rank(method="min").astype("Int64"))
-    board = board.sort_values("place", kind="stable").reset_index(drop=True)
-    board["cases"] = made_up.specimens * made_up.cases * len(made_up.structures)
-    board["missing"] = np.where(board.index == 0, made_up.unpredicted, 0)
-    board[["nan_prediction", "dropped_truth"]] = 0
+    leaderboard = groups.add_prefix("rank ").reset_index()
+    leaderboard.insert(2, "mean_rank", groups.mean(axis=1).to_numpy())
+    leaderboard.insert(0, "place", leaderboard["mean_rank"].rank(method="min").astype("Int64"))
+    leaderboard = leaderboard.sort_values("place", kind="stable").reset_index(drop=True)
+    leaderboard["cases"] = made_up.specimens * made_up.cases * len(made_up.structures)
+    leaderboard["missing"] = np.where(leaderboard.index == 0, made_up.unpredicted, 0)
+    leaderboard[["nan_prediction", "dropped_truth"]] = 0
     places = bootstrap.groupby(ENTRANT)["place"]
     for column, share in (("place_low", 0.025), ("place_high", 0.975)):
-        quantiles = places.quantile(share).reindex(pd.MultiIndex.from_frame(board[ENTRANT]))
-        board[column] = quantiles.to_numpy() if made_up.testable else np.nan
-    return board.assign(note=made_up.why_untested)
+        quantiles = places.quantile(share).reindex(pd.MultiIndex.from_frame(leaderboard[ENTRANT]))
+        leaderboard[column] = quantiles.to_numpy() if made_up.testable else np.nan
+    return leaderboard.assign(note=made_up.why_untested)
 
 
 def _pairwise(scores: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
@@ -296,13 +296,13 @@ def _pairwise(scores: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
 
 def _rules(leaderboard: pd.DataFrame) -> pd.DataFrame:
     """The second rule turns the first two places round; the others agree."""
-    boards = []
+    by_rule = []
     for rule in RULES:
-        board = leaderboard[[*ENTRANT, "place"]].copy()
-        if rule == RULES[1] and len(board) > 1:
-            board.loc[:1, "place"] = board.loc[:1, "place"].to_numpy()[::-1]
-        boards.append(board.assign(rule=rule)[["rule", *ENTRANT, "place"]])
-    return pd.concat(boards, ignore_index=True)
+        leaderboard = leaderboard[[*ENTRANT, "place"]].copy()
+        if rule == RULES[1] and len(leaderboard) > 1:
+            leaderboard.loc[:1, "place"] = leaderboard.loc[:1, "place"].to_numpy()[::-1]
+        by_rule.append(leaderboard.assign(rule=rule)[["rule", *ENTRANT, "place"]])
+    return pd.concat(by_rule, ignore_index=True)
 
 
 def _stability(made_up: MadeUp) -> pd.DataFrame:

@@ -90,12 +90,12 @@ def test_case_that_only_others_have_is_missing() -> None:
 
 
 def test_entrant_without_a_ranked_structure_has_its_worst_values_there() -> None:
-    board = track(spots("a", [0.5]), spots("b", [0.6]), spots("a", [0.7], structure="nucleus"))
-    settled = settle(board, "selma2024", ranked={"cfos", "nucleus"})
+    scored = track(spots("a", [0.5]), spots("b", [0.6]), spots("a", [0.7], structure="nucleus"))
+    settled = settle(scored, "selma2024", ranked={"cfos", "nucleus"})
     absent = settled.values[settled.values["absent"]]
     assert set(absent["method"]) == {"b"} and set(absent["structure"]) == {"nucleus"}
     assert absent.set_index("metric")["value"].to_dict() == {"dice": 0, "betti0_error": 10}
-    unranked = settle(board, "selma2024", ranked={"cfos"})
+    unranked = settle(scored, "selma2024", ranked={"cfos"})
     assert not unranked.values["absent"].any(), "nobody owes a structure that is not ranked"
 
 
@@ -114,18 +114,18 @@ def test_metric_that_was_not_scored_is_an_error_not_a_missing_prediction() -> No
 
 
 def test_folds_are_averaged_within_a_seed_and_seeds_within_a_case() -> None:
-    board = track(
+    scored = track(
         spots("a", [0.1], seed=0, fold=0),
         spots("a", [0.3], seed=0, fold=1),
         spots("a", [0.8], seed=1, fold=0),
     )
-    cases = case_values(settle(board, "selma2024").values)
+    cases = case_values(settle(scored, "selma2024").values)
     dice = cases[cases["metric"] == "dice"]
     assert dice["value"].tolist() == pytest.approx([(0.2 + 0.8) / 2])
 
 
 def test_number_of_imputed_runs_is_counted_within_a_case() -> None:
-    board = track(
+    scored = track(
         spots("a", [0.4, 0.6], seed=0),
         scores(
             "a",
@@ -134,7 +134,7 @@ def test_number_of_imputed_runs_is_counted_within_a_case() -> None:
             missing=[True, False],
         ),
     )
-    cases = case_values(settle(board, "selma2024").values)
+    cases = case_values(settle(scored, "selma2024").values)
     dice = cases[cases["metric"] == "dice"].set_index("case")
     assert dice["value"].tolist() == pytest.approx([0.2, 0.6])
     assert dice["imputed"].tolist() == [1, 0]

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from selma3d.challenge.checking import check
+from selma3d.ranking import RankingSettings
 from selma3d.scoring.metrics import TRUTH_FACTS
 from selma3d.scoring.score_tables import SCORE_COLUMNS
 
@@ -62,13 +64,7 @@ def spots(method: str, dice: Sequence[float], **details: object) -> pd.DataFrame
     return scores(method, {"dice": dice, "betti0_error": np.zeros(len(dice))}, **details)
 
 
-def settings(**changes: object) -> dict[str, object]:
+def settings(**changes: object) -> RankingSettings:
     """Settings of a ranking, few bootstraps."""
-    return {
-        "rule": "mean-then-rank",
-        "groups_by": "scored_as",
-        "metric_profile": "selma2024",
-        "bootstrap": 100,
-        "seed": 0,
-        **changes,
-    }
+    few = {"metric_profile": "selma2024", "bootstrap": 100, **changes}
+    return check(RankingSettings, few, "ranking")

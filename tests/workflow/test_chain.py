@@ -19,11 +19,11 @@ AFTER_SCORES = {"rank", "cost", "figures", "tables", "gallery", "report", "all"}
 
 
 def test_every_entrant_stands_on_the_leaderboard_with_its_mean_rank(finished):
-    board = pd.read_csv(finished.results / "ranking/per-type/leaderboard.tsv", sep="\t")
-    assert set(zip(board["method"], board["init"], strict=True)) == ENTRANTS
-    assert board["place"].min() == 1
-    assert (board["missing"] == 0).all()
-    assert board["mean_rank"].between(1, len(ENTRANTS)).all()
+    leaderboard = pd.read_csv(finished.results / "ranking/per-type/leaderboard.tsv", sep="\t")
+    assert set(zip(leaderboard["method"], leaderboard["init"], strict=True)) == ENTRANTS
+    assert leaderboard["place"].min() == 1
+    assert (leaderboard["missing"] == 0).all()
+    assert leaderboard["mean_rank"].between(1, len(ENTRANTS)).all()
 
 
 def test_scores_are_complete_and_equal_a_metric_computed_anew(finished):
@@ -60,8 +60,8 @@ def test_masks_are_binary_and_on_the_grid_of_their_case(finished):
 
 def test_the_report_names_the_winner_and_embeds_its_figures(finished):
     page = (finished.results / "report.html").read_text()
-    board = pd.read_csv(finished.results / "ranking/per-type/leaderboard.tsv", sep="\t")
-    assert {"threshold": "Threshold", "unet": "U-Net"}[board["method"].iloc[0]] in page
+    leaderboard = pd.read_csv(finished.results / "ranking/per-type/leaderboard.tsv", sep="\t")
+    assert {"threshold": "Threshold", "unet": "U-Net"}[leaderboard["method"].iloc[0]] in page
     assert "Synthetic images" in page
     assert page.count("<figure") >= 8
     assert 'src="http' not in page
@@ -161,8 +161,8 @@ def test_what_is_finished_is_ranked_and_the_rest_is_listed(copy):
     (copy.results / "predictions/unet/cfos/masked-nall-f0-s0.h5").unlink()
     ran = copy.run("--quiet", "rules", partial=True)
     assert ran.returncode == 0, ran.stderr[-4000:]
-    board = pd.read_csv(copy.results / "partial/ranking/per-type/leaderboard.tsv", sep="\t")
-    assert set(board["method"]) == {"unet", "threshold"}
+    leaderboard = pd.read_csv(copy.results / "partial/ranking/per-type/leaderboard.tsv", sep="\t")
+    assert set(leaderboard["method"]) == {"unet", "threshold"}
     missing = pd.read_csv(copy.results / "partial/ranking/per-type/missing.tsv", sep="\t")
     assert "masked-nall-f0-s0" in set(missing["run"])
     assert "unet, cfos: 1 of 2 runs finished" in (copy.results / "partial/report.html").read_text()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from job import running
+from selma3d.challenge.checking import check
 from selma3d.images.splits import read_split, training_set_sizes
-from selma3d.ranking import rank_track
+from selma3d.ranking import RankingSettings, rank_track
 from selma3d.scoring.score_tables import read_scores
 from selma3d.system.atomic import write_table
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
+    plain = snakemake.params.settings
     learnt = training_set_sizes(map(read_split, snakemake.input.splits))
     sizes = {
         structure: max(learnt[name] for name in names)
@@ -25,7 +27,7 @@ def main() -> None:
     }
     tables = rank_track(
         read_scores(snakemake.input.scores),
-        snakemake.params.settings | {"training_patches": sizes},
+        check(RankingSettings, {**plain, "training_patches": sizes}, "ranking"),
         track=snakemake.wildcards.track,
         expected=pd.DataFrame(snakemake.params.expected),
     )

@@ -6,17 +6,16 @@ An entrant is (method, init) at the whole label budget. `rank_track` is the entr
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
-from ..challenge.run import is_ensemble
+from ..challenge.run import NO_INIT, is_ensemble
 from ..scoring.score_tables import ENTRANT, WHOLE_BUDGET, TrackScores
 from .aggregation import Settled, case_values, settle
 from .curves import curves_table, gap_table
 from .discipline import Discipline, Entrant, disciplines_of
-from .gains import NO_INIT, gains_tables
+from .gains import gains_tables
 from .leaderboard import bootstrap_table, by_metric_table, interval_reasons, leaderboard_table, rank
 from .missing import gaps_of_entrants, missing_table, runs_without_scores
 from .pairwise import pairwise_table
@@ -32,14 +31,14 @@ from .stability import (
 )
 from .tables import COLUMNS
 
-__all__ = ["RULES", "rank_track"]
+__all__ = ["RULES", "RankingSettings", "rank_track"]
 
 log = logging.getLogger(__name__)
 
 
 def rank_track(
     scores: pd.DataFrame,
-    settings: Mapping[str, Any],
+    settings: RankingSettings,
     *,
     track: str,
     expected: pd.DataFrame | None = None,
@@ -48,37 +47,36 @@ def rank_track(
 
     Parameters
     ----------
-    scores: rows of the score tables of all methods (`track_scores.read_scores`).
-    settings: rule, groups ({name: [structures]}) or groups_by: scored_as, metric_profile,
-        bootstrap (replicates), seed, training_patches ({structure: size of the budget `all`}).
+    scores: rows of the score tables of all methods (`score_tables.read_scores`).
     expected: method, structure, run (and track): what should have been scored; what was not is
         listed in the table `missing`.
 
     The result is a function of its arguments alone. Raises InputError where scores contradict
-    themselves or a setting is unknown.
+    themselves.
     """
-    board = TrackScores.of(scores, track)
-    asked = RankingSettings.of(settings, board)
-    settled = settle(board, asked.metric_profile, ranked=asked.ranked)
+    track_scores = TrackScores.of(scores, track)
+    groups = settings.groups_of(track_scores)
+    grouped = {structure for members in groups.values() for structure in members}
+    settled = settle(track_scores, settings.metric_profile, ranked=grouped)
     whole = _only(settled, budget=WHOLE_BUDGET)
-    in_ranking = _only(whole, structures=asked.ranked)
+    in_ranking = _only(whole, structures=grouped)
     disciplines = disciplines_of(whole.values)
-    ranked = [d for d in disciplines if d.structure in asked.ranked]
-    resampling = Resampling(asked.seed, asked.bootstrap)
+    ranked = [d for d in disciplines if d.structure in grouped]
+    resampling = Resampling(settings.seed, settings.bootstrap)
     log.info(
         "track %s: %d entrants, %d disciplines, rule %s, %d bootstrap replicates",
-        *(track, len(board.entrants()), len(ranked), asked.rule, asked.bootstrap),
+        *(track, len(track_scores.entrants()), len(ranked), settings.rule, settings.bootstrap),
     )
 
-    ranks = rank(ranked, asked.groups, asked.rule)
-    replicates = rank(ranked, asked.groups, asked.rule, resampling)
-    without_scores = runs_without_scores(board, settled, expected)
-    unscored = sorted(asked.ranked - {d.structure for d in ranked})
-    notes = _notes(board, ranked, in_ranking, without_scores, unscored)
-    robust = settle_robust(board, settled, asked.ranked)
-    rules = rules_table(ranked, asked.groups)
-    profile_places = profile_places_table(ranks, robust, asked.groups, asked.rule)
-    by_metric = by_metric_table(disciplines, whole, asked.rule, resampling)
+    ranks = rank(ranked, groups, settings.rule)
+    replicates = rank(ranked, groups, settings.rule, resampling)
+    without_scores = runs_without_scores(track_scores, settled, expected)
+    unscored = sorted(grouped - {d.structure for d in ranked})
+    notes = _notes(track_scores, ranked, in_ranking, without_scores, unscored)
+    robust = settle_robust(track_scores, settled, grouped)
+    rules = rules_table(ranked, groups)
+    profile_places = profile_places_table(ranks, robust, groups, settings.rule)
+    by_metric = by_metric_table(disciplines, whole, settings.rule, resampling)
     gains, gains_by_specimen = gains_tables(settled, resampling)
     return {
         "cases": _cases_table(settled),
@@ -92,16 +90,16 @@ def rank_track(
             replicates,
             rules,
             profile_places,
-            asked.metric_profile,
+            settings.metric_profile,
             intervals=not interval_reasons(ranked),
         ),
         "gains": gains,
         "gains_by_specimen": gains_by_specimen,
-        "curves": curves_table(settled, asked.training_patches, resampling),
+        "curves": curves_table(settled, settings.training_patches, resampling),
         "gap": gap_table(by_metric),
-        "profiles": profiles_table(board, settled, robust),
+        "profiles": profiles_table(track_scores, settled, robust),
         "profile_places": profile_places,
-        "missing": missing_table(board, settled, without_scores, unscored),
+        "missing": missing_table(track_scores, settled, without_scores, unscored),
     }
 
 
@@ -124,7 +122,7 @@ def _cases_table(settled: Settled) -> pd.DataFrame:
 
 
 def _notes(
-    board: TrackScores,
+    track_scores: TrackScores,
     ranked: Sequence[Discipline],
     in_ranking: Settled,
     without_scores: pd.DataFrame,
@@ -136,7 +134,7 @@ def _notes(
         in_ranking, without_scores[without_scores["structure"].isin(structures)]
     )
     seeds = in_ranking.values.groupby(ENTRANT)["seed"].nunique()
-    for entrant in board.entrants():
+    for entrant in track_scores.entrants():
         own = notes.setdefault(entrant, [])
         if is_ensemble(entrant[1]):
             own.append("one ensemble: variation between ensembles not covered")

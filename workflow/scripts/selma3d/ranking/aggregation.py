@@ -1,4 +1,4 @@
-"""From scores to numbers that can be averaged: undefined and missing values settled.
+"""Scores made fit to be averaged: undefined and missing values settled.
 
 A value that a prediction left undefined, or that is missing, becomes the metric's worst value, and
 a missing one no better than any other method's on the case; a value that the truth leaves undefined
@@ -58,7 +58,7 @@ def settle(
     dropped = sorted(key for key, value in worst.items() if np.isnan(value))
     grid.loc[undefined, "value"] = [worst[key] for key in keys[undefined]]
     values = grid.drop(columns=["missing", "scored"]).assign(fault=np.where(undefined, fault, ""))
-    values["value"] = _missing_beats_nobody(values)
+    values["value"] = _missing_no_better_than_others(values)
     return Settled(
         profile,
         values[~keys.isin(dropped)].reset_index(drop=True) if dropped else values,
@@ -125,11 +125,11 @@ def _worst_value(track: TrackScores, profile: str, structure: str, case: str, me
         ) from None
 
 
-def _missing_beats_nobody(values: pd.DataFrame) -> pd.Series:
+def _missing_no_better_than_others(values: pd.DataFrame) -> pd.Series:
     """The values, those of missing predictions at least as bad as everybody's on the same case.
 
-    The empty mask's Betti error stands for them, and masks full of specks have a larger one:
-    whoever hands in nothing must not be placed before whoever hands in such masks.
+    The empty mask's Betti error stands for them, and masks full of specks have a larger one: an
+    entrant without a prediction must not be placed before one with such masks.
     """
     lower = values["metric"].map(lambda name: METRICS[name].direction == "lower")
     of_case = values["value"].groupby([values[key] for key in (*CASE, "metric")])

@@ -1,4 +1,4 @@
-"""What pretraining gains: each pretrained init against scratch, pair by pair.
+"""Gains of pretraining: each pretrained init against scratch, pair by pair.
 
 A pair is the same method, case, label budget, fold and seed, so both models learnt from the same
 training patches. `scratch-long` is compared as any other init. Ensembles are no single models and
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..challenge.run import is_ensemble
+from ..challenge.run import NO_INIT, is_ensemble
 from ..scoring.metrics import METRICS
 from .aggregation import Settled
 from .discipline import Floats
@@ -18,7 +18,7 @@ from .resampling import Resampling
 from .statistics import ROUNDING, holm, percentile_interval, signed_rank_p, too_few
 from .tables import COLUMNS, table
 
-SCRATCH, NO_INIT = "scratch", "default"
+SCRATCH = "scratch"
 _PAIR = ["method", "structure", "case", "unit", "metric", "budget", "fold", "seed"]
 _COMPARISON = ["method", "init", "structure", "metric", "budget"]
 _DESCRIPTION = ["seen", "known_specimens"]

@@ -1,4 +1,4 @@
-"""Who is placed where, in which metric, and how sure that is."""
+"""Places of entrants, overall and by metric, with their bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -159,8 +159,10 @@ def leaderboard_table(
             }
         )
     columns = leaderboard_columns(ranks.groups)
-    board = pd.DataFrame(rows, columns=columns)
-    return board.sort_values(["place", *ENTRANT], ignore_index=True).astype({"place": "Int64"})
+    leaderboard = pd.DataFrame(rows, columns=columns)
+    return leaderboard.sort_values(["place", *ENTRANT], ignore_index=True).astype(
+        {"place": "Int64"}
+    )
 
 
 def bootstrap_table(replicates: Ranks) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What is not there: predictions, values and whole runs, each with what was done about it."""
+"""Gaps in the scores: predictions, values and whole runs, each with what was done about it."""
 
 from __future__ import annotations
 

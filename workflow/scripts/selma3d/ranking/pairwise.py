@@ -1,4 +1,4 @@
-"""Which entrants differ from each other beyond chance, metric by metric."""
+"""Pairs of entrants: differences in each metric, and whether they are beyond chance."""
 
 from __future__ import annotations
 

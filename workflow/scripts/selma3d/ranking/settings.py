@@ -1,72 +1,53 @@
-"""What a ranking is asked for: the edition's `ranking` section and the config's, together."""
+"""Settings of a ranking: its rule, its groups of structures, its bootstrap."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
 
+from pydantic import AfterValidator, Field
+
+from ..challenge.checking import Model
 from ..scoring.score_tables import TrackScores
-from ..system.errors import InputError
 from .rules import RULES
 
-
-@dataclass(frozen=True)
-class RankingSettings:
-    """Rule, groups, metric profile and bootstrap of a ranking.
-
-    groups: {group: [structure, ...]}; mean ranks are taken within a group, then over groups.
-    training_patches: {structure: size of the whole label budget}, where it is known.
-    """
-
-    rule: str
-    groups: dict[str, list[str]]
-    metric_profile: str
-    bootstrap: int = 1000
-    seed: int = 0
-    training_patches: Mapping[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any], scores: TrackScores) -> RankingSettings:
-        """Read settings; `groups_by: scored_as` derives the groups from the scores.
-
-        Raises InputError naming the key.
-        """
-        rule = settings.get("rule", "mean-then-rank")
-        if rule not in RULES:
-            raise InputError(f"ranking: rule: expected one of {', '.join(RULES)}, found {rule!r}")
-        if "metric_profile" not in settings:
-            raise InputError("ranking: metric_profile: expected the edition's, found none")
-        bootstrap = settings.get("bootstrap", 1000)
-        if not isinstance(bootstrap, int) or bootstrap < 1:
-            raise InputError(f"ranking: bootstrap: expected replicates >= 1, found {bootstrap!r}")
-        return cls(
-            rule=rule,
-            groups=_groups(settings, scores),
-            metric_profile=settings["metric_profile"],
-            bootstrap=bootstrap,
-            seed=settings.get("seed", 0),
-            training_patches=settings.get("training_patches", {}),
-        )
-
-    @property
-    def ranked(self) -> set[str]:
-        """Structures that count in the leaderboard."""
-        return {structure for members in self.groups.values() for structure in members}
+Groups = dict[str, tuple[str, ...]]  # structures by group
 
 
-def _groups(settings: Mapping[str, Any], scores: TrackScores) -> dict[str, list[str]]:
-    if "groups" in settings:
-        groups = {name: list(members) for name, members in settings["groups"].items()}
-        members = [structure for group in groups.values() for structure in group]
-        twice = {structure for structure in members if members.count(structure) > 1}
-        if twice:
-            raise InputError(
-                f"ranking: groups: expected {min(twice)!r} in one group, found in several"
-            )
-        return groups
-    by = settings.get("groups_by")
-    if by != "scored_as":
-        raise InputError(f"ranking: groups_by: expected scored_as, or groups by name, found {by!r}")
-    kinds = scores.cases[["structure", "scored_as"]].drop_duplicates()
-    return {name: sorted(rows["structure"]) for name, rows in kinds.groupby("scored_as")}
+def _known(rule: str) -> str:
+    if rule not in RULES:
+        raise ValueError(f"expected one of {', '.join(RULES)}, found {rule!r}")
+    return rule
+
+
+def _no_structure_twice(groups: Groups | None) -> Groups | None:
+    members = [structure for group in (groups or {}).values() for structure in group]
+    twice = {structure for structure in members if members.count(structure) > 1}
+    if twice:
+        raise ValueError(f"expected {min(twice)!r} in one group, found in several")
+    return groups
+
+
+class RankingSettings(Model):
+    """What a ranking depends on besides its scores."""
+
+    rule: Annotated[str, AfterValidator(_known)] = Field(
+        "mean-then-rank", description="how scores of cases become ranks"
+    )
+    groups: Annotated[Groups | None, AfterValidator(_no_structure_twice)] = Field(
+        None,
+        description="mean ranks are taken within a group, then over groups; none: a group a "
+        "structure type",
+    )
+    metric_profile: str = Field(description="the edition's")
+    bootstrap: int = Field(1000, ge=1, description="replicates")
+    seed: int = Field(0, description="of the bootstrap's draws")
+    training_patches: dict[str, int] = Field(
+        {}, description="size of the whole label budget by structure, where it is known"
+    )
+
+    def groups_of(self, scores: TrackScores) -> Groups:
+        """The groups of structures, by type where the settings name none."""
+        if self.groups is not None:
+            return self.groups
+        kinds = scores.cases[["structure", "scored_as"]].drop_duplicates()
+        return {name: tuple(sorted(rows["structure"])) for name, rows in kinds.groupby("scored_as")}

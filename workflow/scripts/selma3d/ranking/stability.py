@@ -1,4 +1,4 @@
-"""How much the ranking depends on the specimens, on the ranking rule and on the metric profile."""
+"""Stability of the ranking: against other specimens, ranking rules and metric definitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Did pretraining help, by how much, where, and how sure is that: said from the table of gains.
+"""Sentences on pretraining: whether it helped, by how much, where, and how sure that is.
 
 A comparison is one method with one pretext on one structure in one metric, against the same method
 from scratch on the same training patches.

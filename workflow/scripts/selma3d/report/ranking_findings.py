@@ -1,4 +1,4 @@
-"""Who won, and how sure that is: sentences that say no more than the ranking tables do."""
+"""Sentences on the winner and how sure that is, which say no more than the ranking tables."""
 
 from __future__ import annotations
 
