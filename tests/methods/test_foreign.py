@@ -261,7 +261,7 @@ def test_what_is_no_mask_is_refused(folder, cases):
 
 def test_a_damaged_file_is_named(folder, cases):
     (folder / "vessel" / "000.h5").write_bytes(b"no HDF5")
-    refused(folder, cases, "000.h5: expected a whole image, found one that does not read")
+    refused(folder, cases, "000.h5: expected a whole HDF5 file, found one that does not open")
 
 
 def test_no_predictions_at_all_is_an_error(tmp_path, cases):

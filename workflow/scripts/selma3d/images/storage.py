@@ -84,6 +84,50 @@ def intensities_of(node: h5py.Group) -> list[Intensity]:
     return [Intensity.from_json(stored) for stored in json.loads(node.attrs["intensity"])]
 
 
+def open_hdf5(path: Path, **options: int) -> h5py.File:
+    """Open an HDF5 file to read it; all that it gives lies in the file itself.
+
+    Raises InputError where it is absent, broken or no regular file, and where a link in it leads
+    elsewhere: into another file, which nobody has handed over, or to another name. Datasets whose
+    voxels lie elsewhere are for `stored_here` to refuse.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: expected an HDF5 file, found a folder, pipe or device")
+    try:
+        file = h5py.File(path, "r", locking=False, **options)
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected an HDF5 file, found nothing") from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: expected a whole HDF5 file, found one that does not open "
+            f"({_first_line(error)}) (truncated or damaged: make it anew)"
+        ) from None
+    try:
+        _refuse_links(file, path)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _refuse_links(file: h5py.File, path: Path) -> None:
+    def link(name: bytes, info: h5py.h5l.LinkInfo) -> str | None:
+        return None if info.type == h5py.h5l.TYPE_HARD else name.decode(errors="replace")
+
+    linked = file.id.links.visit(link, info=True)
+    if linked is not None:
+        raise InputError(f"{path}: {linked}: expected data in this file, found a link")
+
+
+def stored_here(dataset: h5py.Dataset, path: Path) -> h5py.Dataset:
+    """`dataset`, if its voxels lie in the file itself. Raises InputError."""
+    layout = dataset.id.get_create_plist()
+    if layout.get_layout() == h5py.h5d.VIRTUAL or layout.get_external_count():
+        name = dataset.name.removeprefix("/")
+        raise InputError(f"{path}: {name}: expected data in this file, found it in another")
+    return dataset
+
+
 class LazyFile:
     """A read-only HDF5 file, opened at the first read and again after a fork; picklable.
 
@@ -112,17 +156,7 @@ class LazyFile:
         return self._file
 
     def _open(self) -> h5py.File:
-        try:
-            handle = h5py.File(
-                self.path, "r", locking=False, rdcc_nbytes=self.cache_bytes, rdcc_nslots=10007
-            )
-        except FileNotFoundError:
-            raise InputError(f"{self.path}: expected an HDF5 file, found nothing") from None
-        except OSError as error:
-            raise InputError(
-                f"{self.path}: expected a whole HDF5 file, found one that does not open "
-                f"({_first_line(error)}) (remove it and run the workflow again)"
-            ) from None
+        handle = open_hdf5(self.path, rdcc_nbytes=self.cache_bytes, rdcc_nslots=10007)
         kind, version = handle.attrs.get("kind"), handle.attrs.get("contract_version")
         if kind not in self.kinds:
             handle.close()
@@ -143,7 +177,9 @@ class LazyFile:
         if name not in self._datasets:
             if name not in file:
                 return None
-            self._datasets[name] = file[name]
+            node = file[name]
+            is_data = isinstance(node, h5py.Dataset)
+            self._datasets[name] = stored_here(node, self.path) if is_data else node
         return self._datasets[name]
 
     def channel_of(self, image: h5py.Dataset, channel: int) -> int:

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import torch
 
-from ..images.storage import CHUNK, chunk_shape, compression, stamp
+from ..images.storage import CHUNK, chunk_shape, compression, open_hdf5, stamp, stored_here
 from ..images.writing import writing_hdf5
 from ..system.atomic import publish
 from ..system.errors import InputError
@@ -51,7 +51,7 @@ def write_slab(
         types = {"probability": np.float32} if facts.has_own_grid else _types(facts)
         stored = _create(file, facts.shape, types)
         for corner, path in blocks:
-            with h5py.File(path, "r") as block:
+            with open_hdf5(path) as block:
                 for name, dataset in stored.items():
                     _copy_chunks(block[name], dataset, corner)
 
@@ -60,7 +60,7 @@ def is_slab(path: Path, facts: SegmentationFacts, slab: int, slabs: int) -> bool
     """Whether `path` is the file of that slab, made with the same facts."""
     if not Path(path).exists():
         return False
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         stored = SegmentationFacts.read(file)
         return (stored, file.attrs["slab"], file.attrs["slabs"]) == (facts, slab, slabs)
 
@@ -81,7 +81,7 @@ def join_slabs(slabs: Sequence[Path], output: Path) -> None:
         file.attrs["made_from"] = facts.to_json()
         stored = _create(file, facts.volume_shape, _types(facts))
         with ExitStack() as stack:
-            opened = [stack.enter_context(h5py.File(path, "r")) for path in slabs]
+            opened = [stack.enter_context(open_hdf5(path)) for path in slabs]
             if facts.has_own_grid:
                 _resample(opened, stored, facts)
                 return
@@ -121,6 +121,7 @@ def _resample(
 
 def _copy_chunks(source: h5py.Dataset, target: h5py.Dataset, corner: Sequence[int]) -> None:
     """Copy compressed chunks as they are, moved by `corner`."""
+    stored_here(source, Path(source.file.filename))
     offsets: list[tuple[int, ...]] = []
     source.id.chunk_iter(lambda chunk: offsets.append(chunk.chunk_offset))
     for offset in offsets:
@@ -133,7 +134,7 @@ def _common_facts(slabs: Sequence[Path]) -> SegmentationFacts:
     found: dict[int, Path] = {}
     facts, count = None, len(slabs)
     for path in slabs:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             own = SegmentationFacts.read(file)
             number, count = (int(file.attrs[key]) for key in ("slab", "slabs"))
         if facts is not None and own != facts:

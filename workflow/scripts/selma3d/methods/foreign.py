@@ -26,7 +26,8 @@ import numpy as np
 from ..images import PatchFile, PredictionFile, PredictionWriter
 from ..images.conversion.patch_sources import PREFIX
 from ..images.conversion.readers import READERS, image_stem, image_suffix, read_image, reading
-from ..images.conversion.values import binary_mask
+from ..images.conversion.values import mask_of_labels
+from ..images.storage import open_hdf5, stored_here
 from ..system.errors import InputError
 from .predictions_json import read_jobs
 
@@ -204,26 +205,17 @@ def _read(
             f"{path}: case {source.name!r}: expected shape (Z,Y,X) {shape}, "
             f"found {array.shape}{hint}"
         )
-    return binary_mask(array, path)
+    return mask_of_labels(array, path)
 
 
 def _read_hdf5(path: Path, name: str) -> np.ndarray:
-    """The dataset `name` (Z,Y,X); it must be in the file itself, not linked into it."""
-    with reading(path), h5py.File(path, "r", locking=False) as file:
-        node: h5py.Group | h5py.Dataset = file
-        for part in name.split("/"):
-            is_here = isinstance(node, h5py.Group) and part in node
-            link = node.get(part, getlink=True) if isinstance(node, h5py.Group) else None
-            if link is not None and not isinstance(link, h5py.HardLink):
-                raise InputError(f"{path}: {name}: expected data in this file, found a link")
-            if not is_here:
-                raise InputError(f"{path}: {name}: expected a dataset, found none")
-            node = node[part]
+    """The dataset `name` (Z,Y,X)."""
+    with open_hdf5(path) as file, reading(path):
+        node = file.get(name)
         if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "buif":
-            raise InputError(f"{path}: {name}: expected a dataset of numbers, found {node}")
-        if node.external or node.is_virtual:
-            raise InputError(f"{path}: {name}: expected data in this file, found it in another")
-        return node[()]
+            found = "none" if node is None else node
+            raise InputError(f"{path}: {name}: expected a dataset of numbers, found {found}")
+        return stored_here(node, path)[()]
 
 
 def _provenance(path: Path, labels: list[int]) -> dict[str, str | int]:

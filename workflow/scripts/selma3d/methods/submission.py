@@ -15,7 +15,7 @@ import numpy as np
 
 from ..images import PatchFile, PredictionWriter
 from ..images.conversion.readers import read_image
-from ..images.conversion.values import binary_mask
+from ..images.conversion.values import mask_of_labels
 from ..images.geometry import Geometry
 from ..images.mha import write_mha
 from ..system.errors import InputError
@@ -91,5 +91,5 @@ def _read(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
         raise InputError(
             f"{path.name}: expected one channel of shape (Z,Y,X) {shape}, found {array.shape}"
         )
-    mask, _ = binary_mask(array[0], path)
+    mask, _ = mask_of_labels(array[0], path)
     return mask

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..images import PatchFile, PredictionFile
+from ..images.storage import stored_here
 from ..system.errors import InputError
 
 Shape = tuple[int, ...]
@@ -77,7 +78,7 @@ def _mask(file: PredictionFile, case: str, shape: Shape) -> np.ndarray:
         )
     if dataset.dtype.kind not in "buif":
         raise InputError(f"expected a mask of uint8, found {dataset.dtype} (store numbers)")
-    mask = dataset[()]
+    mask = stored_here(dataset, file.path)[()]
     if dataset.dtype == np.uint8 and mask.max(initial=0) <= 1:
         return mask
     raise InputError(f"expected a mask of uint8 0 and 1, found {mask.dtype} {_about_values(mask)}")

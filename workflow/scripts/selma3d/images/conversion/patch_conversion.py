@@ -17,7 +17,7 @@ from ..geometry import OTHER_GEOMETRY, Geometry, on_grid
 from ..storage import VoxelSize
 from .patch_sources import PatchSource, Row, find_patches
 from .readers import StoredImage, read_image
-from .values import FULL_MASK, binary_mask, whole_numbers
+from .values import FULL_MASK, mask_of_labels, whole_numbers
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ def _read_mask(
             f"{path}: expected shape (Z,Y,X) {shape} as the image, found {array.shape[1:]}"
         )
     array = on_grid(array, stored.geometry, beside, path, source.images[0])
-    return binary_mask(array[0], path, allow)
+    return mask_of_labels(array[0], path, allow)
 
 
 def _image_provenance(

@@ -56,6 +56,8 @@ def read_image(path: Path) -> StoredImage:
             f"{path}: expected an image ({', '.join(READERS)}), found extension "
             f"{path.suffix or 'none'!r} (convert it, or take it out of the folder)"
         )
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: expected a file, found a pipe or device")
     with reading(path):
         array, axes, geometry = READERS[suffix](path)
     if array.dtype.kind not in "buif":

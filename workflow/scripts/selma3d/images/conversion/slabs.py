@@ -20,7 +20,7 @@ import numpy as np
 from ...system.atomic import publish
 from ...system.errors import InputError
 from .. import BLOCK, block_statistics, chunk_shape, plane_hash
-from ..storage import compression
+from ..storage import compression, open_hdf5, stored_here
 from ..writing import writing_hdf5
 from .planes import Stack, UnreadablePlaneError
 from .values import whole_numbers
@@ -46,7 +46,7 @@ class Slab:
         """Whether the note is there and fits the size and content of the file beside it."""
         try:
             return json.loads(self.note.read_text()) == _note_of(self.path)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, InputError):
             return False
 
 
@@ -111,14 +111,14 @@ def convert_slab(
 
 
 def _note_of(path: Path) -> dict[str, str | int]:
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         digest = hashlib.sha256(file["planes"][()].tobytes()).hexdigest()
     return {"bytes": path.stat().st_size, "sha256": digest}
 
 
 def read_slab(slab: Slab) -> SlabContent:
     """Everything of a finished slab but its chunks."""
-    with h5py.File(slab.path, "r") as file:
+    with open_hdf5(slab.path) as file:
         return SlabContent(
             planes=[digest.tobytes() for digest in file["planes"][()]],
             counts=file["counts"][()],
@@ -129,8 +129,8 @@ def read_slab(slab: Slab) -> SlabContent:
 
 def copy_chunks(slab: Slab, image: h5py.Dataset) -> None:
     """Copy a slab's compressed chunks, as they are, to their place in `image` (C,Z,Y,X)."""
-    with h5py.File(slab.path, "r") as file:
-        source = file["image"].id
+    with open_hdf5(slab.path) as file:
+        source = stored_here(file["image"], slab.path).id
         for number in range(source.get_num_chunks()):
             _, _, y, x = offset = source.get_chunk_info(number).chunk_offset
             filters, content = source.read_direct_chunk(offset)

@@ -14,6 +14,8 @@ from ...system.errors import InputError
 from ..storage import VoxelSize
 
 OME_UM = {"µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3}
+# Forms of TIFF whose planes tifffile would look for in other files.
+WITHIN_THE_FILE = {"_multifile": False, "is_mmstack": False, "is_ndtiff": False}
 IMAGEJ_UM = OME_UM | {"micron": 1.0, "microns": 1.0, "\\u00B5m": 1.0}
 
 
@@ -23,13 +25,27 @@ def open_image(path: Path) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries]:
     Raises InputError for several images, parts in other files, and incomplete files.
     """
     with _errors_raised(path):
-        tiff = tifffile.TiffFile(path)
+        tiff = tifffile.TiffFile(path, **WITHIN_THE_FILE)
+        if tiff.is_ome:
+            _refuse_other_files(tiff.ome_metadata, path)
         series = tiff.series
     if len(series) != 1 or series[0].is_multifile:
         found = "parts in other files" if len(series) == 1 else str(len(series))
         raise InputError(f"{path}: expected one image wholly in this file, found {found}")
     check_complete(series[0], path)
     return tiff, series[0]
+
+
+def _refuse_other_files(description: str, path: Path) -> None:
+    """Raise InputError where OME metadata say that planes lie in other files."""
+    root = ElementTree.fromstring(description)
+    for element in root.iter():
+        name = element.get("FileName") if element.tag.endswith("}UUID") else None
+        if name not in (None, path.name) and (element.text or "") != root.get("UUID"):
+            raise InputError(
+                f"{path}: expected one image wholly in this file, found planes in {name!r} (save "
+                "it as one file, or name the folder of all its planes)"
+            )
 
 
 @contextmanager

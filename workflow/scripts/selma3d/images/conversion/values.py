@@ -45,18 +45,15 @@ def whole_numbers(array: np.ndarray, path: Path) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def binary_mask(
+def mask_of_labels(
     array: np.ndarray, path: Path, allow: Collection[str] = ()
 ) -> tuple[np.ndarray, list[int]]:
-    """A mask as uint8 {0,1}: every label above 0 is foreground; and the labels that were found.
+    """The mask that a file of labels means, and the labels in it, as `binary_mask`.
 
-    Raises InputError for labels that are not whole numbers from 0 (but for rounding), and, unless
-    `allow` names them, for several labels without 0 (full-mask) and for a 255 that stands for
-    "ignore" beside other labels (ignore-label).
+    Raises InputError, unless `allow` names them, for several labels without 0 (full-mask) and for
+    a 255 that stands for "ignore" beside other labels (ignore-label).
     """
-    labels = _labels(array, path)
-    values = np.unique(labels) if labels.dtype.kind == "f" else _values(labels)
-    found = [int(value) for value in values]
+    mask, found = binary_mask(array, path)
     listed = ", ".join(map(str, found[:5])) + (", …" if len(found) > 5 else "")
     if found[0] > 0 and len(found) > 1 and FULL_MASK not in allow:
         raise InputError(
@@ -69,7 +66,17 @@ def binary_mask(
             "means voxels to ignore (set those to 0 or 1; to take them for foreground, allow "
             f"{IGNORE_LABEL!r})"
         )
-    return (labels > 0).astype(np.uint8), found
+    return mask, found
+
+
+def binary_mask(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[int]]:
+    """A mask as uint8 {0,1}: every label above 0 is foreground; and the labels that were found.
+
+    Raises InputError for labels that are not whole numbers from 0 (but for rounding).
+    """
+    labels = _labels(array, path)
+    values = np.unique(labels) if labels.dtype.kind == "f" else _values(labels)
+    return (labels > 0).astype(np.uint8), [int(value) for value in values]
 
 
 def _labels(array: np.ndarray, path: Path) -> np.ndarray:
