@@ -4,13 +4,16 @@ SHELL := bash
 PYTHON ?= python3
 CORES ?= 2
 VENV := .venv
+# What a run imports; what tests and checks need besides.
+RUNTIME := $(VENV)/.runtime
 INSTALLED := $(VENV)/.installed
 SNAKEMAKE := $(VENV)/bin/snakemake
-# Snakemake, as the one owner of its results: continues after a kill, refuses while a run lives.
+# Snakemake, as the one owner of its results: continues after a kill, refuses while a run lives, and
+# prints what matters; its own log is <results>/logs/snakemake.log.
 RUN := $(VENV)/bin/python workflow/run.py
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 
-.PHONY: help setup demo methods real slurm-demo partial run plan status manifest new-method test test-faults test-editions test-peers lint benchmarks clean-demo
+.PHONY: help setup demo methods real slurm-demo partial run estimate status manifest new-method test test-faults test-editions test-peers lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -18,65 +21,66 @@ help: ## this list
 
 setup: $(INSTALLED) ## install the pinned packages into .venv
 
+PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -c requirements/constraints.txt
+
 # The Python that built .venv is kept with it: pins resolve per Python version.
-$(INSTALLED): requirements/runtime.txt requirements/develop.txt requirements/constraints.txt
+$(RUNTIME): requirements/runtime.txt requirements/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "make: $(PYTHON) must be Python 3.11 or newer (make PYTHON=python3.11 ...)" >&2; exit 1; }
+	@echo "installing into $(VENV), once"
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  -r requirements/develop.txt -c requirements/constraints.txt
+	$(PIP) -r requirements/runtime.txt
 	touch $@
 
-demo: $(INSTALLED) ## the whole challenge on synthetic images, in minutes
-	$(RUN) --profile profiles/demo --cores $(CORES)
-	@echo "report: results/demo/report.html"
+$(INSTALLED): $(RUNTIME) requirements/develop.txt
+	$(PIP) -r requirements/develop.txt
+	touch $@
+
+demo: $(RUNTIME) ## the whole challenge on synthetic images, in minutes
+	@$(RUN) --profile profiles/demo --cores $(CORES)
 
 # A variable, since a comma within $(if ...) would end its argument.
 REAL_IMAGES = --config "archives={images: {kind: local, folder: '$(abspath $(DATA))'}}"
 METHODS := $(RUN) --cores $(CORES) --resources mem_mb=12000 --keep-going --configfile
-methods: $(INSTALLED) ## all methods, small, on synthetic images [and real ones: make methods DATA=folder]
+methods: $(RUNTIME) ## all methods, small, on synthetic images [and real ones: make methods DATA=folder]
 	$(METHODS) config/methods-phantoms.yaml
 	$(if $(DATA),$(METHODS) config/methods-real.yaml $(REAL_IMAGES))
-	@for board in results/methods-*/tables/per-type/standings.md; do printf '\n%s\n' "$$board"; cat "$$board"; done
+	@for table in results/methods-*/tables/per-type/standings.md; do printf '\n%s\n' "$$table"; cat "$$table"; done
 
-real: $(INSTALLED) ## the chain on real images: make real DATA=folder [CONFIG=config/scaling-real.yaml]
+real: $(RUNTIME) ## the chain on real images: make real DATA=folder [CONFIG=config/scaling-real.yaml]
 	@test -n "$(DATA)" || { echo "make: expected DATA=<folder of real images> (README, 'Real images')" >&2; exit 1; }
-	$(RUN) --configfile config/real.yaml $(CONFIG) --cores $(CORES) --resources mem_mb=16000 --keep-going $(REAL_IMAGES)
-	@sed -n 's|^results: \(.*\)|report: \1/report.html|p' config/real.yaml $(CONFIG) | tail -n 1
+	@$(RUN) --configfile config/real.yaml $(CONFIG) --cores $(CORES) --resources mem_mb=16000 --keep-going $(REAL_IMAGES)
 
 # As many CPUs as this machine lends: SLURM keeps the other jobs waiting, as on a cluster.
 SLURM := SLURM_TEST_NODES=1 SLURM_TEST_CPUS=$(CORES) tests/slurm/one_machine_slurm.sh
 SLURM_CONFIG ?= config/demo.yaml tests/slurm/demo.yaml
-slurm-demo: $(INSTALLED) ## the demo on a SLURM that is set up on this machine (root on Debian)
+slurm-demo: $(RUNTIME) ## the demo on a SLURM that is set up on this machine (root on Debian)
 	$(SLURM) start
-	mkdir -p results/slurm-demo
 	time $(RUN) --profile slurm --configfile $(SLURM_CONFIG) --verbose \
-	  --slurm-init-seconds-before-status-checks 2 --latency-wait 10 >results/slurm-demo/snakemake.log 2>&1 \
-	  || { tail -n 40 results/slurm-demo/snakemake.log; $(SLURM) stop; exit 1; }
+	  --slurm-init-seconds-before-status-checks 2 --latency-wait 10 || { $(SLURM) stop; exit 1; }
 	$(SLURM) stop
-	@echo "what the GPU jobs asked for (results/slurm-demo/snakemake.log):"
-	@grep -ao 'sbatch --parsable .* --wrap' results/slurm-demo/snakemake.log | grep -e --gpus | sed 's/ --wrap//'
+	@echo "what the GPU jobs asked for (results/slurm-demo/logs/snakemake.log):"
+	@grep -ao 'sbatch --parsable .* --wrap' results/slurm-demo/logs/snakemake.log | grep -e --gpus | sed 's/ --wrap//'
 	@test ! -d results/demo/scores || { diff -r results/demo/scores results/slurm-demo/scores \
 	  && echo "score tables: identical to those of make demo"; }
-	@echo "report: results/slurm-demo/report.html"
 
 ARCHIVE ?= S-BIAD1196
-manifest: $(INSTALLED) ## bring an archive's manifest up to date and show the difference
+manifest: $(RUNTIME) ## bring an archive's manifest up to date and show the difference
 	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.archive config/editions/selma2024.yaml $(ARCHIVE)
 
 CONFIG ?=
-partial: $(INSTALLED) ## rank and report what is finished so far: make partial [CONFIG=config/real.yaml]
-	$(RUN) --configfile $(or $(CONFIG),config/demo.yaml) --cores $(CORES) --config partial=true
+partial: $(RUNTIME) ## rank and report what is finished so far: make partial [CONFIG=config/real.yaml]
+	@$(RUN) --configfile $(or $(CONFIG),config/demo.yaml) --cores $(CORES) --config partial=true
 
 PROFILE ?=
-run: $(INSTALLED) ## any run: make run [PROFILE=slurm] [CONFIG=config/my.yaml] [ARGS="more for snakemake"]
-	$(RUN) $(if $(PROFILE),--profile profiles/$(PROFILE),--cores $(CORES)) \
+run: $(RUNTIME) ## any run: make run [PROFILE=slurm] [CONFIG=config/my.yaml] [ARGS="more for snakemake"]
+	@$(RUN) $(if $(PROFILE),--profile profiles/$(PROFILE),--cores $(CORES)) \
 	  $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
 
-plan: $(INSTALLED) ## what it will cost in jobs, GPU hours and disk: make plan [CONFIG=config/my.yaml]
+estimate: $(RUNTIME) ## what it will cost in jobs, GPU hours and disk: make estimate [CONFIG=config/my.yaml]
 	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.monitor.estimate $(CONFIG)
 
-status: $(INSTALLED) ## how far a challenge is: make status [CONFIG=config/demo.yaml]
+status: $(RUNTIME) ## how far a challenge is: make status [CONFIG=config/demo.yaml]
 	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.monitor.status $(CONFIG)
 
 KIND ?= rule

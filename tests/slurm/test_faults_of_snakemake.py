@@ -23,7 +23,7 @@ def test_killed_run_typed_again_waits_for_its_orphan_and_takes_its_result(
         again = run.start()
         until(lambda: "waiting for process" in run.log, "the second trainer to wait")
     assert run.ended(again) == 0, run.said[-4000:]
-    assert f"removed, process {snakemake.pid} on " in run.said
+    assert f"taking over from process {snakemake.pid} on " in run.said
     assert re.search(rf"waiting for process \d+ on .*SLURM job {first.id}", run.log)
     assert "taking over" not in run.log
     survived(

@@ -53,7 +53,7 @@ class TrainingRun(Workflow):
     def start(
         self, *options: str, target: str = MODEL, plain: bool = False
     ) -> subprocess.Popen[str]:
-        """Start a run with the shipped SLURM profile, as `make run` does; it fills snakemake.log.
+        """Start a run with the shipped SLURM profile, as `make run` does.
 
         plain: with Snakemake alone, which keeps no lease of the results.
         """
@@ -91,8 +91,9 @@ class TrainingRun(Workflow):
 
     @property
     def said(self) -> str:
-        """All that Snakemake has said so far."""
-        return (self.folder / "snakemake.log").read_text(errors="replace")
+        """All that Snakemake, and the command that runs it, have said so far."""
+        files = (self.folder / "snakemake.log", self.results / "logs" / "snakemake.log")
+        return "".join(file.read_text(errors="replace") for file in files if file.exists())
 
     @property
     def log(self) -> str:
@@ -174,4 +175,5 @@ def copied(run: TrainingRun, folder: Path) -> TrainingRun:
     for made in ("models", "predictions", "scores", "work/finetune", "logs/finetune"):
         shutil.rmtree(folder / "results" / made)
     (folder / "snakemake.log").unlink(missing_ok=True)
+    (folder / "results" / "logs" / "snakemake.log").unlink(missing_ok=True)
     return TrainingRun(folder)

@@ -52,14 +52,19 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
 
 
 @pytest.fixture(scope="module")
-def continued(killed: Workflow) -> Workflow:
-    """The killed run, typed again."""
+def printed(killed: Workflow) -> list[str]:
+    """The lines that the killed run prints, typed again."""
     plain = killed.run(LEADERBOARD)
     assert plain.returncode != 0
     assert "Directory cannot be locked" in plain.stdout + plain.stderr
     again = killed.run_owned(LEADERBOARD)
-    said = again.communicate(timeout=900)[1]
-    assert again.returncode == 0, said[-4000:]
+    out, err = again.communicate(timeout=900)
+    assert again.returncode == 0, (out + err)[-4000:]
+    return out.splitlines()
+
+
+@pytest.fixture
+def continued(killed: Workflow, printed: list[str]) -> Workflow:
     return killed
 
 
@@ -71,6 +76,15 @@ def test_a_killed_run_typed_again_ends_with_the_score_tables_of_an_undisturbed_o
     for table in tables:
         other = continued.results / table.relative_to(finished.results)
         assert table.read_bytes() == other.read_bytes()
+
+
+def test_a_run_prints_little_ends_with_the_leaderboard_and_keeps_snakemakes_log(continued, printed):
+    assert len(printed) < 25
+    assert any(line.startswith("100 %, ") for line in printed)
+    board = printed.index("leaderboard, per-type, 4 of 4 entrants:")
+    assert printed[board + 1].split()[0] == "1"
+    own = (continued.results / "logs" / "snakemake.log").read_text()
+    assert "rule finetune:" in own
 
 
 def test_nothing_is_left_of_an_ended_run(run, continued):

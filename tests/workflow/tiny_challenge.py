@@ -43,7 +43,7 @@ class Workflow:
         command = [sys.executable, str(self.root / "workflow" / "run.py")]
         command += self.arguments(*arguments, **config)
         return subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
         )
 
     def arguments(self, *arguments: str, **config: object) -> list[str]:

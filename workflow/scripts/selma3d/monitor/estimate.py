@@ -1,4 +1,4 @@
-"""What a challenge will cost: jobs, GPU hours and disk, from what has been measured.
+"""Estimate of what a challenge will cost: jobs, GPU hours and disk, from what has been measured.
 
     python -m selma3d.monitor.estimate [CONFIG ...]
 
@@ -52,7 +52,7 @@ class Kind:
         return None if self.seconds is None else self.seconds * self.gpus * self.to_do / 3600
 
 
-class Plan:
+class Estimate:
     """What a configuration asks for, what of it is finished, and what the rest will cost."""
 
     def __init__(self, challenge: Challenge, results: Path) -> None:
@@ -210,25 +210,25 @@ class Plan:
         return disk(self._challenge, self._results, self._status)
 
 
-def as_text(plan: Plan) -> str:
+def as_text(estimate: Estimate) -> str:
     """Tables of jobs and disk, and a line that says what is not known."""
     rows = [("stage", "method", "init", "jobs", "to do", "hours each", "GPU hours", "from")]
     rows += [
         (k.stage, k.method, k.init, k.jobs, k.to_do, _hours(k.seconds and k.seconds / 3600),
          _hours(k.gpu_hours), k.source)
-        for k in plan.kinds
+        for k in estimate.kinds
     ]  # fmt: skip
     lines = _aligned(rows)
-    known = [kind.gpu_hours for kind in plan.kinds if kind.gpu_hours is not None]
-    unknown = [kind for kind in plan.kinds if kind.gpu_hours is None]
-    lines += ["", f"jobs to do: {plan.jobs}, and those of figures, tables and the report"]
+    known = [kind.gpu_hours for kind in estimate.kinds if kind.gpu_hours is not None]
+    unknown = [kind for kind in estimate.kinds if kind.gpu_hours is None]
+    lines += ["", f"jobs to do: {estimate.jobs}, and those of figures, tables and the report"]
     lines.append(f"GPU hours: {sum(known):.1f}{' known' if unknown else ''}")
     if unknown:
         jobs = sum(kind.to_do for kind in unknown)
         lines.append(f"GPU hours unknown of {jobs} jobs of {len(unknown)} kinds, marked above")
         lines.append("  (target `throughput` measures steps a second; or set `throughput`)")
     lines.append("disk:")
-    for files in plan.disk():
+    for files in estimate.disk():
         told = UNKNOWN if files.size is None else f"{files.size / 1e9:.3g} GB, from {files.source}"
         lines.append(f"  {files.what}: {files.to_make} to make" + f", {told}" * bool(files.to_make))
     return "\n".join(lines)
@@ -247,7 +247,7 @@ def _aligned(rows: list[tuple[object, ...]]) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the plan; 0, or 1 for bad input."""
+    """Print the estimate; 0, or 1 for bad input."""
     parser = argparse.ArgumentParser(
         prog="python -m selma3d.monitor.estimate",
         description=__doc__,
@@ -257,7 +257,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         config = read_config(ROOT, given.config)
-        print(as_text(Plan(Challenge(config, ROOT), Path(config["results"]))))
+        print(as_text(Estimate(Challenge(config, ROOT), Path(config["results"]))))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
