@@ -164,7 +164,9 @@ def owned(folder: Path, arguments: list[str]) -> Iterator[None]:
             log.warning("its lock is removed (snakemake --unlock)")
             # Of every run in this working directory, as whenever one ends: the leases stay.
             command = [sys.executable, "-m", "snakemake", "--unlock", *arguments]
-            subprocess.run(command, check=False)
+            unlocked = subprocess.run(command, capture_output=True, text=True, check=False)
+            if unlocked.returncode:
+                log.error("%s", unlocked.stderr)
         os.environ[RUN_OWNER] = json.dumps(asdict(ProcessName.own()))
         yield
 

@@ -72,7 +72,7 @@ def test_a_log_file_gets_a_line_at_every_tenth_and_every_minute(clock: Clock) ->
     run_jobs(console, clock, range(100), seconds=1.0)
     console.close()
     lines = stream.getvalue().splitlines()
-    assert lines[0] == "100 jobs to do"
+    assert lines[0] == "jobs to do: 100"
     assert lines[1] == " 10 %, 10 of 100 jobs, about 90 s left"
     assert lines[-1] == "100 %, 100 of 100 jobs"
     assert len(lines) == 11

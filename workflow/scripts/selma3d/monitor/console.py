@@ -37,7 +37,7 @@ class RunConsole:
         """The run has so many jobs of each rule."""
         with self._lock:
             self._estimate = RunEstimate.of(jobs, self._clock())
-        self.say(f"{self._estimate.total} jobs to do")
+        self.say(f"jobs to do: {self._estimate.total}")
 
     def keep_telling(self) -> None:
         """Show the progress from now on also while no job begins or ends."""
