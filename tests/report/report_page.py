@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ranking_tables import DISPLAY, STRUCTURES, TITLES, MadeUp, ranking_tables
-from selma3d import report
 from selma3d.report.drawing.figure import draw_figure
+from selma3d.report.page import Results, write_report
 from selma3d.report.shown import ShownTable, shown_figures
 
 EDITION: dict[str, Any] = {
@@ -49,7 +49,7 @@ def write(
             path = folder / track / f"{name}.svg"
             draw_figure(name, tables, DISPLAY, {"svg": path})
             shown.append(path)
-    results = report.Results(
+    results = Results(
         edition=EDITION,
         display=DISPLAY,
         tracks=tables_by_track,
@@ -61,5 +61,5 @@ def write(
         caveats=[HELD_OUT],
         provenance={"commit": "0123abc", "versions": {"python": "3.11"}},
     )
-    report.write_report(folder / "report.html", replace(results, **changes))
+    write_report(folder / "report.html", replace(results, **changes))
     return folder / "report.html"

@@ -11,7 +11,7 @@ import pandas as pd
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.images.splits import read_split
-from selma3d.report import Results, write_report
+from selma3d.report.page import Results, write_report
 from selma3d.report.shown import shown_figures, shown_overview, shown_tables
 
 if TYPE_CHECKING:

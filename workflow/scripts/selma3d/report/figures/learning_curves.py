@@ -85,7 +85,7 @@ def _draw_apart(curves: pd.DataFrame, entrants: Sequence[Entrant], styles: Entra
         title = styles[method, NO_INIT].label
         axes.set_title(facets.broken(title, characters))
     grid[-1, len(methods) // 2].set_xlabel("training patches per structure")
-    grey = {"color": "#5a5a5a", "markeredgecolor": "#5a5a5a"}
+    grey = {"color": canvas.NEUTRAL, "markeredgecolor": canvas.NEUTRAL}
     handles = []
     for init in dict.fromkeys(init for _, init in entrants):
         curve = styles[next(e for e in entrants if e[1] == init)].curve | grey

@@ -45,7 +45,7 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
             _draw_pairs(axes, row, own, metric, entrant, styles)
         facets.scale_values(axes, metric, chosen[["scratch", "pretrained"]].to_numpy())
     facets.title_bands(panels, styles, known_specimens(tables))
-    grey = {"color": "#5a5a5a", "linewidth": 0.8}
+    grey = {"color": canvas.NEUTRAL, "linewidth": 0.8}
     handles = [
         Line2D(
             [],
@@ -53,10 +53,12 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
             marker="o",
             markerfacecolor="white",
             linestyle="",
-            color="#5a5a5a",
+            color=canvas.NEUTRAL,
             label="from scratch",
         ),
-        Line2D([], [], marker="o", linestyle="", color="#5a5a5a", label="pretrained (or control)"),
+        Line2D(
+            [], [], marker="o", linestyle="", color=canvas.NEUTRAL, label="pretrained (or control)"
+        ),
         Line2D([], [], label="specimen that improves", **grey),
         Line2D([], [], label="specimen that does not", linestyle=":", **grey),
     ]

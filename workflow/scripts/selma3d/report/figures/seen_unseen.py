@@ -35,26 +35,15 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     for (scored_as, metric), axes in panels.items():
         chosen = gap[(gap["scored_as"] == scored_as) & (gap["metric"] == metric)]
         for pair in chosen.itertuples():
-            own_style, row = (
-                styles[pair.method, pair.init],
-                entrants.index((pair.method, pair.init)),
-            )
-            axes.hlines(
-                row, pair.seen_mean, pair.unseen_mean, color=own_style.colour, linewidth=1.2
-            )
-            square = {
-                "s": 14,
-                "marker": "s",
-                "edgecolor": own_style.edge,
-                "linewidth": 0.7,
-                "zorder": 3,
-            }
-            axes.scatter(pair.seen_mean, row, facecolor=own_style.colour, **square)
+            own, row = styles[pair.method, pair.init], entrants.index((pair.method, pair.init))
+            axes.hlines(row, pair.seen_mean, pair.unseen_mean, color=own.colour, linewidth=1.2)
+            square = {"s": 14, "marker": "s", "edgecolor": own.edge, "linewidth": 0.7, "zorder": 3}
+            axes.scatter(pair.seen_mean, row, facecolor=own.colour, **square)
             axes.scatter(pair.unseen_mean, row, facecolor="white", **square)
         facets.scale_values(axes, metric, chosen[["seen_mean", "unseen_mean"]].to_numpy())
     for scored_as, its_metrics in metrics.items():
         panels[scored_as, its_metrics[0]].set_title(f"{scored_as} structures")
-    grey = {"color": "#5a5a5a", "marker": "s", "linestyle": ""}
+    grey = {"color": canvas.NEUTRAL, "marker": "s", "linestyle": ""}
     handles = [
         Line2D([], [], label="seen in training", **grey),
         Line2D([], [], label="unseen", markerfacecolor="white", **grey),
