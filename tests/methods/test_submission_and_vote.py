@@ -15,7 +15,7 @@ from small_peers import two_cases
 
 SLUGS = {"input": "images/light-sheet", "output": "images/mask"}
 STAND_IN = """
-import sys, pathlib, SimpleITK
+import os, sys, pathlib, SimpleITK
 given, asked, fault = sys.argv[1:]
 (path,) = pathlib.Path(given, "images/light-sheet").iterdir()
 image = SimpleITK.ReadImage(str(path))
@@ -26,6 +26,16 @@ if fault == "probabilities": mask = SimpleITK.Cast(mask, SimpleITK.sitkFloat32) 
 names = {"nothing": [], "two": ["a.mha", "b.mha"]}.get(fault, ["output.mha"])
 for name in names:
     SimpleITK.WriteImage(mask, str(pathlib.Path(asked, "images/mask", name)))
+place = pathlib.Path(asked, {
+    "linked folder": "images/mask", "linked parent": "images", "linked root": "",
+    "linked file": "images/mask/output.mha", "pipe": "images/mask/output.mha",
+    "no folder": "images/mask",
+}.get(fault, "nowhere"))
+if place.exists():
+    host = pathlib.Path(asked, "../host")
+    place.rename(host)
+    if fault == "pipe": os.mkfifo(place)
+    elif fault != "no folder": place.symlink_to(host.resolve())
 """
 
 
@@ -62,6 +72,12 @@ def test_a_program_segments_every_case_through_the_platforms_interface(tmp_path,
         ("probabilities", "expected labels"),
         ("nothing", "expected one mask .* found none"),
         ("two", "found a.mha, b.mha"),
+        ("linked folder", "output: mask: expected files and folders, found a link to /"),
+        ("linked parent", "output: images: expected files and folders, found a link to /"),
+        ("linked root", "output: output: expected files and folders, found a link to /"),
+        ("linked file", "output.mha: expected files and folders, found a link to /"),
+        ("pipe", "output.mha: expected a file, found a pipe"),
+        ("no folder", "expected a folder mask, found none"),
     ],
 )
 def test_a_program_that_fails_the_interface_is_one_error_and_no_predictions(

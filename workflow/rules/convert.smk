@@ -44,7 +44,7 @@ use rule convert_patches as convert_cases with:
         kind="cases",
         images=lambda wildcards: CHALLENGE.images(wildcards.structure, "case"),
         archives=f"{config['results']}/archive",
-        allow=["empty-mask", "constant-image"],
+        allow=["empty-mask", "constant-image", *config["convert"]["allow"]],
 
 
 rule draw_cases:

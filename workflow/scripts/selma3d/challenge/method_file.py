@@ -61,7 +61,7 @@ class MethodFile(Model):
     code: Text | None = Field(None, description="where its code is, if it is not ours")
     commit: Text | None = Field(None, description="which version of that code")
     licence: Text = Field(description="of its code")
-    colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}$", description="in figures, such as `#0072B2`")
+    colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}\Z", description="in figures, such as `#0072B2`")
     runs: Literal["grid", "default"] = Field(
         "grid", description="`grid`: every budget, fold and seed; `default`: one run"
     )
@@ -71,7 +71,7 @@ class MethodFile(Model):
     capabilities: Capabilities
     environment: (
         Annotated[
-            tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")], ...],
+            tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*\Z")], ...],
             Field(min_length=1),
         ]
         | None

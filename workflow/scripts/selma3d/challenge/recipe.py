@@ -19,7 +19,7 @@ Normalisation = Literal["zscore", "percentile", "log", "ratio", "asinh", "snr", 
 
 # Ends in -ens: ensembles. Begins with pack-: encoders that come from elsewhere.
 PretextName = Annotated[
-    str, StringConstraints(pattern=r"^(?!.*-ens$)(?!pack-)[a-z0-9][a-z0-9_-]*$")
+    str, StringConstraints(pattern=r"^(?!.*-ens\Z)(?!pack-)[a-z0-9][a-z0-9_-]*\Z")
 ]
 
 

@@ -65,10 +65,22 @@ def segment_cases(
                 spent = run(arguments, words=words, minutes=minutes)
                 log.info("case %s: %.1f s, %.1f CPU s", case, spent.seconds, spent.cpu_seconds)
                 try:
-                    mask = _read(asked / slugs["output"], cases.shape(case))
+                    mask = _read(Path(folder), asked / slugs["output"], cases.shape(case))
                 except InputError as error:
                     raise InputError(f"method {method}, case {case!r}: {error}") from None
                 writer.add(case, mask)
+
+
+def _refuse_links(root: Path, path: Path) -> None:
+    """Raise InputError where `root`, `path` or a folder between them is a link."""
+    for place in (path, *path.parents):
+        if place.is_symlink():
+            raise InputError(
+                f"output: {place.name}: expected files and folders, found a link to "
+                f"{place.readlink()}"
+            )
+        if place == root:
+            return
 
 
 def _filled(part: str, named: Mapping[str, str]) -> str:
@@ -77,15 +89,20 @@ def _filled(part: str, named: Mapping[str, str]) -> str:
     return part
 
 
-def _read(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """The one mask of a folder, uint8 {0,1} (Z,Y,X); what lies above 0 is foreground."""
+def _read(root: Path, folder: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """The one mask of a folder below `root`, uint8 {0,1} (Z,Y,X); above 0 is foreground.
+
+    A program may replace folders and files as it likes: a link is followed nowhere.
+    """
+    _refuse_links(root, folder)
+    if not folder.is_dir():
+        raise InputError(f"output: expected a folder {folder.name}, found none")
     found = sorted(path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise InputError(f"output: expected one mask ({', '.join(SUFFIXES)}), found {names}")
     path = found[0]
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{path.name}: expected a file, found a link to {path.resolve()}")
+    _refuse_links(root, path)
     array = read_image(path).array
     if array.shape != (1, *shape):
         raise InputError(
