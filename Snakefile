@@ -16,15 +16,15 @@ include: "workflow/rules/common.smk"
 
 
 pathvars:
-    results=config["results"],
+    results=LAYOUT.results,
     scored_root=LAYOUT.scored_root,
     logs="<results>/logs",
     benchmarks="<results>/benchmarks",
 
 
-if config["container"]:
+if CONFIG.container:
 
-    container: config["container"]
+    container: CONFIG.container
 
 
 include: "workflow/rules/phantom.smk"
@@ -33,7 +33,7 @@ include: "workflow/rules/convert.smk"
 include: "workflow/rules/split.smk"
 
 
-if not config["partial"]:
+if not CONFIG.partial:
 
     include: "workflow/rules/pretrain.smk"
     include: "workflow/rules/packs.smk"

@@ -32,7 +32,7 @@ from snakemake import cli  # noqa: E402 - looks for its plugins on the path
 
 from job import RUN_OWNER  # noqa: E402 - found by the line above
 from selma3d.challenge import Challenge  # noqa: E402
-from selma3d.challenge.configuration import read_config  # noqa: E402
+from selma3d.challenge.config import read_config  # noqa: E402
 from selma3d.challenge.layout import Layout  # noqa: E402
 from selma3d.system.errors import InputError  # noqa: E402
 from selma3d.system.lease import Lease, Owner  # noqa: E402
@@ -58,8 +58,8 @@ def main(arguments: list[str]) -> None:
     try:
         config = read_config(ROOT, given.configfile or [], cli.parse_config(given.config))
         directory = Path(given.directory or ".").resolve()
-        results = directory / str(config["results"])
-        beside = config["partial"] and run_may_live(results)
+        results = directory / config.results
+        beside = config.partial and run_may_live(results)
         with owned(lease_folder(results, beside), arguments):
             own = only_after_prediction() if beside else []
             sys.exit(shown([*own, *arguments], Challenge(config, ROOT), directory))

@@ -10,10 +10,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selma3d.challenge import Challenge, Run
-from selma3d.challenge.asked import encoders_of, ensembles_of, expected_runs, models_of
-from selma3d.challenge.parts import layer
-from selma3d.challenge.schema import read_table
+from selma3d.challenge import Challenge, Encoder, Run
+from selma3d.challenge.checking import read_table
+from selma3d.challenge.config import layer
+from selma3d.challenge.participants import encoders_of, ensembles_of, expected_runs, models_of
+from selma3d.challenge.samples import Sample
 from selma3d.system.errors import InputError
 
 
@@ -61,9 +62,9 @@ def test_a_name_that_is_no_run_is_refused(name):
 
 def test_an_ensemble_joins_all_folds_and_seeds_and_changes_no_other_run(repository, full):
     full |= {"folds": 2, "seeds": [3, 5]}
-    without = Challenge(full, repository).runs("unet", "cfos")
+    without = Challenge.of(full, repository).runs("unet", "cfos")
     full["predict"] = full["predict"] | {"ensemble": True}
-    challenge = Challenge(full, repository)
+    challenge = Challenge.of(full, repository)
     runs = challenge.runs("unet", "cfos")
     assert [run for run in runs if not run.is_ensemble] == without
     ensembles = [run for run in runs if run.is_ensemble]
@@ -81,20 +82,20 @@ def test_an_ensemble_joins_all_folds_and_seeds_and_changes_no_other_run(reposito
 def test_an_ensemble_of_one_model_is_refused(repository, full):
     full |= {"seeds": [0], "predict": full["predict"] | {"ensemble": True}}
     with pytest.raises(InputError, match=r"predict\.ensemble: expected several folds or seeds"):
-        Challenge(full, repository).runs("unet", "cfos")
+        Challenge.of(full, repository).runs("unet", "cfos")
 
 
 def test_the_init_that_segments_volumes_is_checked(repository, full):
-    assert Challenge(full, repository).segmenting_run("unet").init == "masked"
+    assert Challenge.of(full, repository).segmenting_run("unet").init == "masked"
     full["segment"] = full["segment"] | {"init": "maskd"}
     with pytest.raises(InputError, match=r"segment\.init: expected auto or one of scratch, masked"):
-        Challenge(full, repository).segmenting_run("unet")
+        Challenge.of(full, repository).segmenting_run("unet")
 
 
 def test_a_misspelt_key_is_named_with_its_nearest_neighbour(repository, full):
     full["resluts"] = full.pop("results")
     with pytest.raises(InputError, match=r"resluts: unknown key, did you mean 'results'\?"):
-        Challenge(full, repository)
+        Challenge.of(full, repository)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_a_misspelt_key_is_named_with_its_nearest_neighbour(repository, full):
 )
 def test_a_wrong_value_is_one_line_with_key_expected_and_found(repository, full, change, message):
     with pytest.raises(InputError, match=message) as raised:
-        challenge = Challenge(full | change, repository)
+        challenge = Challenge.of(full | change, repository)
         _ = challenge.methods, challenge.structures
     assert "\n" not in str(raised.value)
 
@@ -120,7 +121,7 @@ def test_a_wrong_value_is_one_line_with_key_expected_and_found(repository, full,
 def test_a_missing_key_is_named(repository, full):
     del full["seeds"]
     with pytest.raises(InputError, match="expected the key 'seeds'"):
-        Challenge(full, repository)
+        Challenge.of(full, repository)
 
 
 def test_a_faulty_row_of_the_samples_table_is_named_by_its_line(tmp_path):
@@ -128,7 +129,7 @@ def test_a_faulty_row_of_the_samples_table_is_named_by_its_line(tmp_path):
     header = "structure\tkind\tsample\tspecimen\trole\tarchive\timage\tmask\n"
     table.write_text(header + "cfos\tpicture\t001\t\t\t\t\t\n")
     with pytest.raises(InputError, match=r"row 2: kind: expected one of volume, patch, case"):
-        read_table(table, "samples")
+        read_table(table, Sample)
 
 
 def test_a_specimen_that_is_trained_on_and_tested_on_is_refused(repository, tmp_path):
@@ -138,18 +139,18 @@ def test_a_specimen_that_is_trained_on_and_tested_on_is_refused(repository, tmp_
     row = "cfos\tvolume\textra\tcfos-specimen4\ttraining\tphantom\tcfos/extra\t\n"
     table.write_text(table.read_text() + row)
     with pytest.raises(InputError, match="specimen 'cfos-specimen4': expected in training"):
-        Challenge(layered(repository, "demo"), tmp_path)
+        Challenge.of(layered(repository, "demo"), tmp_path)
 
 
 def test_microglia_are_segmented_by_the_spot_model_and_scored_as_vessels(repository):
-    challenge = Challenge(layered(repository, "demo"), repository)
+    challenge = Challenge.of(layered(repository, "demo"), repository)
     assert challenge.structures["microglia"].scored_as == "vessel-like"
     assert "microglia" in challenge.targets["spot-like"].segments
     assert "microglia" not in challenge.targets["spot-like"].learns
 
 
 def test_a_left_out_structure_is_segmented_by_a_model_that_never_learnt_it(repository, full):
-    challenge = Challenge(full, repository)
+    challenge = Challenge.of(full, repository)
     target = challenge.targets["spot-like-without-plaque"]
     assert target.segments == ("plaque-unseen",)
     assert "plaque" not in target.learns
@@ -159,11 +160,11 @@ def test_a_left_out_structure_is_segmented_by_a_model_that_never_learnt_it(repos
 
 
 def test_a_structure_without_a_second_one_of_its_target_is_never_left_out(repository, full):
-    assert "vessel-unseen" not in Challenge(full, repository).structures
+    assert "vessel-unseen" not in Challenge.of(full, repository).structures
 
 
 def test_the_one_model_track_has_one_target_and_its_own_run_names(repository, full):
-    challenge = Challenge(full | {"tracks": ["per-type", "one-model"]}, repository)
+    challenge = Challenge.of(full | {"tracks": ["per-type", "one-model"]}, repository)
     assert challenge.targets["all"].group == "all"
     assert set(challenge.targets["all"].learns) == {"vessel", "cfos", "nucleus", "plaque"}
     names = [run.name for run in challenge.runs("unet", "vessel")]
@@ -172,19 +173,19 @@ def test_the_one_model_track_has_one_target_and_its_own_run_names(repository, fu
 
 
 def test_scratch_long_runs_only_where_it_is_asked_for(repository, full):
-    assert "scratch-long" not in Challenge(full, repository).inits("unet")
+    assert "scratch-long" not in Challenge.of(full, repository).inits("unet")
     full["inits"] = ["scratch", "scratch-long", "masked"]
-    assert "scratch-long" in Challenge(full, repository).inits("unet")
+    assert "scratch-long" in Challenge.of(full, repository).inits("unet")
 
 
 def test_every_encoder_that_a_run_starts_from_is_planned(repository, full):
-    challenge = Challenge(full, repository)
-    planned = {(m, g, p, s) for m, g, p, s in encoders_of(challenge)}
+    challenge = Challenge.of(full, repository)
+    planned = set(encoders_of(challenge))
     for method in challenge.recipes:
         for pretext in challenge.methods[method].pretexts:
             for target in challenge.targets.values():
                 for seed in full["seeds"]:
-                    assert (method, target.group, pretext, seed) in planned
+                    assert Encoder(method, target.group, pretext, seed) in planned
 
 
 def scaled(full, **pretexts):
@@ -193,11 +194,11 @@ def scaled(full, **pretexts):
 
 def test_fewer_volumes_are_among_more_of_them_and_differ_between_seeds(repository, full):
     one, four = {"like": "masked", "volumes": 1}, {"like": "masked", "volumes": 4}
-    challenge = Challenge(scaled(full, one=one, four=four), repository)
+    challenge = Challenge.of(scaled(full, one=one, four=four), repository)
 
     def samples(pretext, seed):
         rows = challenge.volumes_to_learn_from("unet", "spot-like", pretext, seed)
-        return {row["sample"] for row in rows}
+        return {row.sample for row in rows}
 
     for seed in range(5):
         assert len(samples("one", seed)) == 1
@@ -207,18 +208,18 @@ def test_fewer_volumes_are_among_more_of_them_and_differ_between_seeds(repositor
 
 
 def test_volumes_of_all_groups_can_be_learnt_from(repository, full):
-    challenge = Challenge(scaled(full, both={"like": "masked", "groups": "all"}), repository)
+    challenge = Challenge.of(scaled(full, both={"like": "masked", "groups": "all"}), repository)
     rows = challenge.volumes_to_learn_from("unet", "spot-like", "both", 0)
     assert rows == challenge.volumes("vessel-like") + challenge.volumes("spot-like")
-    recipe = challenge.methods["unet"].pretraining_recipe
-    assert recipe("both") == recipe("masked")
+    recipe = challenge.methods["unet"].recipe.pretraining
+    assert recipe("both").plain() == recipe("masked").plain()
 
 
 def test_more_volumes_than_there_are_and_a_likeness_to_nothing_are_refused(repository, full):
-    challenge = Challenge(scaled(full, m={"like": "masked", "volumes": 99}), repository)
+    challenge = Challenge.of(scaled(full, m={"like": "masked", "volumes": 99}), repository)
     with pytest.raises(InputError, match=r"m: volumes: expected at most the 26 .*, found 99"):
         challenge.volumes_to_learn_from("unet", "spot-like", "m", 0)
-    (left_out,) = Challenge(scaled(full, m={"like": "other"}), repository).left_out
+    (left_out,) = Challenge.of(scaled(full, m={"like": "other"}), repository).left_out
     assert "m: like: expected a pretext that stands on its own, found 'other'" in left_out.reason
 
 
@@ -227,7 +228,7 @@ def test_the_shipped_configurations_are_valid(repository):
         None,
         *(f.stem for f in (repository / "config").glob("*.yaml") if f.stem != "config"),
     ]:
-        challenge = Challenge(layered(repository, name), repository)
+        challenge = Challenge.of(layered(repository, name), repository)
         assert len(expected_runs(challenge)) > 0
 
 

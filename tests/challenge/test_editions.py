@@ -1,8 +1,7 @@
-"""Every edition is a file; nothing in the code names one."""
+"""An edition is a file, and its name means nothing."""
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
@@ -10,14 +9,15 @@ import pytest
 import yaml
 
 from selma3d.challenge import Challenge
-from selma3d.challenge.parts import layer
+from selma3d.challenge.config import layer, read_config
+from selma3d.challenge.participants import expected_runs
 from selma3d.system.errors import InputError
 
 
 def challenge(root: Path, edition: str) -> Challenge:
     config = yaml.safe_load((root / "config" / "config.yaml").read_text())
     own = yaml.safe_load((root / "config" / f"{edition}.yaml").read_text())
-    return Challenge(layer(config, own) | {"methods": ["threshold"]}, root)
+    return Challenge.of(layer(config, own) | {"methods": ["threshold"]}, root)
 
 
 def test_each_structure_of_2026_is_ranked_in_its_group(repository):
@@ -73,17 +73,17 @@ def test_groups_that_do_not_hold_each_structure_once_are_refused(
         challenge(tmp_path, "demo").ranking_groups()
 
 
-def test_nothing_in_the_code_names_an_edition(repository):
-    """Metric profiles are definitions of their own; they alone share the editions' names."""
-    profiles = ("metrics/", "metrics_json.py", "schemas/edition.schema.yaml")
-    files = [
-        f for f in (repository / "workflow").rglob("*") if f.suffix in (".py", ".smk", ".yaml")
-    ]
-    named = [
-        f"{file.relative_to(repository)}: {line.strip()}"
-        for file in [*files, repository / "Snakefile"]
-        if not any(profile in file.as_posix() for profile in profiles)
-        for line in file.read_text().splitlines()
-        if re.search(r"selma20\d\d|[\"']demo[\"']|edition *== ", line)
-    ]
-    assert named == []
+@pytest.mark.parametrize("edition", ["selma2024", "selma2025", "selma2026", "demo", "real"])
+def test_an_edition_under_another_name_is_the_same_challenge(repository, tmp_path, edition):
+    shutil.copytree(repository / "config", tmp_path / "config")
+    for folder, suffix in (("editions", ".yaml"), ("samples", ".tsv")):
+        place = tmp_path / "config" / folder
+        (place / f"{edition}{suffix}").rename(place / f"mine{suffix}")
+    config = read_config(repository, keys={"edition": edition, "methods": ["unet"]})
+    mine = Challenge(config.model_copy(update={"edition": "mine"}), tmp_path)
+    theirs = Challenge(config, repository)
+    assert mine.structures == theirs.structures
+    assert mine.targets == theirs.targets
+    assert mine.ranking_groups() == theirs.ranking_groups()
+    assert mine.note == theirs.note
+    assert expected_runs(mine).equals(expected_runs(theirs))

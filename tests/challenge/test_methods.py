@@ -47,7 +47,7 @@ def write(folder: Path, name: str = "mine", rules: bool = True, **changes) -> Pa
 
 
 def left_out(config: dict, repository: Path) -> dict[str, str]:
-    challenge = Challenge(config, repository)
+    challenge = Challenge.of(config, repository)
     shipped = {f.stem for f in (repository / "config" / "methods").glob("*.yaml")}
     assert shipped <= set(challenge.methods)
     return {method.name: method.reason for method in challenge.left_out}
@@ -55,7 +55,7 @@ def left_out(config: dict, repository: Path) -> dict[str, str]:
 
 def test_a_private_method_takes_part_beside_the_shipped_ones(repository, config, tmp_path):
     write(tmp_path)
-    challenge = Challenge(config, repository)
+    challenge = Challenge.of(config, repository)
     assert challenge.methods["mine"].rules == tmp_path / "mine.smk"
     assert not challenge.left_out
     challenge.check_asked_for()
@@ -68,7 +68,7 @@ def test_a_private_method_takes_part_beside_the_shipped_ones(repository, config,
         ({"licence": ""}, "mine.yaml: licence: "),
         ({"colour": "red"}, "mine.yaml: colour: expected text like"),
         ({"lisence": "MIT"}, "mine.yaml: lisence: unknown key, did you mean 'licence'?"),
-        ({"code": "https://example.org/code"}, "'commit' is a dependency of 'code'"),
+        ({"code": "https://example.org/code"}, "mine.yaml: commit: expected the version"),
         (
             {"capabilities": {**RULE["capabilities"], "learns": "a lot"}},
             "mine.yaml: capabilities.learns: expected one of per-type, per-structure, nothing",
@@ -104,12 +104,14 @@ def test_a_name_that_is_taken_leaves_the_second_file_out(repository, config, tmp
 
 def test_quarter_turns_of_oblong_windows_leave_a_recipe_out(repository, config):
     unet = {"input": {"window": [96, 96, 64]}}
-    challenge = Challenge(config | {"recipe_overrides": {"unet": unet}}, repository)
+    challenge = Challenge.of(config | {"recipe_overrides": {"unet": unet}}, repository)
     (found,) = challenge.left_out
     assert re.search("unet.*: rotate90: expected input.window as wide as high", found.reason)
     for never in (0, {"probability": 0}):
         unet["finetune"] = {"augment": {"rotate90": never}}
-        assert Challenge(config | {"recipe_overrides": {"unet": unet}}, repository).left_out == []
+        assert (
+            Challenge.of(config | {"recipe_overrides": {"unet": unet}}, repository).left_out == []
+        )
 
 
 def test_a_rule_that_needs_a_gpu_is_left_out_where_there_is_none(repository, config, tmp_path):
@@ -121,30 +123,30 @@ def test_a_rule_that_needs_a_gpu_is_left_out_where_there_is_none(repository, con
 
 def test_a_broken_method_is_an_error_where_the_config_names_it(repository, config, tmp_path):
     write(tmp_path, rules=False)
-    Challenge(config, repository).check_asked_for()
-    named = Challenge(config | {"methods": ["unet", "mine"]}, repository)
+    Challenge.of(config, repository).check_asked_for()
+    named = Challenge.of(config | {"methods": ["unet", "mine"]}, repository)
     with pytest.raises(InputError, match=r"mine.yaml: .*\(config: methods names 'mine'\)"):
         named.check_asked_for()
-    Challenge(config | {"methods": ["unet"]}, repository).check_asked_for()
+    Challenge.of(config | {"methods": ["unet"]}, repository).check_asked_for()
 
 
 def test_a_folder_of_methods_that_is_not_there_is_named(repository, config):
     with pytest.raises(InputError, match=r"method_folders: .*/nowhere: expected a folder"):
-        _ = Challenge(config | {"method_folders": ["/nowhere"]}, repository).methods
+        _ = Challenge.of(config | {"method_folders": ["/nowhere"]}, repository).methods
 
 
 def test_every_shipped_method_keeps_the_contract(repository):
     shipped = yaml.safe_load((repository / "config" / "config.yaml").read_text())
-    assert Challenge(shipped, repository).left_out == []
+    assert Challenge.of(shipped, repository).left_out == []
 
 
 @pytest.mark.parametrize("size", ["small", "production"])
 def test_every_shipped_recipes_windows_fit_its_network(repository, config, size):
-    challenge = Challenge(config | {"methods": "all", "size": size}, repository)
+    challenge = Challenge.of(config | {"methods": "all", "size": size}, repository)
     for name in challenge.recipes:
         recipe = challenge.methods[name].recipe
-        network = networks.build(Network(**recipe["network"]))
-        training = recipe["input"]["window"]
-        inference = recipe["finetune"].get("inference_window", training)
+        network = networks.build(recipe.network)
+        training = recipe.input.window
+        inference = recipe.finetune.inference_window or training
         for window in (training, inference):
-            network.check_window(tuple(window), f"{name}, {size}")
+            network.check_window(window, f"{name}, {size}")

@@ -23,7 +23,7 @@ def checkout(repository: Path, tmp_path: Path) -> Path:
 
 def challenge(root: Path, **changes) -> Challenge:
     config = yaml.safe_load((root / "config" / "config.yaml").read_text())
-    return Challenge(config | {"methods": ["mine-2"]} | changes, root)
+    return Challenge.of(config | {"methods": ["mine-2"]} | changes, root)
 
 
 @pytest.mark.parametrize("kind", ["recipe", "rule"])
@@ -36,14 +36,14 @@ def test_the_files_keep_the_contract_and_no_other_file_changes(checkout, kind):
     assert not any("@" in file.read_text().replace("@dataclass", "") for file in written)
     planned = challenge(checkout)
     planned.check_asked_for()
-    assert planned.methods["mine-2"].settings["kind"] == kind
+    assert planned.methods["mine-2"].about.kind == kind
 
 
 def test_each_new_method_has_a_colour_of_its_own(checkout):
     for number in range(5):
         new_method(f"mine-{number}", "recipe", root=checkout)
     methods = challenge(checkout, methods=[f"mine-{n}" for n in range(5)]).methods
-    colours = [method.settings["colour"] for method in methods.values()]
+    colours = [method.about.colour for method in methods.values()]
     assert len(set(colours)) == 5
 
 

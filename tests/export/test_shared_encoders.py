@@ -13,7 +13,7 @@ import torch
 
 from selma3d.challenge import Challenge
 from selma3d.challenge.checking import check
-from selma3d.challenge.configuration import read_config
+from selma3d.challenge.config import read_config
 from selma3d.challenge.recipe import Input
 from selma3d.challenge.run import Run
 from selma3d.export import shared_encoders as packs

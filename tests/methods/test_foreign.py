@@ -17,7 +17,7 @@ import yaml
 
 from score_tables import scores
 from selma3d.challenge import Challenge
-from selma3d.challenge.asked import expected_runs
+from selma3d.challenge.participants import expected_runs
 from selma3d.export.metrics_json import metrics_json, write_metrics_json
 from selma3d.images import PatchWriter, PredictionFile, PredictionWriter
 from selma3d.methods.foreign import convert_foreign, sources
@@ -359,7 +359,7 @@ def foreign_challenge(repository: Path, folder: Path, **settings: object) -> Cha
     changed = {"name": "team", "kind": "foreign", "settings": {"predictions": "/submitted"}}
     (folder / "team.yaml").write_text(yaml.safe_dump(method | changed | settings))
     config = yaml.safe_load((repository / "config" / "config.yaml").read_text())
-    return Challenge(config | {"method_folders": [str(folder)]}, repository)
+    return Challenge.of(config | {"method_folders": [str(folder)]}, repository)
 
 
 def test_a_foreign_method_needs_no_rule_and_has_one_run(repository, tmp_path):

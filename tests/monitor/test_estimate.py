@@ -9,8 +9,8 @@ import torch
 import yaml
 
 from selma3d.challenge import Challenge
-from selma3d.challenge.asked import encoders_of, models_of
-from selma3d.challenge.configuration import read_config
+from selma3d.challenge.config import read_config
+from selma3d.challenge.participants import encoders_of, models_of
 from selma3d.challenge.recipe import Network
 from selma3d.learning import networks
 from selma3d.monitor import estimate as estimates
@@ -126,7 +126,7 @@ def test_a_model_that_is_not_there_is_as_large_as_its_network(repository, tmp_pa
 def test_every_network_of_the_challenge_can_be_weighed(repository, tmp_path, size):
     challenge = Challenge(read_config(repository, [], {"size": size}), repository)
     for method in challenge.recipes:
-        assert weights_bytes(Network(**challenge.methods[method].recipe["network"])) > 10_000
+        assert weights_bytes(challenge.methods[method].recipe.network) > 10_000
 
 
 def test_command_prints_the_estimate_and_refuses_bad_input(tmp_path, capsys):

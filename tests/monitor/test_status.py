@@ -20,7 +20,7 @@ import yaml
 
 import small_training
 from selma3d.challenge import Challenge
-from selma3d.challenge.configuration import read_config
+from selma3d.challenge.config import read_config
 from selma3d.learning import training
 from selma3d.monitor import status as states
 from selma3d.monitor.progress import (

@@ -15,43 +15,35 @@ from snakemake.exceptions import WorkflowError
 import upstream_fixes
 from method_rules import share_library
 from selma3d.challenge import Challenge, Run
-from selma3d.challenge.asked import encoders_of, expected_runs
 from selma3d.challenge.display import Display
-from selma3d.challenge.layout import Layout
-from selma3d.challenge.plan import ONE_MODEL
+from selma3d.challenge.encoder import PACKED
+from selma3d.challenge.layout import of_encoder, of_model, of_run
+from selma3d.challenge.participants import encoders_of, expected_runs
 from selma3d.challenge.run import (
-    CONTROLS,
-    ENSEMBLE_RUN,
-    PACKED,
+    ANY_RUN,
+    ENSEMBLE_MODEL,
+    TRAINED_MODEL,
     TRAINED_RUN,
 )
+from selma3d.challenge.target import ONE_MODEL
 from selma3d.system.errors import InputError
 
 if workflow.is_main_process:
     upstream_fixes.apply()
 
 try:
-    CHALLENGE = Challenge(config, Path(workflow.basedir))
+    CHALLENGE = Challenge.of(config, Path(workflow.basedir))
     METHODS = CHALLENGE.methods
     TARGETS = CHALLENGE.targets
     CHALLENGE.structures
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-# What is ranked: everything that is asked for, or with `partial: true` what is finished so far.
-LAYOUT = Layout(config["results"], config["partial"])
+CONFIG = CHALLENGE.config
+LAYOUT = CHALLENGE.layout  # every path of the results
 
-if config["method_folders"]:
+if CONFIG.method_folders:
     share_library(SCRIPTS)
-
-
-wildcard_constraints:
-    structure="|".join(CHALLENGE.structures),
-    group="[a-z0-9-]+",
-    method="[a-z0-9-]+",
-    sample="[A-Za-z0-9_.-]+",
-    track="|".join(config["tracks"]),
-    seed=r"\d+",
 
 
 def any_of(names):
@@ -59,28 +51,74 @@ def any_of(names):
     return "|".join(names) or "(?!)"
 
 
-def receipts(sources):
-    """Receipts of the archives that hold these sources."""
-    names = sorted({source["archive"] for source in sources if source})
-    return [f"<results>/archive/{name}/receipt.tsv" for name in names]
+wildcard_constraints:
+    structure=any_of(CHALLENGE.structures),
+    group="[a-z0-9-]+",
+    method=any_of(METHODS),
+    sample="[A-Za-z0-9_.-]+",
+    track=any_of(CONFIG.tracks),
+    seed=r"\d+",
+
+
+def receipts(published):
+    """Receipts of the archives that hold these folders and samples."""
+    return [
+        LAYOUT.receipt(name) for name in sorted({place.archive for place in published})
+    ]
+
+
+def volume_row(wildcards):
+    """The samples-table row of a volume."""
+    row = CHALLENGE.volume(wildcards.structure, wildcards.sample)
+    if row is None:
+        raise WorkflowError(
+            f"{wildcards.structure}: the samples table has no volume {wildcards.sample!r}"
+        )
+    return row
 
 
 def environment_of(method):
     """The folder of a method's environment: built here, or made by the user."""
-    built = os.path.join(config["environments"]["folder"], method)
-    return os.path.expanduser(config["environments"]["existing"].get(method, built))
+    built = os.path.join(CONFIG.environments.folder, method)
+    return os.path.expanduser(CONFIG.environments.existing.get(method, built))
 
 
 def installed_for(method):
     """The table of what is installed for a method; while it is absent, nothing can be run."""
-    return os.path.join(config["environments"]["folder"], f"{method}.tsv")
+    return os.path.join(CONFIG.environments.folder, f"{method}.tsv")
+
+
+def learnt_by(wildcards):
+    """The structures that the model of a target, or of a structure's type, learns from."""
+    target = wildcards.get("target") or CHALLENGE.structures[wildcards.structure].target
+    return TARGETS[target].learns
+
+
+def patches_learnt(wildcards):
+    """The annotated patches that a model learns from."""
+    return [LAYOUT.patches(name) for name in learnt_by(wildcards)]
+
+
+def indexes_learnt(wildcards):
+    """The tables of the annotated patches that a model learns from."""
+    return [LAYOUT.patches_index(name) for name in learnt_by(wildcards)]
+
+
+def splits_learnt(wildcards):
+    """Roles of the annotated patches that a model learns from."""
+    return [LAYOUT.split(name) for name in learnt_by(wildcards)]
+
+
+def channels_of_structures(wildcards):
+    """The channel that networks see of each structure."""
+    return {name: structure.channel for name, structure in CHALLENGE.structures.items()}
 
 
 def ensemble_members(wildcards):
     """Predictions of the members that segment a structure, of the ensemble's run."""
     run = Run.parse(wildcards.run)
     paths = []
-    for member in METHODS["ensemble"].settings["settings"]["members"]:
+    for member in METHODS["ensemble"].settings["members"]:
         name = member["method"]
         if name not in METHODS or name == "ensemble":
             raise WorkflowError(
@@ -96,43 +134,37 @@ def ensemble_members(wildcards):
                 f"method ensemble: members: {name}: expected a run that the config asks for, "
                 f"found {chosen.name!r} (known: {', '.join(r.name for r in asked)})"
             )
-        paths.append(
-            f"<results>/predictions/{name}/{wildcards.structure}/{chosen.name}.h5"
-        )
+        paths.append(LAYOUT.prediction(name, wildcards.structure, chosen))
     return paths
 
 
-def volume_paths(rows, suffix):
-    """The volumes in rows of the samples table, or their index tables."""
-    return [
-        f"<results>/data/{row['structure']}/volumes/{row['sample']}{suffix}"
-        for row in rows
-    ]
-
-
-def volumes_of(group, suffix):
-    """The unannotated volumes of a pretraining group, or their index tables."""
-    return volume_paths(CHALLENGE.volumes(group), suffix)
-
-
-def channels_of(group):
-    """The channel that networks see of each volume of a pretraining group."""
-    return [CHALLENGE.channel(row) for row in CHALLENGE.volumes(group)]
-
-
 def volumes_to_learn_from(wildcards):
-    """The rows of the volumes that an encoder is pretrained on."""
+    """The volumes that an encoder is pretrained on."""
     return CHALLENGE.volumes_to_learn_from(
         wildcards.method, wildcards.group, wildcards.pretext, int(wildcards.seed)
     )
 
 
-def unlabelled_volumes(wildcards, suffix):
-    """What a recipe that learns from unannotated volumes in fine-tuning reads; else nothing."""
-    recipe = METHODS[wildcards.method].finetuning_recipe()
-    if recipe["finetune"].get("collaboration") is None:
+def unlabelled_volumes(wildcards):
+    """The volumes that a recipe reads in fine-tuning beside labels; none for most."""
+    if METHODS[wildcards.method].recipe.finetune.collaboration is None:
         return []
-    return volumes_of(TARGETS[wildcards.target].group, suffix)
+    return CHALLENGE.volumes(TARGETS[wildcards.target].group)
+
+
+def volume_files(volumes):
+    """The HDF5 files of volumes."""
+    return [LAYOUT.volume(volume.structure, volume.sample) for volume in volumes]
+
+
+def volume_indexes(volumes):
+    """The tables of volumes."""
+    return [LAYOUT.volume_index(volume.structure, volume.sample) for volume in volumes]
+
+
+def volume_channels(volumes):
+    """The channel that networks see of each volume."""
+    return [CHALLENGE.channel(volume) for volume in volumes]
 
 
 def pack_of(wildcards):
@@ -146,7 +178,7 @@ def pack_of(wildcards):
 def splits_of(group):
     """The splits of a pretraining group's structures: whose specimens are held out."""
     return [
-        f"<results>/splits/{name}.tsv"
+        LAYOUT.split(name)
         for name in CHALLENGE.structures_with_patches
         if group in (CHALLENGE.structures[name].group, ONE_MODEL)
     ]
@@ -155,41 +187,33 @@ def splits_of(group):
 def given_cases_of(group):
     """Indexes of the given test cases of a pretraining group's structures."""
     return [
-        f"<results>/data/{name}/cases.tsv"
+        LAYOUT.cases_index(name)
         for name in CHALLENGE.structures_with_given_cases
         if group in (CHALLENGE.structures[name].group, ONE_MODEL)
     ]
 
 
-def specimens_checked(group):
-    """The check that a pretraining group's volumes show no specimen that is held out."""
-    return f"<results>/checks/specimens/{group}.tsv"
-
-
 def encoder_checked(wildcards):
     """The check of what a run's encoder has seen; none for the controls."""
-    run = Run.parse(wildcards.run)
-    if run.init in CONTROLS:
+    method, group = wildcards.method, TARGETS[wildcards.target].group
+    encoder = Run.parse(wildcards.run).encoder(method, group)
+    if encoder is None:
         return []
-    group = TARGETS[wildcards.target].group
-    if run.init.startswith(PACKED):
-        encoder = f"{wildcards.method}/{group}/{run.init}-s{run.seed}"
-        return f"<results>/checks/packs/{encoder}.tsv"
-    return specimens_checked(CHALLENGE.learnt_from(wildcards.method, group, run.init))
+    if encoder.is_packed:
+        return LAYOUT.pack_check(encoder)
+    return LAYOUT.specimens_check(CHALLENGE.learnt_from(method, group, encoder.pretext))
 
 
 def cases_of(wildcards):
     """The test cases that a structure is scored on."""
-    return (
-        f"<results>/data/{CHALLENGE.structures[wildcards.structure].cases_of}/cases.h5"
-    )
+    return LAYOUT.cases(CHALLENGE.structures[wildcards.structure].cases_of)
 
 
 def cases_of_others(wildcards):
     """Indexes of the other structures' cases: one predictions.json may hold masks of them all."""
     own = CHALLENGE.structures[wildcards.structure].cases_of
     cases = {CHALLENGE.structures[name].cases_of for name in CHALLENGE.scored}
-    return [f"<results>/data/{name}/cases.tsv" for name in sorted(cases - {own})]
+    return [LAYOUT.cases_index(name) for name in sorted(cases - {own})]
 
 
 def foreign_masks(wildcards):
@@ -214,52 +238,45 @@ def container_slugs(structure):
 
 def predictions_of(wildcards):
     """Every prediction of a method for a structure that is asked for, or that exists so far."""
-    runs = CHALLENGE.runs(wildcards.method, wildcards.structure)
-    paths = [
-        f"predictions/{wildcards.method}/{wildcards.structure}/{run.name}.h5"
-        for run in runs
-    ]
-    if config["partial"]:
-        return [
-            f"<results>/{path}"
-            for path in paths
-            if os.path.exists(f"{config['results']}/{path}")
-        ]
-    return [f"<results>/{path}" for path in paths]
+    method, structure = wildcards.method, wildcards.structure
+    runs = CHALLENGE.runs(method, structure)
+    if CONFIG.partial:
+        runs = finished_runs(method, structure)
+    return [LAYOUT.prediction(method, structure, run) for run in runs]
 
 
 def checks_of(wildcards):
     """The checks of what a method's own rule writes; the generic rules write what they should."""
-    if config["partial"] or not METHODS[wildcards.method].rules:
+    method, structure = wildcards.method, wildcards.structure
+    if CONFIG.partial or not METHODS[method].rules:
         return []
-    runs = CHALLENGE.runs(wildcards.method, wildcards.structure)
-    folder = f"<results>/checks/{wildcards.method}/{wildcards.structure}"
-    return [f"{folder}/{run.name}.tsv" for run in runs]
+    return [
+        LAYOUT.check(method, structure, run)
+        for run in CHALLENGE.runs(method, structure)
+    ]
 
 
 def score_tables(wildcards):
     """Score tables of all methods; of a partial challenge, those with any prediction yet."""
-    return [f"<scored_root>/scores/{table}.tsv" for table in scored_tables()]
+    return [LAYOUT.scores(method, structure) for method, structure in scored_pairs()]
 
 
-def scored_tables():
-    """<method>/<structure> of everything that is scored."""
+def scored_pairs():
+    """(method, structure) of everything that is scored."""
     pairs = EXPECTED.drop_duplicates(["method", "structure"])
     return [
-        f"{method}/{structure}"
+        (method, structure)
         for method, structure in zip(pairs["method"], pairs["structure"])
-        if not config["partial"] or finished_runs(method, structure)
+        if not CONFIG.partial or finished_runs(method, structure)
     ]
 
 
 def finished_runs(method, structure):
-    """Names of the runs whose predictions exist."""
+    """The runs whose predictions exist."""
     return [
-        run.name
+        run
         for run in CHALLENGE.runs(method, structure)
-        if os.path.exists(
-            f"{config['results']}/predictions/{method}/{structure}/{run.name}.h5"
-        )
+        if os.path.exists(LAYOUT.prediction(method, structure, run))
     ]
 
 
@@ -277,13 +294,18 @@ def missing_runs():
     return lines
 
 
-def training_memory(wildcards, attempt):
-    """MB of memory: more for each attempt, since the last one may have ended for want of it.
+def growing_memory(wildcards, attempt):
+    """MB of memory: more for each attempt, since the last one may have ended for want of it."""
+    return CONFIG.resources.training_mem_mb * attempt
 
-    At most fourfold: most new attempts only continue a training whose time was up, and a job that
-    asks for more than any node has would wait for ever.
+
+def training_memory(wildcards, attempt):
+    """MB of memory of a job that can be resumed, at most fourfold.
+
+    Most new attempts only continue a training whose time was up, and a job that asks for more than
+    any node has would wait for ever.
     """
-    return config["resources"]["training_mem_mb"] * min(attempt, 4)
+    return growing_memory(wildcards, min(attempt, 4))
 
 
 RANKING_TABLES = [
@@ -303,28 +325,17 @@ RANKING_TABLES = [
 ]
 
 
-def volume_row(wildcards):
-    """The samples-table row of a volume."""
-    rows = CHALLENGE.rows(wildcards.structure, "volume")
-    return next((row for row in rows if row["sample"] == wildcards.sample), None)
-
-
 def encoder_of(wildcards):
     """The encoder that a run starts from; none for the controls."""
-    run = Run.parse(wildcards.run)
-    if run.init in CONTROLS:
-        return []
     group = TARGETS[wildcards.target].group
-    return f"<results>/encoders/{wildcards.method}/{group}/{run.init}-s{run.seed}.pt"
+    encoder = Run.parse(wildcards.run).encoder(wildcards.method, group)
+    return LAYOUT.encoder(encoder) if encoder else []
 
 
 def members_of(wildcards, target):
     """The models that an ensemble joins."""
     members = CHALLENGE.members(Run.parse(wildcards.run))
-    return [
-        f"<results>/models/{wildcards.method}/{target}/{run.model}.pt"
-        for run in members
-    ]
+    return [LAYOUT.model(wildcards.method, target, run) for run in members]
 
 
 def segmenting_model(wildcards):
@@ -334,4 +345,4 @@ def segmenting_model(wildcards):
     except InputError as error:
         raise WorkflowError(str(error)) from None
     target = CHALLENGE.segmenting_target(wildcards.structure)
-    return f"<results>/models/{wildcards.method}/{target.name}/{run.model}.pt"
+    return LAYOUT.model(wildcards.method, target, run)

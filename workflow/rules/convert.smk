@@ -4,14 +4,14 @@
 rule convert_patches:
     """Annotated patches of a structure: NIfTI and the like to one HDF5, masks binarised."""
     input:
-        lambda wildcards: receipts(CHALLENGE.sources(wildcards.structure, "patch")),
+        lambda wildcards: receipts(CHALLENGE.published(wildcards.structure, "patch")),
     output:
-        patches="<results>/data/{structure}/patches.h5",
-        index="<results>/data/{structure}/patches.tsv",
+        patches=LAYOUT.patches(),
+        index=LAYOUT.patches_index(),
     log:
-        "<logs>/convert_patches/{structure}.log",
+        LAYOUT.log("convert_patches", "{structure}"),
     benchmark:
-        "<benchmarks>/convert_patches/{structure}.tsv"
+        LAYOUT.benchmark("convert_patches", "{structure}")
     wildcard_constraints:
         structure=any_of(CHALLENGE.structures_with_patches),
     conda:
@@ -21,44 +21,44 @@ rule convert_patches:
         runtime=120,
     params:
         kind="patches",
-        images=lambda wildcards: CHALLENGE.images(wildcards.structure, "patch"),
-        archives=f"{config['results']}/archive",
-        allow=config["convert"]["allow"],
+        images=lambda wildcards: CHALLENGE.images(wildcards.structure, "patch").plain(),
+        archives=LAYOUT.archives,
+        allow=CONFIG.convert.allow,
     script:
         "../scripts/convert_patches.py"
 
 
 use rule convert_patches as convert_cases with:
     input:
-        lambda wildcards: receipts(CHALLENGE.sources(wildcards.structure, "case")),
+        lambda wildcards: receipts(CHALLENGE.published(wildcards.structure, "case")),
     output:
-        patches="<results>/data/{structure}/cases.h5",
-        index="<results>/data/{structure}/cases.tsv",
+        patches=LAYOUT.cases(),
+        index=LAYOUT.cases_index(),
     log:
-        "<logs>/convert_cases/{structure}.log",
+        LAYOUT.log("convert_cases", "{structure}"),
     benchmark:
-        "<benchmarks>/convert_cases/{structure}.tsv"
+        LAYOUT.benchmark("convert_cases", "{structure}")
     wildcard_constraints:
         structure=any_of(CHALLENGE.structures_with_given_cases),
     params:
         kind="cases",
-        images=lambda wildcards: CHALLENGE.images(wildcards.structure, "case"),
-        archives=f"{config['results']}/archive",
-        allow=["empty-mask", "constant-image", *config["convert"]["allow"]],
+        images=lambda wildcards: CHALLENGE.images(wildcards.structure, "case").plain(),
+        archives=LAYOUT.archives,
+        allow=["empty-mask", "constant-image", *CONFIG.convert.allow],
 
 
 rule draw_cases:
     """Test cases where the hidden ones are not available: the split's test patches."""
     input:
-        patches="<results>/data/{structure}/patches.h5",
-        split="<results>/splits/{structure}.tsv",
+        patches=LAYOUT.patches(),
+        split=LAYOUT.split(),
     output:
-        cases="<results>/data/{structure}/cases.h5",
-        index="<results>/data/{structure}/cases.tsv",
+        cases=LAYOUT.cases(),
+        index=LAYOUT.cases_index(),
     log:
-        "<logs>/draw_cases/{structure}.log",
+        LAYOUT.log("draw_cases", "{structure}"),
     benchmark:
-        "<benchmarks>/draw_cases/{structure}.tsv"
+        LAYOUT.benchmark("draw_cases", "{structure}")
     wildcard_constraints:
         structure=any_of(CHALLENGE.structures_with_drawn_cases),
     conda:
@@ -75,12 +75,12 @@ rule convert_volume:
     input:
         lambda wildcards: receipts([volume_row(wildcards)]),
     output:
-        volume="<results>/data/{structure}/volumes/{sample}.h5",
-        index="<results>/data/{structure}/volumes/{sample}.tsv",
+        volume=LAYOUT.volume(),
+        index=LAYOUT.volume_index(),
     log:
-        "<logs>/convert_volume/{structure}/{sample}.log",
+        LAYOUT.log("convert_volume", "{structure}/{sample}"),
     benchmark:
-        "<benchmarks>/convert_volume/{structure}/{sample}.tsv"
+        LAYOUT.benchmark("convert_volume", "{structure}/{sample}")
     conda:
         "../envs/selma3d.yaml"
     threads: 2
@@ -88,13 +88,13 @@ rule convert_volume:
         mem_mb=4000,
         runtime=720,
     params:
-        row=volume_row,
+        row=lambda wildcards: volume_row(wildcards).plain(),
         voxel_size_um=lambda wildcards: CHALLENGE.structures[
             wildcards.structure
         ].voxel_size_um,
-        archives=f"{config['results']}/archive",
-        work=f"{config['results']}/work/convert_volume/{{structure}}/{{sample}}",
-        bad_plane=config["convert"]["bad_plane"],
+        archives=LAYOUT.archives,
+        work=LAYOUT.work("convert_volume", "{structure}/{sample}"),
+        bad_plane=CONFIG.convert.bad_plane,
         remove_planes=lambda wildcards: CHALLENGE.removes_planes(volume_row(wildcards)),
     script:
         "../scripts/convert_volume.py"
@@ -103,20 +103,20 @@ rule convert_volume:
 rule overview:
     """A look at a structure's annotated images, so that a misread mask is seen before training."""
     input:
-        patches="<results>/data/{structure}/{kind}.h5",
+        patches=LAYOUT.images(),
     output:
         svg=report(
-            "<results>/figures/data/{structure}-{kind}.svg",
+            LAYOUT.overview(extension="svg"),
             caption="../report/overview.rst",
             category="Data",
             labels={"structure": "{structure}", "images": "{kind}"},
         ),
-        png="<results>/figures/data/{structure}-{kind}.png",
-        table="<results>/tables/data/{structure}-{kind}.tsv",
+        png=LAYOUT.overview(extension="png"),
+        table=LAYOUT.overview_table(),
     log:
-        "<logs>/overview/{structure}-{kind}.log",
+        LAYOUT.log("overview", "{structure}-{kind}"),
     benchmark:
-        "<benchmarks>/overview/{structure}-{kind}.tsv"
+        LAYOUT.benchmark("overview", "{structure}-{kind}")
     wildcard_constraints:
         kind="patches|cases",
     conda:

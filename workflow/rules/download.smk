@@ -9,16 +9,16 @@ rule download:
     """Bring an archive's files here, verify each against its manifest, write a receipt."""
     input:
         lambda wildcards: (
-            "<results>/phantom/{archive}/manifest.tsv"
-            if CHALLENGE.archives[wildcards.archive]["kind"] == "phantom"
+            LAYOUT.phantom_manifest(wildcards.archive)
+            if CHALLENGE.archives[wildcards.archive].kind == "phantom"
             else []
         ),
     output:
-        receipt="<results>/archive/{archive}/receipt.tsv",
+        receipt=LAYOUT.receipt(),
     log:
-        "<logs>/download/{archive}.log",
+        LAYOUT.log("download", "{archive}"),
     benchmark:
-        "<benchmarks>/download/{archive}.tsv"
+        LAYOUT.benchmark("download", "{archive}")
     conda:
         "../envs/selma3d.yaml"
     threads: 1
@@ -27,9 +27,9 @@ rule download:
         runtime=2880,
     params:
         name="{archive}",
-        source=lambda wildcards: CHALLENGE.archives[wildcards.archive],
-        folder=subpath(output.receipt, parent=True),
-        work=lambda wildcards: f"{config['results']}/work/download/{wildcards.archive}",
-        limits=config["download"],
+        source=lambda wildcards: CHALLENGE.archives[wildcards.archive].plain(),
+        folder=LAYOUT.archive(),
+        work=LAYOUT.work("download", "{archive}"),
+        limits=CONFIG.download.plain(),
     script:
         "../scripts/download.py"

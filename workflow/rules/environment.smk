@@ -13,10 +13,10 @@ rule environment:
     output:
         installed=installed_for("{method}"),
     log:
-        "<logs>/environment/{method}.log",
-        words="<logs>/environment/{method}.pip.log",
+        LAYOUT.log("environment", "{method}"),
+        words=LAYOUT.program_log("environment", "{method}"),
     benchmark:
-        "<benchmarks>/environment/{method}.tsv"
+        LAYOUT.benchmark("environment", "{method}")
     wildcard_constraints:
         method=any_of(CHALLENGE.peers),
     conda:
@@ -26,9 +26,7 @@ rule environment:
         runtime=120,
     params:
         folder=lambda wildcards: environment_of(wildcards.method),
-        existing=lambda wildcards: (
-            wildcards.method in config["environments"]["existing"]
-        ),
-        modules=lambda wildcards: METHODS[wildcards.method].settings["environment"],
+        existing=lambda wildcards: wildcards.method in CONFIG.environments.existing,
+        modules=lambda wildcards: METHODS[wildcards.method].about.environment,
     script:
         "../scripts/environment.py"

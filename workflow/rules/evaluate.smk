@@ -5,15 +5,15 @@ rule check:
     """Check what a method's own rule has written as soon as it is there: masks of all cases."""
     input:
         cases=cases_of,
-        predictions="<results>/predictions/{method}/{structure}/{run}.h5",
+        predictions=LAYOUT.prediction(),
     output:
-        checked="<results>/checks/{method}/{structure}/{run}.tsv",
+        checked=LAYOUT.check(),
     log:
-        "<logs>/check/{method}/{structure}/{run}.log",
+        LAYOUT.log("check", of_run()),
     benchmark:
-        "<benchmarks>/check/{method}/{structure}/{run}.tsv"
+        LAYOUT.benchmark("check", of_run())
     wildcard_constraints:
-        run=rf"default|{TRAINED_RUN}(?:-one)?",
+        run=rf"default|{TRAINED_RUN}",
     conda:
         "../envs/selma3d.yaml"
     resources:
@@ -32,27 +32,27 @@ rule score:
         predictions=predictions_of,
         checked=checks_of,
     output:
-        scores="<scored_root>/scores/{method}/{structure}.tsv",
-        faults="<scored_root>/checks/{method}/{structure}.tsv",
+        scores=LAYOUT.scores(),
+        faults=LAYOUT.faults(),
     log:
-        "<logs>/score/{method}/{structure}.log",
+        LAYOUT.log("score", "{method}/{structure}"),
     benchmark:
-        "<benchmarks>/score/{method}/{structure}.tsv"
+        LAYOUT.benchmark("score", "{method}/{structure}")
     conda:
         "../envs/selma3d.yaml"
     resources:
         mem_mb=4000,
         runtime=240,
     params:
-        edition=config["edition"],
-        phase=config["phase"],
-        profile=CHALLENGE.edition["metric_profile"],
+        edition=CONFIG.edition,
+        phase=CONFIG.phase,
+        profile=CHALLENGE.edition.metric_profile,
         structure=lambda wildcards: CHALLENGE.structures[
             wildcards.structure
         ].description,
-        tracks=config["tracks"],
+        tracks=list(CONFIG.tracks),
         complete=lambda wildcards: not METHODS[wildcards.method].is_foreign,
-        partial=config["partial"],
+        partial=CONFIG.partial,
     script:
         "../scripts/score.py"
 
@@ -60,21 +60,21 @@ rule score:
 rule metrics_json:
     """A run's scores on a structure in the form of the organisers' metrics.json."""
     input:
-        scores="<scored_root>/scores/{method}/{structure}.tsv",
+        scores=LAYOUT.scores(),
     output:
-        metrics="<scored_root>/metrics/{method}/{structure}/{run}.json",
+        metrics=LAYOUT.metrics_json(),
     log:
-        "<logs>/metrics_json/{method}/{structure}/{run}.log",
+        LAYOUT.log("metrics_json", of_run()),
     benchmark:
-        "<benchmarks>/metrics_json/{method}/{structure}/{run}.tsv"
+        LAYOUT.benchmark("metrics_json", of_run())
     wildcard_constraints:
-        run=rf"default|(?:{TRAINED_RUN}|{ENSEMBLE_RUN})(?:-one)?",
+        run=ANY_RUN,
     conda:
         "../envs/selma3d.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
     params:
-        profile=CHALLENGE.edition["metric_profile"],
+        profile=CHALLENGE.edition.metric_profile,
     script:
         "../scripts/metrics_json.py"

@@ -1,18 +1,16 @@
 """Masks for other programs and containers for Grand Challenge; asked for by name."""
 
-EXPORTED = "<results>/segmentations/{method}/{structure}/export/{sample}"
-
 
 rule export:
     """The mask of a volume as OME-TIFF, MHA or NIfTI, by the name of the file."""
     input:
-        mask="<results>/segmentations/{method}/{structure}/{sample}.h5",
+        mask=LAYOUT.segmented(),
     output:
-        exported=f"{EXPORTED}{{suffix}}",
+        exported=LAYOUT.exported(),
     log:
-        "<logs>/export/{method}/{structure}/{sample}{suffix}.log",
+        LAYOUT.log("export", "{method}/{structure}/{sample}{suffix}"),
     benchmark:
-        "<benchmarks>/export/{method}/{structure}/{sample}{suffix}.tsv"
+        LAYOUT.benchmark("export", "{method}/{structure}/{sample}{suffix}")
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
         sample="[A-Za-z0-9_-]+",
@@ -28,11 +26,11 @@ rule export:
 
 use rule export as export_zarr with:
     output:
-        exported=directory(f"{EXPORTED}.ome.zarr"),
+        exported=directory(LAYOUT.exported(".ome.zarr")),
     log:
-        "<logs>/export/{method}/{structure}/{sample}.ome.zarr.log",
+        LAYOUT.log("export", "{method}/{structure}/{sample}.ome.zarr"),
     benchmark:
-        "<benchmarks>/export/{method}/{structure}/{sample}.ome.zarr.tsv"
+        LAYOUT.benchmark("export", "{method}/{structure}/{sample}.ome.zarr")
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
         sample="[A-Za-z0-9_-]+",
@@ -43,11 +41,11 @@ rule container:
     input:
         model=segmenting_model,
     output:
-        context=directory("<results>/containers/{method}/{structure}"),
+        context=directory(LAYOUT.container()),
     log:
-        "<logs>/container/{method}/{structure}.log",
+        LAYOUT.log("container", "{method}/{structure}"),
     benchmark:
-        "<benchmarks>/container/{method}/{structure}.tsv"
+        LAYOUT.benchmark("container", "{method}/{structure}")
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
     conda:
@@ -57,6 +55,6 @@ rule container:
         runtime=30,
     params:
         slugs=lambda wildcards: container_slugs(wildcards.structure),
-        overlap=config["predict"]["overlap"],
+        overlap=CONFIG.predict.overlap,
     script:
         "../scripts/container.py"

@@ -47,7 +47,7 @@ rule panels:
     """Draw image, truth and predictions of the best, the median and the worst case."""
     input:
         cases=sorted({str(shown.cases_h5) for shown in PANELS.values()}),
-        scores=[LAYOUT.ranking("cases", track) for track in config["tracks"]],
+        scores=[LAYOUT.ranking("cases", track) for track in CONFIG.tracks],
         predictions=[
             str(path)
             for shown in PANELS.values()
@@ -154,8 +154,8 @@ rule tables:
 rule gallery:
     """A card for each method: its idea, its scores and costs, what it got right and wrong."""
     input:
-        standings=[LAYOUT.table("standings", track) for track in config["tracks"]],
-        scores=LAYOUT.ranking("cases", config["tracks"][0]),
+        standings=[LAYOUT.table("standings", track) for track in CONFIG.tracks],
+        scores=LAYOUT.ranking("cases", CONFIG.tracks[0]),
         cases=[str(shown.cases_h5) for shown in REPORT_INPUTS.gallery()],
         predictions=[
             str(path)
@@ -174,8 +174,8 @@ rule gallery:
         mem_mb=4000,
         runtime=30,
     params:
-        edition=CHALLENGE.edition,
-        methods={name: method.settings for name, method in METHODS.items()},
+        edition=CHALLENGE.edition.plain(),
+        methods={name: method.about.plain() for name, method in METHODS.items()},
         structures=[shown.plain() for shown in REPORT_INPUTS.gallery()],
         left_out=NOT_TAKING_PART,
         display=DISPLAY.plain(),
@@ -188,7 +188,7 @@ rule report:
     input:
         ranking=[
             LAYOUT.ranking(table, track)
-            for track in config["tracks"]
+            for track in CONFIG.tracks
             for table in ("leaderboard", *RANKING_TABLES)
         ],
         figures=figure_files("svg"),
@@ -198,10 +198,10 @@ rule report:
         ],
         tables=[
             LAYOUT.table(name, track)
-            for track in config["tracks"]
+            for track in CONFIG.tracks
             for name in TABLES.names
         ],
-        faults=[f"<scored_root>/checks/{table}.tsv" for table in scored_tables()],
+        faults=[LAYOUT.faults(*pair) for pair in scored_pairs()],
         splits=[LAYOUT.split(name) for name in CHALLENGE.structures_with_patches],
     output:
         report=LAYOUT.report,
@@ -215,8 +215,8 @@ rule report:
         mem_mb=2000,
         runtime=30,
     params:
-        edition=CHALLENGE.edition,
-        config=config,
+        edition=CHALLENGE.edition.plain(),
+        config=CONFIG.plain(),
         unscored=CHALLENGE.unscored,
         left_out=NOT_TAKING_PART,
         display=DISPLAY.plain(),

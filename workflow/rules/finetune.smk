@@ -4,43 +4,33 @@
 rule finetune:
     """Train a segmentation model for one target, the same protocol for every initialisation."""
     input:
-        patches=lambda wildcards: ancient(
-            [
-                f"<results>/data/{name}/patches.h5"
-                for name in TARGETS[wildcards.target].learns
-            ]
-        ),
-        indexes=lambda wildcards: [
-            f"<results>/data/{name}/patches.tsv"
-            for name in TARGETS[wildcards.target].learns
-        ],
-        splits=lambda wildcards: [
-            f"<results>/splits/{name}.tsv" for name in TARGETS[wildcards.target].learns
-        ],
+        patches=lambda wildcards: ancient(patches_learnt(wildcards)),
+        indexes=indexes_learnt,
+        splits=splits_learnt,
         encoder=encoder_of,
         checked=lambda wildcards: ancient(encoder_checked(wildcards)),
-        volumes=lambda wildcards: ancient(unlabelled_volumes(wildcards, ".h5")),
-        volume_indexes=lambda wildcards: unlabelled_volumes(wildcards, ".tsv"),
+        volumes=lambda wildcards: ancient(volume_files(unlabelled_volumes(wildcards))),
+        volume_indexes=lambda wildcards: volume_indexes(unlabelled_volumes(wildcards)),
     output:
-        model="<results>/models/{method}/{target}/{run}.pt",
-        history="<results>/models/{method}/{target}/{run}.tsv",
+        model=LAYOUT.model(),
+        history=LAYOUT.model_history(),
     log:
-        "<logs>/finetune/{method}/{target}/{run}.log",
+        LAYOUT.log("finetune", of_model()),
     benchmark:
-        "<benchmarks>/finetune/{method}/{target}/{run}.tsv"
+        LAYOUT.benchmark("finetune", of_model())
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
         target=any_of(TARGETS),
-        run=TRAINED_RUN,
+        run=TRAINED_MODEL,
     conda:
         "../envs/selma3d.yaml"
-    threads: config["resources"]["training_threads"]
+    threads: CONFIG.resources.training_threads
     resources:
-        gpu=config["resources"]["gpu"],
+        gpu=CONFIG.resources.gpu,
         mem_mb=training_memory,
-        runtime=config["resources"]["finetune_minutes"],
+        runtime=CONFIG.resources.finetune_minutes,
     params:
-        recipe=lambda wildcards: METHODS[wildcards.method].finetuning_recipe(),
+        recipe=lambda wildcards: METHODS[wildcards.method].recipe.finetuning().plain(),
         learns=lambda wildcards: TARGETS[wildcards.target].learns,
         channels=lambda wildcards: {
             name: CHALLENGE.structures[name].channel
@@ -49,7 +39,7 @@ rule finetune:
                 *TARGETS[wildcards.target].segments,
             )
         },
-        volume_channels=lambda wildcards: channels_of(TARGETS[wildcards.target].group),
-        work=f"{config['results']}/work/finetune/{{method}}/{{target}}/{{run}}",
+        volume_channels=lambda wildcards: volume_channels(unlabelled_volumes(wildcards)),
+        work=LAYOUT.work("finetune", of_model()),
     script:
         "../scripts/finetune.py"

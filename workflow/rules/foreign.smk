@@ -8,11 +8,11 @@ rule foreign:
         cases=cases_of,
         others=cases_of_others,
     output:
-        predictions="<results>/predictions/{method}/{structure}/default.h5",
+        predictions=LAYOUT.prediction(run="default"),
     log:
-        "<logs>/foreign/{method}/{structure}.log",
+        LAYOUT.log("foreign", "{method}/{structure}"),
     benchmark:
-        "<benchmarks>/foreign/{method}/{structure}.tsv"
+        LAYOUT.benchmark("foreign", "{method}/{structure}")
     wildcard_constraints:
         method=any_of(CHALLENGE.foreign),
     conda:

@@ -4,14 +4,14 @@
 rule pack_encoder:
     """An encoder with its card, the licence of its images and checksums: one zip."""
     input:
-        encoder="<results>/encoders/{method}/{group}/{pretext}-s{seed}.pt",
-        history="<results>/encoders/{method}/{group}/{pretext}-s{seed}.tsv",
+        encoder=LAYOUT.encoder(),
+        history=LAYOUT.encoder_history(),
     output:
-        pack="<results>/packs/{method}/{group}/{pretext}-s{seed}.zip",
+        pack=LAYOUT.pack(),
     log:
-        "<logs>/pack_encoder/{method}/{group}/{pretext}-s{seed}.log",
+        LAYOUT.log("pack_encoder", of_encoder()),
     benchmark:
-        "<benchmarks>/pack_encoder/{method}/{group}/{pretext}-s{seed}.tsv"
+        LAYOUT.benchmark("pack_encoder", of_encoder())
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
         pretext=rf"(?!{PACKED})[a-z0-9_-]+",
@@ -21,14 +21,13 @@ rule pack_encoder:
         mem_mb=4000,
         runtime=30,
     params:
-        method=lambda wildcards: {
-            key: METHODS[wildcards.method].settings[key]
-            for key in ("title", "idea", "citation", "licence")
-        },
+        method=lambda wildcards: METHODS[wildcards.method].about.model_dump(
+            include={"title", "idea", "citation", "licence"}
+        ),
         licences=lambda wildcards: sorted(
             {
-                CHALLENGE.archives[row["archive"]]["licence"]
-                for row in volumes_to_learn_from(wildcards)
+                CHALLENGE.archives[volume.archive].licence
+                for volume in volumes_to_learn_from(wildcards)
             }
         ),
     script:
@@ -40,12 +39,12 @@ rule unpack_encoder:
     input:
         pack=pack_of,
     output:
-        encoder="<results>/encoders/{method}/{group}/{pretext}-s{seed}.pt",
-        history="<results>/encoders/{method}/{group}/{pretext}-s{seed}.tsv",
+        encoder=LAYOUT.encoder(),
+        history=LAYOUT.encoder_history(),
     log:
-        "<logs>/pretrain/{method}/{group}/{pretext}-s{seed}.log",
+        LAYOUT.log("pretrain", of_encoder()),
     benchmark:
-        "<benchmarks>/pretrain/{method}/{group}/{pretext}-s{seed}.tsv"
+        LAYOUT.benchmark("pretrain", of_encoder())
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
         pretext=rf"{PACKED}[a-z0-9-]+",
@@ -55,6 +54,6 @@ rule unpack_encoder:
         mem_mb=4000,
         runtime=30,
     params:
-        input=lambda wildcards: METHODS[wildcards.method].recipe["input"],
+        input=lambda wildcards: METHODS[wildcards.method].recipe.input.plain(),
     script:
         "../scripts/unpack_encoder.py"

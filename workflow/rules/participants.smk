@@ -3,7 +3,7 @@
 from snakemake.logging import logger
 
 # Jobs on a cluster read this file too: a method that breaks meanwhile must not stop the others'.
-if workflow.is_main_process and not config["partial"]:
+if workflow.is_main_process and not CONFIG.partial:
     try:
         CHALLENGE.check_asked_for()
     except InputError as error:
@@ -15,4 +15,4 @@ if workflow.is_main_process:
         logger.warning(f"NOT TAKING PART: {line}")
 
 EXPECTED = expected_runs(CHALLENGE)
-DISPLAY = Display.of(CHALLENGE, missing_runs() if config["partial"] else ())
+DISPLAY = Display.of(CHALLENGE, missing_runs() if CONFIG.partial else ())

@@ -4,18 +4,18 @@
 rule phantom:
     """Draw vessels, cells and microglia, image them with a simulated light-sheet microscope."""
     output:
-        manifest="<results>/phantom/{archive}/manifest.tsv",
+        manifest=LAYOUT.phantom_manifest(),
     log:
-        "<logs>/phantom/{archive}.log",
+        LAYOUT.log("phantom", "{archive}"),
     benchmark:
-        "<benchmarks>/phantom/{archive}.tsv"
+        LAYOUT.benchmark("phantom", "{archive}")
     conda:
         "../envs/selma3d.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
     params:
-        folder=subpath(output.manifest, parent=True),
-        spec=lambda wildcards: CHALLENGE.archives[wildcards.archive]["phantom"],
+        folder=LAYOUT.phantom(),
+        spec=lambda wildcards: CHALLENGE.archives[wildcards.archive].phantom,
     script:
         "../scripts/phantom.py"

@@ -1,8 +1,6 @@
 """Inference on test cases: one job a model, on all structures that it segments."""
 
-WINDOWS = {
-    key: config["predict"][key] for key in ("overlap", "batch", "flips", "probability")
-}
+WINDOWS = CONFIG.predict.model_dump(exclude={"ensemble"})
 
 for target in TARGETS.values():
     if not target.segments:
@@ -12,30 +10,30 @@ for target in TARGETS.values():
         name:
             f"predict_{target.name.replace('-', '_')}"
         input:
-            model=f"<results>/models/{{method}}/{target.name}/{{run}}.pt",
+            model=LAYOUT.model(target=target),
             cases=[
-                f"<results>/data/{CHALLENGE.structures[name].cases_of}/cases.h5"
+                LAYOUT.cases(CHALLENGE.structures[name].cases_of)
                 for name in target.segments
             ],
         output:
             predictions=[
-                f"<results>/predictions/{{method}}/{name}/{{run}}{target.suffix}.h5"
+                LAYOUT.prediction(structure=name, run=target.run())
                 for name in target.segments
             ],
         log:
-            f"<logs>/predict/{{method}}/{target.name}/{{run}}.log",
+            LAYOUT.log("predict", of_model(target=target)),
         benchmark:
-            f"<benchmarks>/predict/{{method}}/{target.name}/{{run}}.tsv"
+            LAYOUT.benchmark("predict", of_model(target=target))
         wildcard_constraints:
             method=any_of(CHALLENGE.recipes),
-            run=TRAINED_RUN,
+            run=TRAINED_MODEL,
         conda:
             "../envs/selma3d.yaml"
-        threads: config["resources"]["training_threads"]
+        threads: CONFIG.resources.training_threads
         resources:
-            gpu=config["resources"]["gpu"],
+            gpu=CONFIG.resources.gpu,
             mem_mb=training_memory,
-            runtime=config["resources"]["predict_minutes"],
+            runtime=CONFIG.resources.predict_minutes,
         params:
             structures=target.segments,
             settings=WINDOWS,
@@ -46,35 +44,34 @@ for target in TARGETS.values():
         name:
             f"predict_{target.name.replace('-', '_')}_ensemble"
         input:
-            models=lambda wildcards, target=target.name: members_of(wildcards, target),
+            models=lambda wildcards, target=target: members_of(wildcards, target),
             cases=[
-                f"<results>/data/{CHALLENGE.structures[name].cases_of}/cases.h5"
+                LAYOUT.cases(CHALLENGE.structures[name].cases_of)
                 for name in target.segments
             ],
         output:
             predictions=[
-                f"<results>/predictions/{{method}}/{name}/{{run}}{target.suffix}.h5"
+                LAYOUT.prediction(structure=name, run=target.run())
                 for name in target.segments
             ],
             agreement=[
-                f"<results>/predictions/{{method}}/{name}/{{run}}{target.suffix}.tsv"
+                LAYOUT.agreement(structure=name, run=target.run())
                 for name in target.segments
             ],
         log:
-            f"<logs>/predict/{{method}}/{target.name}/{{run}}.log",
+            LAYOUT.log("predict", of_model(target=target)),
         benchmark:
-            f"<benchmarks>/predict/{{method}}/{target.name}/{{run}}.tsv"
+            LAYOUT.benchmark("predict", of_model(target=target))
         wildcard_constraints:
             method=any_of(CHALLENGE.recipes),
-            run=ENSEMBLE_RUN,
+            run=ENSEMBLE_MODEL,
         conda:
             "../envs/selma3d.yaml"
-        threads: config["resources"]["training_threads"]
+        threads: CONFIG.resources.training_threads
         resources:
-            gpu=config["resources"]["gpu"],
-            mem_mb=lambda wildcards, attempt: config["resources"]["training_mem_mb"]
-            * attempt,
-            runtime=config["resources"]["predict_minutes"],
+            gpu=CONFIG.resources.gpu,
+            mem_mb=growing_memory,
+            runtime=CONFIG.resources.predict_minutes,
         params:
             structures=target.segments,
             settings=WINDOWS,

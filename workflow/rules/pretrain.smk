@@ -5,40 +5,36 @@ rule pretrain:
     """Learn an encoder for one group of structures from its unannotated volumes."""
     input:
         volumes=lambda wildcards: ancient(
-            volume_paths(volumes_to_learn_from(wildcards), ".h5")
+            volume_files(volumes_to_learn_from(wildcards))
         ),
-        indexes=lambda wildcards: volume_paths(volumes_to_learn_from(wildcards), ".tsv"),
+        indexes=lambda wildcards: volume_indexes(volumes_to_learn_from(wildcards)),
         checked=lambda wildcards: ancient(
-            specimens_checked(
+            LAYOUT.specimens_check(
                 CHALLENGE.learnt_from(
                     wildcards.method, wildcards.group, wildcards.pretext
                 )
             )
         ),
     output:
-        encoder="<results>/encoders/{method}/{group}/{pretext}-s{seed}.pt",
-        history="<results>/encoders/{method}/{group}/{pretext}-s{seed}.tsv",
+        encoder=LAYOUT.encoder(),
+        history=LAYOUT.encoder_history(),
     log:
-        "<logs>/pretrain/{method}/{group}/{pretext}-s{seed}.log",
+        LAYOUT.log("pretrain", of_encoder()),
     benchmark:
-        "<benchmarks>/pretrain/{method}/{group}/{pretext}-s{seed}.tsv"
+        LAYOUT.benchmark("pretrain", of_encoder())
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
         pretext=rf"(?!{PACKED})[a-z0-9_-]+",
     conda:
         "../envs/selma3d.yaml"
-    threads: config["resources"]["training_threads"]
+    threads: CONFIG.resources.training_threads
     resources:
-        gpu=config["resources"]["gpu"],
+        gpu=CONFIG.resources.gpu,
         mem_mb=training_memory,
-        runtime=config["resources"]["pretrain_minutes"],
+        runtime=CONFIG.resources.pretrain_minutes,
     params:
-        recipe=lambda wildcards: METHODS[wildcards.method].pretraining_recipe(
-            wildcards.pretext
-        ),
-        channels=lambda wildcards: [
-            CHALLENGE.channel(row) for row in volumes_to_learn_from(wildcards)
-        ],
-        work=f"{config['results']}/work/pretrain/{{method}}/{{group}}/{{pretext}}-s{{seed}}",
+        recipe=lambda wildcards: METHODS[wildcards.method].recipe.pretraining(wildcards.pretext).plain(),
+        channels=lambda wildcards: volume_channels(volumes_to_learn_from(wildcards)),
+        work=LAYOUT.work("pretrain", of_encoder()),
     script:
         "../scripts/pretrain.py"

@@ -7,24 +7,19 @@ rule rank:
     """Rank the entrants of a track; compare with and without pretraining."""
     input:
         scores=score_tables,
-        splits=[
-            f"<results>/splits/{name}.tsv"
-            for name in CHALLENGE.structures_with_patches
-        ],
+        splits=[LAYOUT.split(name) for name in CHALLENGE.structures_with_patches],
     output:
         leaderboard=report(
-            "<scored_root>/ranking/{track}/leaderboard.tsv",
+            LAYOUT.ranking("leaderboard"),
             caption="../report/leaderboard.rst",
             category="Ranking",
             labels={"track": "{track}", "table": "leaderboard"},
         ),
-        tables=expand(
-            "<scored_root>/ranking/{{track}}/{table}.tsv", table=RANKING_TABLES
-        ),
+        tables=[LAYOUT.ranking(table) for table in RANKING_TABLES],
     log:
-        "<logs>/rank/{track}.log",
+        LAYOUT.log("rank", "{track}"),
     benchmark:
-        "<benchmarks>/rank/{track}.tsv"
+        LAYOUT.benchmark("rank", "{track}")
     conda:
         "../envs/selma3d.yaml"
     resources:
@@ -51,11 +46,11 @@ rule cost:
     input:
         scores=score_tables,
     output:
-        cost="<scored_root>/ranking/{track}/cost.tsv",
+        cost=LAYOUT.ranking("cost"),
     log:
-        "<logs>/cost/{track}.log",
+        LAYOUT.log("cost", "{track}"),
     benchmark:
-        "<benchmarks>/cost/{track}.tsv"
+        LAYOUT.benchmark("cost", "{track}")
     conda:
         "../envs/selma3d.yaml"
     resources:
@@ -64,8 +59,8 @@ rule cost:
     params:
         jobs=lambda wildcards: costed_jobs(CHALLENGE, LAYOUT, wildcards.track),
         models=lambda wildcards: counted_models(CHALLENGE, LAYOUT, wildcards.track),
-        benchmarks=f"{config['results']}/benchmarks",
-        logs=f"{config['results']}/logs",
-        gpus=config["resources"]["gpu"],
+        benchmarks=LAYOUT.benchmarks,
+        logs=LAYOUT.logs,
+        gpus=CONFIG.resources.gpu,
     script:
         "../scripts/cost.py"

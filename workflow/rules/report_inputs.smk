@@ -8,7 +8,7 @@ from selma3d.report.inputs import FORMS, ReportInputs, panel_files, training_fil
 from selma3d.report.tables import TABLES
 
 REPORT_INPUTS = ReportInputs(CHALLENGE, LAYOUT, DISPLAY)
-REPORTED = f"{workflow.basedir}/config/reported/{config['edition']}.tsv"
+REPORTED = f"{workflow.basedir}/config/reported/{CONFIG.edition}.tsv"
 RANKED = [LAYOUT.ranking(table) for table in ("leaderboard", *RANKING_TABLES)]
 SHOWN_FIGURES = REPORT_INPUTS.figures(Path(REPORTED))
 PANELS = REPORT_INPUTS.panels()
@@ -28,7 +28,7 @@ def figure_files(form):
     return [
         *(
             LAYOUT.figure(name, t, form)
-            for t in config["tracks"]
+            for t in CONFIG.tracks
             for name in SHOWN_FIGURES
         ),
         *panel_files(LAYOUT, PANELS, form),

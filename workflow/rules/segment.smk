@@ -1,39 +1,35 @@
 """Masks and objects of whole volumes, block by block; asked for by name, no part of `all`."""
 
-SLABS = range(config["segment"]["slabs"])
-SEGMENTED = "<results>/segmentations/{method}/{structure}/{sample}"
+SLABS = range(CONFIG.segment.slabs)
+VOLUME = "{method}/{structure}/{sample}"  # in the names of jobs
 
 
 rule segment_slab:
     """Segment one slab of a volume; slabs share a volume among several GPUs or nodes."""
     input:
         model=segmenting_model,
-        volume="<results>/data/{structure}/volumes/{sample}.h5",
-        index="<results>/data/{structure}/volumes/{sample}.tsv",
+        volume=LAYOUT.volume(),
+        index=LAYOUT.volume_index(),
     output:
-        slab=temp(f"{SEGMENTED}.slabs/{{slab}}.h5"),
+        slab=temp(LAYOUT.slab()),
     log:
-        "<logs>/segment_slab/{method}/{structure}/{sample}/{slab}.log",
+        LAYOUT.log("segment_slab", f"{VOLUME}/{{slab}}"),
     benchmark:
-        "<benchmarks>/segment_slab/{method}/{structure}/{sample}/{slab}.tsv"
+        LAYOUT.benchmark("segment_slab", f"{VOLUME}/{{slab}}")
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
         slab=r"\d+",
     conda:
         "../envs/selma3d.yaml"
-    threads: config["resources"]["training_threads"]
+    threads: CONFIG.resources.training_threads
     resources:
-        gpu=config["resources"]["gpu"],
-        mem_mb=lambda wildcards, attempt: config["resources"]["training_mem_mb"]
-        * attempt,
-        runtime=config["segment"]["minutes"],
+        gpu=CONFIG.resources.gpu,
+        mem_mb=growing_memory,
+        runtime=CONFIG.segment.minutes,
     params:
         slabs=len(SLABS),
-        settings={
-            key: config["segment"][key]
-            for key in ("overlap", "batch", "block", "skip_air", "probability")
-        },
-        work=f"{config['results']}/work/segment/{{method}}/{{structure}}/{{sample}}/{{slab}}",
+        settings=CONFIG.segment.model_dump(exclude={"init", "slabs", "minutes"}),
+        work=LAYOUT.work("segment", f"{VOLUME}/{{slab}}"),
     script:
         "../scripts/segment_slab.py"
 
@@ -42,13 +38,13 @@ rule segment_volume:
     """Join the slabs of a volume to its mask; drop components that the model calls too small."""
     input:
         model=segmenting_model,
-        slabs=expand(f"{SEGMENTED}.slabs/{{slab}}.h5", slab=SLABS, allow_missing=True),
+        slabs=[LAYOUT.slab(slab) for slab in SLABS],
     output:
-        mask=f"{SEGMENTED}.h5",
+        mask=LAYOUT.segmented(),
     log:
-        "<logs>/segment_volume/{method}/{structure}/{sample}.log",
+        LAYOUT.log("segment_volume", VOLUME),
     benchmark:
-        "<benchmarks>/segment_volume/{method}/{structure}/{sample}.tsv"
+        LAYOUT.benchmark("segment_volume", VOLUME)
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
     conda:
@@ -63,15 +59,15 @@ rule segment_volume:
 rule objects:
     """The objects of a segmented volume: place, size, brightness; vessels: length and radius."""
     input:
-        mask=f"{SEGMENTED}.h5",
-        volume="<results>/data/{structure}/volumes/{sample}.h5",
+        mask=LAYOUT.segmented(),
+        volume=LAYOUT.volume(),
     output:
-        objects=f"{SEGMENTED}.objects.tsv",
-        vessels=f"{SEGMENTED}.vessels.tsv",
+        objects=LAYOUT.segmented(suffix=".objects.tsv"),
+        vessels=LAYOUT.segmented(suffix=".vessels.tsv"),
     log:
-        "<logs>/objects/{method}/{structure}/{sample}.log",
+        LAYOUT.log("objects", VOLUME),
     benchmark:
-        "<benchmarks>/objects/{method}/{structure}/{sample}.tsv"
+        LAYOUT.benchmark("objects", VOLUME)
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
     conda:

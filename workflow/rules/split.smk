@@ -4,13 +4,13 @@
 rule split:
     """Divide a structure's patches by specimen, once for every fold that can be had."""
     input:
-        index="<results>/data/{structure}/patches.tsv",
+        index=LAYOUT.patches_index(),
     output:
-        split="<results>/splits/{structure}.tsv",
+        split=LAYOUT.split(),
     log:
-        "<logs>/split/{structure}.log",
+        LAYOUT.log("split", "{structure}"),
     benchmark:
-        "<benchmarks>/split/{structure}.tsv"
+        LAYOUT.benchmark("split", "{structure}")
     wildcard_constraints:
         structure=any_of(CHALLENGE.structures_with_patches),
     conda:
@@ -21,12 +21,12 @@ rule split:
     params:
         structure="{structure}",
         roles=lambda wildcards: {
-            row["sample"]: row["role"]
-            for row in CHALLENGE.rows(wildcards.structure, "patch")
-            if row["role"]
+            row.sample: row.role
+            for row in CHALLENGE.samples_of(wildcards.structure, "patch")
+            if row.role
         },
-        shares=config["split"],
-        cases_given=config["test_cases"] == "archive",
+        shares=CONFIG.split.plain(),
+        cases_given=CONFIG.test_cases == "archive",
     script:
         "../scripts/split.py"
 
@@ -36,20 +36,20 @@ rule check_specimens:
     input:
         splits=lambda wildcards: splits_of(wildcards.group),
         cases=lambda wildcards: given_cases_of(wildcards.group),
-        volumes=lambda wildcards: volumes_of(wildcards.group, ".tsv"),
+        volumes=lambda wildcards: volume_indexes(CHALLENGE.volumes(wildcards.group)),
     output:
-        checked="<results>/checks/specimens/{group}.tsv",
+        checked=LAYOUT.specimens_check(),
     log:
-        "<logs>/check_specimens/{group}.log",
+        LAYOUT.log("check_specimens", "{group}"),
     benchmark:
-        "<benchmarks>/check_specimens/{group}.tsv"
+        LAYOUT.benchmark("check_specimens", "{group}")
     conda:
         "../envs/selma3d.yaml"
     resources:
         mem_mb=500,
         runtime=10,
     params:
-        folds=config["folds"],
+        folds=CONFIG.folds,
     script:
         "../scripts/check_specimens.py"
 
@@ -59,13 +59,13 @@ rule check_pack:
     input:
         splits=lambda wildcards: splits_of(wildcards.group),
         cases=lambda wildcards: given_cases_of(wildcards.group),
-        encoder="<results>/encoders/{method}/{group}/{pretext}-s{seed}.pt",
+        encoder=LAYOUT.encoder(),
     output:
-        checked="<results>/checks/packs/{method}/{group}/{pretext}-s{seed}.tsv",
+        checked=LAYOUT.pack_check(),
     log:
-        "<logs>/check_pack/{method}/{group}/{pretext}-s{seed}.log",
+        LAYOUT.log("check_pack", of_encoder()),
     benchmark:
-        "<benchmarks>/check_pack/{method}/{group}/{pretext}-s{seed}.tsv"
+        LAYOUT.benchmark("check_pack", of_encoder())
     wildcard_constraints:
         pretext=rf"{PACKED}[a-z0-9-]+",
     conda:
@@ -74,6 +74,6 @@ rule check_pack:
         mem_mb=2000,
         runtime=10,
     params:
-        folds=config["folds"],
+        folds=CONFIG.folds,
     script:
         "../scripts/check_pack.py"

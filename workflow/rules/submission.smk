@@ -6,27 +6,24 @@ rule submission:
     input:
         cases=cases_of,
     output:
-        predictions="<results>/predictions/{method}/{structure}/default.h5",
+        predictions=LAYOUT.prediction(run="default"),
     log:
-        "<logs>/{method}/submission/{structure}.log",
-        words="<logs>/{method}/submission/{structure}.program.log",
+        LAYOUT.log("{method}", "submission/{structure}"),
+        words=LAYOUT.program_log("{method}", "submission/{structure}"),
     benchmark:
-        "<benchmarks>/{method}/submission/{structure}.tsv"
+        LAYOUT.benchmark("{method}", "submission/{structure}")
     wildcard_constraints:
         method=any_of(CHALLENGE.submissions),
     conda:
         "../envs/selma3d.yaml"
     resources:
-        gpu=lambda wildcards: (
-            1 if METHODS[wildcards.method].settings["capabilities"]["gpu"] else 0
-        ),
-        mem_mb=lambda wildcards, attempt: config["resources"]["training_mem_mb"]
-        * attempt,
-        runtime=config["resources"]["predict_minutes"],
+        gpu=lambda wildcards: int(METHODS[wildcards.method].about.capabilities.gpu),
+        mem_mb=growing_memory,
+        runtime=CONFIG.resources.predict_minutes,
     params:
-        settings=lambda wildcards: METHODS[wildcards.method].settings["settings"],
+        settings=lambda wildcards: METHODS[wildcards.method].settings,
         places=lambda wildcards: {"here": str(METHODS[wildcards.method].file.parent)},
-        slugs=CHALLENGE.edition["containers"],
+        slugs=CHALLENGE.edition.containers.plain(),
         channel=lambda wildcards: CHALLENGE.structures[wildcards.structure].channel,
     script:
         "../scripts/submission.py"

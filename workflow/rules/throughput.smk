@@ -3,7 +3,7 @@
 # The target whose structures throughput is measured on: one stands for all.
 TIMED_ON = next(iter(TARGETS.values()))
 TIMED = sorted(
-    {(method, pretext) for method, _, pretext, _ in encoders_of(CHALLENGE)}
+    {(encoder.method, encoder.pretext) for encoder in encoders_of(CHALLENGE)}
     | {(method, "finetune") for method in CHALLENGE.recipes}
 )
 
@@ -11,36 +11,34 @@ TIMED = sorted(
 rule throughput:
     """Steps a second of every training, and which precision and workers to put into the recipe."""
     input:
-        [f"<results>/throughput/{method}/{section}.tsv" for method, section in TIMED],
+        [LAYOUT.throughput(method, section) for method, section in TIMED],
 
 
 rule pretraining_throughput:
     """Time a few steps of a pretext at each precision, layout and number of workers."""
     input:
-        volumes=volumes_of(TIMED_ON.group, ".h5"),
-        indexes=volumes_of(TIMED_ON.group, ".tsv"),
+        volumes=volume_files(CHALLENGE.volumes(TIMED_ON.group)),
+        indexes=volume_indexes(CHALLENGE.volumes(TIMED_ON.group)),
     output:
-        table="<results>/throughput/{method}/{pretext}.tsv",
+        table=LAYOUT.throughput(),
     log:
-        "<logs>/throughput/{method}/{pretext}.log",
+        LAYOUT.log("throughput", "{method}/{pretext}"),
     benchmark:
-        "<benchmarks>/throughput/{method}/{pretext}.tsv"
+        LAYOUT.benchmark("throughput", "{method}/{pretext}")
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
         pretext="(?!finetune)[a-z0-9_-]+",
     conda:
         "../envs/selma3d.yaml"
-    threads: config["resources"]["training_threads"]
+    threads: CONFIG.resources.training_threads
     resources:
-        gpu=config["resources"]["gpu"],
-        mem_mb=config["resources"]["training_mem_mb"],
+        gpu=CONFIG.resources.gpu,
+        mem_mb=CONFIG.resources.training_mem_mb,
         runtime=120,
     params:
-        recipe=lambda wildcards: METHODS[wildcards.method].pretraining_recipe(
-            wildcards.pretext
-        ),
-        channels=channels_of(TIMED_ON.group),
-        work=f"{config['results']}/work/throughput/{{method}}/{{pretext}}",
+        recipe=lambda wildcards: METHODS[wildcards.method].recipe.pretraining(wildcards.pretext).plain(),
+        channels=volume_channels(CHALLENGE.volumes(TIMED_ON.group)),
+        work=LAYOUT.work("throughput", "{method}/{pretext}"),
     script:
         "../scripts/pretraining_throughput.py"
 
@@ -48,28 +46,28 @@ rule pretraining_throughput:
 rule finetuning_throughput:
     """Time a few steps of fine-tuning as it is done, data included."""
     input:
-        patches=[f"<results>/data/{name}/patches.h5" for name in TIMED_ON.learns],
-        indexes=[f"<results>/data/{name}/patches.tsv" for name in TIMED_ON.learns],
-        splits=[f"<results>/splits/{name}.tsv" for name in TIMED_ON.learns],
+        patches=[LAYOUT.patches(name) for name in TIMED_ON.learns],
+        indexes=[LAYOUT.patches_index(name) for name in TIMED_ON.learns],
+        splits=[LAYOUT.split(name) for name in TIMED_ON.learns],
     output:
-        table="<results>/throughput/{method}/finetune.tsv",
+        table=LAYOUT.throughput(section="finetune"),
     log:
-        "<logs>/throughput/{method}/finetune.log",
+        LAYOUT.log("throughput", "{method}/finetune"),
     benchmark:
-        "<benchmarks>/throughput/{method}/finetune.tsv"
+        LAYOUT.benchmark("throughput", "{method}/finetune")
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
     conda:
         "../envs/selma3d.yaml"
-    threads: config["resources"]["training_threads"]
+    threads: CONFIG.resources.training_threads
     resources:
-        gpu=config["resources"]["gpu"],
-        mem_mb=config["resources"]["training_mem_mb"],
+        gpu=CONFIG.resources.gpu,
+        mem_mb=CONFIG.resources.training_mem_mb,
         runtime=120,
     params:
-        recipe=lambda wildcards: METHODS[wildcards.method].finetuning_recipe(),
+        recipe=lambda wildcards: METHODS[wildcards.method].recipe.finetuning().plain(),
         learns=TIMED_ON.learns,
         channels=[CHALLENGE.structures[name].channel for name in TIMED_ON.learns],
-        work=f"{config['results']}/work/throughput/{{method}}/finetune",
+        work=LAYOUT.work("throughput", "{method}/finetune"),
     script:
         "../scripts/finetuning_throughput.py"

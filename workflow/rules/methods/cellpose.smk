@@ -4,41 +4,28 @@
 rule cellpose:
     """Train cellpose on the planes of all training patches; segment the cases in 3D."""
     input:
-        patches=lambda wildcards: [
-            f"<results>/data/{name}/patches.h5"
-            for name in TARGETS[
-                CHALLENGE.structures[wildcards.structure].target
-            ].learns
-        ],
-        splits=lambda wildcards: [
-            f"<results>/splits/{name}.tsv"
-            for name in TARGETS[
-                CHALLENGE.structures[wildcards.structure].target
-            ].learns
-        ],
+        patches=patches_learnt,
+        splits=splits_learnt,
         cases=cases_of,
         installed=ancient(installed_for("cellpose")),
     output:
-        predictions="<results>/predictions/cellpose/{structure}/default.h5",
+        predictions=LAYOUT.prediction("cellpose", run="default"),
     log:
-        "<logs>/cellpose/{structure}.log",
-        words="<logs>/cellpose/{structure}.program.log",
+        LAYOUT.log("cellpose", "{structure}"),
+        words=LAYOUT.program_log("cellpose", "{structure}"),
     benchmark:
-        "<benchmarks>/cellpose/{structure}.tsv"
+        LAYOUT.benchmark("cellpose", "{structure}")
     conda:
         "../../envs/selma3d.yaml"
-    threads: config["resources"]["training_threads"]
+    threads: CONFIG.resources.training_threads
     resources:
-        gpu=config["resources"]["gpu"],
-        mem_mb=lambda wildcards, attempt: config["resources"]["training_mem_mb"]
-        * attempt,
-        runtime=config["resources"]["finetune_minutes"],
+        gpu=CONFIG.resources.gpu,
+        mem_mb=growing_memory,
+        runtime=CONFIG.resources.finetune_minutes,
     params:
         method="cellpose",
-        settings=METHODS["cellpose"].settings["settings"],
+        settings=METHODS["cellpose"].settings,
         environment=lambda wildcards: environment_of("cellpose"),
-        channels=lambda wildcards: {
-            name: structure.channel for name, structure in CHALLENGE.structures.items()
-        },
+        channels=channels_of_structures,
     script:
         "../../scripts/package.py"

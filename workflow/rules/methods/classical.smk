@@ -4,25 +4,15 @@
 rule classical:
     """Top-hat, Otsu and watershed, or ridges and hysteresis, by how a structure is scored."""
     input:
-        patches=lambda wildcards: [
-            f"<results>/data/{name}/patches.h5"
-            for name in TARGETS[
-                CHALLENGE.structures[wildcards.structure].target
-            ].learns
-        ],
-        splits=lambda wildcards: [
-            f"<results>/splits/{name}.tsv"
-            for name in TARGETS[
-                CHALLENGE.structures[wildcards.structure].target
-            ].learns
-        ],
+        patches=patches_learnt,
+        splits=splits_learnt,
         cases=cases_of,
     output:
-        predictions="<results>/predictions/classical/{structure}/default.h5",
+        predictions=LAYOUT.prediction("classical", run="default"),
     log:
-        "<logs>/classical/{structure}.log",
+        LAYOUT.log("classical", "{structure}"),
     benchmark:
-        "<benchmarks>/classical/{structure}.tsv"
+        LAYOUT.benchmark("classical", "{structure}")
     conda:
         "../../envs/selma3d.yaml"
     resources:
@@ -30,11 +20,9 @@ rule classical:
         runtime=240,
     params:
         kind=lambda wildcards: CHALLENGE.structures[wildcards.structure].scored_as,
-        grid=lambda wildcards: METHODS["classical"].settings["settings"][
+        grid=lambda wildcards: METHODS["classical"].settings[
             CHALLENGE.structures[wildcards.structure].scored_as
         ],
-        channels=lambda wildcards: {
-            name: structure.channel for name, structure in CHALLENGE.structures.items()
-        },
+        channels=channels_of_structures,
     script:
         "../../scripts/classical.py"

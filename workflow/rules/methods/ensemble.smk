@@ -6,19 +6,19 @@ rule ensemble:
     input:
         members=ensemble_members,
     output:
-        predictions="<results>/predictions/ensemble/{structure}/{run}.h5",
+        predictions=LAYOUT.prediction("ensemble"),
     log:
-        "<logs>/ensemble/{structure}/{run}.log",
+        LAYOUT.log("ensemble", "{structure}/{run}"),
     benchmark:
-        "<benchmarks>/ensemble/{structure}/{run}.tsv"
+        LAYOUT.benchmark("ensemble", "{structure}/{run}")
     wildcard_constraints:
-        run=rf"{TRAINED_RUN}(?:-one)?",
+        run=TRAINED_RUN,
     conda:
         "../../envs/selma3d.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
     params:
-        way=METHODS["ensemble"].settings["settings"]["combine"],
+        way=METHODS["ensemble"].settings["combine"],
     script:
         "../../scripts/ensemble.py"

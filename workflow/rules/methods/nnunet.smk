@@ -4,47 +4,36 @@
 rule nnunet_train:
     """Plan and train nnU-Net on the patches of one run; its weights are a pickle of its own."""
     input:
-        patches=lambda wildcards: ancient(
-            [
-                f"<results>/data/{name}/patches.h5"
-                for name in TARGETS[wildcards.target].learns
-            ]
-        ),
-        indexes=lambda wildcards: [
-            f"<results>/data/{name}/patches.tsv"
-            for name in TARGETS[wildcards.target].learns
-        ],
-        splits=lambda wildcards: [
-            f"<results>/splits/{name}.tsv" for name in TARGETS[wildcards.target].learns
-        ],
+        patches=lambda wildcards: ancient(patches_learnt(wildcards)),
+        indexes=indexes_learnt,
+        splits=splits_learnt,
         installed=installed_for("nnunet"),
     output:
-        model="<results>/models/nnunet/{target}/{run}.zip",
-        history="<results>/models/nnunet/{target}/{run}.tsv",
+        model=LAYOUT.model("nnunet", suffix=".zip"),
+        history=LAYOUT.model_history("nnunet"),
     log:
-        "<logs>/nnunet/train/{target}/{run}.log",
+        LAYOUT.log("nnunet", "train/{target}/{run}"),
     benchmark:
-        "<benchmarks>/nnunet/train/{target}/{run}.tsv"
+        LAYOUT.benchmark("nnunet", "train/{target}/{run}")
     wildcard_constraints:
         target=any_of(TARGETS),
-        run=TRAINED_RUN,
+        run=TRAINED_MODEL,
     conda:
         "../../envs/selma3d.yaml"
-    threads: config["resources"]["training_threads"]
+    threads: CONFIG.resources.training_threads
     resources:
-        gpu=config["resources"]["gpu"],
-        mem_mb=lambda wildcards, attempt: config["resources"]["training_mem_mb"]
-        * attempt,
-        runtime=config["resources"]["finetune_minutes"],
+        gpu=CONFIG.resources.gpu,
+        mem_mb=growing_memory,
+        runtime=CONFIG.resources.finetune_minutes,
     params:
-        settings=METHODS["nnunet"].settings["settings"],
+        settings=METHODS["nnunet"].settings,
         environment=lambda wildcards: environment_of("nnunet"),
         learns=lambda wildcards: TARGETS[wildcards.target].learns,
         channels=lambda wildcards: [
             CHALLENGE.structures[name].channel
             for name in TARGETS[wildcards.target].learns
         ],
-        work=f"{config['results']}/work/nnunet/{{target}}/{{run}}",
+        work=LAYOUT.work("nnunet", "{target}/{run}"),
     script:
         "../../scripts/nnunet_train.py"
 
@@ -57,34 +46,33 @@ for target in TARGETS.values():
         name:
             f"nnunet_predict_{target.name.replace('-', '_')}"
         input:
-            model=f"<results>/models/nnunet/{target.name}/{{run}}.zip",
-            history=f"<results>/models/nnunet/{target.name}/{{run}}.tsv",
+            model=LAYOUT.model("nnunet", target, suffix=".zip"),
+            history=LAYOUT.model_history("nnunet", target),
             cases=[
-                f"<results>/data/{CHALLENGE.structures[name].cases_of}/cases.h5"
+                LAYOUT.cases(CHALLENGE.structures[name].cases_of)
                 for name in target.segments
             ],
             installed=ancient(installed_for("nnunet")),
         output:
             predictions=[
-                f"<results>/predictions/nnunet/{name}/{{run}}{target.suffix}.h5"
+                LAYOUT.prediction("nnunet", name, target.run())
                 for name in target.segments
             ],
         log:
-            f"<logs>/nnunet/predict/{target.name}/{{run}}.log",
+            LAYOUT.log("nnunet", f"predict/{target.name}/{{run}}"),
         benchmark:
-            f"<benchmarks>/nnunet/predict/{target.name}/{{run}}.tsv"
+            LAYOUT.benchmark("nnunet", f"predict/{target.name}/{{run}}")
         wildcard_constraints:
-            run=TRAINED_RUN,
+            run=TRAINED_MODEL,
         conda:
             "../../envs/selma3d.yaml"
-        threads: config["resources"]["training_threads"]
+        threads: CONFIG.resources.training_threads
         resources:
-            gpu=config["resources"]["gpu"],
-            mem_mb=lambda wildcards, attempt: config["resources"]["training_mem_mb"]
-            * attempt,
-            runtime=config["resources"]["predict_minutes"],
+            gpu=CONFIG.resources.gpu,
+            mem_mb=growing_memory,
+            runtime=CONFIG.resources.predict_minutes,
         params:
-            settings=METHODS["nnunet"].settings["settings"],
+            settings=METHODS["nnunet"].settings,
             environment=lambda wildcards: environment_of("nnunet"),
             structures=target.segments,
             channels=[CHALLENGE.structures[name].channel for name in target.segments],

@@ -4,34 +4,22 @@
 rule threshold_method:
     """Smooth, threshold, drop specks: what can be had without learning a network."""
     input:
-        patches=lambda wildcards: [
-            f"<results>/data/{name}/patches.h5"
-            for name in TARGETS[
-                CHALLENGE.structures[wildcards.structure].target
-            ].learns
-        ],
-        splits=lambda wildcards: [
-            f"<results>/splits/{name}.tsv"
-            for name in TARGETS[
-                CHALLENGE.structures[wildcards.structure].target
-            ].learns
-        ],
+        patches=patches_learnt,
+        splits=splits_learnt,
         cases=cases_of,
     output:
-        predictions="<results>/predictions/threshold/{structure}/default.h5",
+        predictions=LAYOUT.prediction("threshold", run="default"),
     log:
-        "<logs>/threshold/{structure}.log",
+        LAYOUT.log("threshold", "{structure}"),
     benchmark:
-        "<benchmarks>/threshold/{structure}.tsv"
+        LAYOUT.benchmark("threshold", "{structure}")
     conda:
         "../../envs/selma3d.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=METHODS["threshold"].settings["settings"],
-        channels=lambda wildcards: {
-            name: structure.channel for name, structure in CHALLENGE.structures.items()
-        },
+        settings=METHODS["threshold"].settings,
+        channels=channels_of_structures,
     script:
         "../../scripts/threshold.py"

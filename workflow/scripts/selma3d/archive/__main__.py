@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..challenge.schema import load_yaml
+from ..challenge.checking import check, load_yaml
+from ..challenge.edition import Edition
 from ..system.errors import InputError
 from .refreshing import refresh
 
@@ -18,11 +19,11 @@ def main() -> int:
     parser.add_argument("archive", help="an archive of kind biostudies in it")
     asked = parser.parse_args()
     try:
-        archives = load_yaml(asked.edition)["archives"]
+        archives = check(Edition, load_yaml(asked.edition), asked.edition).archives
         if asked.archive not in archives:
             raise InputError(f"{asked.edition}: archives: no {asked.archive!r}")
         source = archives[asked.archive]
-        print(refresh(source, Path(source["manifest"])))
+        print(refresh(source.plain(), Path(source.manifest or "")))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,7 +1,24 @@
-"""What a challenge consists of: config, edition, images, methods, and the runs that follow."""
+"""A challenge as data: config, edition, images, methods, the runs that follow, their files."""
 
-from .parts import Method, Structure, Target
-from .plan import Challenge
+from .challenge import Challenge
+from .config import Config, read_config
+from .encoder import Encoder
+from .layout import Layout
+from .methods import Method
 from .run import Run
+from .source import Source
+from .structure import Structure
+from .target import Target
 
-__all__ = ["Challenge", "Method", "Run", "Structure", "Target"]
+__all__ = [
+    "Challenge",
+    "Config",
+    "Encoder",
+    "Layout",
+    "Method",
+    "Run",
+    "Source",
+    "Structure",
+    "Target",
+    "read_config",
+]

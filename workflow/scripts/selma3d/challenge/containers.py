@@ -1,29 +1,25 @@
-"""What the containers of an edition's platform read and write."""
+"""Folders that the containers of an edition's platform read and write."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..system.errors import InputError
-from .parts import Structure
-from .structures import UNKNOWN
+from .edition import UNKNOWN, Edition
+from .structure import Structure
 
 
-def container_slugs(
-    edition: Mapping[str, Any], structure: Structure, edition_file: Path
-) -> dict[str, str]:
+def container_slugs(edition: Edition, structure: Structure, edition_file: Path) -> dict[str, str]:
     """Folders below /input and /output for a structure's images and masks.
 
     Raises InputError where the edition does not know them.
     """
-    containers, scored_as = edition["containers"], structure.scored_as
-    output = containers["output"]
+    containers, scored_as = edition.containers, structure.scored_as
+    output = containers.output
     output = output if isinstance(output, str) else output.get(scored_as, UNKNOWN)
-    if UNKNOWN in (containers["input"], output):
+    if UNKNOWN in (containers.input, output):
         raise InputError(
             f"{edition_file}: containers: expected the folders that a container of "
             f"{scored_as} structures reads and writes, found {UNKNOWN!r} (fill them in)"
         )
-    return {"input": containers["input"], "output": output}
+    return {"input": containers.input, "output": output}

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .run import NO_INIT, is_ensemble, member_init
+from .structure import whole
 
 if TYPE_CHECKING:
-    from .plan import Challenge
+    from .challenge import Challenge
 
 Entrant = tuple[str, str]  # method and init: a row of the leaderboard
-UNSEEN = "-unseen"  # ends the name of a structure's left-out twin
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Display:
     @classmethod
     def of(cls, challenge: Challenge, partial: Iterable[str] = ()) -> Display:
         """How a challenge is shown that lacks `partial`."""
-        files = {name: method.settings for name, method in challenge.methods.items()}
-        structures = challenge.edition["structures"]
+        files = {name: method.about for name, method in challenge.methods.items()}
+        structures = challenge.edition.structures
         return cls(
-            methods={name: file["title"] for name, file in files.items()},
-            colours={name: file["colour"] for name, file in files.items() if file["colour"]},
-            structures={name: structure["title"] for name, structure in structures.items()},
+            methods={name: file.title for name, file in files.items()},
+            colours={name: file.colour for name, file in files.items()},
+            structures={name: structure.title for name, structure in structures.items()},
             note=challenge.note,
             partial=tuple(partial),
         )
@@ -65,7 +65,7 @@ class Display:
 
     def structure(self, name: str) -> str:
         """Title of a structure, its name if it has none; a left-out twin says that it is one."""
-        whole = name.removesuffix(UNSEEN)
-        if name not in self.structures and whole != name and whole in self.structures:
-            return f"{self.structures[whole]} (left out of training)"
+        twin_of = whole(name)
+        if name not in self.structures and twin_of != name and twin_of in self.structures:
+            return f"{self.structures[twin_of]} (left out of training)"
         return self.structures.get(name, name)

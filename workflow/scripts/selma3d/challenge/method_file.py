@@ -53,8 +53,8 @@ class MethodFile(Model):
     name: Name = Field(description="as the file is called")
     title: str = Field(min_length=1, max_length=40, description="for figures and tables")
     kind: Literal["recipe", "rule", "foreign", "submission"] = Field(
-        description="`recipe`: settings of this library's training; `rule`: a Snakemake rule of its "
-        "own; `foreign`: masks that someone else made; `submission`: a program of the platform"
+        description="`recipe`: settings of this library's training; `rule`: a Snakemake rule of "
+        "its own; `foreign`: masks that someone else made; `submission`: a program of the platform"
     )
     idea: str = Field(min_length=20, description="two sentences for its card")
     citation: Text = Field(description="where it was published")
@@ -84,19 +84,49 @@ class MethodFile(Model):
     recipe: RecipeSizes | None = Field(None, description="of a recipe, by size")
 
     @model_validator(mode="after")
-    def _has_what_its_kind_needs(self) -> Self:
+    def _names_the_version_of_its_code(self) -> Self:
         if self.code and not self.commit:
             raise ValueError("commit: expected the version of the code that `code` names")
-        if self.kind == "recipe" and not self.recipe:
-            raise ValueError("recipe: expected by a method of kind recipe")
-        if self.kind == "rule" and not self.capabilities.learns:
-            raise ValueError("capabilities: learns: expected by a method of kind rule")
-        if self.kind in ("foreign", "submission"):
-            if self.settings is None:
-                raise ValueError(f"settings: expected by a method of kind {self.kind}")
-            if "runs" in self.model_fields_set and self.runs != "default":
-                raise ValueError(f"runs: expected default of a method of kind {self.kind}")
         return self
 
 
-SETTINGS = {"foreign": ForeignSettings, "submission": SubmissionSettings}  # of kinds that fix them
+class RecipeFile(MethodFile):
+    """A method that is a recipe of this library's training."""
+
+    recipe: RecipeSizes = Field(description="settings by size")
+
+
+class RuleCapabilities(Capabilities):
+    """Capabilities of a method with rules of its own."""
+
+    learns: Literal["per-type", "per-structure", "nothing"] = Field(
+        description="what it fits a model to"
+    )
+
+
+class RuleFile(MethodFile):
+    """A method that brings Snakemake rules of its own."""
+
+    capabilities: RuleCapabilities
+
+
+class ForeignFile(MethodFile):
+    """Masks that someone else made."""
+
+    runs: Literal["default"] = Field("default", description="one run")
+    settings: ForeignSettings
+
+
+class SubmissionFile(MethodFile):
+    """A program of the challenge's platform."""
+
+    runs: Literal["default"] = Field("default", description="one run")
+    settings: SubmissionSettings
+
+
+KINDS = {
+    "recipe": RecipeFile,
+    "rule": RuleFile,
+    "foreign": ForeignFile,
+    "submission": SubmissionFile,
+}

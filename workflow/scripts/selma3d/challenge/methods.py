@@ -1,16 +1,56 @@
-"""Which methods take part; a file that is broken costs its own method and no other."""
+"""Methods that take part; a file that is broken costs its own method and no other."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..system.errors import InputError
-from . import schema
-from .parts import Method, layer
+from .checking import check, load_yaml, nearest
+from .config import Config, layer
+from .method_file import KINDS, MethodFile, RecipeFile
+from .recipe import Recipe
+from .structure import Structure
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to segment: a recipe, a rule of its own, or masks that someone else made."""
+
+    name: str
+    file: Path
+    about: MethodFile = field(repr=False)
+    settings: dict[str, Any] = field(default_factory=dict, repr=False)  # of a rule, at its size
+    recipe: Recipe | None = field(default=None, repr=False)  # at its size
+    rules: Path | None = None  # the .smk file that a method of kind rule brings
+    pins: Path | None = None  # what is installed into its own environment, if it has one
+
+    @property
+    def is_recipe(self) -> bool:
+        return self.about.kind == "recipe"
+
+    @property
+    def is_foreign(self) -> bool:
+        return self.about.kind == "foreign"
+
+    @property
+    def is_submission(self) -> bool:
+        return self.about.kind == "submission"
+
+    @property
+    def has_one_run(self) -> bool:
+        """Whether it segments once, whatever budgets, folds and seeds there are."""
+        return self.about.runs == "default"
+
+    @property
+    def pretexts(self) -> tuple[str, ...]:
+        return tuple(self.recipe.pretexts) if self.recipe else ()
+
+    def segments(self, structure: Structure) -> bool:
+        """Whether the method claims the structure's type."""
+        return structure.scored_as in self.about.capabilities.structure_types
 
 
 @dataclass(frozen=True)
@@ -29,7 +69,7 @@ class Selection:
     left_out: list[LeftOut]
 
 
-def select_methods(config: dict[str, Any], root: Path) -> Selection:
+def select_methods(config: Config, root: Path) -> Selection:
     """Read the methods that the config asks for: all files of the method folders, or named ones.
 
     root: the folder that paths in the config are relative to. A file that violates the contract
@@ -37,7 +77,7 @@ def select_methods(config: dict[str, Any], root: Path) -> Selection:
     Raises InputError for a name in the config that no file has, and for an absent folder.
     """
     selection = Selection({}, [])
-    chosen, seen = config["methods"], {}
+    chosen, seen = config.methods, {}
     for file in _method_files(config, root):
         if chosen != "all" and file.stem not in chosen:
             continue
@@ -51,64 +91,53 @@ def select_methods(config: dict[str, Any], root: Path) -> Selection:
             selection.methods[file.stem] = _read_method(file, config, root)
         except InputError as error:
             selection.left_out.append(LeftOut(file.stem, str(error)))
-    _check_names([] if chosen == "all" else chosen, [f.stem for f in _method_files(config, root)])
+    known = [file.stem for file in _method_files(config, root)]
+    for name in () if chosen == "all" else chosen:
+        if name not in known:
+            raise InputError(f"config: methods: no method {name!r}{nearest(name, known)}")
     return selection
 
 
-def _method_files(config: dict[str, Any], root: Path) -> Iterator[Path]:
+def _method_files(config: Config, root: Path) -> Iterator[Path]:
     yield from sorted((root / "config" / "methods").glob("*.yaml"))
-    for name in config["method_folders"]:
+    for name in config.method_folders:
         folder = root / Path(name).expanduser()
         if not folder.is_dir():
             raise InputError(f"config: method_folders: {folder}: expected a folder, found none")
         yield from sorted(folder.glob("*.yaml"))
 
 
-def _check_names(chosen: list[str], known: list[str]) -> None:
-    for name in chosen:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f", did you mean {near[0]!r}?" if near else f" (known: {', '.join(known)})"
-            raise InputError(f"config: methods: no method {name!r}{hint}")
-
-
-def _read_method(file: Path, config: dict[str, Any], root: Path) -> Method:
-    settings = schema.load_yaml(file)
-    schema.check(settings, "method", file)
-    name = file.stem
-    if settings["name"] != name:
+def _read_method(file: Path, config: Config, root: Path) -> Method:
+    content, name = load_yaml(file), file.stem
+    about = check(KINDS[check(MethodFile, content, file).kind], content, file)
+    if about.name != name:
         raise InputError(
-            f"{file}: name: expected {name!r}, as the file is called, found {settings['name']!r}"
+            f"{file}: name: expected {name!r}, as the file is called, found {about.name!r}"
         )
-    if settings["kind"] == "foreign":
-        return Method(name, file, settings | {"runs": "default"}, {})
-    if settings["kind"] == "submission":
-        _check_gpu(settings, file, config)
-        return Method(name, file, settings | {"runs": "default"}, {})
-    if settings["kind"] == "rule":
-        _check_gpu(settings, file, config)
-        settings = settings | {"settings": _sized(settings, config)}
-        pins = _pins(file, root) if "environment" in settings else None
-        return Method(name, file, settings, {}, _rule_file(file, root), pins)
-    recipe = layer(settings["recipe"]["production"], settings["recipe"].get(config["size"], {}))
-    recipe = _like(layer(recipe, config["recipe_overrides"].get(name, {})), file)
-    named = f"{file}, recipe at size {config['size']}"
-    schema.check(recipe, "recipe", named)
-    _check_turns(recipe, named)
-    return Method(name, file, settings, recipe)
-
-
-def _check_turns(recipe: dict[str, Any], named: str) -> None:
-    """Quarter turns need windows as wide as high: fine-tuning would find out after pretraining."""
-    window = recipe["input"]["window"]
-    turns = recipe["finetune"].get("augment", {}).get("rotate90", 0)
-    if isinstance(turns, dict):
-        turns = turns.get("probability", 0)
-    if turns and window[1] != window[2]:
+    if about.kind == "recipe":
+        return Method(name, file, about, recipe=_recipe(about, file, config))
+    if about.capabilities.gpu and config.resources.gpu == 0:
         raise InputError(
-            f"{named}: finetune: augment: rotate90: expected input.window as wide as high, "
-            f"found {window} (rotate90: 0 switches it off)"
+            f"{file}: capabilities.gpu: true: expected a GPU to run on, found resources.gpu: 0 in "
+            "the config (raise it where there is a GPU, or say gpu: false if a CPU will do)"
         )
+    if about.kind in ("foreign", "submission"):
+        return Method(name, file, about, about.settings.plain())
+    settings = about.settings or {}
+    if "production" in settings:
+        settings = layer(settings["production"], settings.get(config.size, {}))
+    settings = layer(settings, config.recipe_overrides.get(name, {}))
+    rules = _brought(file, root, Path("workflow", "rules", "methods", f"{name}.smk"), "rules")
+    pins = Path("workflow", "envs", f"{name}.txt")
+    pinned = _brought(file, root, pins, "pins") if about.environment else None
+    return Method(name, file, about, settings, rules=rules, pins=pinned)
+
+
+def _recipe(about: RecipeFile, file: Path, config: Config) -> Recipe:
+    sizes = about.recipe.model_dump(mode="json", exclude_none=True)
+    content = layer(sizes["production"], sizes.get(config.size, {}))
+    content = _like(layer(content, config.recipe_overrides.get(about.name, {})), file)
+    return check(Recipe, content, f"{file}, recipe at size {config.size}")
 
 
 def _like(recipe: dict[str, Any], file: Path) -> dict[str, Any]:
@@ -126,33 +155,6 @@ def _like(recipe: dict[str, Any], file: Path) -> dict[str, Any]:
             )
         pretexts[name] = layer(model, own)
     return recipe | {"pretexts": pretexts}
-
-
-def _check_gpu(settings: dict[str, Any], file: Path, config: dict[str, Any]) -> None:
-    """Recipes train on a CPU too; a rule that says it needs a GPU gets one or does not run."""
-    if settings["capabilities"]["gpu"] and config["resources"]["gpu"] == 0:
-        raise InputError(
-            f"{file}: capabilities.gpu: true: expected a GPU to run on, found resources.gpu: 0 in "
-            "the config (raise it where there is a GPU, or say gpu: false if a CPU will do)"
-        )
-
-
-def _sized(settings: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    """A rule's settings; where it has some by size, those of the chosen size."""
-    own = settings.get("settings", {})
-    if "production" in own:
-        own = layer(own["production"], own.get(config["size"], {}))
-    return layer(own, config["recipe_overrides"].get(settings["name"], {}))
-
-
-def _rule_file(file: Path, root: Path) -> Path:
-    """The rules that a method brings."""
-    return _brought(file, root, Path("workflow", "rules", "methods", f"{file.stem}.smk"), "rules")
-
-
-def _pins(file: Path, root: Path) -> Path:
-    """What is installed into the environment of a method's own."""
-    return _brought(file, root, Path("workflow", "envs", f"{file.stem}.txt"), "pins")
 
 
 def _brought(file: Path, root: Path, generic: Path, what: str) -> Path:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from .encoder import Encoder
 
 TRACKS = ("per-type", "one-model")
 CONTROLS = ("scratch", "scratch-long")  # inits that need no encoder
-PACKED = "pack-"  # begins the init of models that start from an encoder made elsewhere
 ENSEMBLE = "-ens"  # ends the init of ensembles, and the name of their runs
+ONE = "-one"  # ends the names of the one-model track's runs
 
 _TRAINED = re.compile(
     r"(?P<init>[a-z0-9][a-z0-9_-]*?)-n(?P<budget>\d+|all)-f(?P<fold>\d+)-s(?P<seed>\d+)(?P<one>-one)?"
 )
 _ENSEMBLE = re.compile(r"(?P<init>[a-z0-9][a-z0-9_-]*?)-n(?P<budget>\d+|all)-ens(?P<one>-one)?")
-# The same as Snakemake wildcard constraints: no named groups, a model's name without its track.
-TRAINED_RUN = r"[a-z0-9][a-z0-9_-]*?-n(?:\d+|all)-f\d+-s\d+"
-ENSEMBLE_RUN = r"[a-z0-9][a-z0-9_-]*?-n(?:\d+|all)-ens"
+# The same as Snakemake wildcard constraints, without named groups: a model's name, a run's name.
+TRAINED_MODEL = r"[a-z0-9][a-z0-9_-]*?-n(?:\d+|all)-f\d+-s\d+"
+ENSEMBLE_MODEL = r"[a-z0-9][a-z0-9_-]*?-n(?:\d+|all)-ens"
+TRAINED_RUN = rf"{TRAINED_MODEL}(?:{ONE})?"
+ANY_RUN = rf"default|(?:{TRAINED_MODEL}|{ENSEMBLE_MODEL})(?:{ONE})?"
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,26 @@ class Run:
         return f"{self.init}-n{self.budget}-f{self.fold}-s{self.seed}"
 
     @property
+    def name(self) -> str:
+        """The run's name among predictions; the one-model track's ends in `-one`."""
+        return self.model if self.init == "default" else on_track(self.model, self.track)
+
+    @property
     def is_ensemble(self) -> bool:
         """Whether several models segment together."""
         return is_ensemble(self.init)
 
-    @property
-    def name(self) -> str:
-        """The run's name among predictions; the one-model track ends in `-one`."""
-        one_model = self.track == "one-model" and self.init != "default"
-        return f"{self.model}-one" if one_model else self.model
+    def ensemble(self) -> Run:
+        """The ensemble that the run's model is a member of."""
+        return Run(self.init + ENSEMBLE, self.budget, track=self.track)
+
+    def member(self, fold: int, seed: int) -> Run:
+        """The run of an ensemble's model of a fold and a seed."""
+        return replace(self, init=member_init(self.init), fold=fold, seed=seed)
+
+    def encoder(self, method: str, group: str) -> Encoder | None:
+        """The encoder that the run's model starts from; none for the controls."""
+        return None if self.init in CONTROLS else Encoder(method, group, self.init, self.seed)
 
     @classmethod
     def parse(cls, name: str) -> Run:
@@ -68,6 +83,11 @@ class Run:
         if match.re is _ENSEMBLE:
             return cls(match["init"] + ENSEMBLE, match["budget"], track=track)
         return cls(match["init"], match["budget"], int(match["fold"]), int(match["seed"]), track)
+
+
+def on_track(model: str, track: str) -> str:
+    """The name among predictions of the run of a model, or of Snakemake's wildcard for one."""
+    return f"{model}{ONE}" if track == "one-model" else model
 
 
 def is_ensemble(init: str) -> bool:

@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
-import difflib
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import pandas as pd
+from pydantic import Field
 
 from ..system.errors import InputError
-from . import schema
+from .checking import Model, nearest, read_table
+from .edition import Edition
 
 
-def read_samples(file: Path, edition: dict[str, Any]) -> pd.DataFrame:
-    """Read `config/samples/<edition>.tsv`; every cell a string, empty where absent.
+class Sample(Model):
+    """One image of config/samples/<edition>.tsv; cells are empty where absent."""
+
+    structure: str = Field(min_length=1, description="one of the edition's")
+    kind: Literal["volume", "patch", "case"] = Field(
+        description="unannotated volume, annotated patch or test case"
+    )
+    sample: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="its name among those of its kind"
+    )
+    specimen: str = Field(description="the animal or organ it comes from")
+    role: Literal["", "training", "validation", "test"] = Field(
+        description="what it is for; empty: the split decides"
+    )
+    archive: str = Field(description="one of the edition's")
+    image: str = Field(
+        description="path in the archive: a file, a folder of planes, or files of channels "
+        "separated by commas"
+    )
+    mask: str = Field(description="path in the archive")
+
+
+def read_samples(file: Path, edition: Edition) -> tuple[Sample, ...]:
+    """Read `config/samples/<edition>.tsv`.
 
     Raises InputError for names that the edition does not know, for an image that stands twice, and
     for a specimen that is both trained on and held out.
     """
-    samples = schema.read_table(file, "samples")
-    _check_names(samples, file, "structure", list(edition["structures"]))
-    _check_names(samples, file, "archive", ["", *edition["archives"]])
-    twice = samples[samples.duplicated(["structure", "kind", "sample"])]
-    if len(twice):
-        first = twice.iloc[0]
-        raise InputError(
-            f"{file}: {first['kind']} {first['sample']!r} of {first['structure']} stands twice"
-        )
+    samples = read_table(file, Sample)
+    for number, sample in enumerate(samples, start=2):
+        for column, name, known in (
+            ("structure", sample.structure, list(edition.structures)),
+            ("archive", sample.archive, ["", *edition.archives]),
+        ):
+            if name not in known:
+                hint = nearest(name, [word for word in known if word])
+                raise InputError(
+                    f"{file}, row {number}: {column}: the edition has no {name!r}{hint}"
+                )
+    (key, times), *_ = Counter((s.kind, s.sample, s.structure) for s in samples).most_common(1) or [
+        (None, 0)
+    ]
+    if times > 1:
+        raise InputError(f"{file}: {key[0]} {key[1]!r} of {key[2]} stands twice")
     _check_specimens(samples, file)
     return samples
 
 
-def _check_names(samples: pd.DataFrame, file: Path, column: str, known: list[str]) -> None:
-    for number, name in enumerate(samples[column], start=2):
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f", did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"{file}, row {number}: {column}: the edition has no {name!r}{hint}")
-
-
-def _check_specimens(samples: pd.DataFrame, file: Path) -> None:
+def _check_specimens(samples: tuple[Sample, ...], file: Path) -> None:
     """Volumes are trained on; test cases are held out, whatever their row says."""
-    is_trained = samples["kind"].eq("volume") | samples["role"].eq("training")
-    is_held_out = samples["kind"].eq("case") | samples["role"].isin(["validation", "test"])
-    both = set(samples[is_trained]["specimen"]) & set(samples[is_held_out]["specimen"]) - {""}
+    trained = {s.specimen for s in samples if s.kind == "volume" or s.role == "training"}
+    held_out = {s.specimen for s in samples if s.kind == "case" or s.role in ("validation", "test")}
+    both = trained & held_out - {""}
     if both:
         raise InputError(
             f"{file}: specimen {min(both)!r}: expected in training (volumes are trained on) or in "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..challenge import Challenge
-from ..challenge.asked import models_of
+from ..challenge.participants import models_of
 from ..challenge.recipe import Network
 from .status import Status
 
@@ -33,9 +33,9 @@ def disk(challenge: Challenge, results: Path, status: Status) -> list[Files]:
     Where there is none yet, an encoder or a model is as large as its network's weights.
     """
     volumes = [
-        f"data/{name}/volumes/{row['sample']}.h5"
+        f"data/{name}/volumes/{row.sample}.h5"
         for name in challenge.structures
-        for row in challenge.rows(name, "volume")
+        for row in challenge.samples_of(name, "volume")
     ]
     masks = [f"predictions/{e.method}/{e.of}/{e.name}.h5" for e in status.runs]
     encoders = _by_method(
@@ -47,7 +47,7 @@ def disk(challenge: Challenge, results: Path, status: Status) -> list[Files]:
     )
 
     def weights(method: str) -> int:
-        return weights_bytes(Network(**challenge.methods[method].recipe["network"]))
+        return weights_bytes(challenge.methods[method].recipe.network)
 
     return [
         _files("volumes", {"": volumes}, results, status),

@@ -18,8 +18,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..challenge import Challenge
-from ..challenge.asked import models_of
-from ..challenge.configuration import read_config
+from ..challenge.config import read_config
+from ..challenge.participants import models_of
 from ..challenge.run import Run
 from ..ranking.cost import Job, measure_of
 from ..system.errors import InputError
@@ -58,7 +58,7 @@ class Estimate:
     def __init__(self, challenge: Challenge, results: Path) -> None:
         self._challenge, self._results = challenge, results
         self._status = Status(challenge, results)
-        self._gpus = challenge.config["resources"]["gpu"]
+        self._gpus = challenge.config.resources.gpu
         self.kinds = [*self._trainings(), *self._predictions(), *self._others()]
 
     @property
@@ -106,14 +106,13 @@ class Estimate:
 
     def _pretraining_steps(self, method: str, pretext: str) -> int:
         """0 for an encoder that comes from a pack."""
-        return (
-            self._challenge.methods[method].recipe["pretexts"].get(pretext, {"steps": 0})["steps"]
-        )
+        pretexts = self._challenge.methods[method].recipe.pretexts
+        return pretexts[pretext].steps if pretext in pretexts else 0
 
     def _finetuning_steps(self, method: str, init: str) -> int:
-        recipe = self._challenge.methods[method].finetuning_recipe()
-        longer = recipe["pretraining_steps"] if init == "scratch-long" else 0
-        return (recipe["finetune"]["steps"] + longer) * len(recipe["finetune"]["learning_rates"])
+        recipe = self._challenge.methods[method].recipe.finetuning()
+        longer = recipe.pretraining_steps if init == "scratch-long" else 0
+        return (recipe.finetune.steps + longer) * len(recipe.finetune.learning_rates)
 
     def _predictions(self) -> list[Kind]:
         """One job a model of a recipe, one a structure of other methods."""
@@ -121,9 +120,7 @@ class Estimate:
         for method, target, run in models_of(self._challenge):
             job = f"{method}/{target.name}/{run.model}"
             done = all(
-                self._status.exists(
-                    f"predictions/{method}/{structure}/{run.model}{target.suffix}.h5"
-                )
+                self._status.exists(f"predictions/{method}/{structure}/{target.run(run.model)}.h5")
                 for structure in target.segments
             )
             jobs.setdefault(("predict", method, run.init), {})[job] = done
@@ -139,9 +136,8 @@ class Estimate:
     def _prediction(self, stage: str, method: str, init: str, named: dict[str, bool]) -> Kind:
         finished = [job for job, done in named.items() if done]
         seconds, source = self._measured(stage, finished)
-        uses_gpu = stage != "foreign" and self._challenge.methods[method].settings[
-            "capabilities"
-        ].get("gpu", False)
+        method_uses = self._challenge.methods[method].about.capabilities.gpu
+        uses_gpu = stage != "foreign" and method_uses
         gpus = self._gpus if uses_gpu else 0
         to_do = len(named) - len(finished)
         return Kind(stage, method, init, len(named), to_do, seconds, gpus, source)
@@ -150,9 +146,9 @@ class Estimate:
         """Jobs without a GPU: archives, conversions, splits, scores."""
         challenge, exists = self._challenge, self._status.exists
         data = [
-            (f"data/{name}/volumes/{row['sample']}.h5", "convert_volume", f"{name}/{row['sample']}")
+            (f"data/{name}/volumes/{row.sample}.h5", "convert_volume", f"{name}/{row.sample}")
             for name in challenge.structures
-            for row in challenge.rows(name, "volume")
+            for row in challenge.samples_of(name, "volume")
         ]
         for names, kind in (
             (challenge.structures_with_patches, "patches"),
@@ -202,7 +198,7 @@ class Estimate:
         if table.exists():
             rows = pd.read_csv(table, sep="\t")
             return float(rows.loc[rows["advice"] == 1, "steps_per_s"].iloc[0]), "rule throughput"
-        given = self._challenge.config["throughput"].get(method, {}).get(section)
+        given = self._challenge.config.throughput.get(method, {}).get(section)
         return (given, "config: throughput") if given else (None, UNKNOWN)
 
     def disk(self) -> list[Files]:
@@ -257,7 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         config = read_config(ROOT, given.config)
-        print(as_text(Estimate(Challenge(config, ROOT), Path(config["results"]))))
+        print(as_text(Estimate(Challenge(config, ROOT), Path(config.results))))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

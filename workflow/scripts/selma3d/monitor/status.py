@@ -16,9 +16,10 @@ from functools import cache
 from pathlib import Path
 
 from ..challenge import Challenge, Run
-from ..challenge.asked import encoders_of
-from ..challenge.configuration import read_config
-from ..challenge.run import CONTROLS
+from ..challenge.config import read_config
+from ..challenge.encoder import Encoder
+from ..challenge.layout import of_encoder
+from ..challenge.participants import encoders_of
 from ..system import job_state
 from ..system.errors import InputError
 from ..system.lease import Owner
@@ -49,7 +50,7 @@ class Status:
         self._challenge, self._results = challenge, results
         self._names = cache(self._list)
         self._progress_of = cache(progress_of)
-        self.encoders = [self._encoder(*asked) for asked in encoders_of(challenge)]
+        self.encoders = [self._encoder(asked) for asked in encoders_of(challenge)]
         self._encoders = {(e.method, e.of, e.name): e for e in self.encoders}
         self.runs = [
             self._run(method, structure, run)
@@ -71,10 +72,10 @@ class Status:
         """Whether the method's scores on a structure are there."""
         return self.exists(f"scores/{method}/{structure}.tsv")
 
-    def _encoder(self, method: str, group: str, pretext: str, seed: int) -> Entry:
-        name = f"{pretext}-s{seed}"
-        done = self.exists(f"encoders/{method}/{group}/{name}.pt")
-        return self._entry(method, group, name, "pretrain", f"{method}/{group}/{name}", done)
+    def _encoder(self, encoder: Encoder) -> Entry:
+        job = of_encoder(encoder)
+        done = self.exists(f"encoders/{job}.pt")
+        return self._entry(encoder.method, encoder.group, encoder.name, "pretrain", job, done)
 
     def _run(self, method: str, structure: str, run: Run) -> Entry:
         done = self.exists(f"predictions/{method}/{structure}/{run.name}.h5")
@@ -101,8 +102,9 @@ class Status:
         job = f"{method}/{target.name}/{run.model}"
         if self.exists(f"models/{job}.pt"):
             return "predict", job
-        if run.init not in CONTROLS:
-            key = (target.group, f"{run.init}-s{run.seed}")
+        encoder = run.encoder(method, target.group)
+        if encoder:
+            key = (target.group, encoder.name)
             if self._encoders[(method, *key)].progress.state != DONE:
                 return "pretrain", key
         return "finetune", job
@@ -197,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         config = read_config(ROOT, given.config)
-        status = Status(Challenge(config, ROOT), Path(config["results"]))
+        status = Status(Challenge(config, ROOT), Path(config.results))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..challenge import Challenge, Run
-from ..challenge.asked import encoders_of, ensembles_of, models_of
-from ..challenge.encoder import Encoder
 from ..challenge.layout import Layout, of_encoder, of_model
+from ..challenge.participants import encoders_of, ensembles_of, models_of
 from ..challenge.run import ENSEMBLE
 
 
@@ -50,8 +49,7 @@ def _own_rules(challenge: Challenge) -> list[CostedJob]:
     jobs = []
     for name, method in challenge.methods.items():
         if method.rules or method.is_submission:
-            has_one_run = method.settings.get("runs", "grid") == "default"
-            init = Run.init if has_one_run else method.settings.get("inits", ["scratch"])[0]
+            init = Run.init if method.has_one_run else method.about.inits[0]
             jobs.append(CostedJob(name, init, "segment", f"{name}/**/*.tsv"))
     return jobs
 
@@ -59,13 +57,12 @@ def _own_rules(challenge: Challenge) -> list[CostedJob]:
 def _pretrainings(challenge: Challenge, layout: Layout, track: str) -> list[CostedJob]:
     groups = {target.group for target in challenge.targets.values() if target.track == track}
     jobs = []
-    for method, group, pretext, seed in encoders_of(challenge):
-        encoder = Encoder(method, group, pretext, seed)
+    for encoder in encoders_of(challenge):
         history = layout.encoder_history(encoder)
-        if group in groups and _is_there(layout, history):
+        if encoder.group in groups and _is_there(layout, history):
             benchmark = f"pretrain/{of_encoder(encoder)}.tsv"
-            for init in _counted_for(challenge, pretext):
-                jobs.append(CostedJob(method, init, "pretrain", benchmark, history))
+            for init in _counted_for(challenge, encoder.pretext):
+                jobs.append(CostedJob(encoder.method, init, "pretrain", benchmark, history))
     return jobs
 
 
@@ -92,7 +89,7 @@ def _ensembles(challenge: Challenge, layout: Layout, track: str) -> list[CostedJ
 
 def _counted_for(challenge: Challenge, init: str) -> list[str]:
     """The inits that a training of an init counts for."""
-    return [init, init + ENSEMBLE] if challenge.config["predict"]["ensemble"] else [init]
+    return [init, init + ENSEMBLE] if challenge.config.predict.ensemble else [init]
 
 
 def _is_there(layout: Layout, path: str) -> bool:

@@ -8,10 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from ..challenge import Challenge, Run
-from ..challenge.asked import encoders_of, expected_runs, models_of
 from ..challenge.display import Display, Entrant
-from ..challenge.encoder import Encoder
 from ..challenge.layout import Layout
+from ..challenge.participants import encoders_of, expected_runs, models_of
 from .cases.shown import ShownCases
 from .figures import FIGURES
 from .shown import PANEL, TRAINING
@@ -42,7 +41,7 @@ class ReportInputs:
         expected = set(self._expected[["track", "structure"]].itertuples(index=False, name=None))
         return {
             (track, structure): self.cases(structure, track)
-            for track in self.challenge.config["tracks"]
+            for track in self.challenge.config.tracks
             for structure in self.challenge.scored
             if (track, structure) in expected
         }
@@ -50,7 +49,7 @@ class ReportInputs:
     def gallery(self) -> list[ShownCases]:
         """What the cards of methods show: all structures on the first track."""
         return [
-            self.cases(structure, self.challenge.config["tracks"][0])
+            self.cases(structure, self.challenge.config.tracks[0])
             for structure in self.challenge.scored
             if not self.challenge.structures[structure].left_out
         ]
@@ -73,15 +72,15 @@ class ReportInputs:
         """Whether it is the first fold and seed of all patches on a track, or their ensemble."""
         if run.init == Run.init:
             return True
-        first = (run.fold, run.seed) == (0, self.challenge.config["seeds"][0])
+        first = (run.fold, run.seed) == (0, self.challenge.config.seeds[0])
         return run.track == track and run.budget == "all" and (first or run.is_ensemble)
 
     def histories(self) -> dict[str, dict[str, list[str]]]:
         """Histories by kind of training and label: of encoders, of models with every patch."""
         found: dict[str, dict[str, list[str]]] = {kind: {} for kind in TRAININGS}
-        for method, group, pretext, seed in encoders_of(self.challenge):
-            label = f"{self.display.entrant(method, pretext)} ({group})"
-            path = self.layout.encoder_history(Encoder(method, group, pretext, seed))
+        for encoder in encoders_of(self.challenge):
+            label = f"{self.display.entrant(encoder.method, encoder.pretext)} ({encoder.group})"
+            path = self.layout.encoder_history(encoder)
             if self._exists(path):
                 found["pretraining"].setdefault(label, []).append(path)
         for method, target, run in models_of(self.challenge):

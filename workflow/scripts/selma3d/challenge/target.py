@@ -1,21 +1,47 @@
-"""What there is to fine-tune: models by target, what each learns from and what it segments."""
+"""Targets of fine-tuning: the models of each track, what each learns from and segments."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..system.errors import InputError
-from .parts import Structure, Target
+from .run import on_track
+from .structure import Structure, unseen
 
 ONE_MODEL = "all"  # the target, and the pretraining group, of the one-model track
 
 
-def targets_of_tracks(
+@dataclass(frozen=True)
+class Target:
+    """A fine-tuned model's job: the structures that it learns from and those that it segments."""
+
+    name: str
+    track: str
+    group: str
+    learns: tuple[str, ...]
+    segments: tuple[str, ...]
+
+    def run(self, model: str = "{run}") -> str:
+        """The name among predictions of the run of a model, or of the wildcard for one."""
+        return on_track(model, self.track)
+
+    def without(self, left_out: str) -> Target:
+        """The target that never learns one structure and segments it as unseen."""
+        return Target(
+            name=f"{self.name}-without-{left_out}",
+            track=self.track,
+            group=self.group,
+            learns=tuple(name for name in self.learns if name != left_out),
+            segments=(unseen(left_out),),
+        )
+
+
+def targets_of(
     structures: Mapping[str, Structure],
     scored: Collection[str],
-    config: Mapping[str, Any],
+    tracks: Collection[str],
     edition_file: Path,
 ) -> dict[str, Target]:
     """Targets by name, over all tracks in force; left-out ones are for unseen structures.
@@ -23,14 +49,16 @@ def targets_of_tracks(
     Raises InputError where a target has nothing to learn from, or no encoder of one group.
     """
     targets = {}
-    for track in config["tracks"]:
+    for track in tracks:
         names = {ONE_MODEL if track == "one-model" else s.target for s in structures.values()}
         for name in sorted(names):
             where = f"{edition_file}: structures: target {name!r}"
             target = _target(name, track, structures, scored, where)
             targets[name] = target
-            if config["leave_one_structure_out"] and len(target.learns) > 1:
-                targets |= _left_out_targets(target, scored)
+            for left_out in target.learns if len(target.learns) > 1 else ():
+                if unseen(left_out) in scored:
+                    without = target.without(left_out)
+                    targets[without.name] = without
     return targets
 
 
@@ -57,17 +85,3 @@ def _target(
         learns=learns,
         segments=tuple(s.name for s in members if s.name in scored),
     )
-
-
-def _left_out_targets(target: Target, scored: Collection[str]) -> dict[str, Target]:
-    return {
-        f"{target.name}-without-{left_out}": Target(
-            name=f"{target.name}-without-{left_out}",
-            track=target.track,
-            group=target.group,
-            learns=tuple(n for n in target.learns if n != left_out),
-            segments=(f"{left_out}-unseen",),
-        )
-        for left_out in target.learns
-        if f"{left_out}-unseen" in scored
-    }

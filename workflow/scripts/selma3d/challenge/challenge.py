@@ -1,70 +1,91 @@
-"""The challenge as data: which encoders, models, predictions and scores a configuration asks for.
+"""The challenge: the encoders, models, predictions and scores that a configuration asks for.
 
-The workflow asks this module what there is to make; it holds no paths of results and runs nothing.
+The workflow asks it what there is to make; it runs nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..system.errors import InputError
 from ..system.randomness import numpy_generator
-from . import schema
+from .checking import Model, check, load_yaml, nearest
+from .config import Config, layer
 from .containers import container_slugs
-from .methods import LeftOut, Selection, select_methods
-from .parts import Method, Structure, Target, layer
+from .edition import Archive, Edition, ImageFolder
+from .encoder import PACKED
+from .layout import Layout
+from .methods import LeftOut, Method, Selection, select_methods
 from .ranking_groups import ranking_groups
-from .run import CONTROLS, ENSEMBLE, PACKED, Run, member_init
-from .samples import read_samples
-from .structures import structures_of_edition
-from .targets import ONE_MODEL, targets_of_tracks
+from .run import CONTROLS, Run
+from .samples import Sample, read_samples
+from .source import Source
+from .structure import Structure, structures_of
+from .target import ONE_MODEL, Target, targets_of
+
+
+class AnnotatedImages(Model):
+    """Where a structure's annotated patches or cases are published."""
+
+    structure: str
+    archive: str
+    folder: str | None
+    rows: tuple[Sample, ...]
+    voxel_size_um: tuple[float, float, float] | None
 
 
 class Challenge:
-    """A validated configuration and everything that follows from it.
+    """A configuration and everything that follows from it.
 
     Parameters
     ----------
-    config: the layered configuration (config/config.yaml and what lies above it).
+    config: what is asked for.
     root: the folder that paths in the configuration are relative to (the repository).
 
     Raises InputError naming file and key.
     """
 
-    def __init__(self, config: dict[str, Any], root: Path) -> None:
-        schema.check(config, "config", "config")
+    def __init__(self, config: Config, root: Path) -> None:
         self.config = config
         self.root = root
-        edition_file = root / "config" / "editions" / f"{config['edition']}.yaml"
-        self.edition = schema.load_yaml(edition_file)
-        schema.check(self.edition, "edition", edition_file)
-        self._edition_file = edition_file
-        for name in config["archives"]:
-            if name not in self.edition["archives"]:
+        self.layout = Layout(config.results, config.partial)
+        self._edition_file = root / "config" / "editions" / f"{config.edition}.yaml"
+        self.edition = check(Edition, load_yaml(self._edition_file), self._edition_file)
+        for name in config.archives:
+            if name not in self.edition.archives:
                 raise InputError(
-                    f"config: archives.{name}: the edition has no such archive "
-                    f"(known: {', '.join(self.edition['archives'])})"
+                    f"config: archives.{name}: the edition has no such archive"
+                    f"{nearest(name, list(self.edition.archives))}"
                 )
-        samples_file = root / "config" / "samples" / f"{config['edition']}.tsv"
+        samples_file = root / "config" / "samples" / f"{config.edition}.tsv"
         self.samples = read_samples(samples_file, self.edition)
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any], root: Path) -> Challenge:
+        """The challenge of a configuration that has not been checked yet."""
+        return cls(check(Config, content, "config"), root)
 
     # -- images -------------------------------------------------------------------------------
 
     @cached_property
-    def archives(self) -> dict[str, dict[str, Any]]:
+    def archives(self) -> dict[str, Archive]:
         """Sources of images by name, the config's overrides applied."""
+        overrides = self.config.archives
         return {
-            name: layer(source, self.config["archives"].get(name, {}))
-            for name, source in self.edition["archives"].items()
+            name: Archive.read(layer(archive.plain(), overrides[name].plain()))
+            if name in overrides
+            else archive
+            for name, archive in self.edition.archives.items()
         }
 
     @cached_property
     def structures(self) -> dict[str, Structure]:
         """Structures that are learnt or scored, left-out twins included."""
-        return structures_of_edition(self.edition, self.config, self._edition_file)
+        left_out_on = self.config.tracks if self.config.leave_one_structure_out else None
+        return structures_of(self.edition, self.config.phase, self.config.test_cases, left_out_on)
 
     @cached_property
     def scored(self) -> tuple[str, ...]:
@@ -73,9 +94,7 @@ class Challenge:
 
     def _has_cases(self, name: str) -> bool:
         structure = self.structures[name]
-        return bool(
-            structure.cases or (structure.patches and self.config["test_cases"] == "held-out")
-        )
+        return bool(structure.cases or (structure.patches and self.config.test_cases == "held-out"))
 
     @cached_property
     def unscored(self) -> tuple[str, ...]:
@@ -98,76 +117,94 @@ class Challenge:
             if n in self.structures_with_patches and not self.structures[n].cases
         )
 
-    def rows(self, structure: str, kind: str) -> list[dict[str, str]]:
+    def samples_of(self, structure: str, kind: str) -> tuple[Sample, ...]:
         """Rows of the samples table for a structure; kind is volume, patch or case."""
-        return self._rows.get((structure, kind), [])
+        return self._samples.get((structure, kind), ())
 
     @cached_property
-    def _rows(self) -> dict[tuple[str, str], list[dict[str, str]]]:
+    def _samples(self) -> dict[tuple[str, str], tuple[Sample, ...]]:
         """All rows by structure and kind: thousands of jobs ask for them."""
-        rows: dict[tuple[str, str], list[dict[str, str]]] = {}
-        for row in self.samples.to_dict("records"):
-            rows.setdefault((row["structure"], row["kind"]), []).append(row)
+        rows: dict[tuple[str, str], tuple[Sample, ...]] = {}
+        for row in self.samples:
+            rows[row.structure, row.kind] = (*rows.get((row.structure, row.kind), ()), row)
         return rows
 
-    def sources(self, structure: str, kind: str) -> list[dict[str, str]]:
-        """The archives that hold a structure's patches or cases: the folder's and the rows'."""
-        spec = self.structures[structure]
-        folder = spec.patches if kind == "patch" else spec.cases
-        named = [row for row in self.rows(structure, kind) if row["image"]]
+    def published(self, structure: str, kind: str) -> list[ImageFolder | Sample]:
+        """The places of a structure's patches or cases: its folder, and rows that name images."""
+        folder = self._folder(structure, kind)
+        named = [row for row in self.samples_of(structure, kind) if row.image]
         return [*([folder] if folder else []), *named]
 
-    def images(self, structure: str, kind: str) -> dict[str, Any]:
+    def images(self, structure: str, kind: str) -> AnnotatedImages:
         """What the conversion of a structure's patches or cases has to know."""
-        spec = self.structures[structure]
-        folder = spec.patches if kind == "patch" else spec.cases
-        archives = {source["archive"] for source in self.sources(structure, kind)}
+        archives = {place.archive for place in self.published(structure, kind)}
         if len(archives) != 1:
             raise InputError(
                 f"{self._edition_file}: structures.{structure}: expected the images of kind {kind} "
                 f"in one archive, found them in {', '.join(sorted(archives)) or 'none'}"
             )
-        return {
-            "structure": structure,
-            "archive": archives.pop(),
-            "folder": folder["folder"] if folder else None,
-            "rows": self.rows(structure, kind),
-            "voxel_size_um": spec.voxel_size_um,
-        }
+        folder = self._folder(structure, kind)
+        return AnnotatedImages(
+            structure=structure,
+            archive=archives.pop(),
+            folder=folder.folder if folder else None,
+            rows=self.samples_of(structure, kind),
+            voxel_size_um=self.structures[structure].voxel_size_um,
+        )
 
-    def removes_planes(self, row: dict[str, str]) -> bool:
+    def _folder(self, structure: str, kind: str) -> ImageFolder | None:
+        spec = self.structures[structure]
+        return spec.patches if kind == "patch" else spec.cases
+
+    def volume(self, structure: str, sample: str) -> Sample | None:
+        """The row of a volume."""
+        rows = self.samples_of(structure, "volume")
+        return next((row for row in rows if row.sample == sample), None)
+
+    def removes_planes(self, volume: Sample) -> bool:
         """Whether a volume's planes go after conversion: downloaded ones only, on request."""
-        downloaded = self.archives[row["archive"]]["kind"] in ("biostudies", "urls")
-        return self.config["convert"]["remove_planes"] and downloaded
+        return self.config.convert.remove_planes and self.archives[volume.archive].is_downloaded
 
-    def channel(self, row: dict[str, str]) -> int:
-        """The channel that networks see of the image in a row of the samples table."""
-        return self.structures[row["structure"]].channel
+    def channel(self, sample: Sample) -> int:
+        """The channel that networks see of an image."""
+        return self.structures[sample.structure].channel
 
-    def volumes(self, group: str) -> list[dict[str, str]]:
+    def source(self, structure: str) -> Source:
+        """The annotated patches of a structure, as a training reads them."""
+        layout = self.layout
+        return Source(
+            structure,
+            Path(layout.patches(structure)),
+            Path(layout.split(structure)),
+            self.structures[structure].channel,
+        )
+
+    def volumes(self, group: str) -> list[Sample]:
         """Rows of the unannotated volumes of a pretraining group."""
         return [
             row
             for name, structure in self.structures.items()
             if group in (structure.group, ONE_MODEL)
-            for row in self.rows(name, "volume")
+            for row in self.samples_of(name, "volume")
         ]
 
     def learnt_from(self, method: str, group: str, pretext: str) -> str:
         """The group whose volumes an encoder of `group` is pretrained on: itself, or all."""
-        settings = self.methods[method].recipe["pretexts"][pretext]
-        return ONE_MODEL if settings.get("groups") == "all" else group
+        settings = self.methods[method].recipe.pretexts[pretext]
+        return ONE_MODEL if settings.groups == "all" else group
 
     def volumes_to_learn_from(
         self, method: str, group: str, pretext: str, seed: int
-    ) -> list[dict[str, str]]:
+    ) -> list[Sample]:
         """Rows of the volumes that an encoder is pretrained on: its group's, or as its recipe says.
 
         Fewer are drawn from the seed, and are among those of any larger number. Raises InputError
         where a recipe wants more than there are.
         """
         rows = self.volumes(self.learnt_from(method, group, pretext))
-        number = self.methods[method].recipe["pretexts"][pretext].get("volumes", len(rows))
+        number = self.methods[method].recipe.pretexts[pretext].volumes
+        if number is None:
+            return rows
         if number > len(rows):
             raise InputError(
                 f"{self.methods[method].file}: pretexts: {pretext}: volumes: expected at most the "
@@ -181,7 +218,7 @@ class Challenge:
     @cached_property
     def targets(self) -> dict[str, Target]:
         """Fine-tuned models by target name, over all tracks in force."""
-        return targets_of_tracks(self.structures, self.scored, self.config, self._edition_file)
+        return targets_of(self.structures, self.scored, self.config.tracks, self._edition_file)
 
     @cached_property
     def _selection(self) -> Selection:
@@ -205,7 +242,7 @@ class Challenge:
     def check_asked_for(self) -> None:
         """Raise InputError where the config names a method that cannot take part."""
         for left_out in self.left_out:
-            if self.config["methods"] != "all":
+            if self.config.methods != "all":
                 raise InputError(f"{left_out.reason} (config: methods names {left_out.name!r})")
         if not self.methods:
             raise InputError("config: methods: expected some that can take part, found none")
@@ -231,19 +268,19 @@ class Challenge:
 
     def foreign_predictions(self, method: str) -> Path:
         """The folder or predictions.json that a foreign method's masks are in."""
-        predictions = self.methods[method].settings["settings"]["predictions"]
+        predictions = self.methods[method].settings["predictions"]
         return self.root / Path(predictions).expanduser()
 
     def inits(self, method: str) -> tuple[str, ...]:
         """How a recipe's models start: controls, pretexts, packs that the config admits."""
-        admitted = self.config["inits"]
+        admitted = self.config.inits
         known = (*CONTROLS, *self.methods[method].pretexts, *self.packs(method))
         default = tuple(init for init in known if init != "scratch-long")
         return default if admitted == "all" else tuple(i for i in known if i in admitted)
 
     def packs(self, method: str) -> dict[str, dict[str, str]]:
         """Encoders made elsewhere that a recipe may start from: init -> group -> pack."""
-        given = self.config["packs"].get(method, {})
+        given = self.config.packs.get(method, {})
         return {f"{PACKED}{name}": groups for name, groups in given.items()}
 
     def pack(self, method: str, init: str, group: str) -> Path:
@@ -258,37 +295,34 @@ class Challenge:
 
     def runs(self, method: str, structure: str) -> list[Run]:
         """The runs of a method that segment a structure, over all tracks in force."""
-        if self.methods[method].settings.get("runs", "grid") == "default":
+        chosen = self.methods[method]
+        if chosen.has_one_run:
             return [Run()]
-        if self.methods[method].is_recipe:
-            inits = self.inits(method)
-        else:
-            inits = tuple(self.methods[method].settings.get("inits", ["scratch"]))
+        inits = self.inits(method) if chosen.is_recipe else chosen.about.inits
         tracks = [t.track for t in self.targets.values() if structure in t.segments]
         models = [
             Run(init, str(budget), fold, seed, track)
             for track in tracks
             for init in inits
-            for budget in self.config["budgets"]
-            for fold in range(self.config["folds"])
-            for seed in self.config["seeds"]
+            for budget in self.config.budgets
+            for fold in range(self.config.folds)
+            for seed in self.config.seeds
         ]
-        if not (self.config["predict"]["ensemble"] and self.methods[method].is_recipe):
+        if not (self.config.predict.ensemble and chosen.is_recipe):
             return models
-        if self.config["folds"] * len(self.config["seeds"]) == 1:
+        if self.config.folds * len(self.config.seeds) == 1:
             raise InputError(
                 "config: predict.ensemble: expected several folds or seeds to join, found one of "
                 "each (add seeds, or set it to false)"
             )
-        ensembles = (Run(m.init + ENSEMBLE, m.budget, track=m.track) for m in models)
-        return [*models, *dict.fromkeys(ensembles)]
+        return [*models, *dict.fromkeys(run.ensemble() for run in models)]
 
     def members(self, ensemble: Run) -> list[Run]:
         """The runs whose models an ensemble joins: all folds and seeds of its init and budget."""
         return [
-            replace(ensemble, init=member_init(ensemble.init), fold=fold, seed=seed)
-            for fold in range(self.config["folds"])
-            for seed in self.config["seeds"]
+            ensemble.member(fold, seed)
+            for fold in range(self.config.folds)
+            for seed in self.config.seeds
         ]
 
     def structures_of(self, method: str) -> tuple[str, ...]:
@@ -303,7 +337,7 @@ class Challenge:
         Raises InputError where `segment.init` is no init of the method.
         """
         inits = self.inits(method)
-        chosen = self.config["segment"]["init"]
+        chosen = self.config.segment.init
         if chosen == "auto":
             chosen = next((init for init in inits if init not in CONTROLS), inits[0])
         if chosen not in inits:
@@ -311,7 +345,7 @@ class Challenge:
                 f"config: segment.init: expected auto or one of {', '.join(inits)} for {method}, "
                 f"found {chosen!r}"
             )
-        return Run(chosen, "all", 0, self.config["seeds"][0])
+        return Run(chosen, "all", 0, self.config.seeds[0])
 
     def segmenting_target(self, structure: str) -> Target:
         """Whose model segments a structure's volumes: its type's, else the one model."""
@@ -328,20 +362,20 @@ class Challenge:
         return container_slugs(self.edition, self.structures[structure], self._edition_file)
 
     def ranking_settings(self) -> dict[str, Any]:
-        """What ranking and statistics depend on."""
+        """What ranking and statistics depend on, as plain data."""
         return {
-            **self.config["ranking"],
-            "rule": self.edition["ranking"]["rule"],
+            **self.config.ranking.plain(),
+            "rule": self.edition.ranking.rule,
             "groups": self.ranking_groups(),
-            "metric_profile": self.edition["metric_profile"],
+            "metric_profile": self.edition.metric_profile,
         }
 
     @property
     def note(self) -> str | None:
         """What has to be said wherever scores are shown: whose test cases these are not."""
         notes = []
-        if self.config["test_cases"] == "held-out":
+        if self.config.test_cases == "held-out":
             notes.append("scored on a held-out split of the annotated patches, not on hidden cases")
-        if any(archive["kind"] == "phantom" for archive in self.archives.values()):
+        if any(archive.kind == "phantom" for archive in self.archives.values()):
             notes.append("synthetic images")
         return "; ".join(notes) or None

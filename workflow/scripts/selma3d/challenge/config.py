@@ -1,0 +1,253 @@
+"""The configuration: config/config.yaml, files laid over it, and single keys over those."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Hashable, Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from .checking import Model, check, load_yaml
+from .edition import ArchiveSettings, Name
+
+Item = TypeVar("Item", bound=Hashable)
+
+
+def _no_item_twice(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    if len(set(items)) < len(items):
+        raise ValueError(f"expected no entry twice, found {list(items)}")
+    return items
+
+
+def _with_all(budgets: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    if "all" not in budgets:
+        raise ValueError(f"expected 'all' among them, found {list(budgets)}")
+    return budgets
+
+
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+Number = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Overlap = Annotated[float, Field(ge=0, lt=1)]
+Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_item_twice)]
+Track = Literal["per-type", "one-model"]
+# Ends in -ens: ensembles.
+PackName = Annotated[str, Field(pattern=r"^(?!.*-ens$)[a-z0-9][a-z0-9-]*$")]
+
+
+class Environments(Model):
+    """Python environments of methods that bring another package."""
+
+    folder: Text = Field(
+        description="where they are built, each once, from `workflow/envs/<method>.txt`; all "
+        "editions share them"
+    )
+    existing: dict[str, Text] = Field(
+        description="`{nnunet: <folder>}`: use this one (a conda environment, say) and build none"
+    )
+
+
+class Split(Model):
+    """How patches are divided where the samples table gives no roles."""
+
+    validation: Share = Field(
+        description="share of the specimens (or of the patches, where specimens are unknown) that "
+        "validates"
+    )
+    test: Share = Field(description="share that tests, where `test_cases` is `held-out`")
+    seed: Number = Field(description="decides which")
+
+
+class Convert(Model):
+    """How published files become HDF5."""
+
+    bad_plane: Literal["error", "interpolate"] = Field(
+        description="a lone unreadable plane of a volume: `error`, or `interpolate` (recorded in "
+        "the attributes)"
+    )
+    remove_planes: bool = Field(
+        description="delete a downloaded volume's planes once its HDF5 has been read back and "
+        "found whole; a new conversion then needs a new download"
+    )
+    allow: tuple[Literal["empty-mask", "constant-image"], ...] = Field(
+        description="accept patches with an `empty-mask` or a `constant-image`, and record it"
+    )
+
+
+class Download(Model):
+    """Limits of the downloads."""
+
+    workers: Count = Field(description="files at a time")
+    per_host: Count = Field(description="files at a time from one host")
+    retries: Number = Field(description="a file's attempts beyond the first, with growing pauses")
+
+
+class Predict(Model):
+    """Sliding-window inference on test cases."""
+
+    overlap: Overlap = Field(description="of neighbouring windows, as a share of the window")
+    batch: Count = Field(description="windows at a time")
+    flips: bool = Field(description="average over the eight mirror images")
+    probability: bool = Field(description="keep probabilities beside masks")
+    ensemble: bool = Field(
+        description="also join the models of all folds and seeds of an init and budget: an entrant "
+        "of its own, with a disagreement map ([docs/inference.md](../docs/inference.md))"
+    )
+
+
+class Segment(Model):
+    """Masks of whole volumes, asked for by name ([docs/inference.md](../docs/inference.md))."""
+
+    init: str = Field(
+        description="of the model that segments: a pretext, `scratch`, or `auto` (the recipe's "
+        "first pretext); trained on all patches, first fold and seed"
+    )
+    slabs: Count = Field(description="jobs that share a volume, each with its own range of planes")
+    overlap: Overlap = Field(description="of neighbouring windows, as a share of the window")
+    batch: Count = Field(description="windows at a time")
+    block: int = Field(
+        ge=64,
+        description="edge in voxels of the blocks that a volume is read in; memory follows it",
+    )
+    skip_air: bool = Field(description="leave out windows that lie in air; the mask is 0 there")
+    probability: bool = Field(description="keep probabilities beside the mask")
+    minutes: Count = Field(
+        description="a slab's time limit; one that reaches it goes on when submitted again"
+    )
+
+
+class Ranking(Model):
+    """Statistics of the ranking; its rule and groups are the edition's."""
+
+    bootstrap: Number = Field(description="replicates")
+    seed: Number = Field(description="of the bootstrap")
+
+
+class Resources(Model):
+    """What training and prediction jobs ask for."""
+
+    gpu: Number = Field(description="GPUs; 0 trains on the CPU, more than 1 trains on several")
+    training_threads: Count = Field(description="CPU threads; on a CPU, results depend on it")
+    training_mem_mb: int = Field(
+        ge=400,
+        description="MB of memory; twice, three times, at most four times as much in new attempts",
+    )
+    pretrain_minutes: Count = Field(
+        description="time limit; a training that reaches it has saved, and goes on when submitted "
+        "again"
+    )
+    finetune_minutes: Count = Field(description="the same for fine-tuning")
+    predict_minutes: Count = Field(description="the same for prediction")
+
+
+class Config(Model):
+    """A challenge that is to be run."""
+
+    edition: Name = Field(
+        description="what is run: `config/editions/<edition>.yaml` and "
+        "`config/samples/<edition>.tsv`"
+    )
+    results: Text = Field(description="where results go; one root an edition")
+    size: Literal["production", "small"] = Field(
+        description="of each recipe: `production`, or `small`, which trains on two CPU cores"
+    )
+    phase: str = Field(description="a phase of the edition; it decides whose test cases are scored")
+    test_cases: Literal["archive", "held-out"] = Field(
+        description="`archive`: the phase's own cases; `held-out`: a split of the annotated "
+        "patches, stated wherever scores are shown"
+    )
+    tracks: Annotated[tuple[Track, ...], Field(min_length=1), AfterValidator(_no_item_twice)] = (
+        Field(
+            description="`per-type` (a fine-tuned model a structure type), `one-model` (one for "
+            "all), or both; a leaderboard each"
+        )
+    )
+    methods: Literal["all"] | Names = Field(
+        description="`all` (every file in `config/methods`), or a list of names"
+    )
+    method_folders: tuple[str, ...] = Field(
+        description="more folders with method files, outside the repository; a method's rule file "
+        "lies beside its method file"
+    )
+    environments: Environments
+    inits: Literal["all"] | Names = Field(
+        description="`all`: `scratch` and every pretext of a recipe; or a list; `scratch-long` "
+        "(scratch with the pretraining's steps on top) only if named"
+    )
+    budgets: Annotated[
+        tuple[Literal["all"] | Count, ...],
+        Field(min_length=1),
+        AfterValidator(_no_item_twice),
+        AfterValidator(_with_all),
+    ] = Field(
+        description="training patches a structure; nested; `all` must be among them, since the "
+        "leaderboard ranks it"
+    )
+    folds: Count = Field(
+        description="permutations of training and validation; the test cases are the same in all"
+    )
+    seeds: Annotated[tuple[Number, ...], Field(min_length=1), AfterValidator(_no_item_twice)] = (
+        Field(
+            description="of pretraining, fine-tuning and the order of label budgets; run seed s "
+            "starts from encoder seed s"
+        )
+    )
+    split: Split
+    leave_one_structure_out: bool = Field(
+        description="also fine-tune without each structure in turn and score it as unseen"
+    )
+    archives: dict[str, ArchiveSettings] = Field(
+        description="laid over the edition's archives: `{S-BIAD1196: {kind: local, folder: "
+        "/data/…}}`"
+    )
+    recipe_overrides: dict[str, dict[str, Any]] = Field(
+        description="laid over a recipe, or a rule's settings, of the chosen size: `{unet: "
+        "{finetune: {steps: 500}}}`"
+    )
+    packs: dict[str, dict[PackName, Annotated[dict[str, Text], Field(min_length=1)]]] = Field(
+        description="encoders made elsewhere: `{unet: {shared: {vessel-like: a.zip, spot-like: "
+        "b.zip}}}` adds the init `pack-shared` to the recipe "
+        "([docs/recipes.md](../docs/recipes.md#encoders-to-share))"
+    )
+    convert: Convert
+    download: Download
+    predict: Predict
+    segment: Segment
+    ranking: Ranking
+    resources: Resources
+    throughput: dict[str, dict[str, Annotated[float, Field(gt=0)]]] = Field(
+        description="steps a second by method and pretext (or `finetune`), for `make plan` where "
+        "nothing is measured yet"
+    )
+    container: Text | None = Field(
+        description="an image that every job runs in with `--software-deployment-method apptainer` "
+        "([docs/environments.md](../docs/environments.md))"
+    )
+    partial: bool = Field(description="rank and report what is finished so far (`make partial`)")
+
+
+def read_config(
+    root: Path, files: Iterable[str | Path] = (), keys: dict[str, Any] | None = None
+) -> Config:
+    """The repository's configuration with `files` laid over it in turn, and `keys` over those.
+
+    Raises InputError for a file that is absent or no YAML mapping, and for wrong content.
+    """
+    content = load_yaml(root / "config" / "config.yaml")
+    for file in files:
+        content = layer(content, load_yaml(Path(file)))
+    return check(Config, layer(content, keys or {}), "config")
+
+
+def layer(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Lay `above` over `below`, mappings key by key, anything else replaced."""
+    merged = copy.deepcopy(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = layer(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged

@@ -1,0 +1,95 @@
+"""Structures of an edition as a configuration asks for them, left-out twins included."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from ..system.errors import InputError
+from .edition import UNKNOWN, Edition, EditionStructure, ImageFolder, ScoredAs
+
+UNSEEN = "-unseen"  # ends the name of a left-out twin
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A biological structure: where its images are, who segments it, how it is scored."""
+
+    name: str
+    group: str
+    target: str
+    scored_as: ScoredAs
+    seen: bool
+    channel: int
+    voxel_size_um: tuple[float, float, float] | None
+    patches: ImageFolder | None
+    cases: ImageFolder | None
+    cases_of: str  # the structure whose test cases it is scored on; usually itself
+    left_out: bool = False  # a twin of `cases_of` that the models asked have never learnt
+
+    @property
+    def description(self) -> dict[str, str | bool]:
+        """What a score table says of the structure."""
+        return {"structure": self.name, "scored_as": self.scored_as, "seen": self.seen}
+
+    def unseen(self) -> Structure:
+        """Its left-out twin: the same cases, for models that never learnt the structure."""
+        name = unseen(self.name)
+        return replace(self, name=name, seen=False, patches=None, cases=None, left_out=True)
+
+
+def unseen(name: str) -> str:
+    """The name of a structure's left-out twin."""
+    return f"{name}{UNSEEN}"
+
+
+def whole(name: str) -> str:
+    """The structure that a left-out twin is the twin of; of any other, itself."""
+    return name.removesuffix(UNSEEN)
+
+
+def structures_of(
+    edition: Edition,
+    phase: str,
+    test_cases: str,
+    left_out_on: Collection[str] | None = None,
+) -> dict[str, Structure]:
+    """Structures that are learnt or scored, by name.
+
+    test_cases: `archive` for the phase's own. left_out_on: the tracks whose models leave each
+    structure out in turn; None for no twins. Raises InputError for an unknown phase.
+    """
+    if phase not in edition.phases:
+        known = ", ".join(edition.phases)
+        raise InputError(f"config: phase: expected one of {known}, found {phase!r}")
+    cases = edition.phases[phase].cases if test_cases == "archive" else {}
+    structures = {
+        name: _structure(name, described, cases.get(name))
+        for name, described in edition.structures.items()
+    }
+    if left_out_on is None:
+        return structures
+    seen = [structure for structure in structures.values() if structure.seen]
+    twins = [
+        structure.unseen()
+        for structure in seen
+        if (len(seen) > 1 and "one-model" in left_out_on)
+        or sum(other.target == structure.target for other in seen) > 1
+    ]
+    return structures | {twin.name: twin for twin in twins}
+
+
+def _structure(name: str, described: EditionStructure, cases: ImageFolder | None) -> Structure:
+    size = described.voxel_size_um
+    return Structure(
+        name=name,
+        group=described.group,
+        target=described.target,
+        scored_as=described.scored_as,
+        seen=described.seen,
+        channel=described.channel,
+        voxel_size_um=None if size == UNKNOWN else size,
+        patches=described.patches,
+        cases=cases,
+        cases_of=described.cases_of or name,
+    )
