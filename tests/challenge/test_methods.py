@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from selma3d.challenge import Challenge
-from selma3d.challenge.recipe import Network
 from selma3d.learning import networks
 from selma3d.system.errors import InputError
 

@@ -33,7 +33,9 @@ rule pretrain:
         mem_mb=training_memory,
         runtime=CONFIG.resources.pretrain_minutes,
     params:
-        recipe=lambda wildcards: METHODS[wildcards.method].recipe.pretraining(wildcards.pretext).plain(),
+        recipe=lambda wildcards: METHODS[wildcards.method]
+        .recipe.pretraining(wildcards.pretext)
+        .plain(),
         channels=lambda wildcards: volume_channels(volumes_to_learn_from(wildcards)),
         work=LAYOUT.work("pretrain", of_encoder()),
     script:

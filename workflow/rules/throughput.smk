@@ -36,7 +36,9 @@ rule pretraining_throughput:
         mem_mb=CONFIG.resources.training_mem_mb,
         runtime=120,
     params:
-        recipe=lambda wildcards: METHODS[wildcards.method].recipe.pretraining(wildcards.pretext).plain(),
+        recipe=lambda wildcards: METHODS[wildcards.method]
+        .recipe.pretraining(wildcards.pretext)
+        .plain(),
         channels=volume_channels(CHALLENGE.volumes(TIMED_ON.group)),
         work=LAYOUT.work("throughput", "{method}/{pretext}"),
     script:
