@@ -71,10 +71,10 @@ def main(arguments: list[str]) -> None:
 def shown(arguments: list[str], challenge: Challenge, directory: Path) -> int:
     """Run Snakemake with its log in a file and what matters on the terminal; its exit code."""
     config = challenge.config
-    layout = Layout(str(directory / config["results"]), config["partial"])
+    layout = Layout(str(directory / config.results), config.partial)
     own_log = Path(layout.scored_root, "logs", "snakemake.log")
     methods, structures = ", ".join(challenge.methods), ", ".join(challenge.structures)
-    print(f"SELMA3D challenge, edition {config['edition']}: {methods} on {structures}", flush=True)
+    print(f"SELMA3D challenge, edition {config.edition}: {methods} on {structures}", flush=True)
     print(f"results: {relative(layout.scored_root)}\nlog: {relative(own_log)}", flush=True)
     began = time.monotonic()
     with output_to(own_log) as terminal:
@@ -89,7 +89,7 @@ def shown(arguments: list[str], challenge: Challenge, directory: Path) -> int:
         print(f"ended with errors after {minutes}:{seconds:02d} (the same command continues)")
         return code
     print(f"done in {minutes}:{seconds:02d}")
-    for track in config["tracks"]:
+    for track in config.tracks:
         print_leaderboard(Path(layout.ranking("leaderboard", track)), track)
     if Path(layout.report).exists():
         print(f"report: {relative(layout.report)}")
