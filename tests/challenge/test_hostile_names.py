@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from selma3d.challenge.parts import layer
 
 from selma3d.challenge import Challenge
-from selma3d.challenge.parts import layer
 from selma3d.system.errors import InputError
 
 BAD = ["../escaped", "../../../escaped", "/absolute", "a/b", "..", ".", "", ".hidden", "a\n", "-x"]

@@ -34,8 +34,10 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Overlap = Annotated[float, Field(ge=0, lt=1)]
 Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_item_twice)]
 Track = Literal["per-type", "one-model"]
+# Snakemake hands it to a shell.
+ContainerImage = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./~][A-Za-z0-9_./@:+%=~-]*\Z")]
 # Ends in -ens: ensembles.
-PackName = Annotated[str, Field(pattern=r"^(?!.*-ens$)[a-z0-9][a-z0-9-]*$")]
+PackName = Annotated[str, Field(pattern=r"^(?!.*-ens\Z)[a-z0-9][a-z0-9-]*\Z")]
 
 
 class Environments(Model):
@@ -72,8 +74,12 @@ class Convert(Model):
         description="delete a downloaded volume's planes once its HDF5 has been read back and "
         "found whole; a new conversion then needs a new download"
     )
-    allow: tuple[Literal["empty-mask", "constant-image"], ...] = Field(
-        description="accept patches with an `empty-mask` or a `constant-image`, and record it"
+    allow: tuple[
+        Literal["empty-mask", "full-mask", "constant-image", "ignore-label", "other-geometry"], ...
+    ] = Field(
+        description="accept patches, and record it, with an `empty-mask`, a `full-mask` (next to "
+        "no background), a `constant-image`, an `ignore-label` (255 beside other labels, taken for "
+        "foreground) or `other-geometry` (headers of image and mask that disagree)"
     )
 
 
@@ -219,11 +225,12 @@ class Config(Model):
     ranking: Ranking
     resources: Resources
     throughput: dict[str, dict[str, Annotated[float, Field(gt=0)]]] = Field(
-        description="steps a second by method and pretext (or `finetune`), for `make plan` where "
-        "nothing is measured yet"
+        description="steps a second by method and pretext (or `finetune`), for `make estimate` "
+        "where nothing is measured yet"
     )
-    container: Text | None = Field(
-        description="an image that every job runs in with `--software-deployment-method apptainer` "
+    container: ContainerImage | None = Field(
+        description="an image (address or path of letters, digits and `_./@:+%=~-` only: Snakemake "
+        "hands it to a shell) that every job runs in with `--software-deployment-method apptainer` "
         "([docs/environments.md](../docs/environments.md))"
     )
     partial: bool = Field(description="rank and report what is finished so far (`make partial`)")

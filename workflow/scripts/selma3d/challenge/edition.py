@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from .checking import Model
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
 ScoredAs = Literal["vessel-like", "spot-like"]
 Micrometres = Annotated[float, Field(gt=0)]
 UNKNOWN = "unknown"  # what an edition file says of what its organisers have not published
@@ -34,7 +35,7 @@ class ArchiveSettings(Model):
     )
     licence: str | None = Field(None, description="of the images; told with what is made from them")
     phantom: dict[str, Any] | None = Field(
-        None, description="what to draw, with its `seed` ([docs/phantom.md](../docs/phantom.md))"
+        None, description="of a `phantom`: what to draw, with its `seed`"
     )
     note: str | None = Field(None, description="what to do about an empty `slot`")
 
@@ -85,8 +86,8 @@ class EditionStructure(Model):
     """A biological structure as its edition describes it."""
 
     title: str = Field(description="for figures and tables")
-    group: str = Field(description="whose volumes pretrain its encoder")
-    target: str = Field(description="which fine-tuned model segments it")
+    group: Name = Field(description="whose volumes pretrain its encoder")
+    target: Name = Field(description="which fine-tuned model segments it")
     scored_as: ScoredAs = Field(description="which metrics it is scored by")
     seen: bool = Field(description="whether it has training labels")
     channel: int = Field(ge=0, description="the channel that networks see")
@@ -133,7 +134,7 @@ class Edition(Model):
         "`robust`"
     )
     ranking: RankingRule
-    archives: dict[str, Archive] = Field(description="sources of images by name")
+    archives: dict[FolderName, Archive] = Field(description="sources of images by name")
     structures: Annotated[dict[Name, EditionStructure], Field(min_length=1)] = Field(
         description="what is learnt or scored, by name"
     )

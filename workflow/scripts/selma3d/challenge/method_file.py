@@ -28,7 +28,7 @@ class Capabilities(Model):
 class RecipeSizes(Model):
     """A recipe in full and what is laid over it to train on two CPU cores."""
 
-    production: dict[str, Any] = Field(description="the whole recipe ([docs/recipes.md])")
+    production: dict[str, Any] = Field(description="the whole recipe, see below")
     small: dict[str, Any] | None = Field(None, description="what differs at `size: small`")
 
 

@@ -21,7 +21,7 @@ class Sample(Model):
         description="unannotated volume, annotated patch or test case"
     )
     sample: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="its name among those of its kind"
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z", description="its name among those of its kind"
     )
     specimen: str = Field(description="the animal or organ it comes from")
     role: Literal["", "training", "validation", "test"] = Field(
