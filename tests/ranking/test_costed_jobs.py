@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from selma3d.challenge.config import layer
 
 from selma3d.challenge import Challenge
+from selma3d.challenge.config import layer
 from selma3d.challenge.layout import Layout
 from selma3d.ranking.costed_jobs import CostedJob, costed_jobs, counted_models
 

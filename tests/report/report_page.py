@@ -7,30 +7,36 @@ from pathlib import Path
 from typing import Any
 
 from ranking_tables import DISPLAY, STRUCTURES, TITLES, MadeUp, ranking_tables
+from selma3d.challenge.edition import Edition
 from selma3d.report.drawing.figure import draw_figure
 from selma3d.report.page import Results, write_report
 from selma3d.report.shown import ShownTable, shown_figures
 
-EDITION: dict[str, Any] = {
-    "edition": "made-up",
-    "title": "A made-up challenge",
-    "description": "Nothing in it was measured <ever>.",
-    "metric_profile": "selma2024",
-    "ranking": {"rule": "mean-then-rank", "groups_by": "scored_as"},
-    "archives": {"drawn": {"kind": "phantom", "licence": "CC0"}},
-    "structures": {
-        name: {
-            "title": TITLES[name],
-            "group": kind,
-            "target": kind,
-            "scored_as": kind,
-            "seen": seen,
-            "channel": 0,
-            "voxel_size_um": "unknown",
-        }
-        for name, (kind, seen) in STRUCTURES.items()
-    },
-}
+EDITION = Edition.read(
+    {
+        "edition": "made-up",
+        "title": "A made-up challenge",
+        "description": "Nothing in it was measured <ever>.",
+        "metric_profile": "selma2024",
+        "ranking": {"rule": "mean-then-rank", "groups_by": "scored_as"},
+        "archives": {"drawn": {"kind": "phantom", "licence": "CC0"}},
+        "structures": {
+            name: {
+                "title": TITLES[name],
+                "group": kind,
+                "target": kind,
+                "scored_as": kind,
+                "seen": seen,
+                "channel": 0,
+                "voxel_size_um": "unknown",
+                "patches": {"archive": "drawn", "folder": name},
+            }
+            for name, (kind, seen) in STRUCTURES.items()
+        },
+        "phases": {"test": {"ranked": True, "cases": {}}},
+        "containers": {"input": "unknown", "output": "unknown"},
+    }
+)
 TRACKS = ("per-type", "one-model")
 HELD_OUT = "Scores are on a held-out split, not on the challenge's hidden test cases."
 

@@ -12,6 +12,7 @@ import pytest
 
 from ranking_tables import DISPLAY
 from report_page import EDITION
+from selma3d.challenge.method_file import MethodFile
 from selma3d.images import PatchWriter, PredictionWriter
 from selma3d.report.cases.shown import ShownCases
 from selma3d.report.gallery import Picture, draw_pictures, write_gallery
@@ -24,7 +25,10 @@ METHOD = {
     "colour": "#0072B2",
     "capabilities": {"gpu": True, "unannotated": True, "structure_types": ["spot-like"]},
 }
-METHODS = {name: METHOD | {"name": name, "title": name.upper()} for name in ("alpha", "beta", "mu")}
+METHODS = {
+    name: MethodFile.read(METHOD | {"name": name, "title": name.upper()})
+    for name in ("alpha", "beta", "mu")
+}
 
 
 def standings(**places: float) -> pd.DataFrame:

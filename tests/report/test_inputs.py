@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from selma3d.challenge.config import layer
 
 from selma3d.challenge import Challenge
+from selma3d.challenge.config import layer
 from selma3d.challenge.display import Display
 from selma3d.challenge.layout import Layout
 from selma3d.report.inputs import ReportInputs, panel_files, training_files

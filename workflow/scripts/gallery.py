@@ -8,6 +8,8 @@ import pandas as pd
 
 from job import running
 from selma3d.challenge.display import Display
+from selma3d.challenge.edition import Edition
+from selma3d.challenge.method_file import KINDS
 from selma3d.report.cases.shown import ShownCases
 from selma3d.report.gallery import draw_pictures, write_gallery
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 def main() -> None:
     display = Display.read(snakemake.params.display)
+    methods = {
+        name: KINDS[plain["kind"]].read(plain) for name, plain in snakemake.params.methods.items()
+    }
     structures = [ShownCases.read(plain) for plain in snakemake.params.structures]
     standings = {
         Path(path).parent.name: pd.read_csv(path, sep="\t").drop(columns="entrant")
@@ -29,8 +34,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_gallery(
             snakemake.output.gallery,
-            edition=snakemake.params.edition,
-            methods=snakemake.params.methods,
+            edition=Edition.read(snakemake.params.edition),
+            methods=methods,
             standings=standings,
             pictures=draw_pictures(first_track, structures, scores, display, Path(folder)),
             left_out=snakemake.params.left_out,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from job import running
 from selma3d.challenge.display import Display
+from selma3d.challenge.edition import Edition
 from selma3d.images.splits import read_split
 from selma3d.report.page import Results, write_report
 from selma3d.report.shown import shown_figures, shown_overview, shown_tables
@@ -28,7 +29,7 @@ def main() -> None:
     for path in map(Path, inputs.ranking):
         tracks.setdefault(path.parent.name, {})[path.stem] = pd.read_csv(path, sep="\t")
     results = Results(
-        edition=params.edition,
+        edition=Edition.read(params.edition),
         display=display,
         tracks=tracks,
         figures=shown_figures(inputs.figures),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import pandas as pd
 
 from ..challenge.display import Display, Entrant
+from ..challenge.edition import Edition
+from ..challenge.method_file import MethodFile
 from . import labels
 from .cases.card import draw_card
 from .cases.shown import ShownCases
@@ -58,8 +60,8 @@ def draw_pictures(
 def write_gallery(
     path: str | Path,
     *,
-    edition: Mapping[str, Any],
-    methods: Mapping[str, Mapping[str, Any]],
+    edition: Edition,
+    methods: Mapping[str, MethodFile],
     standings: Mapping[str, pd.DataFrame],
     pictures: Mapping[str, Picture],
     left_out: Sequence[str],
@@ -86,7 +88,7 @@ def write_gallery(
     )
 
 
-def in_order(methods: Mapping[str, Any], standings: Mapping[str, pd.DataFrame]) -> list[str]:
+def in_order(methods: Iterable[str], standings: Mapping[str, pd.DataFrame]) -> list[str]:
     """Methods by their best place in any track; by name where they share it or have none."""
     places = pd.concat([table[["method", "place"]] for table in standings.values()])
     best = places.groupby("method")["place"].min().dropna()
@@ -94,27 +96,27 @@ def in_order(methods: Mapping[str, Any], standings: Mapping[str, pd.DataFrame]) 
 
 
 def _card(
-    method: Mapping[str, Any],
+    method: MethodFile,
     standings: Mapping[str, pd.DataFrame],
     picture: Picture | None,
     display: Display,
 ) -> dict[str, Any]:
-    capabilities = method["capabilities"]
+    can = method.capabilities
     return {
-        **{key: method[key] for key in ("name", "title", "colour", "idea", "citation", "licence")},
-        "kind": KINDS[method["kind"]],
-        "code": f"{method['code']}, {method['commit']}" if "code" in method else None,
+        "method": method,
+        "kind": KINDS[method.kind],
+        "code": f"{method.code}, {method.commit}" if method.code else None,
         "facts": [
             "learns from unannotated volumes too"
-            if capabilities["unannotated"]
+            if can.unannotated
             else "learns from no unannotated volumes",
-            "written for a GPU" if capabilities["gpu"] else "needs no GPU",
-            f"segments {labels.listed(capabilities['structure_types'])} structures",
+            "written for a GPU" if can.gpu else "needs no GPU",
+            f"segments {labels.listed(can.structure_types)} structures",
         ],
         "tables": [
             {"track": TRACKS[track], "printed": own}
             for track, table in standings.items()
-            if (own := _own(table, method["name"], display)) is not None
+            if (own := _own(table, method.name, display)) is not None
         ],
         "picture": None
         if picture is None

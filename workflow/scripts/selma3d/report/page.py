@@ -12,7 +12,9 @@ import pandas as pd
 import yaml
 
 from ..challenge.display import Display
+from ..challenge.edition import UNKNOWN, Edition, RankingRule
 from ..challenge.run import NO_INIT, is_pretrained
+from ..challenge.structure import whole
 from ..ranking.tables import Tables
 from ..scoring.metrics import PROFILES
 from . import labels, pretraining_findings, ranking_findings
@@ -38,14 +40,14 @@ GROUPS = {
 class Results:
     """What a report is made of.
 
-    edition: as in its file. tracks: {track: ranking tables by name}. figures, tables: in the order
+    tracks: {track: ranking tables by name}. figures, tables: in the order
     of the page. overviews: figures of the data. missing: what an unfinished run lacks. left_out:
     methods that do not take part, and why. caveats: what the workflow knows and the tables do not
     (held-out split, synthetic images, unknown voxel sizes). provenance: commit, versions,
     configuration, anything else worth keeping.
     """
 
-    edition: Mapping[str, Any]
+    edition: Edition
     display: Display
     tracks: Mapping[str, Tables]
     figures: Sequence[ShownFigure]
@@ -76,8 +78,8 @@ def write_report(path: str | Path, results: Results) -> None:
         runs=[_what_ran(name, tables, display) for name, tables in tracks.items()],
         structures=_structures(edition, tracks, display),
         archives=_archives(edition),
-        profile=PROFILES[edition["metric_profile"]],
-        groups_by=_groups_by(edition["ranking"]),
+        profile=PROFILES[edition.metric_profile],
+        groups_by=_groups_by(edition.ranking),
         overviews=[_figure(figure, f"D{n}") for n, figure in enumerate(results.overviews, start=1)],
         other_figures=[figure for figure in numbered if not figure["track"]],
         files=_files(results, folder),
@@ -109,10 +111,10 @@ def _track(
     }
 
 
-def _groups_by(ranking: Mapping[str, Any]) -> str:
-    if "groups" in ranking:
-        return f"the edition’s groups ({labels.listed(list(ranking['groups']))})"
-    return GROUPS[ranking["groups_by"]]
+def _groups_by(ranking: RankingRule) -> str:
+    if ranking.groups is not None:
+        return f"the edition’s groups ({labels.listed(list(ranking.groups))})"
+    return GROUPS[ranking.groups_by]
 
 
 def _what_ran(name: str, tables: Tables, display: Display) -> str:
@@ -132,22 +134,20 @@ def _what_ran(name: str, tables: Tables, display: Display) -> str:
     )
 
 
-def _structures(
-    edition: Mapping[str, Any], tracks: Mapping[str, Tables], display: Display
-) -> Printed:
+def _structures(edition: Edition, tracks: Mapping[str, Tables], display: Display) -> Printed:
     rows = []
     scored = _scored_cases(tracks)
-    for name in dict.fromkeys([*edition["structures"], *scored]):
-        whole = name if name in edition["structures"] else name.removesuffix("-unseen")
-        spec = edition["structures"].get(whole, {})
+    for name in dict.fromkeys([*edition.structures, *scored]):
+        is_twin = name not in edition.structures
+        described = edition.structures[whole(name) if is_twin else name]
         cases, specimens = scored.get(name, (0, 0))
-        size = spec.get("voxel_size_um", "unknown")
+        size = described.voxel_size_um
         rows.append(
             {
                 "Structure": display.structure(name),
-                "Scored as": spec.get("scored_as", "–"),
-                "In training": "seen" if spec.get("seen") and name == whole else "unseen",
-                "Voxel size (z, y, x)": size if size == "unknown" else f"{size} µm",
+                "Scored as": described.scored_as,
+                "In training": "seen" if described.seen and not is_twin else "unseen",
+                "Voxel size (z, y, x)": size if size == UNKNOWN else f"{list(size)} µm",
                 "Test cases": str(cases) if cases else "none scored",
                 "Specimens": (str(specimens) if specimens else "unknown") if cases else "–",
             }
@@ -167,32 +167,32 @@ def _scored_cases(tracks: Mapping[str, Tables]) -> dict[str, tuple[int, int]]:
     return counts
 
 
-def _archives(edition: Mapping[str, Any]) -> Printed:
+def _archives(edition: Edition) -> Printed:
     kinds = {"slot": "not public: a place for the user's copy", "phantom": "synthetic phantoms"}
     rows = [
         {
             "Archive": name,
-            "What it is": spec.get("accession") or kinds.get(spec["kind"], spec["kind"]),
-            "Licence": spec["licence"],
+            "What it is": archive.accession or kinds.get(archive.kind, archive.kind),
+            "Licence": archive.licence,
         }
-        for name, spec in edition["archives"].items()
+        for name, archive in edition.archives.items()
     ]
     return Printed(pd.DataFrame(rows, columns=["Archive", "What it is", "Licence"]), text_columns=3)
 
 
 def _own_caveats(
-    edition: Mapping[str, Any],
+    edition: Edition,
     tracks: Mapping[str, Tables],
     display: Display,
 ) -> list[str]:
     """What the edition and the tables themselves show to be limits of the results."""
     caveats = []
-    profile = PROFILES[edition["metric_profile"]]
+    profile = PROFILES[edition.metric_profile]
     if profile.inferred:
         caveats.append(f"The metric definitions ({profile.label}) are inferred: {profile.source}.")
-    if edition["ranking"].get("note"):
-        caveats.append(f"The ranking rule: {edition['ranking']['note']}")
-    if any(spec["kind"] == "phantom" for spec in edition["archives"].values()):
+    if edition.ranking.note:
+        caveats.append(f"The ranking rule: {edition.ranking.note}")
+    if any(archive.kind == "phantom" for archive in edition.archives.values()):
         caveats.append(
             "Images of phantom archives are synthetic: they show that the workflow works, and say "
             "nothing about tissue."
