@@ -40,7 +40,9 @@ demo: $(RUNTIME) ## the whole challenge on synthetic images, in minutes
 	@$(RUN) --profile profiles/demo --cores $(CORES)
 
 # A variable, since a comma within $(if ...) would end its argument.
-REAL_IMAGES = --config "archives={images: {kind: local, folder: '$(abspath $(DATA))'}}"
+# Text between the single quotes of YAML, between the double quotes of a shell.
+quoted = $(subst `,\`,$(subst $$,\$$,$(subst ",\",$(subst \,\\,$(subst ','',$(1))))))
+REAL_IMAGES = --config "archives={images: {kind: local, folder: '$(call quoted,$(DATA))'}}"
 METHODS := $(RUN) --cores $(CORES) --resources mem_mb=12000 --keep-going --configfile
 methods: $(RUNTIME) ## all methods, small, on synthetic images [and real ones: make methods DATA=folder]
 	$(METHODS) config/methods-phantoms.yaml
@@ -48,7 +50,7 @@ methods: $(RUNTIME) ## all methods, small, on synthetic images [and real ones: m
 	@for table in results/methods-*/tables/per-type/standings.md; do printf '\n%s\n' "$$table"; cat "$$table"; done
 
 real: $(RUNTIME) ## the chain on real images: make real DATA=folder [CONFIG=config/scaling-real.yaml]
-	@test -n "$(DATA)" || { echo "make: expected DATA=<folder of real images> (README, 'Real images')" >&2; exit 1; }
+	@test -n "$(call quoted,$(DATA))" || { echo "make: expected DATA=<folder of real images> (README, 'Real images')" >&2; exit 1; }
 	@$(RUN) --configfile config/real.yaml $(CONFIG) --cores $(CORES) --resources mem_mb=16000 --keep-going $(REAL_IMAGES)
 
 # As many CPUs as this machine lends: SLURM keeps the other jobs waiting, as on a cluster.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import nibabel
@@ -106,3 +107,72 @@ def test_bad_input_is_one_clear_line(
     assert main(list(arguments)) == 1
     assert message in caplog.text
     assert not (tmp_path / "mask.mha").exists()
+
+
+TURNED = (-1, 0, 0, 0, -1, 0, 0, 0, 1)
+TRANSPOSED = (0, 1, 0, 1, 0, 0, 0, 0, 1)
+
+
+@pytest.mark.parametrize("direction", [TURNED, TRANSPOSED])
+@pytest.mark.parametrize("kinds", [(".mha", ".mha"), (".nii.gz", ".nii.gz"), (".nii.gz", ".mha"),
+                                   (".mha", ".nii.gz"), (".nii", ".nii.gz")])  # fmt: skip
+def test_a_mask_lies_on_its_image(tmp_path: Path, model: Path, kinds, direction) -> None:
+    image = SimpleITK.GetImageFromArray(noise(SHAPE))
+    image.SetSpacing((0.0016, 0.0017, 0.006))
+    image.SetOrigin((1.5, -2.25, 7.0))
+    image.SetDirection(direction)
+    given, asked = tmp_path / f"in{kinds[0]}", tmp_path / f"out{kinds[1]}"
+    SimpleITK.WriteImage(image, str(given))
+    assert main([str(model), str(given), str(asked), "--threads", "1"]) == 0
+    mask = SimpleITK.ReadImage(str(asked))
+    np.testing.assert_allclose(mask.GetSpacing(), image.GetSpacing(), rtol=1e-5)
+    np.testing.assert_allclose(mask.GetOrigin(), image.GetOrigin(), rtol=1e-5)
+    np.testing.assert_allclose(mask.GetDirection(), image.GetDirection(), atol=1e-6)
+
+
+def test_a_stated_voxel_size_wins_and_the_place_stays(tmp_path: Path, model: Path) -> None:
+    image = SimpleITK.GetImageFromArray(noise(SHAPE))
+    image.SetOrigin((1.5, -2.25, 7.0))
+    SimpleITK.WriteImage(image, str(tmp_path / "in.mha"))
+    size = ["--voxel-size-um", "6", "1.7", "1.6"]
+    arguments = [str(model), str(tmp_path / "in.mha"), str(tmp_path / "out.mha"), *size]
+    assert main([*arguments, "--threads", "1"]) == 0
+    mask = SimpleITK.ReadImage(str(tmp_path / "out.mha"))
+    np.testing.assert_allclose(mask.GetSpacing(), (0.0016, 0.0017, 0.006))
+    assert mask.GetOrigin() == image.GetOrigin()
+
+
+@pytest.mark.parametrize("change", ["planes", "voxel size", "nothing"])
+def test_unfinished_work_is_continued_for_the_same_planes_only(
+    tmp_path: Path, model: Path, monkeypatch, caplog, change: str
+) -> None:
+    class KilledError(BaseException):
+        pass
+
+    def killed(*_: object, **__: object) -> None:
+        raise KilledError
+
+    scan, out = tmp_path / "scan", tmp_path / "out.h5"
+    scan.mkdir()
+
+    def export_planes(seed: int) -> None:
+        for z, plane in enumerate(noise(SHAPE, seed)):
+            tifffile.imwrite(scan / f"z{z:03d}.tif", plane)
+
+    export_planes(1)
+    arguments = [str(model), str(scan), str(out), "--threads", "1"]
+    with monkeypatch.context() as patched, pytest.raises(KilledError):
+        patched.setattr("selma3d.export.single_image.segment_volume", killed)
+        main(arguments)
+    if change == "planes":
+        export_planes(2)
+    size = ["--voxel-size-um", "6", "2", "2"] if change == "voxel size" else []
+    caplog.clear()
+    caplog.set_level(logging.INFO)
+    assert main([*arguments, *size]) == 0
+    assert ("converted anew" in caplog.text) == (change != "nothing")
+    clean = tmp_path / "clean.h5"
+    assert main([str(model), str(scan), str(clean), "--threads", "1", *size]) == 0
+    with SegmentationFile(out) as found, SegmentationFile(clean) as expected:
+        np.testing.assert_array_equal(found.mask[()], expected.mask[()])
+        assert found.voxel_size_um == expected.voxel_size_um

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import logging
 import multiprocessing
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +44,7 @@ def convert(out: Path, sources: list[Path], **options) -> VolumeFile:
     chosen = VolumeSettings(
         **{
             key: settings.pop(key)
-            for key in ("threads", "bad_plane", "progress")
+            for key in ("threads", "bad_plane", "allow", "progress")
             if key in settings
         }
     )
@@ -301,3 +304,110 @@ def test_no_plane_is_removed_for_a_volume_of_other_content(tmp_path, grey):
     with pytest.raises(InputError, match="conversion of the planes as they are now"):
         remove_converted_planes([folder], tmp_path / "v.h5", tmp_path / "v.tsv", tmp_path / "r.tsv")
     assert sorted(folder.iterdir()) == files
+
+
+# Planes that are not all there, and folders whose numbers do not fit
+
+
+def described(folder: Path, grey: np.ndarray, planned: int, numbers: Sequence[int]) -> Path:
+    """Planes with OME metadata, as a microscope that planned so many writes them."""
+    folder.mkdir(parents=True)
+    size = f'SizeX="{grey.shape[2]}" SizeY="{grey.shape[1]}" SizeZ="{planned}"'
+    text = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2008-02">'
+        f'<Image ID="Image:0"><Pixels ID="P" DimensionOrder="XYZTC" PixelType="uint16" {size} '
+        'SizeC="1" SizeT="1"></Pixels></Image></OME>'
+    )
+    for number in numbers:
+        plane = grey[number % len(grey)]
+        path = folder / f"10-11-12_brain 3_C00_Z{number:04d}.ome.tif"
+        tifffile.imwrite(path, plane, description=text, metadata=None)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("numbers", "found"),
+    [
+        (range(8), "found 8, 0 to 7 in steps of 1"),
+        (range(2, 12), "found 10, 2 to 11 in steps of 1"),
+        (range(0, 12, 2), "found 6, 0 to 10 in steps of 2"),
+        ((0, 11), "found 2, 0 to 11 in steps of 11"),
+        (range(14), "found 14, 0 to 13 in steps of 1"),
+    ],
+)
+def test_a_stack_of_another_depth_than_planned_is_refused(tmp_path, grey, numbers, found):
+    folder = described(tmp_path / "C00", grey, 12, numbers)
+    with pytest.raises(InputError, match=f"expected 12 planes as their metadata state .*{found}"):
+        convert(tmp_path, [folder])
+    volume = convert(tmp_path, [folder], allow=["missing-planes"])
+    assert volume.shape[0] == len(numbers)
+
+
+def test_a_whole_stack_is_accepted_and_its_numbers_are_recorded(tmp_path, grey):
+    volume = convert(tmp_path, [described(tmp_path / "C00", grey, 12, range(12))])
+    assert json.loads(volume.file.attrs["source"])["plane_numbers"] == ["0 to 11 in steps of 1"]
+
+
+def test_a_step_without_metadata_is_told_and_recorded(tmp_path, grey, caplog):
+    folder = write_planes(tmp_path / "a", grey[:6])
+    for z in reversed(range(6)):
+        (folder / f"z{z}.tif").rename(folder / f"z{5 * z + 10}.tif")
+    volume = convert(tmp_path, [folder])
+    assert "planes 10 to 35 in steps of 5" in caplog.text
+    assert json.loads(volume.file.attrs["source"])["plane_numbers"] == ["10 to 35 in steps of 5"]
+
+
+@pytest.mark.parametrize("numbers", [range(1, 7), range(0, 12, 2), range(10, 16)])
+def test_channels_with_other_plane_numbers_are_refused(tmp_path, grey, numbers):
+    first = write_planes(tmp_path / "C00", grey[:6])
+    second = tmp_path / "C01"
+    second.mkdir()
+    for z, number in enumerate(numbers):
+        tifffile.imwrite(second / f"z{number}.tif", grey[z])
+    with pytest.raises(InputError, match=r"C01: expected planes 0 to 5 .* as in channel .*C00"):
+        convert(tmp_path, [first, second])
+    assert convert(tmp_path, [first, second], allow=["missing-planes"]).channels == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "order"),
+    [
+        (["z-10", "z-5", "z0", "z5"], [0, 1, 2, 3]),
+        (["z2", "z-1", "z1", "z0"], [1, 3, 2, 0]),
+        (["slice-2", "slice-1", "slice-3"], [1, 0, 2]),
+        (["slice-0", "slice-1", "slice-2"], [0, 1, 2]),
+        (["a-0100", "a-0101", "a-0099"], [2, 0, 1]),
+        (["10-11-12 b-3 Z2", "10-11-12 b-3 Z1"], [1, 0]),
+    ],
+)
+def test_a_minus_is_a_sign_or_a_hyphen(tmp_path, grey, names, order):
+    folder = tmp_path / "scan"
+    folder.mkdir()
+    for z, name in enumerate(names):
+        tifffile.imwrite(folder / f"{name}.tif", grey[z])
+    volume = convert(tmp_path, [folder])
+    np.testing.assert_array_equal(volume.read(0, WHOLE), grey[order])
+
+
+@pytest.mark.parametrize("numbers", [range(5, 65, 5), range(100, 106), range(3, 9)])
+def test_a_minus_that_may_be_either_is_refused(tmp_path, grey, numbers):
+    folder = tmp_path / "scan"
+    folder.mkdir()
+    for z, number in enumerate(numbers):
+        tifffile.imwrite(folder / f"z-{number}.tif", grey[z])
+    with pytest.raises(InputError, match="may be a sign or a hyphen: z-"):
+        convert(tmp_path, [folder])
+
+
+# File systems without locks
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_no_fault(tmp_path, grey, monkeypatch, caplog, code):
+    def no_flock(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", no_flock)
+    volume = convert(tmp_path, [write_planes(tmp_path / "C00", grey[:4])])
+    assert volume.shape[0] == 4
+    assert "no file locks here" in caplog.text

@@ -95,6 +95,7 @@ rule convert_volume:
         archives=LAYOUT.archives,
         work=LAYOUT.work("convert_volume", "{structure}/{sample}"),
         bad_plane=CONFIG.convert.bad_plane,
+        allow=CONFIG.convert.allow,
         remove_planes=lambda wildcards: CHALLENGE.removes_planes(volume_row(wildcards)),
     script:
         "../scripts/convert_volume.py"

@@ -29,7 +29,9 @@ def main() -> None:
         sample=row["sample"],
         specimen=row["specimen"],
         voxel_size_um=snakemake.params.voxel_size_um,
-        settings=VolumeSettings(snakemake.threads, snakemake.params.bad_plane),
+        settings=VolumeSettings(
+            snakemake.threads, snakemake.params.bad_plane, snakemake.params.allow
+        ),
     )
     if snakemake.params.remove_planes:
         remove_converted_planes(sources, volume, index, work / "removed.tsv")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any
 
 from ..system import atomic
 from ..system.errors import InputError
+from ..system.file_lock import alone_in
 from . import local
 from . import manifest as manifests
 from .connections import Connections
@@ -71,7 +70,7 @@ def fetch(
     """
     destination, receipt, work = Path(destination), Path(receipt), Path(work)
     destination.mkdir(parents=True, exist_ok=True)
-    with _named(destination), _alone(work):
+    with _named(destination), alone_in(work, "download"):
         sweep(destination)
         if source.get("kind") == "local":
             rows = _bring_local(source, manifest, destination, settings)
@@ -144,24 +143,3 @@ def _named(destination: Path) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"archive {destination.name}: {error}") from error
-
-
-@contextmanager
-def _alone(work: Path) -> Iterator[None]:
-    """Two downloads must not write one part: a killed run's orphan may still be at work."""
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise InputError(
-                f"{work}: another download is at work here, process {lock.read() or 'unknown'} "
-                "(wait for it, or end it)"
-            ) from None
-        except OSError as error:
-            log.warning("%s: not locked (%s): start no second download here", work, error)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

@@ -75,11 +75,20 @@ class Convert(Model):
         "found whole; a new conversion then needs a new download"
     )
     allow: tuple[
-        Literal["empty-mask", "full-mask", "constant-image", "ignore-label", "other-geometry"], ...
+        Literal[
+            "empty-mask",
+            "full-mask",
+            "constant-image",
+            "ignore-label",
+            "other-geometry",
+            "missing-planes",
+        ],
+        ...,
     ] = Field(
         description="accept patches, and record it, with an `empty-mask`, a `full-mask` (next to "
         "no background), a `constant-image`, an `ignore-label` (255 beside other labels, taken for "
-        "foreground) or `other-geometry` (headers of image and mask that disagree)"
+        "foreground) or `other-geometry` (headers of image and mask that disagree); volumes with "
+        "`missing-planes` (another number than their metadata state)"
     )
 
 

@@ -18,10 +18,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..images import Intensity, write_volume
+from ..images import Intensity, VolumeFile, write_volume
 from ..images.conversion.readers import read_image
 from ..images.conversion.values import whole_numbers
-from ..images.conversion.volume_conversion import convert_volume
+from ..images.conversion.volume_conversion import (
+    convert_volume,
+    fingerprint,
+    open_channels,
+    source_fingerprint,
+)
 from ..images.geometry import Geometry
 from ..images.storage import VoxelSize
 from ..inference import TrainedModel, WindowSettings, load_model, segment_volume
@@ -112,8 +117,11 @@ def only_structure(model: TrainedModel) -> str:
 
 
 def _converted(folder: Path, work: Path, voxel_size_um: VoxelSize | None) -> Path:
-    """The volume of a folder of planes, converted once."""
+    """The volume of a folder of planes, converted once for the same planes and voxel size."""
     volume = work / "volume.h5"
+    if volume.exists() and not _is_made_from(volume, folder, voxel_size_um):
+        log.info("%s: of other planes or another voxel size, converted anew", volume)
+        volume.unlink()
     if not volume.exists():
         convert_volume(
             [folder],
@@ -125,6 +133,13 @@ def _converted(folder: Path, work: Path, voxel_size_um: VoxelSize | None) -> Pat
             voxel_size_um=voxel_size_um,
         )
     return volume
+
+
+def _is_made_from(h5: Path, folder: Path, voxel_size_um: VoxelSize | None) -> bool:
+    planes = open_channels([folder], accept_unreadable=False)
+    with VolumeFile(h5) as volume:
+        same = volume.voxel_size_um == voxel_size_um
+        return same and source_fingerprint(volume) == fingerprint(planes)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,6 @@ which the kernel releases when the process ends, however it ends.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import re
@@ -18,6 +17,7 @@ import time
 from collections.abc import Iterator
 
 from .errors import InputError
+from .file_lock import try_lock
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +90,7 @@ def _lock(name: str, attempt: contextlib.ExitStack) -> bool:
     plain = re.sub(r"[^A-Za-z0-9-]", "_", name)
     path = os.path.join(tempfile.gettempdir(), f"selma3d-{os.getuid()}-gpu-{plain}")  # noqa: PTH118
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not try_lock(file):
         os.close(file)
         return False
     attempt.callback(os.close, file)

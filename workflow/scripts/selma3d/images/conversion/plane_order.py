@@ -11,8 +11,8 @@ from pathlib import Path
 from ...system.errors import InputError
 
 
-def in_order(folder: Path, files: Sequence[Path]) -> list[Path]:
-    """`files` by their plane number, whatever its width (z9 before z10).
+def in_order(folder: Path, files: Sequence[Path]) -> tuple[list[Path], range]:
+    """`files` by their plane number, whatever its width (z9 before z10); and the numbers.
 
     Raises InputError unless exactly one number differs, each value occurs once, and the values
     are evenly spaced: what is missing or double is named.
@@ -25,20 +25,20 @@ def in_order(folder: Path, files: Sequence[Path]) -> list[Path]:
                 f"{file.name} and {other.name}"
             )
     numbers = [number for number, _ in numbered]
-    step = min(following - number for number, following in pairwise(numbers))
+    step = min((following - number for number, following in pairwise(numbers)), default=1)
     missing = sorted(set(range(numbers[0], numbers[-1], step)) - set(numbers))
     if missing:
         listed = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
         raise InputError(
             f"{folder}: expected planes {numbers[0]} to {numbers[-1]} in steps of {step}, found "
-            f"{len(missing)} missing: {listed} (fetch them again)"
+            f"{len(missing)} missing: {listed} (copy them too)"
         )
-    return [file for _, file in numbered]
+    return [file for _, file in numbered], range(numbers[0], numbers[-1] + 1, step)
 
 
 def _plane_numbers(folder: Path, files: Sequence[Path]) -> list[int]:
-    # Odd entries are the numbers, even ones the text between them.
-    parts = {file: re.split(r"(\d+)", file.name) for file in files}
+    # Odd entries are the numbers, with a minus before them, even ones the text between them.
+    parts = {file: re.split(r"(-?\d+)", file.name) for file in files}
     patterns = Counter(tuple(part[::2]) for part in parts.values())
     if len(patterns) > 1:
         usual, *_, rare = (pattern for pattern, _ in patterns.most_common())
@@ -49,12 +49,31 @@ def _plane_numbers(folder: Path, files: Sequence[Path]) -> list[int]:
         raise InputError(
             f"{folder}: expected names that differ in one number only, found {odd} beside {example}"
         )
-    fields = zip(*([int(number) for number in part[1::2]] for part in parts.values()), strict=True)
-    varying = [field for field in fields if len(set(field)) > 1]
+    fields = zip(*(part[1::2] for part in parts.values()), strict=True)
+    varying = [field for field in fields if len({int(number) for number in field}) > 1]
     if len(varying) > 1:
         raise InputError(
             f"{folder}: expected names that differ in one number only, found {len(varying)} that "
             f"differ: {files[0].name}, {files[-1].name} (one folder for each sample and channel)"
         )
     # Names that differ only in the width of a number, such as z1 and z01, are duplicates.
-    return list(varying[0]) if varying else [0] * len(files)
+    return _signed(folder, files, varying[0]) if varying else [0] * len(files)
+
+
+def _signed(folder: Path, files: Sequence[Path], numbers: Sequence[str]) -> list[int]:
+    """The values of numbers, some or all with a minus before them: a sign, or a hyphen.
+
+    Where all have one, it is a hyphen before padded numbers and before those that count planes.
+    Raises InputError where stage positions below 0 would look the same.
+    """
+    values = [int(number) for number in numbers]
+    if not all(number.startswith("-") for number in numbers):
+        return values
+    counted = sorted(-value for value in values)
+    starts = counted[0] in (0, 1) and counted == list(range(counted[0], counted[0] + len(values)))
+    if starts or any(number.startswith("-0") and number != "-0" for number in numbers):
+        return [-value for value in values]
+    raise InputError(
+        f"{folder}: expected plane numbers, found a minus before all of them, which may be a sign "
+        f"or a hyphen: {files[0].name}, {files[-1].name} (rename them to numbers from 0)"
+    )

@@ -19,7 +19,7 @@ import tifffile
 
 from ...system.errors import InputError
 from .plane_order import in_order
-from .tiff import check_complete, open_image
+from .tiff import check_complete, ome_depth, open_image
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Stack(ABC):
     dtype: np.dtype
     identity: tuple[tuple[str, int, int], ...]
     unreadable: dict[int, str] = field(default_factory=dict, kw_only=True)
+    planned: int | None = field(default=None, kw_only=True)  # planes, as the metadata state
 
     @abstractmethod
     def name(self, z: int) -> str:
@@ -76,6 +77,7 @@ class PlaneFolder(Stack):
     """A folder with one file a plane."""
 
     files: tuple[Path, ...]
+    numbers: range  # of the planes, as their names say
 
     def name(self, z: int) -> str:
         return str(self.files[z])
@@ -119,7 +121,7 @@ def open_stack(source: Path, *, accept_unreadable: bool = False) -> list[Stack]:
     if source.is_dir():
         files = _tiff_files(source)
         if len(files) > 1:
-            return [_open_folder(source, in_order(source, files), accept_unreadable)]
+            return [_open_folder(source, *in_order(source, files), accept_unreadable)]
         (source,) = files
     if not source.exists():
         raise InputError(f"{source}: expected a folder of planes or a TIFF, found nothing")
@@ -147,7 +149,9 @@ def _tiff_files(folder: Path) -> list[Path]:
     return files
 
 
-def _open_folder(folder: Path, files: Sequence[Path], accept_unreadable: bool) -> Stack:
+def _open_folder(
+    folder: Path, files: Sequence[Path], numbers: range, accept_unreadable: bool
+) -> Stack:
     with ThreadPoolExecutor(HEADER_THREADS) as pool:
         headers = list(pool.map(_header, files))
     unreadable = {z: header for z, header in enumerate(headers) if isinstance(header, str)}
@@ -169,6 +173,8 @@ def _open_folder(folder: Path, files: Sequence[Path], accept_unreadable: bool) -
         np.dtype(dtype),
         tuple(_identity(file) for file in files),
         tuple(files),
+        numbers,
+        planned=_planned_depth(next(f for z, f in enumerate(files) if z not in unreadable)),
         unreadable=unreadable,
     )
 
@@ -189,6 +195,12 @@ def _header(file: Path) -> tuple[tuple[int, ...], str] | str:
         return str(error)
     except Exception as error:  # codecs share no base class of errors
         return f"{file}: expected a readable TIFF plane, found: {reason_of(error)}"
+
+
+def _planned_depth(file: Path) -> int | None:
+    """The number of planes that the OME metadata of one plane's file state; None without."""
+    with tifffile.TiffFile(file) as tiff:
+        return ome_depth(tiff.ome_metadata) if tiff.is_ome else None
 
 
 def _open_file(path: Path) -> list[Stack]:

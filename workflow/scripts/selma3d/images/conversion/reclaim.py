@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from ...system.atomic import write_table
 from ...system.errors import InputError
 from .. import VolumeFile, content_hash, plane_hash, read_index
 from .planes import PlaneFolder
-from .volume_conversion import fingerprint, open_channels
+from .volume_conversion import fingerprint, open_channels, source_fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ def remove_converted_planes(
 
 def _check_made_from(h5: Path, expected: str) -> None:
     with VolumeFile(h5) as volume:
-        found = json.loads(volume.file.attrs["source"])["fingerprint"]
+        found = source_fingerprint(volume)
     if found != expected:
         raise InputError(
             f"{h5}: expected a conversion of the planes as they are now ({expected}), "

@@ -102,10 +102,23 @@ def tiff_voxel_size(file: tifffile.TiffFile) -> VoxelSize | None:
     return None
 
 
+def ome_depth(description: str) -> int | None:
+    """The planes of an image as OME metadata state them; None for one plane, or none stated."""
+    try:
+        pixels = _pixels(description)
+    except ElementTree.ParseError:
+        return None
+    size = "" if pixels is None else pixels.get("SizeZ", "")
+    return int(size) if size.isascii() and size.isdigit() and int(size) > 1 else None
+
+
+def _pixels(description: str) -> ElementTree.Element | None:
+    root = ElementTree.fromstring(description)
+    return next((e for e in root.iter() if e.tag.endswith("}Pixels")), None)
+
+
 def _ome_voxel_size(description: str) -> VoxelSize | None:
-    pixels = next(
-        (e for e in ElementTree.fromstring(description).iter() if e.tag.endswith("}Pixels")), None
-    )
+    pixels = _pixels(description)
     if pixels is None:
         return None
     sizes = []

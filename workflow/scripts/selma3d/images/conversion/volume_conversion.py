@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,16 +16,18 @@ import numpy as np
 
 from ...system.atomic import publish
 from ...system.errors import InputError
-from .. import IndexRow, Intensity, chunk_shape, content_hash, write_index
+from ...system.file_lock import alone_in
+from .. import IndexRow, Intensity, VolumeFile, chunk_shape, content_hash, write_index
 from ..storage import VoxelSize, compression
 from ..volume_file import describe_volume
 from ..writing import writing_hdf5
 from .patch_sources import inside
-from .planes import Stack, open_stack
+from .planes import PlaneFolder, Stack, open_stack
 from .slabs import Slab, convert_slab, copy_chunks, cut, read_slab
 
 log = logging.getLogger(__name__)
 
+MISSING_PLANES = "missing-planes"  # the name under which they are allowed
 CHANNEL_FOLDER = re.compile(r"C\d{2}")
 
 Progress = Callable[[int, int], None]
@@ -37,12 +37,15 @@ Progress = Callable[[int, int], None]
 class VolumeSettings:
     """Settings of the conversion of a volume.
 
-    bad_plane: `error` or `interpolate`: a lone unreadable plane becomes the mean of its neighbours,
-    which the file records. progress(done, total): called after each slab, in place of the log.
+    allow: `missing-planes` accepts fewer or more than the planes' metadata state, and channels
+    whose planes have other numbers. bad_plane: `error` or `interpolate`: a lone unreadable plane
+    becomes the mean of its neighbours, which the file records. progress(done, total): called after
+    each slab, in place of the log.
     """
 
     threads: int = 2
     bad_plane: str = "error"
+    allow: Collection[str] = ()
     progress: Progress | None = None
 
 
@@ -71,9 +74,10 @@ def convert_volume(
     """
     h5, work, interpolate = Path(h5), Path(work), settings.bad_plane == "interpolate"
     stacks = open_channels(channel_sources, accept_unreadable=interpolate)
+    _check_planes(stacks, MISSING_PLANES in settings.allow)
     shape = (len(stacks), *stacks[0].shape)
     dtype = np.dtype(np.uint8 if all(s.dtype == np.uint8 for s in stacks) else np.uint16)
-    with _alone_in(work):
+    with alone_in(work, "conversion of this volume"):
         folder = work / f"slabs-{fingerprint(stacks)}-{settings.bad_plane}"
         _keep_only(folder, work)
         _remove_partial(h5)
@@ -88,7 +92,11 @@ def convert_volume(
                 slab, stacks[slab.channel], dtype, interpolate=interpolate, threads=settings.threads
             )
             progress(number, len(slabs))
-        source = {"sources": [str(p) for p in channel_sources], "fingerprint": fingerprint(stacks)}
+        source = {
+            "sources": [str(p) for p in channel_sources],
+            "fingerprint": fingerprint(stacks),
+            "plane_numbers": [_numbers_text(s) for s in stacks if isinstance(s, PlaneFolder)],
+        }
         row = _assemble(slabs, shape, dtype, h5, sample, specimen, voxel_size_um, source)
         write_index([row], tsv)
         shutil.rmtree(folder)
@@ -127,10 +135,45 @@ def open_channels(sources: Sequence[Path], *, accept_unreadable: bool) -> list[S
     return stacks
 
 
+def _check_planes(stacks: Sequence[Stack], missing_allowed: bool) -> None:
+    """Raise InputError where planes are missing at the ends, or channels are shifted."""
+    faults = []
+    folders = [stack for stack in stacks if isinstance(stack, PlaneFolder)]
+    for stack in folders:
+        if stack.planned not in (None, stack.shape[0]):
+            faults.append(
+                f"{stack.path}: expected {stack.planned} planes as their metadata state (SizeZ), "
+                f"found {stack.shape[0]}, {_numbers_text(stack)}"
+            )
+        if stack.numbers != folders[0].numbers:
+            faults.append(
+                f"{stack.path}: expected planes {_numbers_text(folders[0])} as in channel "
+                f"{folders[0].path}, found {_numbers_text(stack)}"
+            )
+        if stack.numbers.step != 1 or stack.numbers.start not in (0, 1):
+            log.warning("%s: planes %s", stack.path, _numbers_text(stack))
+    for fault in faults:
+        if not missing_allowed:
+            raise InputError(
+                f"{fault} (copy what is missing; if it was never taken, allow {MISSING_PLANES!r})"
+            )
+        log.warning("%s: allowed", fault)
+
+
+def _numbers_text(stack: PlaneFolder) -> str:
+    numbers = stack.numbers
+    return f"{numbers[0]} to {numbers[-1]} in steps of {numbers.step}"
+
+
 def fingerprint(stacks: Sequence[Stack]) -> str:
     """Changes with the name, size or time of any plane's file: slabs of other files are void."""
     text = json.dumps([[stack.identity, stack.shape, str(stack.dtype)] for stack in stacks])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def source_fingerprint(volume: VolumeFile) -> str:
+    """The fingerprint of the planes that a volume was converted from."""
+    return json.loads(volume.file.attrs["source"])["fingerprint"]
 
 
 def _assemble(
@@ -141,7 +184,7 @@ def _assemble(
     sample: str,
     specimen: str,
     voxel_size_um: VoxelSize | None,
-    source: dict[str, object],
+    source: dict[str, str | list[str]],
 ) -> IndexRow:
     contents = [read_slab(slab) for slab in slabs]
     planes = (digest for content in contents for digest in content.planes)
@@ -187,21 +230,6 @@ def _check_disk_space(
                 f"{folder}: expected {need / 1e9:.1f} GB of free disk space (slabs and final file, "
                 f"uncompressed), found {free / 1e9:.1f} GB"
             )
-
-
-@contextmanager
-def _alone_in(work: Path) -> Iterator[None]:
-    """Hold the work folder: a workflow killed hard leaves its conversion running."""
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{work}: expected no other conversion of this volume, found one at work "
-                "(wait for it, or end it)"
-            ) from None
-        yield
 
 
 def _keep_only(folder: Path, work: Path) -> None:

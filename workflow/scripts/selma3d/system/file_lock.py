@@ -1,0 +1,54 @@
+"""Locks on files, held by one process at a time and given up with it, where there are such."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import InputError
+
+log = logging.getLogger(__name__)
+
+# What a file system without locks answers: Lustre without -o flock, NFS without a lock daemon.
+MISSING = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file; False if another process holds it.
+
+    Where the file system has no locks this is True, and said in the log.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in MISSING:
+            raise
+        log.warning("no file locks here (%s): start the same work only once", error.strerror)
+    return True
+
+
+@contextmanager
+def alone_in(folder: Path, work: str) -> Iterator[None]:
+    """Hold a folder: a workflow that was killed hard may have left its job at work there.
+
+    Raises InputError with the process that holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(file, "r+") as lock:
+        if not try_lock(file):
+            raise InputError(
+                f"{folder}: expected no other {work} here, found one at work, process "
+                f"{lock.read() or 'unknown'} (wait for it, or end it)"
+            )
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
