@@ -48,7 +48,7 @@ class LogHandler(LogHandlerBase):
             case LogEvent.JOB_ERROR:
                 console.failed(facts["jobid"], facts["rule_name"], _log(facts["log"]))
             case LogEvent.ERROR:
-                console.say(f"error: {' '.join(record.getMessage().split())}")
+                console.say(f"error: {_shortened(record.getMessage())}")
             case None if record.msg == NOTHING_TO_BE_DONE_MSG:
                 console.say("nothing to do: all is there and up to date")
             case None if record.levelno >= logging.WARNING and record.getMessage().strip():
@@ -69,3 +69,9 @@ class LogHandler(LogHandlerBase):
 def _log(files: list[str]) -> Path | None:
     """The first log file of a job; others are what another program wrote."""
     return Path(files[0]) if files else None
+
+
+def _shortened(error: str) -> str:
+    """An error in one line: of a traceback, which stands in the log, the last one."""
+    lines = error.strip().splitlines() or [""]
+    return lines[-1] if "Traceback" in error else " ".join(" ".join(lines).split())
