@@ -12,7 +12,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from selma3d.ranking import RULES, RankingSettings, rank_track
+from selma3d.ranking.rules import RULES
+from selma3d.ranking.settings import RankingSettings
+from selma3d.ranking.track import rank_track
 from selma3d.scoring.metrics import METRICS, TRUTH_FACTS, metrics_of
 from selma3d.scoring.score_tables import SCORE_COLUMNS
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from score_tables import scores, settings, spots
-from selma3d.ranking import rank_track
 from selma3d.ranking.statistics import holm, signed_rank_p
+from selma3d.ranking.track import rank_track
 
 
 def tables_of(*scored: pd.DataFrame, **changes: object) -> dict[str, pd.DataFrame]:

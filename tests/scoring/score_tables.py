@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from selma3d.challenge.checking import check
-from selma3d.ranking import RankingSettings
+from selma3d.ranking.settings import RankingSettings
 from selma3d.scoring.metrics import TRUTH_FACTS
 from selma3d.scoring.score_tables import SCORE_COLUMNS
 

@@ -8,7 +8,8 @@ import pandas as pd
 from job import running
 from selma3d.challenge.checking import check
 from selma3d.images.splits import read_split, training_set_sizes
-from selma3d.ranking import RankingSettings, rank_track
+from selma3d.ranking.settings import RankingSettings
+from selma3d.ranking.track import rank_track
 from selma3d.scoring.score_tables import read_scores
 from selma3d.system.atomic import write_table
 

@@ -1,0 +1,142 @@
+"""Ranking of a track: from its scores to every table that figures, tables and report are made of.
+
+An entrant is (method, init) at the whole label budget.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ..challenge.run import NO_INIT, is_ensemble
+from ..scoring.score_tables import ENTRANT, WHOLE_BUDGET, TrackScores
+from .aggregation import Settled, case_values, settle
+from .curves import curves_table, gap_table
+from .discipline import Discipline, Entrant, disciplines_of
+from .gains import gains_tables
+from .leaderboard import bootstrap_table, by_metric_table, interval_reasons, leaderboard_table, rank
+from .missing import gaps_of_entrants, missing_table, runs_without_scores
+from .pairwise import pairwise_table
+from .resampling import Resampling
+from .settings import RankingSettings
+from .stability import (
+    profile_places_table,
+    profiles_table,
+    rules_table,
+    settle_robust,
+    stability_table,
+)
+from .tables import COLUMNS
+
+log = logging.getLogger(__name__)
+
+
+def rank_track(
+    scores: pd.DataFrame,
+    settings: RankingSettings,
+    *,
+    track: str,
+    expected: pd.DataFrame | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Rank the entrants of one track and compare them, as tables by name.
+
+    Parameters
+    ----------
+    scores: rows of the score tables of all methods (`score_tables.read_scores`).
+    expected: method, structure, run (and track): what should have been scored; what was not is
+        listed in the table `missing`.
+
+    The result is a function of its arguments alone. Raises InputError where scores contradict
+    themselves.
+    """
+    track_scores = TrackScores.of(scores, track)
+    groups = settings.groups_of(track_scores)
+    grouped = {structure for members in groups.values() for structure in members}
+    settled = settle(track_scores, settings.metric_profile, ranked=grouped)
+    whole = _only(settled, budget=WHOLE_BUDGET)
+    in_ranking = _only(whole, structures=grouped)
+    disciplines = disciplines_of(whole.values)
+    ranked = [d for d in disciplines if d.structure in grouped]
+    resampling = Resampling(settings.seed, settings.bootstrap)
+    log.info(
+        "track %s: %d entrants, %d disciplines, rule %s, %d bootstrap replicates",
+        *(track, len(track_scores.entrants()), len(ranked), settings.rule, settings.bootstrap),
+    )
+
+    ranks = rank(ranked, groups, settings.rule)
+    replicates = rank(ranked, groups, settings.rule, resampling)
+    without_scores = runs_without_scores(track_scores, settled, expected)
+    unscored = sorted(grouped - {d.structure for d in ranked})
+    notes = _notes(track_scores, ranked, in_ranking, without_scores, unscored)
+    robust = settle_robust(track_scores, settled, grouped)
+    rules = rules_table(ranked, groups)
+    profile_places = profile_places_table(ranks, robust, groups, settings.rule)
+    by_metric = by_metric_table(disciplines, whole, settings.rule, resampling)
+    gains, gains_by_specimen = gains_tables(settled, resampling)
+    return {
+        "cases": _cases_table(settled),
+        "leaderboard": leaderboard_table(ranks, replicates, ranked, in_ranking, notes),
+        "by_metric": by_metric,
+        "bootstrap": bootstrap_table(replicates),
+        "pairwise": pairwise_table(disciplines, whole),
+        "rules": rules,
+        "stability": stability_table(
+            ranks,
+            replicates,
+            rules,
+            profile_places,
+            settings.metric_profile,
+            intervals=not interval_reasons(ranked),
+        ),
+        "gains": gains,
+        "gains_by_specimen": gains_by_specimen,
+        "curves": curves_table(settled, settings.training_patches, resampling),
+        "gap": gap_table(by_metric),
+        "profiles": profiles_table(track_scores, settled, robust),
+        "profile_places": profile_places,
+        "missing": missing_table(track_scores, settled, without_scores, unscored),
+    }
+
+
+def _only(
+    settled: Settled, *, budget: str | None = None, structures: set[str] | None = None
+) -> Settled:
+    """The part of settled values that has a budget, or belongs to some structures."""
+    values, dropped = settled.values, settled.dropped
+    if budget is not None:
+        values = values[values["budget"] == budget]
+    if structures is not None:
+        values = values[values["structure"].isin(structures)]
+        dropped = dropped[dropped["structure"].isin(structures)]
+    return Settled(settled.profile, values, dropped)
+
+
+def _cases_table(settled: Settled) -> pd.DataFrame:
+    cases = case_values(settled.values).assign(metric_profile=settled.profile)
+    return cases[list(COLUMNS["cases"])]
+
+
+def _notes(
+    track_scores: TrackScores,
+    ranked: Sequence[Discipline],
+    in_ranking: Settled,
+    without_scores: pd.DataFrame,
+    unscored: Sequence[str],
+) -> dict[Entrant, list[str]]:
+    """What a leaderboard row must say, entrant by entrant."""
+    structures = {d.structure for d in ranked}
+    notes = gaps_of_entrants(
+        in_ranking, without_scores[without_scores["structure"].isin(structures)]
+    )
+    seeds = in_ranking.values.groupby(ENTRANT)["seed"].nunique()
+    for entrant in track_scores.entrants():
+        own = notes.setdefault(entrant, [])
+        if is_ensemble(entrant[1]):
+            own.append("one ensemble: variation between ensembles not covered")
+        elif entrant[1] != NO_INIT and seeds.get(entrant) == 1:
+            own.append("one seed: variation between trainings not covered")
+        if unscored:
+            own.append(f"without {', '.join(unscored)}, which nobody was scored on")
+    return notes
