@@ -182,16 +182,21 @@ class Finetune(Optimisation):
     )
 
 
-class Recipe(Model):
-    """A method that this library trains, complete, at one size."""
+class _Part(Model):
+    """The sections that encoders and models depend on alike."""
 
     recipe_version: Count = Field(
         description="raise it when the code behind the recipe computes something else"
     )
-    network: Network
-    input: Input
+    network: Network = Field(description="name, and options of that network")
+    input: Input = Field(description="window and grey values")
+
+
+class Recipe(_Part):
+    """A method that this library trains, complete, at one size."""
+
     pretexts: dict[PretextName, Pretext] = Field(description="each gives an init of its name")
-    finetune: Finetune
+    finetune: Finetune = Field(description="the same for every init")
 
     @model_validator(mode="after")
     def _quarter_turns_need_square_windows(self) -> Self:
@@ -225,27 +230,21 @@ class Recipe(Model):
         )
 
 
-class PretrainingRecipe(Model):
+class PretrainingRecipe(_Part):
     """The part of a recipe that an encoder depends on."""
 
-    recipe_version: Count
-    network: Network
-    input: Input
-    pretext: Pretext
+    pretext: Pretext = Field(description="the encoder's own")
 
     def with_pretext(self, **changes: Any) -> PretrainingRecipe:
         """The same with some of the pretext's settings changed."""
         return self.model_copy(update={"pretext": self.pretext.model_copy(update=changes)})
 
 
-class FinetuningRecipe(Model):
+class FinetuningRecipe(_Part):
     """The part of a recipe that a fine-tuned model depends on."""
 
-    recipe_version: Count
-    network: Network
-    input: Input
-    finetune: Finetune
-    pretraining_steps: Number  # that `scratch-long` trains in addition
+    finetune: Finetune = Field(description="the same for every init")
+    pretraining_steps: Number = Field(description="that `scratch-long` trains in addition")
 
     def with_finetune(self, **changes: Any) -> FinetuningRecipe:
         """The same with some of fine-tuning's settings changed."""

@@ -2,8 +2,8 @@
 
 from ...system.stop import Unfinished
 from ..sampling import VolumeSource
+from .assignment import Finetuning, Job, Outputs, Pretraining
 from .finetune import finetune
-from .order import Finetuning, Job, Outputs, Pretraining
 from .pretrain import pretrain
 from .throughput import measure_finetuning, measure_pretraining
 

@@ -17,6 +17,7 @@ from ..device import Compute, set_threads
 from ..networks import Segmenter
 from ..networks.segmenter import Transferred
 from ..sampling import LabelledSampler, Sampler, UnlabelledSampler, source_window
+from .assignment import Assignment, Finetuning, Job, Outputs
 from .checkpoint import digest, place
 from .collaborative import Collaborative, PairedSampler
 from .files import (
@@ -32,9 +33,8 @@ from .history import History, publish_history
 from .launch import launch
 from .loop import train
 from .optimisation import encoder_first_groups, initial_seed
-from .order import Finetuning, Job, Order, Outputs
 from .parts import Training
-from .patches import Patches
+from .run_patches import RunPatches
 from .segmentation import Segmentation
 from .validation import Validation, ValidationPatch
 
@@ -47,7 +47,7 @@ def finetune(finetuning: Finetuning, outputs: Outputs, job: Job) -> None:
     continue) and InputError.
     """
     if job.processes > 1 and distributed.world() == 1:
-        launch(Order(finetuning, outputs, job))
+        launch(Assignment(finetuning, outputs, job))
         return
     set_threads(job.threads)
     attempts = _attempts(finetuning, job.work)
@@ -79,7 +79,7 @@ def _attempts(finetuning: Finetuning, work: Path) -> list[_Attempt]:
     if run.init == "scratch-long":
         steps = settings.steps + recipe.pretraining_steps
         settings = settings.model_copy(update={"steps": steps})
-    patches = [Patches.of(source, run) for source in finetuning.sources]
+    patches = [RunPatches.of(source, run) for source in finetuning.sources]
     pretrained = None
     if finetuning.encoder is not None:
         pretrained = read_encoder(finetuning.encoder, recipe.input)
@@ -124,7 +124,7 @@ class _Attempt:
     finetuning: Finetuning
     settings: Finetune
     number: int  # of the learning rate
-    patches: Sequence[Patches]
+    patches: Sequence[RunPatches]
     pretrained: EncoderFile | None
     facts: ModelFacts
     record: FinetuningRecord

@@ -14,24 +14,24 @@ from typing import Any
 from ...system.errors import InputError
 from ...system.lease import LeaseLostError
 from ...system.stop import SIGNALS, Unfinished
-from .order import Order
+from .assignment import Assignment
 
 log = logging.getLogger(__name__)
 
 LIBRARY = Path(__file__).parents[3]  # the folder that holds this package
 
 
-def launch(order: Order) -> None:
+def launch(assignment: Assignment) -> None:
     """Do a training in the processes of its job, one a GPU of this host.
 
     Raises what the first of them raised: Unfinished, InputError, LeaseLostError, or RuntimeError
     for the rest.
     """
-    job = order.job
+    job = assignment.job
     job.work.mkdir(parents=True, exist_ok=True)
     outcome, written = job.work / "outcome.json", job.work / "launch.json"
     outcome.unlink(missing_ok=True)
-    order.write(written)
+    assignment.write(written)
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
         f"--nproc-per-node={job.processes}",

@@ -51,17 +51,6 @@ def train(training: Training, stop: Stop, result: Callable[[History], Mapping[st
     return Checkpoints.finished_in(training.folder)
 
 
-def _history(training: Training, step: int, past: dict[str, float]) -> History:
-    return History(
-        training.folder,
-        training.settings.steps,
-        step,
-        **past,
-        part=training.part,
-        first=rank() == 0,
-    )
-
-
 def _loop(
     training: Training,
     stop: Stop,
@@ -69,6 +58,7 @@ def _loop(
     lease: Lease | None,
     result: Callable[[History], Mapping[str, Any]],
 ) -> None:
+    # Set up, or continue from the newest checkpoint.
     settings, validator = training.settings, training.validator
     be_deterministic(settings.deterministic)
     learner = Learner(training)
@@ -78,8 +68,11 @@ def _loop(
         learner.load_state_dict(saved["learner"])
         validator.load_state_dict(saved["validator"])
 
+    writes = rank() == 0
     with (
-        _history(training, step, past) as history,
+        History(
+            training.folder, settings.steps, step, **past, part=training.part, first=writes
+        ) as history,
         Batches(training.sampler, settings, training.compute, start=step) as batches,
     ):
         meter, saves = Meter(history, training), Saves(settings, step)
@@ -99,12 +92,15 @@ def _loop(
                 checkpoints.save(step, state)
 
         while True:
+            # Validate at evenly spaced steps, with the averaged weights.
             if validated < step and validator.due(step):
                 with meter.pausing(), learner.average.applied():
                     values = validator.validate(step, stop) if checkpoints else {}
                 if values is not None:
                     validated = step
                     history.write(step, values)
+
+            # End, stop, or save.
             complete = step == settings.steps and (validated == step or not validator.due(step))
             if any_process(stop.requested and not complete):
                 save()
@@ -114,6 +110,7 @@ def _loop(
             if saves.due(step):
                 save()
 
+            # Learn from the next batch.
             with meter.waiting():
                 batch = next(batches)
             losses = learner.learn(batch, step)
@@ -121,6 +118,7 @@ def _loop(
             history.reached(step)
             meter.stepped(step, losses)
 
+        # Keep the result.
         if checkpoints is not None:
             lease.check()
             with learner.average.applied():

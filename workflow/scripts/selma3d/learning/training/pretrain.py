@@ -13,13 +13,13 @@ from .. import pretext as tasks
 from ..device import Compute, set_threads
 from ..sampling import Sampler, UnlabelledSampler, collate, source_window
 from ..task import Task
+from .assignment import Assignment, Job, Outputs, Pretraining
 from .checkpoint import place
 from .files import EncoderFile, PretrainingRecord, provenance, weights_of
 from .history import History, publish_history
 from .launch import launch
 from .loop import train
 from .optimisation import initial_seed
-from .order import Job, Order, Outputs, Pretraining
 from .parts import Training
 
 HELD_OUT = 2**40  # sample indices from here on are never trained on
@@ -33,7 +33,7 @@ def pretrain(pretraining: Pretraining, outputs: Outputs, job: Job) -> None:
     Raises Unfinished when stopped before the end (start again to continue) and InputError.
     """
     if job.processes > 1 and distributed.world() == 1:
-        launch(Order(pretraining, outputs, job))
+        launch(Assignment(pretraining, outputs, job))
         return
     set_threads(job.threads)
     with Stop(job.time_budget_s) as stop:

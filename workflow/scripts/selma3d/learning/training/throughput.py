@@ -16,10 +16,10 @@ import torch
 from ...system.atomic import write_table
 from ..device import Compute, set_threads
 from ..sampling import Batch
+from .assignment import Finetuning, Job, Outputs, Pretraining
 from .finetune import finetune
 from .learner import Learner
 from .loading import Batches
-from .order import Finetuning, Job, Outputs, Pretraining
 from .parts import Training
 from .pretrain import prepare_training
 

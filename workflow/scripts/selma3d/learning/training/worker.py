@@ -14,20 +14,20 @@ from ...system.errors import InputError
 from ...system.lease import LeaseLostError
 from ...system.stop import Unfinished
 from .. import distributed
+from .assignment import Assignment, Finetuning
 from .finetune import finetune
-from .order import Finetuning, Order
 from .pretrain import pretrain
 
 
 def main(written: Path, told: Path) -> None:
     """Be one process of a training that `launch` has started, and tell it how that ended."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    order = Order.read(written)
-    train = finetune if isinstance(order.training, Finetuning) else pretrain
+    assignment = Assignment.read(written)
+    train = finetune if isinstance(assignment.training, Finetuning) else pretrain
     distributed.join()
     outcome = {"done": True}
     try:
-        train(order.training, order.outputs, order.job)
+        train(assignment.training, assignment.outputs, assignment.job)
     except Unfinished as stopped:
         outcome = {"unfinished": vars(stopped)}
     except InputError as error:

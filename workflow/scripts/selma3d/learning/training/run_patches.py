@@ -15,7 +15,7 @@ from .files import PatchesRecord
 
 
 @dataclass(frozen=True)
-class Patches:
+class RunPatches:
     """Training and validation patches of one structure, in the split's order."""
 
     structure: str
@@ -26,7 +26,7 @@ class Patches:
     index: pd.DataFrame  # by patch id
 
     @classmethod
-    def of(cls, source: Source, run: Run) -> Patches:
+    def of(cls, source: Source, run: Run) -> RunPatches:
         """Take the training patches of a run's budget, fold and seed, and all that validate it.
 
         Raises InputError where the split has no such fold, too few patches, or patches that the

@@ -1,4 +1,4 @@
-"""Trainings as a job orders them: the recipe's part, the data, the outputs and the job's limits."""
+"""Assignments: a training's part of a recipe, its data, its outputs, and the job that does it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Order:
+class Assignment:
     """A training with its outputs and its job, as one process hands it to others."""
 
     training: Pretraining | Finetuning
@@ -69,14 +69,14 @@ class Order:
     job: Job
 
     def write(self, path: Path) -> None:
-        """Write the order as JSON."""
+        """Write the assignment as JSON."""
         with publish(path) as temporary:
             temporary.write_bytes(_JSON.dump_json(self))
 
     @classmethod
-    def read(cls, path: Path) -> Order:
-        """Read a written order."""
+    def read(cls, path: Path) -> Assignment:
+        """Read a written assignment."""
         return _JSON.validate_json(path.read_bytes())
 
 
-_JSON = TypeAdapter(Order)
+_JSON = TypeAdapter(Assignment)
