@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -143,16 +144,19 @@ def run(entry: str, arguments: dict, die_in_save: int | None = None) -> None:
     from selma3d.learning.training import checkpoint
 
     if die_in_save is not None:
-        save, remaining = checkpoint._write, [die_in_save]
+        publish, remaining = checkpoint.publish, [die_in_save]
 
-        def save_and_die(content: dict, path: Path) -> None:
-            save(content, path)
-            remaining[0] -= 1
-            if remaining[0] < 0:
-                os.truncate(path, path.stat().st_size // 2)
-                os.kill(os.getpid(), signal.SIGKILL)
+        @contextmanager
+        def publish_or_die(path: Path) -> Iterator[Path]:
+            with publish(path) as temporary:
+                yield temporary
+                if path.suffix == ".pt":
+                    remaining[0] -= 1
+                if remaining[0] < 0:
+                    os.truncate(temporary, temporary.stat().st_size // 2)
+                    os.kill(os.getpid(), signal.SIGKILL)
 
-        checkpoint._write = save_and_die
+        checkpoint.publish = publish_or_die
     try:
         getattr(training, entry)(**arguments)
     except training.Unfinished:
