@@ -188,15 +188,15 @@ class _Part(Model):
     recipe_version: Count = Field(
         description="raise it when the code behind the recipe computes something else"
     )
-    network: Network = Field(description="name, and options of that network")
-    input: Input = Field(description="window and grey values")
+    network: Network
+    input: Input
 
 
 class Recipe(_Part):
     """A method that this library trains, complete, at one size."""
 
     pretexts: dict[PretextName, Pretext] = Field(description="each gives an init of its name")
-    finetune: Finetune = Field(description="the same for every init")
+    finetune: Finetune
 
     @model_validator(mode="after")
     def _quarter_turns_need_square_windows(self) -> Self:
@@ -233,7 +233,7 @@ class Recipe(_Part):
 class PretrainingRecipe(_Part):
     """The part of a recipe that an encoder depends on."""
 
-    pretext: Pretext = Field(description="the encoder's own")
+    pretext: Pretext
 
     def with_pretext(self, **changes: Any) -> PretrainingRecipe:
         """The same with some of the pretext's settings changed."""
@@ -243,7 +243,7 @@ class PretrainingRecipe(_Part):
 class FinetuningRecipe(_Part):
     """The part of a recipe that a fine-tuned model depends on."""
 
-    finetune: Finetune = Field(description="the same for every init")
+    finetune: Finetune
     pretraining_steps: Number = Field(description="that `scratch-long` trains in addition")
 
     def with_finetune(self, **changes: Any) -> FinetuningRecipe:
