@@ -13,6 +13,7 @@ import pytest
 import SimpleITK
 import tifffile
 
+from selma3d.challenge.samples import Sample
 from selma3d.images import PatchFile, VolumeFile, read_index
 from selma3d.images.conversion.patch_conversion import (
     PatchSettings,
@@ -46,6 +47,12 @@ def save_nifti(path: Path, array: np.ndarray, unit: str | None = None, zooms=(1,
     if unit:
         image.header.set_xyzt_units(unit)
     nibabel.save(image, path)
+
+
+def row(**cells: str) -> Sample:
+    """A row of a samples table; cells that are not given are empty."""
+    names = dict.fromkeys(Sample.model_fields, "")
+    return Sample(**names | {"structure": "s", "kind": "patch"} | cells)
 
 
 def convert(root: Path, folder: str | None = "s", rows=(), **options) -> PatchFile:
@@ -218,8 +225,8 @@ def test_rows_state_specimens_and_name_own_files(tmp_path, grey, labels):
     np.save(tmp_path / "own.npy", grey)
     np.save(tmp_path / "own_mask.npy", labels)
     rows = [
-        {"sample": "000", "specimen": "brain1", "role": "training", "image": "", "mask": ""},
-        {"sample": "mine", "specimen": "", "image": "own.npy", "mask": "own_mask.npy"},
+        row(sample="000", specimen="brain1", role="training"),
+        row(sample="mine", image="own.npy", mask="own_mask.npy"),
     ]
     patches = convert(tmp_path, rows=rows)
     assert patches.ids == ["000", "mine"]
@@ -231,8 +238,8 @@ def test_a_row_may_name_channel_files(tmp_path, grey, labels):
     for name in ("c0.npy", "c1.npy"):
         np.save(tmp_path / name, grey)
     np.save(tmp_path / "mask.npy", labels)
-    row = {"sample": "mine", "specimen": "a", "image": "c0.npy,c1.npy", "mask": "mask.npy"}
-    assert convert(tmp_path, None, [row]).channels("mine") == 2
+    mine = row(sample="mine", specimen="a", image="c0.npy,c1.npy", mask="mask.npy")
+    assert convert(tmp_path, None, [mine]).channels("mine") == 2
 
 
 def test_files_without_channel_number_are_whole_images(tmp_path, grey, labels):
@@ -327,14 +334,14 @@ def test_real_patches_convert_with_masks_on_bright_voxels(real_data, tmp_path, s
 
 def test_real_patch_is_the_corner_of_its_brains_volume(real_data, tmp_path):
     subset = "SELMA3D_training_annotated/cFos-Active_Neurons"
-    row = {
-        "sample": "008",
-        "specimen": "brain1147",
-        "image": f"{subset}/raw/patchvolume_008_0000.nii.gz",
-        "mask": f"{subset}/gt/patchvolume_008.nii.gz",
-    }
+    patch = row(
+        sample="008",
+        specimen="brain1147",
+        image=f"{subset}/raw/patchvolume_008_0000.nii.gz",
+        mask=f"{subset}/gt/patchvolume_008.nii.gz",
+    )
     root, out = real_data / "S-BIAD1196" / "Files", tmp_path
-    convert_patches(root, None, [row], out / "p.h5", out / "p.tsv", structure="cfos")
+    convert_patches(root, None, [patch], out / "p.h5", out / "p.tsv", structure="cfos")
     planes = real_data / "selma3d_unannotated/cfos/sample1147/C01"
     convert_volume(
         [planes],

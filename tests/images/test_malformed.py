@@ -17,6 +17,7 @@ import pytest
 import SimpleITK
 import tifffile
 
+from selma3d.challenge.samples import Sample
 from selma3d.images import PatchFile, PatchWriter, VolumeFile, read_index
 from selma3d.images.conversion.patch_conversion import PatchSettings, convert_patches
 from selma3d.images.conversion.volume_conversion import VolumeSettings, convert_volume
@@ -42,6 +43,12 @@ def archive(tmp_path) -> Path:
         for z, plane in enumerate(GREY):
             tifffile.imwrite(tmp_path / channel / f"z{z}.tif", plane, compression="zlib")
     return tmp_path
+
+
+def row(**cells: str) -> Sample:
+    """A row of a samples table; cells that are not given are empty."""
+    names = dict.fromkeys(Sample.model_fields, "")
+    return Sample(**names | {"structure": "s", "kind": "patch"} | cells)
 
 
 def convert_archive(root: Path, **options) -> None:
@@ -296,14 +303,12 @@ PATCH_FAULTS = [
     Fault("two images", write_two_images, "expected one image wholly in this file, found 2"),
     Fault("no folder", lambda r: {"folder": "t"}, "raw: expected a folder"),
     Fault("folder outside", lambda r: {"folder": "../.."}, "expected a file inside"),
-    Fault("unknown sample", lambda r: {"rows": [{"sample": "0000"}]}, "did you mean '000'"),
-    Fault("sample twice", lambda r: {"rows": [{"sample": "000"}] * 2}, "each id once, found '000'"),
-    Fault(
-        "no mask named", lambda r: {"rows": [{"sample": "x", "image": RAW}]}, "x: mask: expected"
-    ),
+    Fault("unknown sample", lambda r: {"rows": [row(sample="0000")]}, "did you mean '000'"),
+    Fault("sample twice", lambda r: {"rows": [row(sample="000")] * 2}, "each id once, found '000'"),
+    Fault("no mask named", lambda r: {"rows": [row(sample="x", image=RAW)]}, "x: mask: expected"),
     Fault(
         "no such image",
-        lambda r: {"rows": [{"sample": "x", "image": "x.npy", "mask": GT}]},
+        lambda r: {"rows": [row(sample="x", image="x.npy", mask=GT)]},
         r"x\.npy: expected an image file, found nothing",
     ),
     Fault("nothing at all", lambda r: {"folder": None}, "expected patches, found none"),

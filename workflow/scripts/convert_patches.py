@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
+from selma3d.challenge.challenge import AnnotatedImages
 from selma3d.images.conversion.patch_conversion import PatchSettings, convert_patches
 
 if TYPE_CHECKING:
@@ -13,17 +14,15 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    images = snakemake.params.images
+    images = AnnotatedImages.read(snakemake.params.images)
     convert_patches(
-        Path(snakemake.params.archives) / images["archive"],
-        images["folder"],
-        images["rows"],
+        Path(snakemake.params.archives) / images.archive,
+        images.folder,
+        images.rows,
         Path(snakemake.output.patches),
         Path(snakemake.output.index),
-        structure=images["structure"],
-        settings=PatchSettings(
-            snakemake.params.kind, images["voxel_size_um"], snakemake.params.allow
-        ),
+        structure=images.structure,
+        settings=PatchSettings(snakemake.params.kind, images.voxel_size_um, snakemake.params.allow),
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
+from selma3d.challenge.samples import Sample
 from selma3d.images.conversion.reclaim import remove_converted_planes
 from selma3d.images.conversion.volume_conversion import (
     VolumeSettings,
@@ -18,16 +19,16 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    row, work = snakemake.params.row, Path(snakemake.params.work)
+    row, work = Sample.read(snakemake.params.row), Path(snakemake.params.work)
     volume, index = Path(snakemake.output.volume), Path(snakemake.output.index)
-    sources = channel_sources(Path(snakemake.params.archives) / row["archive"], row["image"])
+    sources = channel_sources(Path(snakemake.params.archives) / row.archive, row.image)
     convert_volume(
         sources,
         volume,
         index,
         work,
-        sample=row["sample"],
-        specimen=row["specimen"],
+        sample=row.sample,
+        specimen=row.specimen,
         voxel_size_um=snakemake.params.voxel_size_um,
         settings=VolumeSettings(
             snakemake.threads, snakemake.params.bad_plane, snakemake.params.allow

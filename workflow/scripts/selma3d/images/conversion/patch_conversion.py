@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ...challenge.samples import Sample
 from ...system.errors import InputError
 from .. import PatchFile, PatchWriter
 from ..geometry import OTHER_GEOMETRY, Geometry, on_grid
 from ..storage import VoxelSize
-from .patch_sources import PatchSource, Row, find_patches
+from .patch_sources import PatchSource, find_patches
 from .readers import StoredImage, read_image
 from .values import FULL_MASK, mask_of_labels, whole_numbers
 
@@ -52,7 +53,7 @@ DEFAULT = PatchSettings()
 def convert_patches(
     archive_root: Path,
     folder: str | None,
-    rows: Sequence[Row],
+    rows: Sequence[Sample],
     h5: Path,
     tsv: Path,
     *,

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...challenge.samples import Sample
 from ...system.errors import InputError
 from .readers import READERS, image_stem, image_suffix
 
@@ -21,8 +22,6 @@ log = logging.getLogger(__name__)
 
 PREFIX = "patchvolume_"
 CHANNEL = re.compile(r"(?P<id>.+)_(?P<channel>\d{4})")
-
-Row = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class PatchSource:
 
 
 def find_patches(
-    archive_root: Path, folder: str | None, rows: Sequence[Row], *, masks_required: bool
+    archive_root: Path, folder: str | None, rows: Sequence[Sample], *, masks_required: bool
 ) -> list[PatchSource]:
     """All patches of `folder` and of the rows that name files, sorted by id.
 
@@ -54,8 +53,8 @@ def find_patches(
         sources[source.id] = source
     stated: set[str] = set()
     for row in rows:
-        sample = str(row["sample"])
-        if sample in stated or (row.get("image") and sample in sources):
+        sample = row.sample
+        if sample in stated or (row.image and sample in sources):
             raise InputError(
                 f"samples table: sample: expected each id once, found {sample!r} again"
             )
@@ -132,10 +131,10 @@ def _image_files(archive_root: Path, folder: Path) -> list[Path]:
 
 
 def _from_row(
-    archive_root: Path, row: Row, found: Mapping[str, PatchSource], mask_required: bool
+    archive_root: Path, row: Sample, found: Mapping[str, PatchSource], mask_required: bool
 ) -> PatchSource:
-    sample, specimen = str(row["sample"]), str(row.get("specimen") or "")
-    if not row.get("image"):
+    sample, specimen = row.sample, row.specimen
+    if not row.image:
         if sample not in found:
             near = difflib.get_close_matches(sample, found, n=1)
             raise InputError(
@@ -143,10 +142,10 @@ def _from_row(
                 + (f" (did you mean {near[0]!r}?)" if near else " (name its image file)")
             )
         return PatchSource(sample, found[sample].images, found[sample].mask, specimen)
-    if mask_required and not row.get("mask"):
+    if mask_required and not row.mask:
         raise InputError(f"samples table: {sample}: mask: expected a file, found nothing")
-    images = tuple(inside(archive_root, archive_root / name) for name in row["image"].split(","))
-    mask = inside(archive_root, archive_root / row["mask"]) if row.get("mask") else None
+    images = tuple(inside(archive_root, archive_root / name) for name in row.image.split(","))
+    mask = inside(archive_root, archive_root / row.mask) if row.mask else None
     return PatchSource(sample, images, mask, specimen)
 
 
