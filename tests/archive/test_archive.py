@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import shutil
 import stat
 import tarfile
 import threading
@@ -30,6 +31,7 @@ from selma3d.archive.paths import fault_of_name, refuse_collisions, safe_path, s
 from selma3d.archive.progress import amount, duration
 from selma3d.archive.unpack import UnreadableError, unpack
 from selma3d.system.errors import InputError
+from selma3d.system.fingerprint import folder_fingerprint
 
 HOSTILE = {
     "absolute": "/etc/passwd",
@@ -374,6 +376,68 @@ def bring_local(tmp_path: Path) -> Callable[..., pd.DataFrame]:
         return pd.read_csv(out / "receipt.tsv", sep="\t").set_index("path")
 
     return bring
+
+
+def test_what_is_corrected_added_and_withdrawn_in_a_local_folder_arrives(
+    tmp_path: Path, bring_local: Callable[..., pd.DataFrame]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("kept", "replaced", "overwritten", "withdrawn"):
+        (folder / name).write_text(name)
+    bring_local()
+    before = folder_fingerprint(folder)
+    (folder / "new").write_text("corrected")
+    (folder / "new").replace(folder / "replaced")
+    assert folder_fingerprint(folder) != before
+    with (folder / "overwritten").open("r+") as file:
+        file.write("in place, a longer text")
+    (folder / "withdrawn").unlink()
+    (folder / "added").write_text("added")
+    (out / "receipt.tsv").unlink()  # as Snakemake does before it runs the rule again
+    receipt = bring_local()
+    assert sorted(receipt.index) == ["added", "kept", "overwritten", "replaced"]
+    for name in receipt.index:
+        assert (out / name).read_bytes() == (folder / name).read_bytes()
+        assert receipt.loc[name, "sha256"] == sha256((folder / name).read_bytes())
+    assert not (out / "withdrawn").exists()
+
+
+@pytest.mark.parametrize("change", ["new file", "size", "time", "name", "gone", "folder gone"])
+def test_a_folders_fingerprint_changes_with_its_files(tmp_path: Path, change: str) -> None:
+    folder = tmp_path / "lab"
+    (folder / "gt").mkdir(parents=True)
+    mask = folder / "gt" / "000.nii.gz"
+    mask.write_text("mask")
+    before = folder_fingerprint(folder)
+    assert folder_fingerprint(folder) == before
+    if change == "new file":
+        (folder / "gt" / "001.nii.gz").write_text("mask")
+    elif change == "size":
+        mask.write_text("corrected")
+    elif change == "time":
+        os.utime(mask, ns=(0, 0))
+    elif change == "name":
+        mask.rename(folder / "gt" / "001.nii.gz")
+    elif change == "gone":
+        mask.unlink()
+    else:
+        shutil.rmtree(folder)
+    assert folder_fingerprint(folder) != before
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "._000.nii.gz", "Thumbs.db", "@eaDir/000.nii.gz"])
+def test_files_of_the_system_are_no_images(
+    tmp_path: Path, bring_local: Callable[..., pd.DataFrame], name: str
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "000.nii.gz").write_text("image")
+    before = folder_fingerprint(folder)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("of the system")
+    assert folder_fingerprint(folder) == before
+    assert list(bring_local().index) == ["000.nii.gz"]
 
 
 def test_local_folder_is_linked_and_written_down(

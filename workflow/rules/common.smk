@@ -27,6 +27,7 @@ from selma3d.challenge.run import (
 )
 from selma3d.challenge.target import ONE_MODEL
 from selma3d.system.errors import InputError
+from selma3d.system.fingerprint import folder_fingerprint
 
 if workflow.is_main_process:
     upstream_fixes.apply()
@@ -75,6 +76,14 @@ def volume_row(wildcards):
             f"{wildcards.structure}: the samples table has no volume {wildcards.sample!r}"
         )
     return row
+
+
+def local_files(archive):
+    """The state of a folder that is an archive: what is corrected in it is fetched anew."""
+    source = CHALLENGE.archives[archive]
+    if source.kind != "local" or source.folder is None:
+        return None
+    return folder_fingerprint(Path(source.folder))
 
 
 def environment_of(method):

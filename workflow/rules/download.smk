@@ -31,5 +31,6 @@ rule download:
         folder=LAYOUT.archive(),
         work=LAYOUT.work("download", "{archive}"),
         limits=CONFIG.download.plain(),
+        files=lambda wildcards: local_files(wildcards.archive),
     script:
         "../scripts/download.py"

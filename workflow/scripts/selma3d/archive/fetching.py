@@ -73,7 +73,7 @@ def fetch(
     with _named(destination), alone_in(work, "download"):
         sweep(destination)
         if source.get("kind") == "local":
-            rows = _bring_local(source, manifest, destination, settings)
+            rows = _bring_local(source, manifest, destination, work, settings)
         elif source.get("kind") in {"biostudies", "urls"}:
             remote = Remote(
                 destination,
@@ -95,6 +95,7 @@ def _bring_local(
     source: dict[str, Any],
     manifest: Path | None,
     destination: Path,
+    work: Path,
     settings: DownloadSettings,
 ) -> list[tuple[Entry, str]]:
     if "folder" not in source:
@@ -111,6 +112,9 @@ def _bring_local(
     found = for_each(
         entries, lambda entry: local.bring(entry, folder, destination), settings.workers
     )
+    placed = work / "placed.tsv"
+    local.remove_withdrawn(destination, placed, finals)
+    manifests.write(found, placed)
     return [(entry, str(folder)) for entry in found]
 
 

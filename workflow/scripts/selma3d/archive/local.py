@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from ..system.errors import InputError
+from ..system.fingerprint import is_nobodys
+from . import manifest as manifests
 from .manifest import Entry, measure
 from .paths import safe_path
 from .placing import link_or_copy
+
+log = logging.getLogger(__name__)
 
 
 def entries_below(folder: Path) -> list[Entry]:
@@ -21,6 +27,8 @@ def entries_below(folder: Path) -> list[Entry]:
         raise InputError(f"{folder}: expected the archive's folder, found none")
     entries = []
     for parent, folders, files in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if not is_nobodys(name)]
+        files = [name for name in files if not is_nobodys(name)]
         for path in (Path(parent, name) for name in folders):
             if path.is_symlink():
                 raise InputError(f"{path}: a link to a folder is refused (put the folder there)")
@@ -49,6 +57,16 @@ def bring(entry: Entry, folder: Path, destination: Path) -> Entry:
     if not final.exists() or not (final.samefile(origin) or measure(final, entry.path) == found):
         link_or_copy(origin, final, found)
     return found
+
+
+def remove_withdrawn(destination: Path, placed: Path, names: Collection[str]) -> None:
+    """Remove files that were placed earlier, as `placed` lists, and are in the folder no more."""
+    if not placed.is_file():
+        return
+    for entry in manifests.read(placed):
+        if entry.path not in names:
+            log.info("%s: no longer in the folder, removed", entry.path)
+            safe_path(destination, entry.path).unlink(missing_ok=True)
 
 
 def _raise(error: OSError) -> None:
