@@ -1,1 +1,1 @@
-"""The ranking of entrants: places, how sure they are, gains, costs; `track.rank_track` does it all."""
+"""The ranking of entrants: places, certainty, gains, costs. `track.rank_track` makes them all."""
