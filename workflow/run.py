@@ -141,7 +141,7 @@ def parsed(arguments: list[str]) -> Namespace | None:
 
 def lease_folder(results: Path, beside: bool = False) -> Path:
     """Where the owner of a results folder is named; a ranking beside it has an owner of its own."""
-    return results / "work" / ("run-beside" if beside else "run")
+    return Path(Layout(str(results)).owner(beside))
 
 
 def run_may_live(results: Path) -> bool:

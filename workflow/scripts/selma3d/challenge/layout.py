@@ -267,6 +267,10 @@ class Layout:
         """The folder of what a job can be resumed from; never a declared output."""
         return f"{self.results}/work/{stage}/{job}"
 
+    def owner(self, beside: bool = False) -> str:
+        """The folder that names the run that owns the results, or that ranks `beside` it."""
+        return f"{self.results}/work/{'run-beside' if beside else 'run'}"
+
     def throughput(self, method: str = "{method}", section: str = "{pretext}") -> str:
         """Steps a second of a pretext, or of `finetune`, on this machine."""
         return f"{self.results}/throughput/{method}/{section}.tsv"

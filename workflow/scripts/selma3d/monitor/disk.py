@@ -1,4 +1,4 @@
-"""How much disk the large files of a challenge will take."""
+"""Disk that the large files of a challenge will take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..challenge import Challenge
-from ..challenge.participants import models_of
+from ..challenge.participants import encoders_of, models_of
 from ..challenge.recipe import Network
 from .status import Status
 
@@ -27,33 +27,31 @@ class Files:
     source: str
 
 
-def disk(challenge: Challenge, results: Path, status: Status) -> list[Files]:
+def disk(challenge: Challenge, status: Status) -> list[Files]:
     """Volumes, encoders, models and predictions: as large as those that are there.
 
     Where there is none yet, an encoder or a model is as large as its network's weights.
     """
+    layout = status.layout
     volumes = [
-        f"data/{name}/volumes/{row.sample}.h5"
+        layout.volume(name, row.sample)
         for name in challenge.structures
         for row in challenge.samples_of(name, "volume")
     ]
-    masks = [f"predictions/{e.method}/{e.of}/{e.name}.h5" for e in status.runs]
-    encoders = _by_method(
-        (e.method, f"encoders/{e.method}/{e.of}/{e.name}.pt") for e in status.encoders
-    )
+    masks = [layout.prediction(e.method, e.of, e.name) for e in status.runs]
+    encoders = _by_method((e.method, layout.encoder(e)) for e in encoders_of(challenge))
     models = _by_method(
-        (method, f"models/{method}/{target.name}/{run.model}.pt")
-        for method, target, run in models_of(challenge)
+        (method, layout.model(method, target, run)) for method, target, run in models_of(challenge)
     )
 
     def weights(method: str) -> int:
         return weights_bytes(challenge.methods[method].recipe.network)
 
     return [
-        _files("volumes", {"": volumes}, results, status),
-        _files("encoders", encoders, results, status, weights),
-        _files("models", models, results, status, weights),
-        _files("predictions", {"": masks}, results, status),
+        _files("volumes", {"": volumes}, status),
+        _files("encoders", encoders, status, weights),
+        _files("models", models, status, weights),
+        _files("predictions", {"": masks}, status),
     ]
 
 
@@ -75,14 +73,13 @@ def _by_method(files: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 def _files(
     what: str,
     groups: dict[str, list[str]],
-    results: Path,
     status: Status,
     otherwise: Callable[[str], int] | None = None,
 ) -> Files:
     """The files of one kind, in groups of like ones; `otherwise`: bytes where none is there."""
     to_make, size, sources = 0, 0, set()
     for group, paths in groups.items():
-        there = [results / path for path in paths if status.exists(path)]
+        there = [Path(path) for path in paths if status.exists(path)]
         missing = len(paths) - len(there)
         to_make += missing
         if not missing or size is None:

@@ -14,14 +14,17 @@ import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from ..challenge import Challenge
 from ..challenge.config import read_config
-from ..challenge.participants import models_of
+from ..challenge.layout import of_encoder, of_model
+from ..challenge.participants import encoders_of, models_of
 from ..challenge.run import Run
-from ..ranking.cost import Job, measure_of
+from ..ranking import cost
+from ..ranking.cost import measure_of
 from ..system.errors import InputError
 from .disk import Files, disk
 from .progress import DONE
@@ -52,12 +55,25 @@ class Kind:
         return None if self.seconds is None else self.seconds * self.gpus * self.to_do / 3600
 
 
+class Job(NamedTuple):
+    """A job by its name; history: of a training, which knows the seconds of all its attempts."""
+
+    name: str
+    done: bool
+    history: str | None = None
+
+
+def _to_do(jobs: list[Job]) -> int:
+    return sum(not job.done for job in jobs)
+
+
 class Estimate:
     """What a configuration asks for, what of it is finished, and what the rest will cost."""
 
     def __init__(self, challenge: Challenge, results: Path) -> None:
-        self._challenge, self._results = challenge, results
+        self._challenge = challenge
         self._status = Status(challenge, results)
+        self._layout = self._status.layout
         self._gpus = challenge.config.resources.gpu
         self.kinds = [*self._trainings(), *self._predictions(), *self._others()]
 
@@ -67,42 +83,33 @@ class Estimate:
         return sum(kind.to_do for kind in self.kinds)
 
     def _trainings(self) -> list[Kind]:
-        encoders: dict[tuple[str, str], list[tuple[str, bool]]] = {}
-        for entry in self._status.encoders:
-            pretext = entry.name.rpartition("-s")[0]
-            job = f"{entry.method}/{entry.of}/{entry.name}"
-            done = entry.progress.state == DONE
-            encoders.setdefault((entry.method, pretext), []).append((job, done))
-        models: dict[tuple[str, str], list[tuple[str, bool]]] = {}
-        for method, target, run in models_of(self._challenge):
-            job = f"{method}/{target.name}/{run.model}"
-            done = self._status.exists(f"models/{job}.pt")
-            models.setdefault((method, run.init), []).append((job, done))
+        layout, exists = self._layout, self._status.exists
+        encoders: dict[tuple[str, str], list[Job]] = {}
+        for encoder in encoders_of(self._challenge):
+            done, history = exists(layout.encoder(encoder)), layout.encoder_history(encoder)
+            job = Job(of_encoder(encoder), done, history)
+            encoders.setdefault((encoder.method, encoder.pretext), []).append(job)
+        models: dict[tuple[str, str], list[Job]] = {}
+        for asked in models_of(self._challenge):
+            method, _, run = asked
+            job = Job(of_model(*asked), exists(layout.model(*asked)), layout.model_history(*asked))
+            models.setdefault((method, run.init), []).append(job)
         return [
-            self._training("pretrain", *key, jobs, self._pretraining_steps(*key), key[1])
+            self._training("pretrain", key, jobs, self._pretraining_steps(*key), key[1])
             for key, jobs in encoders.items()
         ] + [
-            self._training("finetune", *key, jobs, self._finetuning_steps(*key), "finetune")
+            self._training("finetune", key, jobs, self._finetuning_steps(*key), "finetune")
             for key, jobs in models.items()
         ]
 
     def _training(
-        self,
-        stage: str,
-        method: str,
-        init: str,
-        jobs: list[tuple[str, bool]],
-        steps: int,
-        section: str,
+        self, stage: str, of: tuple[str, str], jobs: list[Job], steps: int, section: str
     ) -> Kind:
-        finished = [job for job, done in jobs if done]
-        histories = "encoders" if stage == "pretrain" else "models"
-        seconds, source = self._measured(stage, finished, histories)
+        seconds, source = self._measured(stage, jobs)
         if seconds is None:
-            rate, source = self._steps_per_s(method, section)
+            rate, source = self._steps_per_s(of[0], section)
             seconds = steps / rate if rate else None
-        to_do = len(jobs) - len(finished)
-        return Kind(stage, method, init, len(jobs), to_do, seconds, self._gpus, source)
+        return Kind(stage, *of, len(jobs), _to_do(jobs), seconds, self._gpus, source)
 
     def _pretraining_steps(self, method: str, pretext: str) -> int:
         """0 for an encoder that comes from a pack."""
@@ -118,83 +125,74 @@ class Estimate:
         """One job a model of a recipe, one a structure of other methods."""
         jobs: dict[tuple[str, str, str], dict[str, bool]] = {}
         for method, target, run in models_of(self._challenge):
-            job = f"{method}/{target.name}/{run.model}"
             done = all(
-                self._status.exists(f"predictions/{method}/{structure}/{target.run(run.model)}.h5")
-                for structure in target.segments
+                self._status.exists(self._layout.prediction(method, each, target.run(run.model)))
+                for each in target.segments
             )
+            job = of_model(method, target, run)
             jobs.setdefault(("predict", method, run.init), {})[job] = done
         for entry in self._status.runs:
             if entry.method not in self._challenge.recipes:
                 init = Run.parse(entry.name).init
                 key = (entry.stage, entry.method, "-" if init == "default" else init)
-                of = entry.of if init == "default" else f"{entry.of}/{entry.name}"
-                job = f"{entry.method}/{of}" if entry.stage == "foreign" else of
-                jobs.setdefault(key, {})[job] = entry.progress.state == DONE
-        return [self._prediction(*key, named) for key, named in jobs.items()]
+                jobs.setdefault(key, {})[entry.job] = entry.progress.state == DONE
+        return [
+            self._prediction(*key, [Job(*each) for each in named.items()])
+            for key, named in jobs.items()
+        ]
 
-    def _prediction(self, stage: str, method: str, init: str, named: dict[str, bool]) -> Kind:
-        finished = [job for job, done in named.items() if done]
-        seconds, source = self._measured(stage, finished)
+    def _prediction(self, stage: str, method: str, init: str, jobs: list[Job]) -> Kind:
+        seconds, source = self._measured(stage, jobs)
         method_uses = self._challenge.methods[method].about.capabilities.gpu
-        uses_gpu = stage != "foreign" and method_uses
-        gpus = self._gpus if uses_gpu else 0
-        to_do = len(named) - len(finished)
-        return Kind(stage, method, init, len(named), to_do, seconds, gpus, source)
+        gpus = self._gpus if stage != "foreign" and method_uses else 0
+        return Kind(stage, method, init, len(jobs), _to_do(jobs), seconds, gpus, source)
 
     def _others(self) -> list[Kind]:
         """Jobs without a GPU: archives, conversions, splits, scores."""
-        challenge, exists = self._challenge, self._status.exists
+        challenge, layout = self._challenge, self._layout
         data = [
-            (f"data/{name}/volumes/{row.sample}.h5", "convert_volume", f"{name}/{row.sample}")
+            ("convert_volume", f"{name}/{row.sample}", layout.volume(name, row.sample))
             for name in challenge.structures
             for row in challenge.samples_of(name, "volume")
         ]
-        for names, kind in (
-            (challenge.structures_with_patches, "patches"),
-            (challenge.structures_with_given_cases, "cases"),
-        ):
-            data += [(f"data/{name}/{kind}.h5", f"convert_{kind}", name) for name in names]
         data += [
-            (f"data/{name}/cases.h5", "draw_cases", name)
-            for name in challenge.structures_with_drawn_cases
+            (stage, name, path(name))
+            for stage, names, path in (
+                ("convert_patches", challenge.structures_with_patches, layout.patches),
+                ("convert_cases", challenge.structures_with_given_cases, layout.cases),
+                ("draw_cases", challenge.structures_with_drawn_cases, layout.cases),
+                ("split", challenge.structures_with_patches, layout.split),
+            )
+            for name in names
         ]
         data += [
-            (f"splits/{name}.tsv", "split", name) for name in challenge.structures_with_patches
-        ]
-        data += [
-            (f"scores/{method}/{structure}.tsv", "score", f"{method}/{structure}")
+            ("score", f"{method}/{structure}", layout.scores(method, structure))
             for method in challenge.methods
             for structure in challenge.structures_of(method)
         ]
-        by_stage: dict[str, list[tuple[str, bool]]] = {}
-        for path, stage, job in data:
-            by_stage.setdefault(stage, []).append((job, exists(path)))
-        kinds = []
-        for stage, jobs in by_stage.items():
-            finished = [job for job, done in jobs if done]
-            seconds, source = self._measured(stage, finished)
-            to_do = len(jobs) - len(finished)
-            kinds.append(Kind(stage, "-", "-", len(jobs), to_do, seconds, 0, source))
-        return kinds
+        by_stage: dict[str, list[Job]] = {}
+        for stage, job, path in data:
+            by_stage.setdefault(stage, []).append(Job(job, self._status.exists(path)))
+        return [
+            Kind(stage, "-", "-", len(jobs), _to_do(jobs), seconds, 0, source)
+            for stage, jobs in by_stage.items()
+            for seconds, source in [self._measured(stage, jobs)]
+        ]
 
-    def _measured(
-        self, stage: str, finished: list[str], histories: str | None = None
-    ) -> tuple[float | None, str]:
+    def _measured(self, stage: str, jobs: list[Job]) -> tuple[float | None, str]:
         """Mean seconds of finished jobs; None where no benchmark of one is left."""
         seconds = []
-        for job in finished[:SAMPLED]:
-            benchmark = self._results / "benchmarks" / stage / f"{job}.tsv"
-            history = self._results / histories / f"{job}.tsv" if histories else None
+        for job in [job for job in jobs if job.done][:SAMPLED]:
+            benchmark = Path(self._layout.benchmark(stage, job.name))
             if benchmark.exists():
-                known = history if history and history.exists() else None
-                seconds.append(measure_of(Job("", "", stage, 0, benchmark, known)).seconds)
+                known = Path(job.history) if job.history and Path(job.history).exists() else None
+                seconds.append(measure_of(cost.Job("", "", stage, 0, benchmark, known)).seconds)
         if not seconds:
             return None, UNKNOWN
         return sum(seconds) / len(seconds), f"measured on {len(seconds)} jobs"
 
     def _steps_per_s(self, method: str, section: str) -> tuple[float | None, str]:
-        table = self._results / "throughput" / method / f"{section}.tsv"
+        table = Path(self._layout.throughput(method, section))
         if table.exists():
             rows = pd.read_csv(table, sep="\t")
             return float(rows.loc[rows["advice"] == 1, "steps_per_s"].iloc[0]), "rule throughput"
@@ -203,7 +201,7 @@ class Estimate:
 
     def disk(self) -> list[Files]:
         """The large kinds of file, and what is still to be written of them."""
-        return disk(self._challenge, self._results, self._status)
+        return disk(self._challenge, self._status)
 
 
 def as_text(estimate: Estimate) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from ..challenge import Challenge, Run
 from ..challenge.config import read_config
 from ..challenge.encoder import Encoder
-from ..challenge.layout import of_encoder
+from ..challenge.layout import Layout, of_encoder, of_model
 from ..challenge.participants import encoders_of
 from ..system import job_state
 from ..system.errors import InputError
@@ -35,7 +35,8 @@ class Entry:
     method: str
     of: str  # the structure of a run, the group of an encoder
     name: str
-    stage: str  # the job that makes it, or that it waits for
+    stage: str  # of the job that makes it, or that it waits for
+    job: str
     progress: Progress
     log: Path
 
@@ -47,11 +48,11 @@ class Status:
     """
 
     def __init__(self, challenge: Challenge, results: Path) -> None:
-        self._challenge, self._results = challenge, results
+        self._challenge, self.layout = challenge, Layout(str(results))
         self._names = cache(self._list)
         self._progress_of = cache(progress_of)
         self.encoders = [self._encoder(asked) for asked in encoders_of(challenge)]
-        self._encoders = {(e.method, e.of, e.name): e for e in self.encoders}
+        self._encoders = {entry.job: entry for entry in self.encoders}
         self.runs = [
             self._run(method, structure, run)
             for method in challenge.methods
@@ -62,7 +63,7 @@ class Status:
     @property
     def owner(self) -> str:
         """Who runs the workflow, as far as it is known."""
-        folder = self._results / "work" / "run"
+        folder = self.layout.owner()
         owner = Owner.read(folder)
         if owner is None:
             return "no run of a make target is at work"
@@ -70,25 +71,25 @@ class Status:
 
     def scored(self, method: str, structure: str) -> bool:
         """Whether the method's scores on a structure are there."""
-        return self.exists(f"scores/{method}/{structure}.tsv")
+        return self.exists(self.layout.scores(method, structure))
 
     def _encoder(self, encoder: Encoder) -> Entry:
-        job = of_encoder(encoder)
-        done = self.exists(f"encoders/{job}.pt")
-        return self._entry(encoder.method, encoder.group, encoder.name, "pretrain", job, done)
+        asked = (encoder.method, encoder.group, encoder.name)
+        done = self.exists(self.layout.encoder(encoder))
+        return self._entry(asked, "pretrain", of_encoder(encoder), done)
 
     def _run(self, method: str, structure: str, run: Run) -> Entry:
-        done = self.exists(f"predictions/{method}/{structure}/{run.name}.h5")
-        stage, job = self._stage(method, structure, run)
-        if stage == "pretrain":
-            encoder = self._encoders[(method, *job)]
-            if encoder.progress.state != DONE and not done:
-                waits = Progress(PENDING, note=f"encoder {encoder.name}: {encoder.progress.state}")
-                return Entry(method, structure, run.name, stage, waits, encoder.log)
-        return self._entry(method, structure, run.name, stage, job, done)
+        asked = (method, structure, run.name)
+        done = self.exists(self.layout.prediction(method, structure, run))
+        stage, job = self._job(method, structure, run)
+        if stage == "pretrain" and not done:
+            encoder = self._encoders[job]
+            waits = Progress(PENDING, note=f"encoder {encoder.name}: {encoder.progress.state}")
+            return Entry(*asked, stage, job, waits, encoder.log)
+        return self._entry(asked, stage, job, done)
 
-    def _stage(self, method: str, structure: str, run: Run) -> tuple[str, object]:
-        """The job that a run waits for, and its name; of `pretrain`, the encoder's key."""
+    def _job(self, method: str, structure: str, run: Run) -> tuple[str, str]:
+        """The stage and the name of the job that a run waits for."""
         challenge = self._challenge
         if method in challenge.foreign:
             return "foreign", f"{method}/{structure}"
@@ -99,33 +100,29 @@ class Status:
             for t in challenge.targets.values()
             if t.track == run.track and structure in t.segments
         )
-        job = f"{method}/{target.name}/{run.model}"
-        if self.exists(f"models/{job}.pt"):
-            return "predict", job
+        if self.exists(self.layout.model(method, target, run)):
+            return "predict", of_model(method, target, run)
         encoder = run.encoder(method, target.group)
-        if encoder:
-            key = (target.group, encoder.name)
-            if self._encoders[(method, *key)].progress.state != DONE:
-                return "pretrain", key
-        return "finetune", job
+        if encoder and self._encoders[of_encoder(encoder)].progress.state != DONE:
+            return "pretrain", of_encoder(encoder)
+        return "finetune", of_model(method, target, run)
 
-    def _entry(self, method: str, of: str, name: str, stage: str, job: str, done: bool) -> Entry:
-        log = self._results / "logs" / stage / f"{job}.log"
+    def _entry(self, asked: tuple[str, str, str], stage: str, job: str, done: bool) -> Entry:
+        log = Path(self.layout.log(stage, job))
         if done:
-            return Entry(method, of, name, stage, Progress(DONE), log)
-        name_of_log = f"logs/{stage}/{job}.log"
-        begun = self.exists(name_of_log) or self.exists(str(job_state.file_of(name_of_log)))
+            return Entry(*asked, stage, job, Progress(DONE), log)
+        begun = self.exists(str(log)) or self.exists(str(job_state.file_of(log)))
         progress = self._progress_of(log) if begun else Progress(PENDING)
-        return Entry(method, of, name, stage, progress, log)
+        return Entry(*asked, stage, job, progress, log)
 
     def exists(self, path: str) -> bool:
-        """Whether a file or folder of the results is there."""
+        """Whether a file or folder is there."""
         folder, _, name = path.rpartition("/")
         return name in self._names(folder)
 
     def _list(self, folder: str) -> frozenset[str]:
         try:
-            return frozenset(entry.name for entry in (self._results / folder).iterdir())
+            return frozenset(entry.name for entry in Path(folder).iterdir())
         except (FileNotFoundError, NotADirectoryError):
             return frozenset()
 
