@@ -92,7 +92,7 @@ def test_a_pack_of_an_encoder_that_has_seen_a_test_specimen_is_refused(made, tmp
     split = splits.read_split(made / "split.tsv").assign(specimen="A")
     seen = read_encoder(unpacked(made / "shared.zip", tmp_path))["volumes"]
     with pytest.raises(InputError, match="specimen 'A': expected validation only, found it in"):
-        splits.check_specimens([split], [volume["specimen"] for volume in seen], [], folds=[0])
+        splits.check_disjoint([split], [volume["specimen"] for volume in seen], folds=[0])
 
 
 def damaged(pack: Path, to: Path) -> Path:

@@ -11,7 +11,6 @@ from selma3d.images.splits import (
     COLUMNS,
     budget_order,
     check_disjoint,
-    check_specimens,
     make_split,
     read_split,
     training_patches,
@@ -98,7 +97,7 @@ def test_a_volume_may_show_a_specimen_that_only_a_fold_beyond_those_asked_for_ho
     split = split_of(list("ab"), role_of={"a": "training", "b": "validation"}, cases_given=True)
     assert check_disjoint([split], ["a"], folds=[0]) == "checked"
     with pytest.raises(InputError, match="fold 1: specimen 'a': expected validation only"):
-        check_specimens([split], ["a"], [], folds=range(2))
+        check_disjoint([split], ["a"], folds=range(2))
 
 
 def test_folds_validate_on_different_patches():

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from skimage.filters import sato
 
+from selma3d.challenge.source import Source
 from selma3d.images import PatchWriter, PredictionFile
 from selma3d.images.splits import COLUMNS
+from selma3d.methods.cases import CasesToSegment
 from selma3d.methods.classical import ridges
 from selma3d.methods.classical.choice import choose, segment_cases, settings_of
 from selma3d.methods.classical.ridges import Ridges
-from selma3d.methods.classical.spots import Spots
-from selma3d.methods.peers.learning import Source
+from selma3d.methods.classical.spots import Spots, SpotsGrid
 from selma3d.methods.threshold import dice
 
 
@@ -84,7 +85,7 @@ def test_hysteresis_follows_a_vessel_into_its_faint_part():
 def test_the_best_setting_on_training_patches_is_chosen_and_ties_go_to_the_first():
     truth = balls([(16, 20, 20)], 4)
     grid = {"sigma": [1.0], "width": [3, 13], "factor": [1.0], "min_voxels": [0, 1]}
-    settings = settings_of("spot-like", grid)
+    settings = settings_of(SpotsGrid.read(grid))
     assert choose(settings, [(photographed(truth, 3), truth)]) == Spots(1.0, 13, 1.0, 0)
 
 
@@ -108,8 +109,10 @@ def test_validation_patches_have_no_say_and_two_runs_are_equal(challenge):
     grid = {"sigma": [1.0], "width": [9], "factor": [0.0, 1.0], "min_voxels": [8]}
     sources = [Source("spots", folder / "patches.h5", folder / "spots.tsv", 0)]
     for name in ("one.h5", "two.h5"):
-        arguments = (sources, "spot-like", grid, folder / "cases.h5", 0, folder / name)
-        segment_cases(*arguments, method="classical", structure="spots")
+        to_segment = CasesToSegment(
+            folder / "cases.h5", 0, folder / name, method="classical", structure="spots"
+        )
+        segment_cases(sources, to_segment, SpotsGrid.read(grid))
     with PredictionFile(folder / "one.h5") as one, PredictionFile(folder / "two.h5") as two:
         assert dice(one.mask("c"), truth) > 0.8
         assert np.array_equal(one.mask("c"), two.mask("c"))

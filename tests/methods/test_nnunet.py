@@ -10,11 +10,25 @@ import pytest
 import SimpleITK
 
 from selma3d.challenge.run import Run
+from selma3d.challenge.source import Source
 from selma3d.images import PatchFile, PredictionFile, PredictionWriter
 from selma3d.methods.peers import nnunet, nnunet_files
-from selma3d.methods.peers.learning import Source, examples
+from selma3d.methods.peers.environment import Environment
+from selma3d.methods.peers.examples import examples
 from selma3d.system.errors import InputError
 from small_peers import patches_and_split, picture, two_cases
+
+SETTINGS = {
+    "configuration": "3d_fullres",
+    "gpu_memory_gb": 8,
+    "features": [32, 320],
+    "epochs": 2,
+    "iterations": 2,
+    "validation_iterations": 1,
+    "minutes": None,
+    "save_every": 1,
+    "mirrored": True,
+}
 
 
 def written(folder, *sizes):
@@ -106,11 +120,7 @@ def test_weights_that_its_training_did_not_write_are_not_read(tmp_path):
     )
     with pytest.raises(InputError, match="a pickle and are not read"):
         nnunet.predict(
-            *(model, history, {}),
-            environment=tmp_path,
-            settings={},
-            threads=1,
-            gpu=False,
-            method="nnunet",
-            run_name="default",
+            *(model, history, []),
+            environment=Environment(tmp_path),
+            settings=nnunet.NNUNetSettings.read(SETTINGS),
         )

@@ -9,21 +9,22 @@ import pandas as pd
 import pytest
 
 from selma3d.challenge.run import Run
+from selma3d.challenge.source import Source
 from selma3d.methods.peers import environment
-from selma3d.methods.peers.learning import Source, examples
-from selma3d.methods.peers.process import run
+from selma3d.methods.peers.examples import examples
+from selma3d.methods.peers.programs import run
 from selma3d.system.errors import InputError
 from small_peers import patches_and_split
 
 
-def python(code, *arguments, words, **options):
-    return run([sys.executable, "-c", code, *arguments], words=words, **options)
+def python(code, *arguments, program_log, **options):
+    return run([sys.executable, "-c", code, *arguments], program_log=program_log, **options)
 
 
 def test_an_argument_is_never_read_by_a_shell(tmp_path):
     hostile = "$(touch broken); touch broken"
     code = "import sys; print(sys.argv[1])"
-    python(code, hostile, words=tmp_path / "words", folder=tmp_path)
+    python(code, hostile, program_log=tmp_path / "words", folder=tmp_path)
     assert (tmp_path / "words").read_text() == hostile + "\n"
     assert not (tmp_path / "broken").exists()
 
@@ -33,21 +34,21 @@ def test_a_failing_program_is_one_line_with_its_last_words(tmp_path):
     with pytest.raises(
         InputError, match=r"exit code 0, found 1; last line: no such dataset"
     ) as one:
-        python(code, words=tmp_path / "words")
+        python(code, program_log=tmp_path / "words")
     assert "\n" not in str(one.value)
 
 
 def test_a_program_that_is_absent_or_does_not_end_is_an_error(tmp_path):
     with pytest.raises(InputError, match="expected a program that starts"):
-        run([tmp_path / "nothing"], words=tmp_path / "words")
+        run([tmp_path / "nothing"], program_log=tmp_path / "words")
     with pytest.raises(InputError, match="expected an end within"):
-        python("import time; time.sleep(60)", words=tmp_path / "words", minutes=0.005)
+        python("import time; time.sleep(60)", program_log=tmp_path / "words", minutes=0.005)
 
 
 def test_modules_of_this_environment_do_not_reach_a_peer(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     code = "import os; print(os.environ.get('PYTHONPATH'), os.environ['GIVEN'])"
-    python(code, words=tmp_path / "words", variables={"GIVEN": "yes"})
+    python(code, program_log=tmp_path / "words", variables={"GIVEN": "yes"})
     assert (tmp_path / "words").read_text() == "None yes\n"
 
 
@@ -69,10 +70,12 @@ def test_pins_of_every_method_that_brings_some_are_exact(repository):
 
 def test_a_broken_environment_leaves_nothing_and_a_finished_one_is_kept(tmp_path, monkeypatch):
     # pip alone takes most of a real installation's time; tests/peers install for real.
-    monkeypatch.setattr(environment, "_install", lambda pins, folder, words: venv.create(folder))
+    monkeypatch.setattr(
+        environment, "_install", lambda pins, folder, program_log: venv.create(folder)
+    )
     pins, folder, installed = tmp_path / "e.txt", tmp_path / "e", tmp_path / "e.tsv"
     pins.write_text("# nothing but Python\n")
-    arguments = {"folder": folder, "installed": installed, "words": tmp_path / "words"}
+    arguments = {"folder": folder, "installed": installed, "program_log": tmp_path / "words"}
     with pytest.raises(InputError, match="No module named 'absent'"):
         environment.build(pins, ["absent"], **arguments)
     assert not folder.exists()

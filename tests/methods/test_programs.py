@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from selma3d.challenge.source import Source
 from selma3d.images import PatchFile, PredictionFile
 from selma3d.images.volume_file import write_volume
-from selma3d.methods.peers import program
-from selma3d.methods.peers.learning import Source, windows
+from selma3d.methods.cases import CasesToSegment
+from selma3d.methods.peers import one_program
+from selma3d.methods.peers.environment import Environment
+from selma3d.methods.peers.examples import Windows, windows
 from selma3d.system.errors import InputError
 from small_peers import patches_and_split, picture, two_cases
 
@@ -53,20 +56,15 @@ def volume(folder: Path, shape: tuple[int, ...] = (12, 16, 20)) -> Path:
 
 def segmented(folder: Path, environment: Path, **settings: object) -> Path:
     (folder / "program.py").write_text(STAND_IN)
-    program.segment_cases(
+    given = {"notes": str(folder / "notes.json"), **settings}
+    one_program.segment_cases(
         [Source("cells", *patches_and_split(folder), 0)],
         [(volume(folder), 0)],
-        two_cases(folder),
-        0,
-        folder / "p.h5",
-        method="peer",
-        structure="cells",
+        CasesToSegment(two_cases(folder), 0, folder / "p.h5", method="peer", structure="cells"),
         program=folder / "program.py",
-        environment=environment,
-        settings={"notes": str(folder / "notes.json"), **settings},
-        threads=1,
-        gpu=False,
-        words=folder / "words.log",
+        environment=Environment(environment),
+        settings=one_program.ProgramSettings.read(given),
+        program_log=folder / "program.log",
     )
     return folder / "p.h5"
 
@@ -112,9 +110,9 @@ def test_a_program_that_fails_or_breaks_the_contract_is_one_error_and_no_predict
 
 def test_windows_are_the_same_for_a_seed_and_a_volume_too_small_is_named(tmp_path):
     volumes = [(volume(tmp_path), 0)]
-    first, again = (list(windows(volumes, 5, (4, 4, 4), 1)) for _ in range(2))
+    first, again = (list(windows(volumes, Windows(number=5, shape=(4, 4, 4)), 1)) for _ in range(2))
     assert all(map(np.array_equal, first, again))
     with pytest.raises(InputError, match=r"v.h5: expected at least a window's shape \(16, 8, 8\)"):
-        list(windows(volumes, 1, (16, 8, 8), 1))
+        list(windows(volumes, Windows(number=1, shape=(16, 8, 8)), 1))
     with pytest.raises(InputError, match="expected unannotated ones"):
-        list(windows([], 1, (4, 4, 4), 1))
+        list(windows([], Windows(number=1, shape=(4, 4, 4)), 1))

@@ -9,6 +9,7 @@ import pytest
 
 from selma3d.images import PatchFile, PredictionFile, PredictionWriter
 from selma3d.methods import submission
+from selma3d.methods.cases import CasesToSegment
 from selma3d.methods.vote import vote
 from selma3d.system.errors import InputError
 from small_peers import two_cases
@@ -41,17 +42,14 @@ if place.exists():
 
 def submitted(folder, fault):
     (folder / "program.py").write_text(STAND_IN)
+    command = [sys.executable, "{here}/program.py", "{input}", "{output}", fault]
     submission.segment_cases(
-        [sys.executable, "{here}/program.py", "{input}", "{output}", fault],
-        two_cases(folder),
-        0,
-        folder / "p.h5",
-        method="team",
-        structure="cells",
+        CasesToSegment(two_cases(folder), 0, folder / "p.h5", method="team", structure="cells"),
+        command,
+        minutes=1,
         places={"here": folder},
         slugs=SLUGS,
-        minutes=1,
-        words=folder / "words.log",
+        program_log=folder / "program.log",
     )
 
 
@@ -97,8 +95,9 @@ def member(path, mask, probability=None):
     return path
 
 
-def voted(folder, members, way):
-    vote(members, folder / "e.h5", way=way, method="ensemble", structure="cells", run="default")
+def voted(folder, members, combine):
+    names = {"method": "ensemble", "structure": "cells", "run": "default"}
+    vote(members, folder / "e.h5", combine=combine, **names)
     with PredictionFile(folder / "e.h5") as found:
         return found.mask("case").ravel().tolist(), found.probability("case")
 

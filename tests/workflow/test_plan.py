@@ -1,4 +1,4 @@
-"""What the shipped configurations and profiles plan, without any data present."""
+"""Plans of the shipped configurations and profiles, and of a challenge that grows on each axis."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 
 import pytest
 import yaml
+
+from growing_challenge import METHODS, STRUCTURES, GrowingChallenge
 
 
 def snakemake(repository, *arguments):
@@ -117,3 +119,88 @@ def test_make_plans_all_that_a_target_runs_on_a_folder_of_real_images(
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
     assert f"folder: '{tmp_path}'" in commands[-1]
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    """A challenge of several methods, finished in name; a test leaves its edition as it was."""
+    return GrowingChallenge.finished(tmp_path_factory.mktemp("grown"))
+
+
+def trained(files):
+    return [file for file in files if file.startswith(("encoders/", "models/"))]
+
+
+def test_a_finished_challenge_plans_nothing(grown):
+    assert grown.planned_files() == ([], [])
+
+
+def test_another_seed_plans_its_own_encoders_models_and_predictions_and_no_other(grown):
+    new, again = grown.planned_files(seeds=[0, 1])
+    assert again == []
+    assert all("-s1" in file for file in new)
+    assert "encoders/unet/vessel-like/masked-s1.pt" in new
+    assert "models/unet/spot-like/masked-nall-f0-s1.pt" in new
+    assert "models/nnunet/spot-like/scratch-nall-f0-s1.zip" in new
+    assert "predictions/segresnet/cfos/scratch-nall-f0-s1.h5" in new
+
+
+def test_another_budget_plans_its_own_models_and_no_encoder(grown):
+    new, again = grown.planned_files(budgets=[1, "all"])
+    assert again == []
+    assert all("-n1-f0-s0" in file for file in new)
+    assert "models/unet/vessel-like/masked-n1-f0-s0.pt" in new
+
+
+def test_another_fold_plans_its_own_models_and_leaves_splits_and_encoders(grown):
+    new, again = grown.planned_files(folds=2)
+    assert again == []
+    assert all("-f1-s0" in file for file in new)
+    assert "models/unet/vessel-like/masked-nall-f1-s0.pt" in new
+    assert "models/nnunet/vessel-like/scratch-nall-f1-s0.zip" in new
+
+
+def test_another_method_plans_itself_alone(grown):
+    new, again = grown.planned_files(methods=[*METHODS, "dynunet"])
+    assert again == []
+    assert trained(new)
+    assert all("/dynunet/" in file for file in new)
+
+
+def test_another_case_is_converted_predicted_and_scored_and_trains_nothing(grown):
+    grown.write_cases(6, "vessel")
+    try:
+        new, again = grown.planned_files()
+    finally:
+        grown.write_cases(5, "vessel")
+    assert new == trained(again) == []
+    assert {"data/vessel/cases.h5", "predictions/unet/vessel/masked-nall-f0-s0.h5"} <= set(again)
+    assert all("vessel" in file for file in again)
+    assert all(file.startswith(("data/", "predictions/", "checks/")) for file in again)
+
+
+def test_a_structure_that_is_only_segmented_trains_nothing_and_leaves_other_targets(grown):
+    grown.write_edition([*STRUCTURES, "microglia"])
+    grown.write_cases(5, "vessel")
+    try:
+        new, again = grown.planned_files()
+    finally:
+        grown.write_edition(STRUCTURES)
+        grown.write_cases(5, "vessel")
+    assert trained([*new, *again]) == []
+    assert "predictions/unet/microglia/masked-nall-f0-s0.h5" in new
+    # A model segments all structures of its target in one job: c-Fos with microglia.
+    assert all("/cfos/" in file for file in again)
+
+
+def test_a_structure_that_is_learnt_trains_the_targets_that_learn_from_it_and_no_others(grown):
+    grown.write_edition(STRUCTURES, learnt_too="nuclei")
+    grown.write_cases(5, "vessel")
+    try:
+        new, again = grown.planned_files()
+    finally:
+        grown.write_edition(STRUCTURES)
+        grown.write_cases(5, "vessel")
+    assert "splits/nuclei.tsv" in new
+    assert "models/unet/spot-like/masked-nall-f0-s0.pt" in again
+    assert not [file for file in again if "vessel" in file]

@@ -25,6 +25,7 @@ from selma3d.challenge.run import (
     TRAINED_MODEL,
     TRAINED_RUN,
 )
+from selma3d.challenge.source import Source
 from selma3d.challenge.target import ONE_MODEL
 from selma3d.system.errors import InputError
 from selma3d.system.fingerprint import folder_fingerprint
@@ -104,8 +105,8 @@ def learnt_by(wildcards):
 
 
 def patches_learnt(wildcards):
-    """The annotated patches that a model learns from."""
-    return [LAYOUT.patches(name) for name in learnt_by(wildcards)]
+    """The annotated patches that a model learns from; their tables say when they change."""
+    return ancient([LAYOUT.patches(name) for name in learnt_by(wildcards)])
 
 
 def indexes_learnt(wildcards):
@@ -118,9 +119,22 @@ def splits_learnt(wildcards):
     return [LAYOUT.split(name) for name in learnt_by(wildcards)]
 
 
-def channels_of_structures(wildcards):
-    """The channel that networks see of each structure."""
-    return {name: structure.channel for name, structure in CHALLENGE.structures.items()}
+def channel_of(wildcards):
+    """The channel that networks see of a structure."""
+    return CHALLENGE.structures[wildcards.structure].channel
+
+
+def sources_learnt(wildcards):
+    """The structures that a model learns from, each with its patches, split and channel."""
+    return [
+        Source(
+            name,
+            Path(LAYOUT.patches(name)),
+            Path(LAYOUT.split(name)),
+            CHALLENGE.structures[name].channel,
+        ).plain()
+        for name in learnt_by(wildcards)
+    ]
 
 
 def ensemble_members(wildcards):
@@ -191,26 +205,6 @@ def splits_of(group):
         for name in CHALLENGE.structures_with_patches
         if group in (CHALLENGE.structures[name].group, ONE_MODEL)
     ]
-
-
-def given_cases_of(group):
-    """Indexes of the given test cases of a pretraining group's structures."""
-    return [
-        LAYOUT.cases_index(name)
-        for name in CHALLENGE.structures_with_given_cases
-        if group in (CHALLENGE.structures[name].group, ONE_MODEL)
-    ]
-
-
-def encoder_checked(wildcards):
-    """The check of what a run's encoder has seen; none for the controls."""
-    method, group = wildcards.method, TARGETS[wildcards.target].group
-    encoder = Run.parse(wildcards.run).encoder(method, group)
-    if encoder is None:
-        return []
-    if encoder.is_packed:
-        return LAYOUT.pack_check(encoder)
-    return LAYOUT.specimens_check(CHALLENGE.learnt_from(method, group, encoder.pretext))
 
 
 def cases_of(wildcards):

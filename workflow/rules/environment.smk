@@ -14,7 +14,7 @@ rule environment:
         installed=installed_for("{method}"),
     log:
         LAYOUT.log("environment", "{method}"),
-        words=LAYOUT.program_log("environment", "{method}"),
+        program=LAYOUT.program_log("environment", "{method}"),
     benchmark:
         LAYOUT.benchmark("environment", "{method}")
     wildcard_constraints:

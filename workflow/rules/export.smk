@@ -55,6 +55,7 @@ rule container:
         runtime=30,
     params:
         slugs=lambda wildcards: container_slugs(wildcards.structure),
+        channel=channel_of,
         overlap=CONFIG.predict.overlap,
     script:
         "../scripts/container.py"

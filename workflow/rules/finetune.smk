@@ -4,11 +4,10 @@
 rule finetune:
     """Train a segmentation model for one target, the same protocol for every initialisation."""
     input:
-        patches=lambda wildcards: ancient(patches_learnt(wildcards)),
+        patches=patches_learnt,
         indexes=indexes_learnt,
         splits=splits_learnt,
         encoder=encoder_of,
-        checked=lambda wildcards: ancient(encoder_checked(wildcards)),
         volumes=lambda wildcards: ancient(volume_files(unlabelled_volumes(wildcards))),
         volume_indexes=lambda wildcards: volume_indexes(unlabelled_volumes(wildcards)),
     output:
@@ -31,14 +30,7 @@ rule finetune:
         runtime=CONFIG.resources.finetune_minutes,
     params:
         recipe=lambda wildcards: METHODS[wildcards.method].recipe.finetuning().plain(),
-        learns=lambda wildcards: TARGETS[wildcards.target].learns,
-        channels=lambda wildcards: {
-            name: CHALLENGE.structures[name].channel
-            for name in (
-                *TARGETS[wildcards.target].learns,
-                *TARGETS[wildcards.target].segments,
-            )
-        },
+        sources=sources_learnt,
         volume_channels=lambda wildcards: volume_channels(unlabelled_volumes(wildcards)),
         work=LAYOUT.work("finetune", of_model()),
     script:

@@ -36,6 +36,9 @@ for target in TARGETS.values():
             runtime=CONFIG.resources.predict_minutes,
         params:
             structures=target.segments,
+            channels={
+                name: CHALLENGE.structures[name].channel for name in target.segments
+            },
             settings=WINDOWS,
         script:
             "../scripts/predict.py"
@@ -74,6 +77,9 @@ for target in TARGETS.values():
             runtime=CONFIG.resources.predict_minutes,
         params:
             structures=target.segments,
+            channels={
+                name: CHALLENGE.structures[name].channel for name in target.segments
+            },
             settings=WINDOWS,
         script:
             "../scripts/predict_ensemble.py"

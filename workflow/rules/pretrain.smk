@@ -8,12 +8,8 @@ rule pretrain:
             volume_files(volumes_to_learn_from(wildcards))
         ),
         indexes=lambda wildcards: volume_indexes(volumes_to_learn_from(wildcards)),
-        checked=lambda wildcards: ancient(
-            LAYOUT.specimens_check(
-                CHALLENGE.learnt_from(
-                    wildcards.method, wildcards.group, wildcards.pretext
-                )
-            )
+        splits=lambda wildcards: splits_of(
+            CHALLENGE.learnt_from(wildcards.method, wildcards.group, wildcards.pretext)
         ),
     output:
         encoder=LAYOUT.encoder(),

@@ -28,6 +28,7 @@ rule segment_slab:
         runtime=CONFIG.segment.minutes,
     params:
         slabs=len(SLABS),
+        channel=channel_of,
         settings=CONFIG.segment.model_dump(exclude={"init", "slabs", "minutes"}),
         work=LAYOUT.work("segment", f"{VOLUME}/{{slab}}"),
     script:

@@ -9,7 +9,7 @@ rule submission:
         predictions=LAYOUT.prediction(run="default"),
     log:
         LAYOUT.log("{method}", "submission/{structure}"),
-        words=LAYOUT.program_log("{method}", "submission/{structure}"),
+        program=LAYOUT.program_log("{method}", "submission/{structure}"),
     benchmark:
         LAYOUT.benchmark("{method}", "submission/{structure}")
     wildcard_constraints:
@@ -24,6 +24,6 @@ rule submission:
         settings=lambda wildcards: METHODS[wildcards.method].settings,
         places=lambda wildcards: {"here": str(METHODS[wildcards.method].file.parent)},
         slugs=CHALLENGE.edition.containers.plain(),
-        channel=lambda wildcards: CHALLENGE.structures[wildcards.structure].channel,
+        channel=channel_of,
     script:
         "../scripts/submission.py"

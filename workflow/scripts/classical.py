@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.methods.classical.choice import segment_cases
-from selma3d.methods.peers.learning import Source
+from selma3d.challenge.checking import check
+from selma3d.challenge.source import Source
+from selma3d.methods.cases import CasesToSegment
+from selma3d.methods.classical.choice import GRIDS, segment_cases
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -14,21 +16,16 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    channels, structure = snakemake.params.channels, snakemake.wildcards.structure
-    sources = [
-        Source(Path(split).stem, Path(patches), Path(split), channels[Path(split).stem])
-        for patches, split in zip(snakemake.input.patches, snakemake.input.splits, strict=True)
-    ]
-    segment_cases(
-        sources,
-        snakemake.params.kind,
-        snakemake.params.grid,
+    params = snakemake.params
+    to_segment = CasesToSegment(
         Path(snakemake.input.cases),
-        channels[structure],
+        params.channel,
         Path(snakemake.output.predictions),
         method="classical",
-        structure=structure,
+        structure=snakemake.wildcards.structure,
     )
+    grid = check(GRIDS[params.kind], params.grid, f"method classical: settings: {params.kind}")
+    segment_cases([Source.read(source) for source in params.sources], to_segment, grid)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 def main() -> None:
     pack_container(
-        load_model(Path(snakemake.input.model), device="cpu"),
+        load_model(
+            Path(snakemake.input.model),
+            device="cpu",
+            channels={snakemake.wildcards.structure: snakemake.params.channel},
+        ),
         Path(snakemake.output.context),
         structure=snakemake.wildcards.structure,
         slugs=snakemake.params.slugs,

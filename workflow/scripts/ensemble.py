@@ -16,7 +16,7 @@ def main() -> None:
     vote(
         [Path(member) for member in snakemake.input.members],
         Path(snakemake.output.predictions),
-        way=snakemake.params.way,
+        combine=snakemake.params.combine,
         method="ensemble",
         structure=snakemake.wildcards.structure,
         run=snakemake.wildcards.run,

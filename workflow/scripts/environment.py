@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def main() -> None:
     folder = Path(snakemake.params.folder)
     modules, installed = snakemake.params.modules, Path(snakemake.output.installed)
-    words = Path(snakemake.log.words)
+    program_log = Path(snakemake.log.program)
     if snakemake.params.existing:
-        environment.record(folder, modules, installed, words)
+        environment.record(folder, modules, installed, program_log)
     else:
-        environment.build(Path(snakemake.input.pins), modules, folder, installed, words)
+        environment.build(Path(snakemake.input.pins), modules, folder, installed, program_log)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from selma3d.challenge.run import Run
 from selma3d.challenge.source import Source
 from selma3d.images import read_index, splits
 from selma3d.learning import training
+from selma3d.learning.training.files import read_encoder
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -22,13 +23,12 @@ def main() -> None:
     inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
     wildcards = snakemake.wildcards
     recipe = check(FinetuningRecipe, params.recipe, f"method {wildcards.method}")
-    run = Run.parse(wildcards.run)
+    run, sources = Run.parse(wildcards.run), tuple(map(Source.read, params.sources))
     encoder, volumes = inputs.get("encoder"), inputs.get("volumes", [])
-    specimens = [
-        specimen
-        for index in inputs.get("volume_indexes", [])
-        for specimen in read_index(index)["specimen"]
-    ]
+    seen = read_encoder(Path(encoder))["volumes"] if encoder else []
+    specimens = [volume["specimen"] for volume in seen]
+    for index in inputs.get("volume_indexes", []):
+        specimens += read_index(index)["specimen"]
     leak = splits.check_disjoint(map(splits.read_split, inputs.splits), specimens, folds=[run.fold])
     logging.info("no specimen in two of training, validation and test: %s", leak)
     training.finetune(
@@ -37,13 +37,8 @@ def main() -> None:
             method=wildcards.method,
             target=wildcards.target,
             run=run,
-            sources=tuple(
-                Source(name, Path(patches), Path(split), params.channels[name])
-                for name, patches, split in zip(
-                    params.learns, inputs.patches, inputs.splits, strict=True
-                )
-            ),
-            channels=params.channels,
+            sources=sources,
+            channels={source.structure: source.channel for source in sources},
             encoder=Path(encoder) if encoder else None,
             volumes=tuple(map(training.VolumeSource, map(Path, volumes), params.volume_channels)),
         ),

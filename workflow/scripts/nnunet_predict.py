@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
+from selma3d.challenge.checking import check
+from selma3d.methods.cases import CasesToSegment
 from selma3d.methods.peers import nnunet
+from selma3d.methods.peers.environment import Environment
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -13,20 +16,29 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    predictions = [Path(path) for path in snakemake.output.predictions]
-    places = zip(
-        map(Path, snakemake.input.cases), snakemake.params.channels, predictions, strict=True
-    )
+    params = snakemake.params
+    to_segment = [
+        CasesToSegment(
+            Path(cases), channel, Path(predictions), "nnunet", structure, Path(predictions).stem
+        )
+        for cases, channel, predictions, structure in zip(
+            snakemake.input.cases,
+            params.channels,
+            snakemake.output.predictions,
+            params.structures,
+            strict=True,
+        )
+    ]
     nnunet.predict(
         Path(snakemake.input.model),
         Path(snakemake.input.history),
-        dict(zip(snakemake.params.structures, places, strict=True)),
-        environment=Path(snakemake.params.environment).absolute(),
-        settings=snakemake.params.settings,
-        threads=snakemake.threads,
-        gpu=snakemake.resources.get("gpu", 0) > 0,
-        method="nnunet",
-        run_name=predictions[0].stem,
+        to_segment,
+        environment=Environment(
+            Path(params.environment).absolute(),
+            snakemake.threads,
+            gpu=snakemake.resources.get("gpu", 0) > 0,
+        ),
+        settings=check(nnunet.NNUNetSettings, params.settings, "method nnunet: settings"),
     )
 
 

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
+from selma3d.challenge.checking import check
 from selma3d.challenge.run import Run
+from selma3d.challenge.source import Source
 from selma3d.methods.peers import nnunet
-from selma3d.methods.peers.learning import Source
+from selma3d.methods.peers.environment import Environment
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -15,25 +17,17 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    sources = [
-        Source(name, Path(patches), Path(split), channel)
-        for name, patches, split, channel in zip(
-            snakemake.params.learns,
-            snakemake.input.patches,
-            snakemake.input.splits,
-            snakemake.params.channels,
-            strict=True,
-        )
-    ]
+    params = snakemake.params
     nnunet.train(
-        sources,
-        [Path(index) for index in snakemake.input.indexes],
+        [Source.read(source) for source in params.sources],
         Run.parse(snakemake.wildcards.run),
-        environment=Path(snakemake.params.environment).absolute(),
-        settings=snakemake.params.settings,
-        threads=snakemake.threads,
-        gpu=snakemake.resources.get("gpu", 0) > 0,
-        work=Path(snakemake.params.work),
+        environment=Environment(
+            Path(params.environment).absolute(),
+            snakemake.threads,
+            gpu=snakemake.resources.get("gpu", 0) > 0,
+        ),
+        settings=check(nnunet.NNUNetSettings, params.settings, "method nnunet: settings"),
+        work=Path(params.work),
         model=Path(snakemake.output.model),
         history=Path(snakemake.output.history),
     )

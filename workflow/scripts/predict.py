@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    model = inference.load_model(Path(snakemake.input.model), threads=snakemake.threads)
+    model = inference.load_model(
+        Path(snakemake.input.model), threads=snakemake.threads, channels=snakemake.params.channels
+    )
     settings = inference.WindowSettings(**snakemake.params.settings)
     for structure, cases, predictions in zip(
         snakemake.params.structures,

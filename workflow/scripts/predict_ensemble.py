@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 def main() -> None:
     members = [
-        inference.load_model(Path(model), threads=snakemake.threads)
+        inference.load_model(
+            Path(model), threads=snakemake.threads, channels=snakemake.params.channels
+        )
         for model in snakemake.input.models
     ]
     settings = inference.WindowSettings(**snakemake.params.settings)

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 def main() -> None:
     inference.segment_slab(
-        inference.load_model(Path(snakemake.input.model), threads=snakemake.threads),
+        inference.load_model(
+            Path(snakemake.input.model),
+            threads=snakemake.threads,
+            channels={snakemake.wildcards.structure: snakemake.params.channel},
+        ),
         Path(snakemake.input.volume),
         Path(snakemake.output.slab),
         work=Path(snakemake.params.work),

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
+from selma3d.methods.cases import CasesToSegment
 from selma3d.methods.submission import segment_cases
 
 if TYPE_CHECKING:
@@ -13,18 +14,21 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    settings = snakemake.params.settings
-    segment_cases(
-        settings["command"],
+    params, method = snakemake.params, snakemake.wildcards.method
+    to_segment = CasesToSegment(
         Path(snakemake.input.cases),
-        snakemake.params.channel,
+        params.channel,
         Path(snakemake.output.predictions),
-        method=snakemake.wildcards.method,
+        method=method,
         structure=snakemake.wildcards.structure,
-        places={name: Path(place) for name, place in snakemake.params.places.items()},
-        slugs=snakemake.params.slugs,
-        minutes=settings["minutes"],
-        words=Path(snakemake.log.words),
+    )
+    segment_cases(
+        to_segment,
+        params.settings["command"],
+        minutes=params.settings["minutes"],
+        places={name: Path(place) for name, place in params.places.items()},
+        slugs=params.slugs,
+        program_log=Path(snakemake.log.program),
     )
 
 

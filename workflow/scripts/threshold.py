@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.methods.threshold import segment_cases
+from selma3d.challenge.checking import check
+from selma3d.challenge.source import Source
+from selma3d.methods.cases import CasesToSegment
+from selma3d.methods.threshold import ThresholdSettings, segment_cases
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -13,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    names = [Path(split).stem for split in snakemake.input.splits]
-    segment_cases(
-        list(zip(names, snakemake.input.patches, snakemake.input.splits, strict=True)),
-        snakemake.params.channels,
+    params = snakemake.params
+    to_segment = CasesToSegment(
         Path(snakemake.input.cases),
+        params.channel,
         Path(snakemake.output.predictions),
         method="threshold",
         structure=snakemake.wildcards.structure,
-        settings=snakemake.params.settings,
     )
+    choices = check(ThresholdSettings, params.settings, "method threshold: settings")
+    segment_cases([Source.read(source) for source in params.sources], to_segment, choices)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ rule cellpose:
     """Train cellpose on the planes of all training patches; segment the cases in 3D."""
     input:
         patches=patches_learnt,
+        indexes=indexes_learnt,
         splits=splits_learnt,
         cases=cases_of,
         installed=ancient(installed_for("cellpose")),
@@ -12,7 +13,7 @@ rule cellpose:
         predictions=LAYOUT.prediction("cellpose", run="default"),
     log:
         LAYOUT.log("cellpose", "{structure}"),
-        words=LAYOUT.program_log("cellpose", "{structure}"),
+        program=LAYOUT.program_log("cellpose", "{structure}"),
     benchmark:
         LAYOUT.benchmark("cellpose", "{structure}")
     conda:
@@ -26,6 +27,7 @@ rule cellpose:
         method="cellpose",
         settings=METHODS["cellpose"].settings,
         environment=lambda wildcards: environment_of("cellpose"),
-        channels=channels_of_structures,
+        sources=sources_learnt,
+        channel=channel_of,
     script:
-        "../../scripts/package.py"
+        "../../scripts/one_program.py"

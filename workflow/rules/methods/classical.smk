@@ -5,6 +5,7 @@ rule classical:
     """Top-hat, Otsu and watershed, or ridges and hysteresis, by how a structure is scored."""
     input:
         patches=patches_learnt,
+        indexes=indexes_learnt,
         splits=splits_learnt,
         cases=cases_of,
     output:
@@ -23,6 +24,7 @@ rule classical:
         grid=lambda wildcards: METHODS["classical"].settings[
             CHALLENGE.structures[wildcards.structure].scored_as
         ],
-        channels=channels_of_structures,
+        sources=sources_learnt,
+        channel=channel_of,
     script:
         "../../scripts/classical.py"

@@ -19,6 +19,6 @@ rule ensemble:
         mem_mb=2000,
         runtime=30,
     params:
-        way=METHODS["ensemble"].settings["combine"],
+        combine=METHODS["ensemble"].settings["combine"],
     script:
         "../../scripts/ensemble.py"

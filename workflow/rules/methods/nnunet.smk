@@ -4,7 +4,7 @@
 rule nnunet_train:
     """Plan and train nnU-Net on the patches of one run; its weights are a pickle of its own."""
     input:
-        patches=lambda wildcards: ancient(patches_learnt(wildcards)),
+        patches=patches_learnt,
         indexes=indexes_learnt,
         splits=splits_learnt,
         installed=installed_for("nnunet"),
@@ -28,11 +28,7 @@ rule nnunet_train:
     params:
         settings=METHODS["nnunet"].settings,
         environment=lambda wildcards: environment_of("nnunet"),
-        learns=lambda wildcards: TARGETS[wildcards.target].learns,
-        channels=lambda wildcards: [
-            CHALLENGE.structures[name].channel
-            for name in TARGETS[wildcards.target].learns
-        ],
+        sources=sources_learnt,
         work=LAYOUT.work("nnunet", "{target}/{run}"),
     script:
         "../../scripts/nnunet_train.py"

@@ -5,6 +5,7 @@ rule threshold_method:
     """Smooth, threshold, drop specks: what can be had without learning a network."""
     input:
         patches=patches_learnt,
+        indexes=indexes_learnt,
         splits=splits_learnt,
         cases=cases_of,
     output:
@@ -20,6 +21,7 @@ rule threshold_method:
         runtime=60,
     params:
         settings=METHODS["threshold"].settings,
-        channels=channels_of_structures,
+        sources=sources_learnt,
+        channel=channel_of,
     script:
         "../../scripts/threshold.py"

@@ -5,6 +5,7 @@ rule wnet3d:
     """Train WNet3D on windows of unannotated volumes; segment the cases."""
     input:
         patches=patches_learnt,
+        indexes=indexes_learnt,
         splits=splits_learnt,
         volumes=lambda wildcards: volume_files(
             CHALLENGE.volumes(CHALLENGE.structures[wildcards.structure].group)
@@ -15,7 +16,7 @@ rule wnet3d:
         predictions=LAYOUT.prediction("wnet3d", run="default"),
     log:
         LAYOUT.log("wnet3d", "{structure}"),
-        words=LAYOUT.program_log("wnet3d", "{structure}"),
+        program=LAYOUT.program_log("wnet3d", "{structure}"),
     benchmark:
         LAYOUT.benchmark("wnet3d", "{structure}")
     conda:
@@ -29,9 +30,10 @@ rule wnet3d:
         method="wnet3d",
         settings=METHODS["wnet3d"].settings,
         environment=lambda wildcards: environment_of("wnet3d"),
-        channels=channels_of_structures,
+        sources=sources_learnt,
+        channel=channel_of,
         volume_channels=lambda wildcards: volume_channels(
             CHALLENGE.volumes(CHALLENGE.structures[wildcards.structure].group)
         ),
     script:
-        "../../scripts/package.py"
+        "../../scripts/one_program.py"

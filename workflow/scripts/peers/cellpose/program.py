@@ -1,6 +1,6 @@
 """cellpose 3: its network trained on planes of the patches, its 3D flows followed to masks.
 
-Runs in cellpose's own environment; selma3d.methods.peers.program says what is in the folder.
+Runs in cellpose's own environment; selma3d.methods.peers.one_program says what is in the folder.
 """
 
 import json

@@ -1,6 +1,6 @@
 """CellSeg3D's WNet3D: its network and its normalised cut, trained on images without labels.
 
-Runs in the package's own environment; selma3d.methods.peers.program says what is in the folder.
+Runs in the package's own environment; selma3d.methods.peers.one_program says what is in the folder.
 The loop follows the package's WNetTrainingWorker, which itself needs a window of napari. Labels
 serve for one thing: which of the two classes is the foreground, and from which probability on.
 """

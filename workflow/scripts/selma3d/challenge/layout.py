@@ -149,14 +149,6 @@ class Layout:
         """What was checked of a run's predictions."""
         return f"{self.results}/checks/{of_run(method, structure, run)}.tsv"
 
-    def specimens_check(self, group: str = "{group}") -> str:
-        """What was checked of the specimens of a group's volumes."""
-        return f"{self.results}/checks/specimens/{group}.tsv"
-
-    def pack_check(self, encoder: Encoder = EVERY_ENCODER) -> str:
-        """What was checked of the specimens that a packed encoder has seen."""
-        return f"{self.results}/checks/packs/{of_encoder(encoder)}.tsv"
-
     # -- whole volumes ------------------------------------------------------------------------
 
     def segmented(

@@ -10,7 +10,7 @@ budgets changes no file.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
 from pathlib import Path
 
@@ -133,7 +133,7 @@ def check_disjoint(
     volume_specimens: Iterable[str],
     case_specimens: Iterable[str] = (),
     *,
-    folds: Collection[int],
+    folds: Iterable[int],
 ) -> str:
     """Check that no validation or test specimen is trained or pretrained on in any of `folds`.
 
@@ -159,22 +159,6 @@ def check_disjoint(
                 )
     known = {specimen for table in tables for specimen in table["specimen"]}
     return "checked" if "" not in known | pretrained | tested else "not checkable"
-
-
-def check_specimens(
-    splits: Iterable[pd.DataFrame],
-    volume_specimens: Iterable[str],
-    case_specimens: Iterable[str],
-    *,
-    folds: Iterable[int],
-) -> pd.DataFrame:
-    """One row a fold: fold, specimens (`checked` or `not checkable`).
-
-    Arguments and errors as in `check_disjoint`.
-    """
-    tables, volumes, cases = list(splits), list(volume_specimens), list(case_specimens)
-    rows = [(fold, check_disjoint(tables, volumes, cases, folds=[fold])) for fold in folds]
-    return pd.DataFrame(rows, columns=["fold", "specimens"])
 
 
 def _of(split: pd.DataFrame, role: str, fold: int) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,17 @@ class TrainedModel:
         return torch.sigmoid(self.network(windows).float())
 
 
-def load_model(path: Path, *, device: str = "auto", threads: int | None = None) -> TrainedModel:
-    """Read a model file; InputError if it is truncated, no model, or of another contract."""
+def load_model(
+    path: Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    channels: Mapping[str, int] | None = None,
+) -> TrainedModel:
+    """Read a model file; InputError if it is truncated, no model, or of another contract.
+
+    channels: of structures that the model segments without having learnt from them.
+    """
     if threads is not None:
         set_threads(threads)
     try:
@@ -136,7 +145,8 @@ def load_model(path: Path, *, device: str = "auto", threads: int | None = None) 
         resample=None if resample is None else tuple(resample),
         threshold=contents["threshold"],
         min_component_voxels=contents.get("min_component_voxels", 0),
-        structures=contents["structures"],
+        structures={name: {"channel": n} for name, n in (channels or {}).items()}
+        | contents["structures"],
         contents=contents,
     )
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..images import PatchFile, PredictionWriter
 from ..images.conversion.readers import read_image
 from ..images.conversion.values import mask_of_labels
 from ..images.geometry import Geometry
 from ..images.mha import write_mha
 from ..system.errors import InputError
-from .peers.process import run
+from .cases import CasesToSegment
+from .peers.programs import run
 
 log = logging.getLogger(__name__)
 
@@ -28,46 +28,42 @@ SUFFIXES = (".mha", ".tif", ".tiff")
 
 
 def segment_cases(
+    to_segment: CasesToSegment,
     command: Sequence[str],
-    cases_h5: Path,
-    channel: int,
-    predictions: Path,
     *,
-    method: str,
-    structure: str,
+    minutes: float,
     places: Mapping[str, Path],
     slugs: Mapping[str, str],
-    minutes: float,
-    words: Path,
+    program_log: Path,
 ) -> None:
-    """Run `command` once a case and collect its masks.
+    """Run `command` once a case, each within `minutes`, and collect its masks.
 
-    command: its parts, in which `{input}`, `{output}`, `{structure}` and the names of `places`
-    stand for folders and for the structure. slugs: `input` and `output`, the paths below them.
-    minutes: for one case. words: what the program says.
+    In its parts `{input}`, `{output}`, `{structure}` and the names of `places` stand for folders
+    and for the structure. slugs: `input` and `output`, the paths below them. program_log: what the
+    program prints.
     Raises InputError where it fails, takes too long, or writes anything but one mask of labels
     with the shape of the case.
     """
-    with (
-        PatchFile(cases_h5) as cases,
-        PredictionWriter(predictions, method, structure, "default") as writer,
-    ):
+    with to_segment.open() as (cases, writer):
         for case in cases.ids:
             with tempfile.TemporaryDirectory() as folder:
                 given, asked = Path(folder, "input"), Path(folder, "output")
                 (asked / slugs["output"]).mkdir(parents=True)
                 image = given / slugs["input"] / IMAGE
                 grid = Geometry.of_size(cases.voxel_size_um(case))
-                write_mha(cases.image(case, channel), image, grid)
+                write_mha(cases.image(case, to_segment.channel), image, grid)
                 folders = {**places, "input": given, "output": asked}
                 named = {key: str(path) for key, path in folders.items()}
-                arguments = [_filled(part, named | {"structure": structure}) for part in command]
-                spent = run(arguments, words=words, minutes=minutes)
+                named["structure"] = to_segment.structure
+                arguments = [_filled(part, named) for part in command]
+                spent = run(arguments, program_log=program_log, minutes=minutes)
                 log.info("case %s: %.1f s, %.1f CPU s", case, spent.seconds, spent.cpu_seconds)
                 try:
                     mask = _read(Path(folder), asked / slugs["output"], cases.shape(case))
                 except InputError as error:
-                    raise InputError(f"method {method}, case {case!r}: {error}") from None
+                    raise InputError(
+                        f"method {to_segment.method}, case {case!r}: {error}"
+                    ) from None
                 writer.add(case, mask)
 
 

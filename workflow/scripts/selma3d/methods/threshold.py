@@ -9,23 +9,34 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cc3d
 import numpy as np
+from pydantic import Field
 from scipy.ndimage import gaussian_filter
 
-from ..images import PatchFile, PredictionWriter
+from ..challenge.checking import Model
+from ..challenge.source import Source
+from ..images import PatchFile
 from ..images.splits import read_split, training_patches
+from .cases import CasesToSegment
 
 log = logging.getLogger(__name__)
 
 
+class ThresholdSettings(Model):
+    """Values to choose from."""
+
+    sigmas: tuple[float, ...] = Field(min_length=1, description="widths of the smoothing, voxels")
+    percentiles: tuple[float, ...] = Field(min_length=1, description="of the smoothed image")
+    min_voxels: tuple[int, ...] = Field(min_length=1, description="of components that are kept")
+
+
 @dataclass(frozen=True)
 class Setting:
-    """What the baseline has to choose."""
+    """A choice of the baseline's three numbers."""
 
     sigma: float  # voxels
     percentile: float  # of the smoothed image: what is brighter is foreground
@@ -47,17 +58,13 @@ def smoothed(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def choose_setting(
-    patches: Sequence[tuple[np.ndarray, np.ndarray]],
-    *,
-    sigmas: Sequence[float],
-    percentiles: Sequence[float],
-    min_voxels: Sequence[int],
+    patches: Sequence[tuple[np.ndarray, np.ndarray]], choices: ThresholdSettings
 ) -> Setting:
     """The setting with the best mean Dice over (image, truth); the first among equals."""
     best, best_dice = None, -1.0
-    for sigma in sigmas:
+    for sigma in choices.sigmas:
         brightness = [(smoothed(image, sigma), truth) for image, truth in patches]
-        for percentile, smallest in itertools.product(percentiles, min_voxels):
+        for percentile, smallest in itertools.product(choices.percentiles, choices.min_voxels):
             setting = Setting(sigma, percentile, smallest)
             mean = np.mean([dice(setting.cut(bright), truth) for bright, truth in brightness])
             if mean > best_dice:
@@ -67,34 +74,18 @@ def choose_setting(
 
 
 def segment_cases(
-    training: Sequence[tuple[str, Path, Path]],
-    channels: Mapping[str, int],
-    cases: Path,
-    predictions: Path,
-    *,
-    method: str,
-    structure: str,
-    settings: Mapping[str, Sequence],
+    sources: Sequence[Source], to_segment: CasesToSegment, choices: ThresholdSettings
 ) -> None:
-    """Choose a setting on (structure, patches, split) triples, then segment every case with it."""
-    setting = choose_setting(list(_training_images(training, channels)), **settings)
-    channel = channels[structure]
-    with (
-        PatchFile(cases) as file,
-        PredictionWriter(predictions, method, structure, "default") as out,
-    ):
-        for case in file.ids:
-            out.add(case, setting.segment(file.image(case, channel)))
+    """Choose a setting on all training patches of the sources, then segment every case with it."""
+    setting = choose_setting(list(_training_images(sources)), choices)
+    to_segment.segment(setting.segment)
 
 
-def _training_images(
-    training: Sequence[tuple[str, Path, Path]], channels: Mapping[str, int]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for structure, patches, split in training:
-        table, channel = read_split(split), channels[structure]
-        with PatchFile(patches) as file:
-            for patch in training_patches(table, fold=0, seed=0):
-                yield file.image(patch, channel), file.mask(patch)
+def _training_images(sources: Sequence[Source]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for source in sources:
+        with PatchFile(source.patches) as file:
+            for patch in training_patches(read_split(source.split), fold=0, seed=0):
+                yield file.image(patch, source.channel), file.mask(patch)
 
 
 def dice(prediction: np.ndarray, truth: np.ndarray) -> float:

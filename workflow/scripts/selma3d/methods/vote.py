@@ -1,4 +1,4 @@
-"""Several methods' predictions of the same cases as one: by majority, or by their mean."""
+"""Votes: several methods' predictions of the same cases as one, by majority or by their mean."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def vote(
     members: Sequence[Path],
     predictions: Path,
     *,
-    way: str,
+    combine: str,
     method: str,
     structure: str,
     run: str,
@@ -28,12 +28,12 @@ def vote(
     `majority`: a voxel is foreground where more than half of the masks have it; of two members that
     is where both do. `mean`: where the mean of the probabilities is at least 0.5, a member without
     probabilities giving its mask as 0 and 1; the mean is stored as the ensemble's probability.
-    Raises InputError for another way, fewer than two members, or members that differ in cases or
+    Raises InputError for another rule, fewer than two members, or members that differ in cases or
     shapes.
     """
-    if way not in WAYS:
+    if combine not in WAYS:
         raise InputError(
-            f"method {method}: combine: expected one of {', '.join(WAYS)}, found {way!r}"
+            f"method {method}: combine: expected one of {', '.join(WAYS)}, found {combine!r}"
         )
     if len(members) < 2:
         raise InputError(
@@ -51,9 +51,9 @@ def vote(
                     f"{sorted(set(file.ids) ^ set(files[0].ids))[:3]} in one of them only"
                 )
         for case in files[0].ids:
-            mean = _mean(files, case, with_probability=way == "mean")
-            mask = mean >= 0.5 if way == "mean" else mean > 0.5
-            writer.add(case, mask, mean if way == "mean" else None)
+            mean = _mean(files, case, with_probability=combine == "mean")
+            mask = mean >= 0.5 if combine == "mean" else mean > 0.5
+            writer.add(case, mask, mean if combine == "mean" else None)
 
 
 def _mean(files: Sequence[PredictionFile], case: str, *, with_probability: bool) -> np.ndarray:

@@ -1,25 +1,26 @@
-"""Choose a classical method's numbers on training patches, then segment the test cases."""
+"""Choice of a classical method's numbers on training patches, and masks of the test cases."""
 
 from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from ...challenge.run import Run
-from ...images import PatchFile, PredictionWriter
-from ..peers.learning import Source, examples
+from ...challenge.source import Source
+from ..cases import CasesToSegment
+from ..peers.examples import examples
 from ..threshold import dice
-from .ridges import Ridges
-from .spots import Spots
+from .ridges import Ridges, RidgesGrid
+from .spots import Spots, SpotsGrid
 
 log = logging.getLogger(__name__)
 
-KINDS = {"spot-like": Spots, "vessel-like": Ridges}
+GRIDS = {"spot-like": SpotsGrid, "vessel-like": RidgesGrid}  # by how a structure is scored
+FILTERS = {SpotsGrid: Spots, RidgesGrid: Ridges}
 
 
 class Setting(Protocol):
@@ -32,14 +33,13 @@ class Setting(Protocol):
     def finish(self, mask: np.ndarray) -> np.ndarray: ...
 
 
-def settings_of(kind: str, grid: Mapping[str, Sequence]) -> list[Setting]:
-    """Every combination of a grid's values for `spot-like` or `vessel-like` structures."""
-    values = [
-        [tuple(value) if isinstance(value, list) else value for value in choices]
-        for choices in grid.values()
-    ]
+def settings_of(grid: SpotsGrid | RidgesGrid) -> list[Setting]:
+    """Every combination of a grid's values, the last number varying fastest."""
+    names = list(type(grid).model_fields)
+    values = (getattr(grid, name) for name in names)
+    setting = FILTERS[type(grid)]
     return [
-        KINDS[kind](**dict(zip(grid, chosen, strict=True))) for chosen in itertools.product(*values)
+        setting(**dict(zip(names, chosen, strict=True))) for chosen in itertools.product(*values)
     ]
 
 
@@ -67,15 +67,7 @@ def choose(
 
 
 def segment_cases(
-    sources: Sequence[Source],
-    kind: str,
-    grid: Mapping[str, Sequence],
-    cases_h5: Path,
-    channel: int,
-    predictions: Path,
-    *,
-    method: str,
-    structure: str,
+    sources: Sequence[Source], to_segment: CasesToSegment, grid: SpotsGrid | RidgesGrid
 ) -> None:
     """Choose on all training patches of the sources, then segment every case of a structure."""
     training = (
@@ -83,11 +75,5 @@ def segment_cases(
         for example in examples(sources, Run())
         if example.role == "train"
     )
-    setting = choose(settings_of(kind, grid), training)
-    with (
-        PatchFile(cases_h5) as cases,
-        PredictionWriter(predictions, method, structure, "default") as writer,
-    ):
-        for case in cases.ids:
-            mask = setting.cut(setting.response(cases.image(case, channel)))
-            writer.add(case, setting.finish(mask))
+    setting = choose(settings_of(grid), training)
+    to_segment.segment(lambda image: setting.finish(setting.cut(setting.response(image))))

@@ -11,15 +11,27 @@ from dataclasses import dataclass
 
 import cc3d
 import numpy as np
+from pydantic import Field
 from skimage.filters import apply_hysteresis_threshold, sato
+
+from ...challenge.checking import Model
 
 BLOCK = 96  # voxels; eigenvalues of a block with its margin take about 100 bytes a voxel
 REACH = 5  # in sigmas: the Gaussian's truncation at four, and the differences
 
 
+class RidgesGrid(Model):
+    """Values to choose from; lengths in voxels."""
+
+    sigmas: tuple[tuple[float, ...], ...] = Field(description="half-widths of vessels, in sets")
+    high: tuple[float, ...] = Field(description="percentiles of the response that start a vessel")
+    low: tuple[float, ...] = Field(description="percentiles down to which it continues")
+    min_voxels: tuple[int, ...] = Field(description="of pieces that are kept")
+
+
 @dataclass(frozen=True)
 class Ridges:
-    """What the method has to choose; lengths in voxels."""
+    """A choice of the filter's numbers; lengths in voxels."""
 
     sigmas: tuple[float, ...]  # half-widths of vessels
     high: float  # percentile of the response that starts a vessel
@@ -28,7 +40,7 @@ class Ridges:
 
     @property
     def filter(self) -> tuple[float, ...]:
-        """What the slow part depends on."""
+        """The numbers that the slow part depends on."""
         return self.sigmas
 
     def response(self, image: np.ndarray) -> np.ndarray:

@@ -10,16 +10,28 @@ from dataclasses import dataclass
 
 import cc3d
 import numpy as np
+from pydantic import Field
 from scipy.ndimage import distance_transform_edt, gaussian_filter, grey_opening, maximum_filter
 from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
+from ...challenge.checking import Model
+
 APART = 3  # voxels between the centres of two cells, at least
+
+
+class SpotsGrid(Model):
+    """Values to choose from; lengths in voxels."""
+
+    sigma: tuple[float, ...] = Field(description="widths of the smoothing")
+    width: tuple[int, ...] = Field(description="edges of the top-hat's cube")
+    factor: tuple[float, ...] = Field(description="multiples of Otsu's threshold")
+    min_voxels: tuple[int, ...] = Field(description="of spots that are kept")
 
 
 @dataclass(frozen=True)
 class Spots:
-    """What the method has to choose; lengths in voxels."""
+    """A choice of the filters' numbers; lengths in voxels."""
 
     sigma: float  # of the smoothing
     width: int  # of the top-hat's cube: structures wider than this are background
@@ -28,7 +40,7 @@ class Spots:
 
     @property
     def filter(self) -> tuple[float, int]:
-        """What the slow part depends on."""
+        """The numbers that the slow part depends on."""
         return self.sigma, self.width
 
     def response(self, image: np.ndarray) -> np.ndarray:

@@ -12,13 +12,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from ...system.atomic import publish, write_table
 from ...system.errors import InputError
-from .process import run
+from .programs import run
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +33,31 @@ print(json.dumps([["python", platform.python_version()], *sorted(found.items())]
 MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
+@dataclass(frozen=True)
+class Environment:
+    """A method's own environment, and what its programs may use of the machine."""
+
+    folder: Path
+    threads: int = 1
+    gpu: bool = False
+
+    def program(self, name: str) -> Path:
+        """One of its commands, such as `python`."""
+        return self.folder / "bin" / name
+
+
 def python_of(folder: Path) -> Path:
     """The interpreter of an environment."""
-    return folder / "bin" / "python"
+    return Environment(folder).program("python")
 
 
-def build(pins: Path, modules: Sequence[str], folder: Path, installed: Path, words: Path) -> None:
+def build(
+    pins: Path, modules: Sequence[str], folder: Path, installed: Path, program_log: Path
+) -> None:
     """Make `folder` an environment with what `pins` names, and list it in the table `installed`.
 
-    modules: imported in it before it counts as finished. words: what pip says. An environment that
-    was finished from the same pins, by another checkout say, is kept.
+    modules: imported in it before it counts as finished. program_log: what pip prints. An
+    environment that was finished from the same pins, by another checkout say, is kept.
     Raises InputError for a line that is no exact pin, and where installing or importing fails;
     nothing of the environment is left then.
     """
@@ -49,9 +65,9 @@ def build(pins: Path, modules: Sequence[str], folder: Path, installed: Path, wor
     installed.unlink(missing_ok=True)
     finished = folder / FINISHED
     if not (finished.exists() and finished.read_bytes() == pins.read_bytes()):
-        _install(pins, folder, words)
+        _install(pins, folder, program_log)
     try:
-        record(folder, modules, installed, words)
+        record(folder, modules, installed, program_log)
     except BaseException:
         shutil.rmtree(folder)
         raise
@@ -59,19 +75,21 @@ def build(pins: Path, modules: Sequence[str], folder: Path, installed: Path, wor
         temporary.write_bytes(pins.read_bytes())
 
 
-def _install(pins: Path, folder: Path, words: Path) -> None:
+def _install(pins: Path, folder: Path, program_log: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     try:
-        run([sys.executable, "-m", "venv", folder], words=words)
+        run([sys.executable, "-m", "venv", folder], program_log=program_log)
         quiet = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
-        run([python_of(folder), "-m", "pip", "install", *quiet, "-r", pins], words=words)
+        run(
+            [python_of(folder), "-m", "pip", "install", *quiet, "-r", pins], program_log=program_log
+        )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def record(folder: Path, modules: Sequence[str], installed: Path, words: Path) -> None:
+def record(folder: Path, modules: Sequence[str], installed: Path, program_log: Path) -> None:
     """Import `modules` in an environment that exists, and list its packages in `installed`.
 
     Raises InputError for a folder without an interpreter, and where an import fails.
@@ -86,7 +104,7 @@ def record(folder: Path, modules: Sequence[str], installed: Path, words: Path) -
     if wrong:
         raise InputError(f"{folder}: expected a module's name, found {wrong[0]!r}")
     for name in modules:
-        run([python, "-c", f"import {name}"], words=words)
+        run([python, "-c", f"import {name}"], program_log=program_log)
     write_table(_packages(python), installed)
 
 

@@ -12,21 +12,24 @@ import logging
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pandas as pd
+from pydantic import Field
 
+from ...challenge.checking import Model
 from ...challenge.run import Run
-from ...images import PatchFile, PredictionWriter
+from ...challenge.source import Source
 from ...system.atomic import publish, write_table
 from ...system.errors import InputError
 from ...system.lease import Lease
+from ..cases import CasesToSegment
 from . import nnunet_files
-from .environment import python_of
-from .learning import Source, examples
-from .process import Spent, run
+from .environment import Environment
+from .examples import examples
+from .programs import Spent, run
 
 log = logging.getLogger(__name__)
 
@@ -40,34 +43,47 @@ MODEL_FILES = ("dataset.json", "plans.json", f"fold_{FOLD}/{CHECKPOINT}")
 CHECKSUM = "sha256"
 
 
+class NNUNetSettings(Model):
+    """Length and size of an nnU-Net; the defaults that they replace stand in its method file."""
+
+    configuration: Literal["3d_fullres", "3d_lowres"] = Field(description="of nnU-Net's plans")
+    gpu_memory_gb: float = Field(gt=0, description="what it plans for")
+    features: tuple[int, int] = Field(description="of the finest level, and the most")
+    epochs: int = Field(ge=1)
+    iterations: int = Field(ge=1, description="batches an epoch")
+    validation_iterations: int = Field(ge=1, description="batches a validation")
+    minutes: float | None = Field(None, gt=0, description="ends a training early")
+    save_every: int = Field(ge=1, description="epochs between checkpoints")
+    mirrored: bool = Field(description="whether predictions are averaged over mirror images")
+
+
 class NNUNet:
     """The commands of an nnU-Net in an environment of its own, on folders below `work`."""
 
-    def __init__(
-        self, environment: Path, work: Path, settings: Mapping[str, Any], threads: int, gpu: bool
-    ) -> None:
+    def __init__(self, environment: Environment, work: Path, settings: NNUNetSettings) -> None:
         self.environment, self.work, self.settings = environment, work.resolve(), settings
-        self._threads, self._device = threads, "cuda" if gpu else "cpu"
+        self._device = "cuda" if environment.gpu else "cpu"
 
     def __call__(self, command: str, *arguments: str | Path, seed: int = 0) -> Spent:
         """Run one of its commands, by its name; `train` and `predict` with our trainer."""
         keys = ("epochs", "iterations", "validation_iterations", "save_every", "minutes")
-        length = {key: self.settings[key] for key in keys}
+        length = {key: getattr(self.settings, key) for key in keys}
+        threads = self.environment.threads
         # Its planner wants at least one augmentation process, its trainer takes 0 as in-process.
-        workers = self._threads - 1 if command == "train" else self._threads
-        program = self.environment / "bin" / command
-        ours = [python_of(self.environment), TRAINER_FOLDER / "command.py", command]
+        workers = threads - 1 if command == "train" else threads
+        program = self.environment.program(command)
+        ours = [self.environment.program("python"), TRAINER_FOLDER / "command.py", command]
         return run(
             [*(ours if command in OURS else [program]), *arguments],
-            words=self.work / "nnunet.log",
+            program_log=self.work / "nnunet.log",
             variables={
                 "nnUNet_raw": self.work / "raw",
                 "nnUNet_preprocessed": self.work / "preprocessed",
                 "nnUNet_results": self.work / "results",
                 "nnUNet_n_proc_DA": str(workers),
-                "nnUNet_def_n_proc": str(self._threads),
-                "SELMA3D_NNUNET": json.dumps(length | {"seed": seed, "threads": self._threads}),
-                "OMP_NUM_THREADS": str(self._threads),
+                "nnUNet_def_n_proc": str(threads),
+                "SELMA3D_NNUNET": json.dumps(length | {"seed": seed, "threads": threads}),
+                "OMP_NUM_THREADS": str(threads),
             },
         )
 
@@ -78,18 +94,18 @@ class NNUNet:
     @property
     def trained(self) -> Path:
         """The folder that nnU-Net trains in."""
-        name = f"{TRAINER}__{PLANS}__{self.settings['configuration']}"
+        name = f"{TRAINER}__{PLANS}__{self.settings.configuration}"
         return self.work / "results" / nnunet_files.DATASET / name
 
     def prepare(self, sources: Sequence[Source], run_: Run) -> None:
         """Convert a run's patches, plan the network, preprocess."""
         split = nnunet_files.write_dataset(examples(sources, run_), self.work / "raw")
-        one = str(self._threads)
+        one = str(self.environment.threads)
         self("nnUNetv2_extract_fingerprint", "-d", "1", "-np", one)
-        memory = str(self.settings["gpu_memory_gb"])
+        memory = f"{self.settings.gpu_memory_gb:g}"
         self("nnUNetv2_plan_experiment", "-d", "1", "-gpu_memory_target", memory)
         self._narrow()
-        configuration = self.settings["configuration"]
+        configuration = self.settings.configuration
         self("nnUNetv2_preprocess", "-d", "1", "-c", configuration, "-np", one)
         (self.preprocessed / "splits_final.json").write_text(json.dumps([split]))
 
@@ -98,12 +114,10 @@ class NNUNet:
 
         Editing a plans file is nnU-Net's documented way (explanation_plans_files.md).
         """
-        first, most = self.settings["features"]
+        first, most = self.settings.features
         path = self.preprocessed / f"{PLANS}.json"
         plans = json.loads(path.read_text())
-        kwargs = plans["configurations"][self.settings["configuration"]]["architecture"][
-            "arch_kwargs"
-        ]
+        kwargs = plans["configurations"][self.settings.configuration]["architecture"]["arch_kwargs"]
         stages = len(kwargs["features_per_stage"])
         kwargs["features_per_stage"] = [min(most, first * 2**stage) for stage in range(stages)]
         path.write_text(json.dumps(plans, indent=1))
@@ -112,39 +126,37 @@ class NNUNet:
         """Train, or go on with a training that was interrupted."""
         begun = self.trained / f"fold_{FOLD}" / "checkpoint_latest.pth"
         going_on = ["--c"] if begun.exists() else []
-        configuration = self.settings["configuration"]
+        configuration = self.settings.configuration
         how = ["-tr", TRAINER, "-device", self._device, *going_on]
         return self("train", "1", configuration, FOLD, *how, seed=seed)
 
     def predict(self, images: Path, masks: Path, model: Path) -> Spent:
         """Masks of all images of a folder."""
         how = ["-f", FOLD, "-device", self._device, "-npp", "1", "-nps", "1"]
-        how += [] if self.settings["mirrored"] else ["--disable_tta"]
+        how += [] if self.settings.mirrored else ["--disable_tta"]
         places = ["-i", images, "-o", masks, "-m", model]
         return self("predict", *places, *how, "-chk", CHECKPOINT)
 
 
 def train(
     sources: Sequence[Source],
-    indexes: Sequence[Path],
     run_: Run,
     *,
-    environment: Path,
-    settings: Mapping[str, Any],
-    threads: int,
-    gpu: bool,
+    environment: Environment,
+    settings: NNUNetSettings,
     work: Path,
     model: Path,
     history: Path,
 ) -> None:
     """Train nnU-Net for one run; write the zipped model and its history.
 
-    indexes: tables of the patches, whose content decides whether an interrupted training fits.
+    An interrupted training is continued where the patches' indexes and splits are the same.
     history: step, seconds, name, value; the last row is the model's checksum.
     Raises InputError where one of nnU-Net's commands fails.
     """
+    indexes = [source.patches.with_suffix(".tsv") for source in sources]
     wanted = _fingerprint(settings, run_, [*indexes, *(source.split for source in sources)])
-    nnunet = NNUNet(environment, work / "nnunet", settings, threads, gpu)
+    nnunet = NNUNet(environment, work / "nnunet", settings)
     prepared = nnunet.work / "prepared"
     with Lease(work):
         if not prepared.exists() or prepared.read_text() != wanted:
@@ -162,18 +174,13 @@ def train(
 def predict(
     model: Path,
     history: Path,
-    cases_of: Mapping[str, tuple[Path, int, Path]],
+    to_segment: Sequence[CasesToSegment],
     *,
-    environment: Path,
-    settings: Mapping[str, Any],
-    threads: int,
-    gpu: bool,
-    method: str,
-    run_name: str,
+    environment: Environment,
+    settings: NNUNetSettings,
 ) -> None:
     """Segment the cases of several structures with one model.
 
-    cases_of: structure -> (cases.h5, channel, predictions to write).
     Raises InputError for a model that is not the one whose training wrote `history`.
     """
     _check(model, history)
@@ -183,24 +190,24 @@ def predict(
         with zipfile.ZipFile(model) as archive:
             for name in MODEL_FILES:
                 archive.extract(name, trained)
-        nnunet = NNUNet(environment, work, settings, threads, gpu)
-        spacing = _spacing(trained, settings["configuration"])
-        for structure, (cases_h5, channel, predictions) in cases_of.items():
-            images, masks = work / structure / "images", work / structure / "masks"
-            with (
-                PatchFile(cases_h5) as cases,
-                PredictionWriter(predictions, method, structure, run_name) as writer,
-            ):
-                nnunet_files.write_cases(cases, channel, images, spacing)
+        nnunet = NNUNet(environment, work, settings)
+        spacing = _spacing(trained, settings.configuration)
+        for wanted in to_segment:
+            images, masks = (work / wanted.structure / part for part in ("images", "masks"))
+            with wanted.open() as (cases, writer):
+                nnunet_files.write_cases(cases, wanted.channel, images, spacing)
                 spent = nnunet.predict(images, masks, trained)
-                log.info("%s: %d cases, %.0f CPU s", structure, len(cases.ids), spent.cpu_seconds)
+                log.info(
+                    "%s: %d cases, %.0f CPU s",
+                    *(wanted.structure, len(cases.ids), spent.cpu_seconds),
+                )
                 nnunet_files.read_masks(masks, cases, writer)
 
 
-def _fingerprint(settings: Mapping[str, Any], run_: Run, tables: Sequence[Path]) -> str:
-    """What an interrupted training must have in common with this one to be continued."""
+def _fingerprint(settings: NNUNetSettings, run_: Run, tables: Sequence[Path]) -> str:
+    """A text that an interrupted training must share with this one to be continued."""
     content = [hashlib.sha256(path.read_bytes()).hexdigest() for path in tables]
-    return json.dumps([dict(settings), run_.name, content], sort_keys=True)
+    return json.dumps([settings.plain(), run_.name, content], sort_keys=True)
 
 
 def _spacing(model: Path, configuration: str) -> tuple[float, ...]:

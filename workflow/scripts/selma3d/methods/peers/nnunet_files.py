@@ -17,7 +17,7 @@ import SimpleITK
 from ...images import PatchFile, PredictionWriter
 from ...images.storage import VoxelSize
 from ...system.errors import InputError
-from .learning import Example
+from .examples import Example
 
 DATASET = "Dataset001_SELMA3D"
 SUFFIX = ".mha"

@@ -1,4 +1,4 @@
-"""What one run of a method may learn from, and the patches that it may choose by."""
+"""Examples to learn from and to choose by: a run's patches, and windows of unannotated volumes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
+from ...challenge.checking import Model
 from ...challenge.run import Run
+from ...challenge.source import Source
 from ...images import PatchFile, VolumeFile
 from ...images.splits import check_disjoint, read_split, training_patches, validation_patches
 from ...images.storage import VoxelSize
@@ -16,14 +19,11 @@ from ...system.errors import InputError
 from ...system.randomness import numpy_generator
 
 
-@dataclass(frozen=True)
-class Source:
-    """One structure that is learnt: its patches, who of them trains, the channel that is seen."""
+class Windows(Model):
+    """Windows of unannotated volumes that a method asks for."""
 
-    structure: str
-    patches: Path
-    split: Path
-    channel: int
+    number: int = Field(ge=1, description="of all volumes together")
+    shape: tuple[int, int, int] = Field(description="(Z,Y,X) voxels")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def examples(sources: Sequence[Source], run: Run) -> Iterator[Example]:
 
 
 def windows(
-    volumes: Sequence[tuple[Path, int]], number: int, shape: Sequence[int], seed: int
+    volumes: Sequence[tuple[Path, int]], wanted: Windows, seed: int
 ) -> Iterator[np.ndarray]:
     """Windows (Z,Y,X) of unannotated volumes, taken in turn, each over a random block with tissue.
 
@@ -73,12 +73,13 @@ def windows(
     """
     if not volumes:
         raise InputError("volumes: expected unannotated ones to learn from, found none")
-    for index in range(number):
+    shape = wanted.shape
+    for index in range(wanted.number):
         path, channel = volumes[index % len(volumes)]
         with VolumeFile(path) as volume:
             if any(size > whole for size, whole in zip(shape, volume.shape, strict=True)):
                 raise InputError(
-                    f"{path}: expected at least a window's shape {tuple(shape)}, found "
+                    f"{path}: expected at least a window's shape {shape}, found "
                     f"{volume.shape} (method file: settings.windows.shape)"
                 )
             blocks = np.argwhere(volume.occupied(channel))

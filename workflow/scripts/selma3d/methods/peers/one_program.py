@@ -1,4 +1,4 @@
-"""A package as a method by one program: it is handed arrays, learns, and answers with masks.
+"""A method that is one program of another package: it gets arrays, learns, and leaves masks.
 
 The program runs in the package's own environment as `program.py <folder>`. In the folder it finds
 `task.json` (settings, seed, threads, gpu) and NumPy arrays (Z,Y,X) that are numbered from 0000:
@@ -11,18 +11,20 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import ConfigDict, Field
 
+from ...challenge.checking import Model
 from ...challenge.run import Run
-from ...images import PatchFile, PredictionWriter
+from ...challenge.source import Source
 from ...system.errors import InputError
-from .environment import python_of
-from .learning import Example, Source, examples, windows
-from .process import run
+from ..cases import CasesToSegment
+from .environment import Environment
+from .examples import Example, Windows, examples, windows
+from .programs import run
 
 log = logging.getLogger(__name__)
 
@@ -30,50 +32,51 @@ PROGRAMS = Path(__file__).resolve().parents[3] / "peers"
 SEED = 0  # of the one run, `default`
 
 
+class ProgramSettings(Model):
+    """Settings of a method that is one program; all but the windows are the program's own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    windows: Windows | None = Field(None, description="of unannotated volumes, to learn from")
+
+
 def segment_cases(
     sources: Sequence[Source],
     volumes: Sequence[tuple[Path, int]],
-    cases_h5: Path,
-    channel: int,
-    predictions: Path,
+    to_segment: CasesToSegment,
     *,
-    method: str,
-    structure: str,
     program: Path,
-    environment: Path,
-    settings: Mapping[str, Any],
-    threads: int,
-    gpu: bool,
-    words: Path,
+    environment: Environment,
+    settings: ProgramSettings,
+    program_log: Path,
 ) -> None:
     """Let a package learn from all training patches of the sources and segment every case.
 
-    volumes: unannotated ones, each with the channel that is seen; `settings.windows` (number,
-    shape) says how much of them the program is given. words: what it says.
+    volumes: unannotated ones, each with the channel that is seen; the settings say how much of
+    them the program is given. program_log: what it prints.
     Raises InputError where it fails, and for a mask that is absent or violates the contract.
     """
-    task = {"settings": dict(settings), "seed": SEED, "threads": threads, "gpu": gpu}
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        PatchFile(cases_h5) as cases,
-        PredictionWriter(predictions, method, structure, "default") as writer,
-    ):
+    task = {
+        "settings": settings.plain(),
+        "seed": SEED,
+        "threads": environment.threads,
+        "gpu": environment.gpu,
+    }
+    with tempfile.TemporaryDirectory() as scratch, to_segment.open() as (cases, writer):
         folder = Path(scratch)
         _write_examples(examples(sources, Run()), folder)
-        wanted = settings.get("windows")
-        if wanted is not None:
-            found = windows(volumes, wanted["number"], wanted["shape"], SEED)
-            _write_arrays(found, folder / "windows")
-        images = (cases.image(case, channel) for case in cases.ids)
+        if settings.windows is not None:
+            _write_arrays(windows(volumes, settings.windows, SEED), folder / "windows")
+        images = (cases.image(case, to_segment.channel) for case in cases.ids)
         _write_arrays(images, folder / "cases")
         (folder / "task.json").write_text(json.dumps(task))
         (folder / "masks").mkdir()
         spent = run(
-            [python_of(environment), program, folder],
-            words=words,
-            variables={"OMP_NUM_THREADS": str(threads)},
+            [environment.program("python"), program, folder],
+            program_log=program_log,
+            variables={"OMP_NUM_THREADS": str(environment.threads)},
         )
-        log.info("%s: %.0f s, %.0f CPU s", method, spent.seconds, spent.cpu_seconds)
+        log.info("%s: %.0f s, %.0f CPU s", to_segment.method, spent.seconds, spent.cpu_seconds)
         for number, case in enumerate(cases.ids):
             writer.add(case, _mask(folder / "masks" / _file(number), case, cases.shape(case)))
 

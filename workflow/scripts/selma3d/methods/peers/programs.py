@@ -1,4 +1,4 @@
-"""Run another program: arguments as a list, its words into a log, its failure as one line."""
+"""Programs of other environments: arguments as a list, output into a log, a failure as one line."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Spent:
 def run(
     command: Sequence[str | Path],
     *,
-    words: Path,
+    program_log: Path,
     variables: Mapping[str, str | Path] | None = None,
     folder: Path | None = None,
     minutes: float | None = None,
 ) -> Spent:
-    """Run `command` and wait for it; what it says is appended to the file `words`.
+    """Run `command` and wait for it; what it prints is appended to `program_log`.
 
     variables: laid over this process's environment. folder: where it runs.
     Raises InputError with its last line if it cannot start, fails, or takes more than `minutes`.
@@ -45,10 +45,10 @@ def run(
     environment = {name: value for name, value in os.environ.items() if name not in OURS}
     environment |= {name: str(value) for name, value in (variables or {}).items()}
     environment["PYTHONNOUSERSITE"] = "1"
-    words.parent.mkdir(parents=True, exist_ok=True)
+    program_log.parent.mkdir(parents=True, exist_ok=True)
     log.info("running %s", " ".join(arguments))
     began, cpu_before = time.monotonic(), _cpu_of_children()
-    with words.open("ab") as file:
+    with program_log.open("ab") as file:
         try:
             code = subprocess.run(
                 arguments,
@@ -67,20 +67,20 @@ def run(
         except subprocess.TimeoutExpired:
             raise InputError(
                 f"{arguments[0]}: expected an end within {minutes:g} minutes, found none; "
-                f"last line: {last_line(words)} (all of it: {words})"
+                f"last line: {last_line(program_log)} (all of it: {program_log})"
             ) from None
     if code != 0:
         raise InputError(
-            f"{arguments[0]}: expected exit code 0, found {code}; last line: {last_line(words)} "
-            f"(all of it: {words})"
+            f"{arguments[0]}: expected exit code 0, found {code}; "
+            f"last line: {last_line(program_log)} (all of it: {program_log})"
         )
     return Spent(time.monotonic() - began, _cpu_of_children() - cpu_before)
 
 
-def last_line(words: Path) -> str:
+def last_line(program_log: Path) -> str:
     """The last line of a text file that says something."""
-    with words.open("rb") as file:
-        file.seek(max(0, words.stat().st_size - TAIL_BYTES))
+    with program_log.open("rb") as file:
+        file.seek(max(0, program_log.stat().st_size - TAIL_BYTES))
         lines = file.read().decode(errors="replace").split("\n")
     said = [line.rpartition("\r")[2].strip() for line in lines if line.strip()]
     return said[-1] if said else "(it said nothing)"
