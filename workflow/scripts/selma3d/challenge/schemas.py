@@ -102,7 +102,7 @@ def _value(field: Schema, whole: Schema) -> str:
     """The type, the choices and the bounds of a field, and its default."""
     text = _kind(field, whole)
     default = field.get("default")
-    if default is None or isinstance(default, dict | list):
+    if default in (None, []) or isinstance(default, dict):
         return text
     return f"{text}; default {json.dumps(default)}"
 

@@ -12,13 +12,18 @@ from ...system.errors import InputError
 from ..networks import Segmenter
 from .base import Pretext, Windows
 
-__all__ = ["Pretext", "Windows", "build", "names"]
+__all__ = ["Pretext", "Windows", "build", "names", "task"]
 
 
 def names() -> list[str]:
     """All tasks: the modules of this package that say which class is their TASK."""
     modules = [module.name for module in pkgutil.iter_modules(__path__)]
     return [name for name in modules if hasattr(_module(name), "TASK")]
+
+
+def task(name: str) -> type[Pretext]:
+    """The class of a task."""
+    return _module(name).TASK
 
 
 def build(settings: recipe.Pretext, network: Segmenter, windows: Windows) -> Pretext:
@@ -30,11 +35,11 @@ def build(settings: recipe.Pretext, network: Segmenter, windows: Windows) -> Pre
     name = settings.task
     if name not in names():
         raise InputError(f"pretext: task: no task {name!r}{nearest(name, names())}")
-    task = _module(name).TASK
-    options = check(task.Options, settings.options, f"pretext {name}")
+    chosen = task(name)
+    options = check(chosen.Options, settings.options, f"pretext {name}")
     network.check_window(windows.size, "window")
     try:
-        return task(network, windows, options)
+        return chosen(network, windows, options)
     except InputError as error:
         raise InputError(f"pretext {name}: {error}") from None
 
