@@ -40,9 +40,11 @@ SELMA3D = """
 import sys
 from pathlib import Path
 from selma3d import archive
+from selma3d.challenge.edition import ArchiveSettings
 folder, urls = Path(sys.argv[1]), sys.argv[2:]
-archive.fetch({"kind": "urls", "urls": urls}, None, folder / "files", folder / "receipt.tsv",
-              work=folder / "work", settings=archive.DownloadSettings(4, 4))
+source = ArchiveSettings(kind="urls", urls=tuple(urls))
+archive.fetch(source, None, folder / "files", folder / "receipt.tsv", work=folder / "work",
+              settings=archive.DownloadSettings(4, 4))
 """
 REQUESTS_LOOP = """
 import sys

@@ -30,6 +30,7 @@ from selma3d.archive.manifest import Entry, measure
 from selma3d.archive.paths import fault_of_name, refuse_collisions, safe_path, safe_paths
 from selma3d.archive.progress import amount, duration
 from selma3d.archive.unpack import UnreadableError, unpack
+from selma3d.challenge.edition import ArchiveSettings
 from selma3d.system.errors import InputError
 from selma3d.system.fingerprint import folder_fingerprint
 
@@ -366,7 +367,7 @@ def bring_local(tmp_path: Path) -> Callable[..., pd.DataFrame]:
     def bring(manifest: Path | None = None, **settings: int) -> pd.DataFrame:
         out = tmp_path / "out"
         archive.fetch(
-            {"kind": "local", "folder": str(tmp_path / "in")},
+            ArchiveSettings.read({"kind": "local", "folder": str(tmp_path / "in")}),
             manifest,
             out,
             out / "receipt.tsv",
@@ -533,7 +534,7 @@ def test_local_folder_must_exist_hold_files_and_lie_apart(
         bring_local()
     with pytest.raises(InputError, match="expected a folder apart from"):
         archive.fetch(
-            {"kind": "local", "folder": str(tmp_path)},
+            ArchiveSettings.read({"kind": "local", "folder": str(tmp_path)}),
             None,
             tmp_path / "out",
             tmp_path / "out/receipt.tsv",
@@ -604,7 +605,13 @@ def test_malformed_source_is_refused(
     tmp_path: Path, source: dict[str, object], expected: str
 ) -> None:
     with pytest.raises(InputError) as refused:
-        archive.fetch(source, None, tmp_path / "out", tmp_path / "r.tsv", work=tmp_path / "work")
+        archive.fetch(
+            ArchiveSettings.read(source),
+            None,
+            tmp_path / "out",
+            tmp_path / "r.tsv",
+            work=tmp_path / "work",
+        )
     assert expected in str(refused.value)
 
 
@@ -612,7 +619,7 @@ def test_manifest_and_urls_must_name_the_same_files(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path / "m.tsv", "a.zip\t-\t-")
     with pytest.raises(InputError, match=r"(a|b)\.zip: named in .*the two must name"):
         archive.fetch(
-            {"kind": "urls", "urls": ["http://127.0.0.1:9/b.zip"]},
+            ArchiveSettings.read({"kind": "urls", "urls": ["http://127.0.0.1:9/b.zip"]}),
             manifest,
             tmp_path / "out",
             tmp_path / "r.tsv",
@@ -785,7 +792,9 @@ def refresh(
     server: MisbehavingServer, manifest: Path, known: Path | None = None, retries: int = 1
 ) -> str:
     return archive.refresh(
-        {"kind": "biostudies", "accession": "S-BIAD0", "roots": [f"{server.url}/files/"]},
+        ArchiveSettings.read(
+            {"kind": "biostudies", "accession": "S-BIAD0", "roots": [f"{server.url}/files/"]}
+        ),
         manifest,
         known=known,
         api=f"{server.url}/api",
@@ -865,4 +874,4 @@ def test_refresh_that_is_not_understood_leaves_the_manifest_alone(
 
 def test_only_an_accession_can_be_refreshed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="kind: expected biostudies, found 'urls'"):
-        archive.refresh({"kind": "urls"}, tmp_path / "m.tsv")
+        archive.refresh(ArchiveSettings(kind="urls"), tmp_path / "m.tsv")

@@ -24,6 +24,7 @@ import pytest
 from misbehaving_server import BLOCK, FAULTS, MisbehavingServer
 from selma3d import archive
 from selma3d.archive import download, placing
+from selma3d.challenge.edition import ArchiveSettings
 from selma3d.system.errors import InputError
 
 SEEN_THROUGH = sorted({*FAULTS} - {"wrong bytes"})  # even where no checksum is known
@@ -71,7 +72,7 @@ class Site:
 
     def call(self, source: dict[str, Any], manifest: Path | None, **settings: Any) -> None:
         archive.fetch(
-            source,
+            ArchiveSettings.read(source),
             manifest,
             self.out,
             self.receipt,
@@ -327,8 +328,9 @@ KILLED = """
 import sys
 from pathlib import Path
 from selma3d import archive
+from selma3d.challenge.edition import ArchiveSettings
 url, folder = sys.argv[1], Path(sys.argv[2])
-source = {"kind": "urls", "urls": [url]}
+source = ArchiveSettings(kind="urls", urls=(url,))
 archive.fetch(source, None, folder / "out", folder / "out/receipt.tsv", work=folder / "work")
 """
 
@@ -437,7 +439,7 @@ def test_two_downloads_never_share_a_work_folder(
         while not here.server.sent():
             assert orphan.poll() is None
             time.sleep(0.01)
-        with pytest.raises(InputError, match=f"another download .* process {orphan.pid} "):
+        with pytest.raises(InputError, match=f"no other download .* process {orphan.pid} "):
             here.fetch_urls("big.bin")
     finally:
         orphan.kill()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from job import running
 from selma3d import archive
+from selma3d.challenge.edition import Archive
 from selma3d.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    name, source = snakemake.params.name, dict(snakemake.params.source)
-    if source["kind"] == "slot":
+    name, source = snakemake.params.name, Archive.read(snakemake.params.source)
+    if source.kind == "slot":
         raise InputError(
-            f"config: archives.{name}: expected a source, found an empty slot. {source['note']}"
+            f"config: archives.{name}: expected a source, found an empty slot. {source.note}"
         )
-    manifest = source.get("manifest")
-    if source["kind"] == "phantom":
+    manifest = source.manifest
+    if source.kind == "phantom":
         manifest = snakemake.input[0]
-        source = {"kind": "local", "folder": str(Path(manifest).parent)}
+        source = source.model_copy(update={"kind": "local", "folder": str(Path(manifest).parent)})
     archive.fetch(
         source,
         Path(manifest) if manifest else None,

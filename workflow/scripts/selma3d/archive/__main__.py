@@ -23,7 +23,7 @@ def main() -> int:
         if asked.archive not in archives:
             raise InputError(f"{asked.edition}: archives: no {asked.archive!r}")
         source = archives[asked.archive]
-        print(refresh(source.plain(), Path(source.manifest or "")))
+        print(refresh(source, Path(source.manifest or "")))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from ..challenge.edition import ArchiveSettings
 from ..system import atomic
 from ..system.errors import InputError
 from ..system.file_lock import alone_in
@@ -47,7 +47,7 @@ DEFAULT = DownloadSettings()
 
 
 def fetch(
-    source: dict[str, Any],
+    source: ArchiveSettings,
     manifest: Path | None,
     destination: Path,
     receipt: Path,
@@ -72,9 +72,9 @@ def fetch(
     destination.mkdir(parents=True, exist_ok=True)
     with _named(destination), alone_in(work, "download"):
         sweep(destination)
-        if source.get("kind") == "local":
+        if source.kind == "local":
             rows = _bring_local(source, manifest, destination, work, settings)
-        elif source.get("kind") in {"biostudies", "urls"}:
+        elif source.kind in {"biostudies", "urls"}:
             remote = Remote(
                 destination,
                 work,
@@ -85,22 +85,20 @@ def fetch(
             )
             rows = remote.bring(published(source, manifest))
         else:
-            raise InputError(
-                f"kind: expected biostudies, urls or local, found {source.get('kind')!r}"
-            )
+            raise InputError(f"kind: expected biostudies, urls or local, found {source.kind!r}")
         _write_receipt(rows, destination, receipt)
 
 
 def _bring_local(
-    source: dict[str, Any],
+    source: ArchiveSettings,
     manifest: Path | None,
     destination: Path,
     work: Path,
     settings: DownloadSettings,
 ) -> list[tuple[Entry, str]]:
-    if "folder" not in source:
+    if source.folder is None:
         raise InputError("folder: expected, as the source's kind is local; found none")
-    folder = Path(source["folder"])
+    folder = Path(source.folder)
     here, there = folder.resolve(), destination.resolve()
     if here.is_relative_to(there) or there.is_relative_to(here):
         raise InputError(f"{folder}: expected a folder apart from {destination}")

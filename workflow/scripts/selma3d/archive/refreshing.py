@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from ..challenge.edition import ArchiveSettings
 from ..system.errors import InputError
 from . import manifest as manifests
 from .download import Patience
@@ -18,7 +18,7 @@ API = "https://www.ebi.ac.uk/biostudies/api/v1/studies"
 
 
 def refresh(
-    source: dict[str, Any],
+    source: ArchiveSettings,
     manifest: Path,
     *,
     known: Path | None = None,
@@ -34,12 +34,12 @@ def refresh(
     InputError where `source` is not of kind biostudies, or the archive's answer is not understood;
     the manifest is then left as it was.
     """
-    if source.get("kind") != "biostudies":
+    if source.kind != "biostudies":
         raise InputError(
-            f"kind: expected biostudies, found {source.get('kind')!r}: only an accession has a "
+            f"kind: expected biostudies, found {source.kind!r}: only an accession has a "
             "list to refresh from (elsewhere the receipt of a download can be the manifest)"
         )
-    accession = str(source.get("accession"))
+    accession = str(source.accession)
     found = listing(accession, roots(source), api, Patience(retries, first_pause_s), timeout_s)
     before = manifests.read(manifest) if manifest.exists() else []
     seen = manifests.read(known) if known else []

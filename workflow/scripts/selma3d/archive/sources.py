@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from ..challenge.edition import ArchiveSettings
 from ..system.errors import InputError
 from . import manifest as manifests
 from .manifest import Entry
@@ -29,22 +28,22 @@ class Published:
     unpack: bool = False
 
 
-def published(source: dict[str, Any], manifest: Path | None) -> list[Published]:
+def published(source: ArchiveSettings, manifest: Path | None) -> list[Published]:
     """The files of a source of kind `biostudies` or `urls`.
 
     An accession's files are those of its manifest. URLs speak for themselves; where they have a
     manifest too, it must name the same files (an archive by its own name, not by its members).
     """
-    if source["kind"] == "biostudies":
+    if source.kind == "biostudies":
         return _of_accession(source, manifest)
     return _of_urls(source, manifest)
 
 
-def roots(source: dict[str, Any]) -> list[str]:
+def roots(source: ArchiveSettings) -> list[str]:
     """The folders that serve an accession's files, without the final slash."""
-    if "accession" not in source:
+    if source.accession is None:
         raise InputError("accession: expected, as the source's kind is biostudies; found none")
-    given = source.get("roots") or [f"{BIOSTUDIES_FILES}/{source['accession']}"]
+    given = source.roots or (f"{BIOSTUDIES_FILES}/{source.accession}",)
     return [_checked(root).rstrip("/") for root in given]
 
 
@@ -53,11 +52,11 @@ def address(root: str, path: str) -> str:
     return f"{root}/{quote(path)}"
 
 
-def _of_accession(source: dict[str, Any], manifest: Path | None) -> list[Published]:
+def _of_accession(source: ArchiveSettings, manifest: Path | None) -> list[Published]:
     folders = roots(source)
     if manifest is None:
         raise InputError(
-            f"{source['accession']}: expected a manifest that names its files, found none "
+            f"{source.accession}: expected a manifest that names its files, found none "
             "(refresh it from the archive)"
         )
     return [
@@ -66,8 +65,8 @@ def _of_accession(source: dict[str, Any], manifest: Path | None) -> list[Publish
     ]
 
 
-def _of_urls(source: dict[str, Any], manifest: Path | None) -> list[Published]:
-    urls: Sequence[str] = source.get("urls") or []
+def _of_urls(source: ArchiveSettings, manifest: Path | None) -> list[Published]:
+    urls = source.urls or ()
     if not urls:
         raise InputError("urls: expected at least one, as the source's kind is urls; found none")
     by_name = {_file_name(_checked(url)): url for url in urls}
