@@ -1,4 +1,4 @@
-"""What every method owes: a mask of 0 and 1 for every test case, on its grid; faults and cures."""
+"""Check of predictions: masks of 0 and 1 for all test cases, on their grids; faults and cures."""
 
 from __future__ import annotations
 

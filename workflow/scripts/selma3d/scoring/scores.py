@@ -50,8 +50,8 @@ def score_predictions(
     facts (see `metrics`), and `missing`, 1 where a run lacks the case; its metrics are
     then NaN. The log names missing predictions and predictions of what is no case, and counts the
     cases whose truth is hidden: these have no rows.
-    Raises InputError for run names, profiles and structure types that there are not, and for
-    predictions of another shape than the truth.
+    Raises InputError for unknown run names, profiles and structure types, and for predictions of
+    another shape than the truth.
     """
     metrics = {
         name: metrics_of(name, scored_as) for name in dict.fromkeys((profile, ROBUST, DESCRIBE))

@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .comparison import Comparison, spacing_of
-from .length import length_error
-from .objects import (
-    count_error,
-    object_precision,
-    object_recall,
-    panoptic_quality_robust,
-    panoptic_quality_selma2026,
-)
-from .overlap import cldice_robust, cldice_selma2024, cldice_selma2026, dice
 from .prepared import PreparedMask, VoxelSize, prepare_truth
-from .surface import average_surface_distance, hausdorff95, surface_dice
-from .table import DESCRIBE, ROBUST, metrics_of
-from .topology import betti0_error, betti1_error
+from .table import DESCRIBE, METRICS, metrics_of
 
 Formula = Callable[[Comparison], float]
 
-# A metric is computed alike in all profiles, unless (profile, metric) says otherwise.
-FORMULAS: Mapping[str, Formula] = {
-    "dice": dice,
-    "betti0_error": betti0_error,
-    "betti1_error": betti1_error,
-    "cldice": cldice_selma2024,
-    "panoptic_quality": panoptic_quality_selma2026,
-    "hausdorff95": hausdorff95,
-    "object_precision": object_precision,
-    "object_recall": object_recall,
-    "count_error": count_error,
-    "surface_dice": surface_dice,
-    "average_surface_distance": average_surface_distance,
-    "length_error": length_error,
-}
-PROFILE_FORMULAS: Mapping[tuple[str, str], Formula] = {
-    ("selma2026", "cldice"): cldice_selma2026,
-    (ROBUST, "cldice"): cldice_robust,
-    (ROBUST, "panoptic_quality"): panoptic_quality_robust,
-}
+
+@cache
+def formula_of(metric: str, profile: str) -> Formula:
+    """The function that computes a metric in a profile, or in "describe"."""
+    known = METRICS[metric]
+    module, _, function = known.profile_formulas.get(profile, known.formula).partition(":")
+    return getattr(import_module(f".{module}", __package__), function)
 
 
 def score_case(
@@ -100,7 +78,7 @@ def describe_truth(
 def score(comparison: Comparison, structure_type: str, profile: str) -> dict[str, float]:
     """`score_case`, or with profile "describe" `describe_case`, of what is already compared."""
     return {
-        metric: float(PROFILE_FORMULAS.get((profile, metric), FORMULAS[metric])(comparison))
+        metric: float(formula_of(metric, profile)(comparison))
         for metric in metrics_of(profile, structure_type)
     }
 

@@ -1,10 +1,13 @@
-"""The metrics as data: what scoring, ranking and plots need to know of each, and nothing else."""
+"""Table of metrics: one entry has all that scoring, ranking and figures need to know of a metric.
+
+A formula is named, not imported: the table is read wherever Snakemake starts.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ...system.errors import InputError
@@ -27,12 +30,13 @@ TRUTH_FACTS = (
 
 @dataclass(frozen=True)
 class Metric:
-    """What is known of a metric without computing it.
+    """Facts about a metric, none of which needs it computed.
 
     worst: the value that stands for one that a prediction left undefined; a number, or the truth
     fact that holds it. profiles: {profile or "describe": structure types it is computed for}.
     undefined_by: {profile: truth fact}; where that fact is 0, no prediction can be held
-    responsible for an undefined value.
+    responsible for an undefined value. formula: `module:function` beside this table, of a
+    `Comparison`; profile_formulas: {profile: the same} where a profile computes it otherwise.
     """
 
     name: str
@@ -45,6 +49,8 @@ class Metric:
     profiles: Mapping[str, tuple[str, ...]]
     undefined_by: Mapping[str, str]
     edge_cases: str
+    formula: str
+    profile_formulas: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,16 +93,19 @@ METRICS: Mapping[str, Metric] = {
             "dice", "Dice", "higher", 0, 1, "", 0.0,
             dict.fromkeys(PROFILES, STRUCTURE_TYPES), {},
             "1 where both masks are empty, 0 where one is",
+            "overlap:dice",
         ),
         Metric(
             "betti0_error", "Betti-0 error", "lower", 0, math.inf, "components",
             "truth_betti0", dict.fromkeys(_WITH_BETTI, STRUCTURE_TYPES), {},
             "not normalised; against an empty mask, the other's Betti number",
+            "topology:betti0_error",
         ),
         Metric(
             "betti1_error", "Betti-1 error", "lower", 0, math.inf, "tunnels",
             "truth_betti1", dict.fromkeys(_WITH_BETTI, (VESSEL_LIKE,)), {},
             "not normalised; against an empty mask, the other's Betti number",
+            "topology:betti1_error",
         ),
         Metric(
             "cldice", "clDice", "higher", 0, 1, "", 0.0,
@@ -105,49 +114,60 @@ METRICS: Mapping[str, Metric] = {
             "selma2024, selma2025: 1 where neither skeleton meets the other mask, so for an empty "
             "prediction too. selma2026: NaN there and where a skeleton is empty. robust: 1 where "
             "both masks are empty, 0 where one is or nothing meets; no component lacks a skeleton",
+            "overlap:cldice_selma2024",
+            {"selma2026": "overlap:cldice_selma2026", ROBUST: "overlap:cldice_robust"},
         ),
         Metric(
             "panoptic_quality", "Panoptic quality", "higher", 0, 1, "", 0.0,
             {"selma2026": (SPOT_LIKE,), ROBUST: (SPOT_LIKE,)},
             {"selma2026": "truth_voxels"},
             "0 where no pair of objects is matched; both masks empty: NaN, in robust 1",
+            "objects:panoptic_quality_selma2026",
+            {ROBUST: "objects:panoptic_quality_robust"},
         ),
         Metric(
             "hausdorff95", "95 % Hausdorff distance", "lower", 0, math.inf, LENGTH_UNIT,
             "truth_diagonal",
             {"selma2025": (VESSEL_LIKE,)}, {"selma2025": "truth_voxels"},
             "NaN where a mask is empty",
+            "surface:hausdorff95",
         ),
         Metric(
             "object_precision", "Object precision", "higher", 0, 1, "", 0.0,
             {DESCRIBE: STRUCTURE_TYPES}, {DESCRIBE: "truth_voxels"},
             "NaN where nothing is predicted",
+            "objects:object_precision",
         ),
         Metric(
             "object_recall", "Object recall", "higher", 0, 1, "", 0.0,
             {DESCRIBE: STRUCTURE_TYPES}, {DESCRIBE: "truth_voxels"},
             "NaN where the truth is empty",
+            "objects:object_recall",
         ),
         Metric(
             "count_error", "Relative count error", "lower", 0, math.inf, "", 1.0,
             {DESCRIBE: STRUCTURE_TYPES}, {DESCRIBE: "truth_voxels"},
             "NaN where the truth is empty",
+            "objects:count_error",
         ),
         Metric(
             "surface_dice", "Surface Dice", "higher", 0, 1, "", 0.0,
             {DESCRIBE: STRUCTURE_TYPES}, {DESCRIBE: "truth_voxels"},
             "NaN where both masks are empty, 0 where one is",
+            "surface:surface_dice",
         ),
         Metric(
             "average_surface_distance", "Average surface distance", "lower", 0, math.inf,
             LENGTH_UNIT, "truth_diagonal",
             {DESCRIBE: STRUCTURE_TYPES}, {DESCRIBE: "truth_voxels"},
             "NaN where a mask is empty",
+            "surface:average_surface_distance",
         ),
         Metric(
             "length_error", "Relative length error", "lower", 0, math.inf, "", 1.0,
             {DESCRIBE: (VESSEL_LIKE,)}, {DESCRIBE: "truth_skeleton_voxels"},
             "NaN where the truth's skeleton has no length: it is empty, or of lone voxels",
+            "length:length_error",
         ),
     )
 }  # fmt: skip
@@ -156,7 +176,7 @@ METRICS: Mapping[str, Metric] = {
 def metrics_of(profile: str, structure_type: str) -> tuple[str, ...]:
     """Names of the metrics of a profile (or of "describe") for a structure type, in table order.
 
-    Raises InputError for a profile or a structure type that there is not.
+    Raises InputError for an unknown profile or structure type.
     """
     _check("metric profile", profile, (*PROFILES, DESCRIBE))
     _check("structure type", structure_type, STRUCTURE_TYPES)
@@ -170,17 +190,17 @@ def metrics_of(profile: str, structure_type: str) -> tuple[str, ...]:
 def undefined_by_truth(metric: str, facts: Mapping[str, float], profile: str) -> bool:
     """Whether the truth itself, not the prediction, leaves `metric` undefined in `profile`.
 
-    facts: {truth fact: value}, as score tables hold them. Raises KeyError for a fact that lacks.
+    facts: {truth fact: value}, as score tables hold them. Raises KeyError for an absent fact.
     """
     fact = METRICS[metric].undefined_by.get(profile)
     return fact is not None and facts[fact] == 0
 
 
 def worst_value(metric: str, facts: Mapping[str, float]) -> float:
-    """What stands for a value that a prediction left undefined; the least that a missing one costs.
+    """The value in place of one that a prediction left undefined; a missing one costs no less.
 
     0 for bounded metrics, the image's diagonal for distances, the empty mask's error for errors.
-    Raises KeyError for a fact that lacks.
+    Raises KeyError for an absent fact.
     """
     worst = METRICS[metric].worst
     return facts[worst] if isinstance(worst, str) else worst
