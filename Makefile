@@ -72,7 +72,7 @@ manifest: $(RUNTIME) ## bring an archive's manifest up to date and show the diff
 
 CONFIG ?=
 partial: $(RUNTIME) ## rank and report what is finished so far: make partial [CONFIG=config/real.yaml]
-	@$(RUN) --configfile $(or $(CONFIG),config/demo.yaml) --cores $(CORES) --config partial=true
+	@$(RUN) --configfile $(or $(CONFIG),config/demo.yaml) --cores $(CORES) --config partial=True
 
 PROFILE ?=
 run: $(RUNTIME) ## any run: make run [PROFILE=slurm] [CONFIG=config/my.yaml] [ARGS="more for snakemake"]

@@ -15,10 +15,9 @@ from snakemake.exceptions import WorkflowError
 import upstream_fixes
 from method_rules import share_library
 from selma3d.challenge import Challenge, Run
-from selma3d.challenge.display import Display
 from selma3d.challenge.encoder import PACKED
 from selma3d.challenge.layout import of_encoder, of_model, of_run
-from selma3d.challenge.participants import encoders_of, expected_runs
+from selma3d.challenge.participants import encoders_of, scored_pairs, scored_runs
 from selma3d.challenge.run import (
     ANY_RUN,
     ENSEMBLE_MODEL,
@@ -242,9 +241,7 @@ def container_slugs(structure):
 def predictions_of(wildcards):
     """Every prediction of a method for a structure that is asked for, or that exists so far."""
     method, structure = wildcards.method, wildcards.structure
-    runs = CHALLENGE.runs(method, structure)
-    if CONFIG.partial:
-        runs = finished_runs(method, structure)
+    runs = scored_runs(CHALLENGE, LAYOUT, method, structure)
     return [LAYOUT.prediction(method, structure, run) for run in runs]
 
 
@@ -261,40 +258,7 @@ def checks_of(wildcards):
 
 def score_tables(wildcards):
     """Score tables of all methods; of a partial challenge, those with any prediction yet."""
-    return [LAYOUT.scores(method, structure) for method, structure in scored_pairs()]
-
-
-def scored_pairs():
-    """(method, structure) of everything that is scored."""
-    pairs = EXPECTED.drop_duplicates(["method", "structure"])
-    return [
-        (method, structure)
-        for method, structure in zip(pairs["method"], pairs["structure"])
-        if not CONFIG.partial or finished_runs(method, structure)
-    ]
-
-
-def finished_runs(method, structure):
-    """The runs whose predictions exist."""
-    return [
-        run
-        for run in CHALLENGE.runs(method, structure)
-        if os.path.exists(LAYOUT.prediction(method, structure, run))
-    ]
-
-
-def missing_runs():
-    """What a partial challenge lacks, a line a method and structure."""
-    lines = []
-    for (method, structure), rows in EXPECTED.groupby(
-        ["method", "structure"], sort=False
-    ):
-        expected, finished = set(rows["run"]), finished_runs(method, structure)
-        if len(finished) < len(expected):
-            lines.append(
-                f"{method}, {structure}: {len(finished)} of {len(expected)} runs finished"
-            )
-    return lines
+    return [LAYOUT.scores(*pair) for pair in scored_pairs(CHALLENGE, LAYOUT)]
 
 
 def growing_memory(wildcards, attempt):
@@ -309,23 +273,6 @@ def training_memory(wildcards, attempt):
     any node has would wait for ever.
     """
     return growing_memory(wildcards, min(attempt, 4))
-
-
-RANKING_TABLES = [
-    "by_metric",
-    "cases",
-    "bootstrap",
-    "pairwise",
-    "rules",
-    "stability",
-    "gains",
-    "gains_by_specimen",
-    "curves",
-    "gap",
-    "profiles",
-    "profile_places",
-    "missing",
-]
 
 
 def encoder_of(wildcards):

@@ -189,7 +189,7 @@ rule report:
         ranking=[
             LAYOUT.ranking(table, track)
             for track in CONFIG.tracks
-            for table in ("leaderboard", *RANKING_TABLES)
+            for table in RANKING_TABLES
         ],
         figures=figure_files("svg"),
         overviews=[
@@ -201,7 +201,7 @@ rule report:
             for track in CONFIG.tracks
             for name in TABLES.names
         ],
-        faults=[LAYOUT.faults(*pair) for pair in scored_pairs()],
+        faults=[LAYOUT.faults(*pair) for pair in scored_pairs(CHALLENGE, LAYOUT)],
         splits=[LAYOUT.split(name) for name in CHALLENGE.structures_with_patches],
     output:
         report=LAYOUT.report,

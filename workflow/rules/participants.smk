@@ -2,6 +2,9 @@
 
 from snakemake.logging import logger
 
+from selma3d.challenge.display import Display
+from selma3d.challenge.participants import expected_runs, missing_runs
+
 # Jobs on a cluster read this file too: a method that breaks meanwhile must not stop the others'.
 if workflow.is_main_process and not CONFIG.partial:
     try:
@@ -15,4 +18,4 @@ if workflow.is_main_process:
         logger.warning(f"NOT TAKING PART: {line}")
 
 EXPECTED = expected_runs(CHALLENGE)
-DISPLAY = Display.of(CHALLENGE, missing_runs() if CONFIG.partial else ())
+DISPLAY = Display.of(CHALLENGE, missing_runs(CHALLENGE, LAYOUT))

@@ -1,6 +1,7 @@
 """Ranking, the statistics that say how sure it is, and what it cost."""
 
 from selma3d.ranking.costed_jobs import costed_jobs, counted_models
+from selma3d.ranking.tables import COLUMNS
 
 
 rule rank:
@@ -15,7 +16,7 @@ rule rank:
             category="Ranking",
             labels={"track": "{track}", "table": "leaderboard"},
         ),
-        tables=[LAYOUT.ranking(table) for table in RANKING_TABLES],
+        tables=[LAYOUT.ranking(table) for table in COLUMNS],
     log:
         LAYOUT.log("rank", "{track}"),
     benchmark:

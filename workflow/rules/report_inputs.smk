@@ -2,6 +2,7 @@
 
 from tempfile import TemporaryDirectory
 
+from selma3d.ranking.tables import RANKING_TABLES
 from selma3d.report.catalogue import write_caption
 from selma3d.report.figures import FIGURES
 from selma3d.report.inputs import FORMS, ReportInputs, panel_files, training_files
@@ -9,7 +10,7 @@ from selma3d.report.tables import TABLES
 
 REPORT_INPUTS = ReportInputs(CHALLENGE, LAYOUT, DISPLAY)
 REPORTED = f"{workflow.basedir}/config/reported/{CONFIG.edition}.tsv"
-RANKED = [LAYOUT.ranking(table) for table in ("leaderboard", *RANKING_TABLES)]
+RANKED = [LAYOUT.ranking(table) for table in RANKING_TABLES]
 SHOWN_FIGURES = REPORT_INPUTS.figures(Path(REPORTED))
 PANELS = REPORT_INPUTS.panels()
 HISTORIES = REPORT_INPUTS.histories()

@@ -1,13 +1,15 @@
-"""Participants of a challenge: every encoder, model and ensemble that it asks for, one by one."""
+"""Participants of a challenge: every encoder, model and run that it asks for, or has so far."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 
 from .challenge import Challenge
 from .encoder import Encoder
+from .layout import Layout
 from .run import Run
 from .target import Target
 
@@ -52,3 +54,39 @@ def expected_runs(challenge: Challenge) -> pd.DataFrame:
         for track in (challenge.config.tracks if run.init == "default" else [run.track])
     ]
     return pd.DataFrame(rows, columns=["method", "structure", "run", "track"])
+
+
+def is_shown(layout: Layout, path: str) -> bool:
+    """Whether a file belongs to what is scored and shown; of a partial challenge, what exists."""
+    return not layout.partial or Path(path).exists()
+
+
+def scored_runs(challenge: Challenge, layout: Layout, method: str, structure: str) -> list[Run]:
+    """The runs of a method that are scored on a structure: all, or the finished ones so far."""
+    return [
+        run
+        for run in challenge.runs(method, structure)
+        if is_shown(layout, layout.prediction(method, structure, run))
+    ]
+
+
+def scored_pairs(challenge: Challenge, layout: Layout) -> list[tuple[str, str]]:
+    """(method, structure) of everything that is scored."""
+    return [
+        (method, structure)
+        for method in challenge.methods
+        for structure in challenge.structures_of(method)
+        if scored_runs(challenge, layout, method, structure)
+    ]
+
+
+def missing_runs(challenge: Challenge, layout: Layout) -> list[str]:
+    """What a partial challenge lacks, a line a method and structure."""
+    lines = []
+    for method in challenge.methods:
+        for structure in challenge.structures_of(method):
+            finished = len(scored_runs(challenge, layout, method, structure))
+            expected = len(challenge.runs(method, structure))
+            if finished < expected:
+                lines.append(f"{method}, {structure}: {finished} of {expected} runs finished")
+    return lines

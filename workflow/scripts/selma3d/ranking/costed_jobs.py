@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 from ..challenge import Challenge, Run
 from ..challenge.layout import Layout, of_encoder, of_model
-from ..challenge.participants import encoders_of, ensembles_of, models_of
+from ..challenge.participants import encoders_of, ensembles_of, is_shown, models_of
 from ..challenge.run import ENSEMBLE
 
 
@@ -40,7 +39,7 @@ def counted_models(challenge: Challenge, layout: Layout, track: str) -> dict[str
     models: dict[str, str] = {}
     for method, target, run in models_of(challenge):
         path = layout.model(method, target, run)
-        if target.track == track and _is_there(layout, path):
+        if target.track == track and is_shown(layout, path):
             models.setdefault(method, path)
     return models
 
@@ -59,7 +58,7 @@ def _pretrainings(challenge: Challenge, layout: Layout, track: str) -> list[Cost
     jobs = []
     for encoder in encoders_of(challenge):
         history = layout.encoder_history(encoder)
-        if encoder.group in groups and _is_there(layout, history):
+        if encoder.group in groups and is_shown(layout, history):
             benchmark = f"pretrain/{of_encoder(encoder)}.tsv"
             for init in _counted_for(challenge, encoder.pretext):
                 jobs.append(CostedJob(encoder.method, init, "pretrain", benchmark, history))
@@ -70,7 +69,7 @@ def _finetunings(challenge: Challenge, layout: Layout, track: str) -> list[Coste
     jobs = []
     for method, target, run in models_of(challenge):
         history = layout.model_history(method, target, run)
-        if target.track == track and _is_there(layout, history):
+        if target.track == track and is_shown(layout, history):
             name = f"{of_model(method, target, run)}.tsv"
             for init in _counted_for(challenge, run.init):
                 jobs.append(CostedJob(method, init, "finetune", f"finetune/{name}", history))
@@ -82,7 +81,7 @@ def _ensembles(challenge: Challenge, layout: Layout, track: str) -> list[CostedJ
     jobs = []
     for method, target, run in ensembles_of(challenge):
         name = of_model(method, target, run)
-        if target.track == track and _is_there(layout, layout.benchmark("predict", name)):
+        if target.track == track and is_shown(layout, layout.benchmark("predict", name)):
             jobs.append(CostedJob(method, run.init, "predict", f"predict/{name}.tsv"))
     return jobs
 
@@ -90,7 +89,3 @@ def _ensembles(challenge: Challenge, layout: Layout, track: str) -> list[CostedJ
 def _counted_for(challenge: Challenge, init: str) -> list[str]:
     """The inits that a training of an init counts for."""
     return [init, init + ENSEMBLE] if challenge.config.predict.ensemble else [init]
-
-
-def _is_there(layout: Layout, path: str) -> bool:
-    return not layout.partial or Path(path).exists()

@@ -44,6 +44,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "missing": ("method", "structure", "run", "case", "what"),
 }
 
+RANKING_TABLES = ("leaderboard", *COLUMNS)
+
 
 def table(name: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """A table with its columns, and so also where it has no rows."""

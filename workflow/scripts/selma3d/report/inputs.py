@@ -10,7 +10,7 @@ import pandas as pd
 from ..challenge import Challenge, Run
 from ..challenge.display import Display, Entrant
 from ..challenge.layout import Layout
-from ..challenge.participants import encoders_of, expected_runs, models_of
+from ..challenge.participants import encoders_of, expected_runs, is_shown, models_of
 from .cases.shown import ShownCases
 from .figures import FIGURES
 from .shown import PANEL, TRAINING
@@ -62,7 +62,7 @@ class ReportInputs:
             if structure in self.challenge.structures_of(method):
                 for run in self.challenge.runs(method, structure):
                     path = self.layout.prediction(method, structure, run)
-                    if self._stands_for_its_entrant(run, track) and self._exists(path):
+                    if self._stands_for_its_entrant(run, track) and is_shown(self.layout, path):
                         predictions[method, run.init] = Path(path)
         return ShownCases(
             structure, Path(self.layout.cases(spec.cases_of)), spec.channel, predictions
@@ -81,18 +81,14 @@ class ReportInputs:
         for encoder in encoders_of(self.challenge):
             label = f"{self.display.entrant(encoder.method, encoder.pretext)} ({encoder.group})"
             path = self.layout.encoder_history(encoder)
-            if self._exists(path):
+            if is_shown(self.layout, path):
                 found["pretraining"].setdefault(label, []).append(path)
         for method, target, run in models_of(self.challenge):
             label = f"{self.display.entrant(method, run.init)} ({target.name})"
             path = self.layout.model_history(method, target, run)
-            if run.budget == "all" and self._exists(path):
+            if run.budget == "all" and is_shown(self.layout, path):
                 found["finetuning"].setdefault(label, []).append(path)
         return {kind: histories for kind, histories in found.items() if histories}
-
-    def _exists(self, path: str) -> bool:
-        """Whether a file belongs to what is shown."""
-        return not self.layout.partial or Path(path).exists()
 
 
 def panel_files(layout: Layout, panels: Sequence[tuple[str, str]], form: str) -> list[str]:
