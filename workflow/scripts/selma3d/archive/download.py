@@ -1,4 +1,4 @@
-"""One file from its mirrors: continued after any interruption, retried, verified."""
+"""Download of one file from its mirrors: continued after any interruption, retried, verified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule's work: an archive's files in their folder, verified, and the receipt that says so."""
+"""Arrival of an archive: its files in their folder, verified, and the receipt that says so."""
 
 from __future__ import annotations
 

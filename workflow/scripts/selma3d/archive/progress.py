@@ -1,4 +1,4 @@
-"""How far the files of an archive are: log lines always, a bar where someone is watching."""
+"""Progress of a download: log lines always, a bar where someone is watching."""
 
 from __future__ import annotations
 

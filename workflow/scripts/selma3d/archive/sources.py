@@ -1,4 +1,4 @@
-"""What an edition says of an archive, turned into files and the places that offer them."""
+"""Sources of an archive: its files, and the places that offer them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packs a trained model as the build context of a Grand Challenge container.
+"""Build context of a Grand Challenge container with a trained model.
 
 The context holds all that the image needs: a Dockerfile, the entry (`entry.py` of this package),
 this library, the weights and the pinned requirements. At run time there is no network.

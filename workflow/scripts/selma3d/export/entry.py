@@ -1,4 +1,4 @@
-"""What a Grand Challenge container runs: one image in, one mask out.
+"""Entry of a Grand Challenge container: one image in, one mask out.
 
     python -m selma3d.export.entry CONTEXT
 

@@ -1,4 +1,4 @@
-"""One command from a model and an image to a mask, without the workflow.
+"""Command for single images: a model and an image give a mask, without the workflow.
 
     python -m selma3d.segment MODEL IMAGE OUTPUT [--structure NAME]
 

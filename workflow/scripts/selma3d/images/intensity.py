@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class Intensity:
             percentiles=_named(values),
         )
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, float | dict[str, float]]:
         """A plain dict for HDF5 attributes and the index."""
         return {
             "mean": self.mean,
@@ -77,7 +78,7 @@ class Intensity:
         }
 
     @classmethod
-    def from_json(cls, stored: dict) -> Intensity:
+    def from_json(cls, stored: dict[str, Any]) -> Intensity:
         """The inverse of `to_json`. Raises InputError for constants of an earlier version."""
         if missing := {"noise", "texture"} - set(stored):
             raise InputError(

@@ -18,6 +18,7 @@ from ..system.errors import InputError
 from .geometry import UM_PER_MM, Geometry
 
 HEADER_BYTES = 1 << 16
+PART = 1 << 16  # of a packed stream; unpacked it is at most a thousand times as large
 TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4",
     "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8",
@@ -130,12 +131,13 @@ def _voxels(
         start = file.tell()
         _check_amount(path.stat().st_size - start, size, "bytes of voxels", path)
         return np.fromfile(file, dtype, count)
-    packed = int(header.get("CompressedDataSize", "0"))
-    stream = file.read(packed) if packed else file.read()
+    packed = int(header.get("CompressedDataSize", "0")) or path.stat().st_size
     # The room grows with what the stream gives: a header that promises terabytes costs nothing.
-    unpacker = zlib.decompressobj()
+    unpacker, content = zlib.decompressobj(), bytearray()
     try:
-        content = unpacker.decompress(stream, size + 1)
+        while packed > 0 and len(content) <= size and (part := file.read(min(PART, packed))):
+            packed -= len(part)
+            content += unpacker.decompress(part)
     except zlib.error as error:
         raise InputError(
             f"{path}: expected whole voxels, found a damaged stream ({error})"

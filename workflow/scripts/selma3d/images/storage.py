@@ -1,4 +1,4 @@
-"""How arrays lie in HDF5, and files that are opened late, once a process."""
+"""Arrays in HDF5: chunks and compression, and files that are opened late, once a process."""
 
 from __future__ import annotations
 

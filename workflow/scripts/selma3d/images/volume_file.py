@@ -1,4 +1,4 @@
-"""One unannotated volume: reading windows and slabs, and writing one that fits into memory."""
+"""Unannotated volumes: reading windows and slabs, and writing one that fits into memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a trained model and an image to a mask, on the image's own grid."""
+"""Inference: a trained model and an image become a mask on the image's own grid."""
 
 from .cases import predict_cases
 from .ensembles import predict_cases_together

@@ -1,4 +1,4 @@
-"""How the window grid of a whole volume is shared out among blocks, each window to one block.
+"""Blocks of a volume, and the windows of its grid: each window belongs to one block.
 
 A block decides the mask of its core. It computes the windows that start in its core, whose
 predictions reach beyond the core's far faces: that part, the spill, is handed to the up to seven

@@ -1,4 +1,4 @@
-"""From blocks to a slab's file, and from slabs to the file of the whole mask.
+"""Files of slabs: joined from blocks, and joined to the file of the whole mask.
 
 A slab's file has the shape and the chunks of the final one, and holds its own chunks only, which
 are copied as they are. Where the network sees a grid of its own, slabs hold probabilities on that

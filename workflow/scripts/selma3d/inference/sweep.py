@@ -1,4 +1,4 @@
-"""One slab of a volume, block by block: loading, computing and writing overlap.
+"""Computation of a slab, block by block: loading, computing and writing overlap.
 
 The file of a block appears under its name when its mask is whole, after its spill for the blocks
 that follow. While a block is written the next one is computed, but its computing does not end

@@ -1,1 +1,1 @@
-"""From published image files (TIFF, NIfTI, MHA, NPY) to the HDF5 files of the workflow."""
+"""Conversion of image files (TIFF, NIfTI, MHA, NPY) to the HDF5 files of the workflow."""

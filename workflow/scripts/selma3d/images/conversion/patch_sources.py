@@ -1,4 +1,4 @@
-"""Which files belong to which patch: found in an archive's folder, or named in the samples table.
+"""Files of each patch: found in an archive's folder, or named in the samples table.
 
 An archive's folder holds `raw/<id>_<CCCC>.<ext>`, one file a channel (or `raw/<id>.<ext>` with
 all of them), and `gt/<id>.<ext>`. The prefix `patchvolume_` is not part of the id.

@@ -1,4 +1,4 @@
-"""One image file of any known format -> (C,Z,Y,X) as stored, its axes, type and voxel size."""
+"""Readers of image files: (C,Z,Y,X) as stored, with axes, type and geometry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Giving back the disk space of planes whose conversion is proved."""
+"""Removal of planes whose conversion is proved, for their disk space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One slab: as many planes of one channel as a chunk is deep, in a file of its own.
+"""Slabs of a volume: as many planes of one channel as a chunk is deep, in a file of its own.
 
 A slab's file appears whole, with all that is computed from its planes, and then a note says that
 it is done. A conversion that is killed therefore repeats at most the slab it was at.

@@ -1,4 +1,4 @@
-"""What tifffile leaves to its callers: that a file is complete, units of the voxel size."""
+"""Checks that tifffile leaves to its callers: a file complete in itself, units of its voxels."""
 
 from __future__ import annotations
 
