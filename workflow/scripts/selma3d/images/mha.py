@@ -7,10 +7,12 @@ other libraries would read the voxels from any file that it names.
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
+import imagecodecs
 import numpy as np
 
 from ..system.atomic import publish
@@ -18,7 +20,8 @@ from ..system.errors import InputError
 from .geometry import UM_PER_MM, Geometry
 
 HEADER_BYTES = 1 << 16
-PART = 1 << 16  # of a packed stream; unpacked it is at most a thousand times as large
+PART = 1 << 16
+MOST_UNPACKED = 1032  # bytes of a byte of a deflated stream
 TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4",
     "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8",
@@ -131,30 +134,39 @@ def _voxels(
         start = file.tell()
         _check_amount(path.stat().st_size - start, size, "bytes of voxels", path)
         return np.fromfile(file, dtype, count)
-    packed = int(header.get("CompressedDataSize", "0")) or path.stat().st_size
-    # The room grows with what the stream gives: a header that promises terabytes costs nothing.
-    unpacker, content = zlib.decompressobj(), bytearray()
+    packed = int(header.get("CompressedDataSize", "0"))
+    stream = file.read(packed) if packed > 0 else file.read()
+    if size <= MOST_UNPACKED * len(stream):
+        with suppress(imagecodecs.DeflateError):
+            content = imagecodecs.deflate_decode(stream, out=size)
+            if len(content) == size:
+                return np.frombuffer(content, dtype)
+    raise InputError(f"{path}: {_fault_of_stream(stream, size)}")
+
+
+def _fault_of_stream(stream: bytes, size: int) -> str:
+    """What is wrong with a stream that does not hold `size` bytes; no more of it is unpacked."""
+    unpacker, found = zlib.decompressobj(), 0
     try:
-        while packed > 0 and len(content) <= size and (part := file.read(min(PART, packed))):
-            packed -= len(part)
-            content += unpacker.decompress(part)
+        for start in range(0, len(stream), PART):
+            found += len(unpacker.decompress(stream[start : start + PART]))
+            if found > size:
+                break
     except zlib.error as error:
-        raise InputError(
-            f"{path}: expected whole voxels, found a damaged stream ({error})"
-        ) from None
-    _check_amount(len(content), size, "bytes of voxels", path)
-    if not unpacker.eof:
-        raise InputError(f"{path}: expected a whole stream of voxels, found one that breaks off")
-    return np.frombuffer(content, dtype)
+        return f"expected whole voxels, found a damaged stream ({error})"
+    if found == size:
+        return "expected a whole stream of voxels, found one that breaks off"
+    return _amounts(found, size, "bytes of voxels")
 
 
 def _check_amount(found: int, expected: int, what: str, path: Path) -> None:
     if found != expected:
-        less = found < expected
-        raise InputError(
-            f"{path}: expected {expected} {what} as the header says, found "
-            f"{found if less else 'more'}{' (truncated: copy or save it again)' if less else ''}"
-        )
+        raise InputError(f"{path}: {_amounts(found, expected, what)}")
+
+
+def _amounts(found: int, expected: int, what: str) -> str:
+    told = f"{found} (truncated: copy or save it again)" if found < expected else "more"
+    return f"expected {expected} {what} as the header says, found {told}"
 
 
 def _geometry(header: dict[str, str], path: Path) -> Geometry:
