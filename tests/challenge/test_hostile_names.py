@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from selma3d.challenge import Challenge
-from selma3d.challenge.checking import check
-from selma3d.challenge.config import Config, layer
+from selma3d.challenge.config import layer
 from selma3d.system.errors import InputError
 
 BAD = ["../escaped", "../../../escaped", "/absolute", "a/b", "..", ".", "", ".hidden", "a\n", "-x"]
@@ -31,7 +30,7 @@ def challenge(repository: Path, tmp_path: Path) -> Callable[..., Challenge]:
             yaml.safe_load((tmp_path / "config" / f"{name}.yaml").read_text())
             for name in ("config", "demo")
         ]
-        return Challenge(check(Config, layer(*layers) | settings, "config"), tmp_path)
+        return Challenge.of(layer(*layers) | settings, tmp_path)
 
     return build
 
