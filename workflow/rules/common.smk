@@ -125,15 +125,7 @@ def channel_of(wildcards):
 
 def sources_learnt(wildcards):
     """The structures that a model learns from, each with its patches, split and channel."""
-    return [
-        Source(
-            name,
-            Path(LAYOUT.patches(name)),
-            Path(LAYOUT.split(name)),
-            CHALLENGE.structures[name].channel,
-        ).plain()
-        for name in learnt_by(wildcards)
-    ]
+    return [CHALLENGE.source(name).plain() for name in learnt_by(wildcards)]
 
 
 def ensemble_members(wildcards):
