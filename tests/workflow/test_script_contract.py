@@ -31,6 +31,8 @@ VOLUME = "results/segmentations/unet/vessel"
 RECIPES = {"pretrain", "finetune", "pack_encoder", "unpack_encoder", "pretraining_throughput"}
 METHODS = {"threshold_method", "classical", "ensemble", "cellpose", "wnet3d", "nnunet_train"}
 SHOWN = {"score", "rank", "cost", "figures", "tables", "panels", "gallery", "report"}
+# Params that no script needs: a change of them runs the job again.
+ONLY_TRIGGERS = {"download": "download.py makes no use of files"}
 TARGETS = [
     "all",
     "throughput",
@@ -63,5 +65,5 @@ def faults(folder: Path, targets: list[str], **settings: object) -> dict[str, st
 
 def test_each_script_reads_every_param_of_its_rule_and_no_other(tmp_path):
     found = faults(tmp_path, TARGETS)
-    assert {rule: fault for rule, fault in found.items() if fault} == {}
+    assert {rule: fault for rule, fault in found.items() if fault} == ONLY_TRIGGERS
     assert set(found) >= RECIPES | METHODS | SHOWN

@@ -24,7 +24,6 @@ from selma3d.challenge.run import (
     TRAINED_MODEL,
     TRAINED_RUN,
 )
-from selma3d.challenge.source import Source
 from selma3d.challenge.target import ONE_MODEL
 from selma3d.system.errors import InputError
 from selma3d.system.fingerprint import folder_fingerprint

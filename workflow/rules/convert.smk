@@ -88,9 +88,7 @@ rule convert_volume:
         mem_mb=4000,
         runtime=720,
     params:
-        row=lambda wildcards: volume_row(wildcards).model_dump(
-            include={"sample", "specimen", "archive", "image"}
-        ),
+        row=lambda wildcards: volume_row(wildcards).plain(),
         voxel_size_um=lambda wildcards: CHALLENGE.structures[
             wildcards.structure
         ].voxel_size_um,
