@@ -86,7 +86,7 @@ def shown(arguments: list[str], challenge: Challenge, directory: Path) -> int:
             code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     if code:
-        print(f"ended with errors after {minutes}:{seconds:02d} (the same command continues)")
+        print(f"ended with errors after {minutes}:{seconds:02d}; the same command continues")
         return code
     print(f"done in {minutes}:{seconds:02d}")
     for track in config.tracks:

@@ -32,6 +32,8 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         stream = os.fdopen(os.dup(self.settings.terminal), "w", buffering=1)
         self._console = RunConsole(stream)
+        # A job's own error is shown, not what Snakemake makes of it.
+        self._job_began = self._job_failed = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show an event, or a warning in its first line."""
@@ -42,16 +44,24 @@ class LogHandler(LogHandlerBase):
                 console.planned(jobs)
                 console.keep_telling()
             case LogEvent.JOB_INFO:
+                self._job_began = True
                 console.started(facts["jobid"], facts["rule_name"], _log(facts["log"]))
             case LogEvent.JOB_FINISHED:
                 console.finished(facts["job_id"])
             case LogEvent.JOB_ERROR:
+                self._job_failed = True
                 console.failed(facts["jobid"], facts["rule_name"], _log(facts["log"]))
+            case LogEvent.ERROR if self._job_failed or (
+                self._job_began and facts["exception"] == "RuleException"
+            ):
+                pass
             case LogEvent.ERROR:
                 console.say(f"error: {_shortened(record.getMessage())}")
             case None if record.msg == NOTHING_TO_BE_DONE_MSG:
                 console.say("nothing to do: all is there and up to date")
-            case None if record.levelno >= logging.WARNING and record.getMessage().strip():
+            case None if self._job_failed or record.levelno < logging.WARNING:
+                pass
+            case None if record.getMessage().strip():
                 console.say(record.getMessage().strip().splitlines()[0])
 
     def close(self) -> None:
