@@ -21,7 +21,7 @@ from selma3d.challenge.participants import expected_runs
 from selma3d.export.metrics_json import metrics_json, write_metrics_json
 from selma3d.images import PatchWriter, PredictionFile, PredictionWriter
 from selma3d.methods.foreign import convert_foreign, sources
-from selma3d.scoring.scores import score_predictions
+from selma3d.scoring.scores import Scoring, score_predictions
 from selma3d.system.errors import InputError
 
 SHAPE = (5, 7, 9)
@@ -194,13 +194,15 @@ def test_a_missing_case_is_left_out_logged_and_scored_as_missing(folder, cases, 
         cases,
         [("default", file.path)],
         method="team",
-        edition="selma2024",
-        phase="final",
-        tracks=("per-type",),
-        structure="vessel",
-        scored_as="vessel-like",
-        seen=True,
-        profile="selma2024",
+        scoring=Scoring(
+            edition="selma2024",
+            phase="final",
+            tracks=("per-type",),
+            structure="vessel",
+            scored_as="vessel-like",
+            seen=True,
+            profile="selma2024",
+        ),
     )
     missing = table[table["metric"] == "missing"].set_index("case")["value"]
     assert missing.to_dict() == {"000": 0, "001": 1}

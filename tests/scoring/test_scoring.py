@@ -15,7 +15,7 @@ from selma3d.scoring.metrics import TRUTH_FACTS, metrics_of
 from selma3d.scoring.metrics.prepared import PreparedMask
 from selma3d.scoring.metrics.score import describe_case, describe_truth, score_case
 from selma3d.scoring.score_tables import SCORE_COLUMNS, read_scores
-from selma3d.scoring.scores import score_predictions
+from selma3d.scoring.scores import Scoring, score_predictions
 from selma3d.system.atomic import write_table
 from selma3d.system.errors import InputError
 
@@ -51,7 +51,6 @@ def shifted(cells: int) -> dict[str, np.ndarray]:
 
 def score(cases: Path, predictions: list[tuple[str, Path]], **changes: object) -> pd.DataFrame:
     settings = {
-        "method": "unet",
         "edition": "selma2024",
         "phase": "final",
         "tracks": ("per-type", "one-model"),
@@ -60,7 +59,9 @@ def score(cases: Path, predictions: list[tuple[str, Path]], **changes: object) -
         "seen": True,
         "profile": "selma2024",
     }
-    return score_predictions(cases, predictions, **{**settings, **changes})
+    return score_predictions(
+        cases, predictions, method="unet", scoring=Scoring(**settings | changes)
+    )
 
 
 def values_of(table: pd.DataFrame, profile: str, **selected: object) -> dict[str, float]:

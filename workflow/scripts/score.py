@@ -8,7 +8,7 @@ import pandas as pd
 
 from job import running
 from selma3d.scoring.check import faults_of_runs
-from selma3d.scoring.scores import score_predictions
+from selma3d.scoring.scores import Scoring, score_predictions
 from selma3d.system.atomic import write_table
 from selma3d.system.errors import InputError
 
@@ -31,11 +31,13 @@ def main() -> None:
         cases,
         [(Path(path).stem, Path(path)) for path in predictions if Path(path).stem not in faults],
         method=method,
-        edition=params.edition,
-        phase=params.phase,
-        profile=params.profile,
-        tracks=params.tracks,
-        **params.structure,
+        scoring=Scoring(
+            edition=params.edition,
+            phase=params.phase,
+            profile=params.profile,
+            tracks=tuple(params.tracks),
+            **params.structure,
+        ),
     )
     write_table(scores, snakemake.output.scores)
     rows = [(method, params.structure["structure"], run, fault) for run, fault in faults.items()]

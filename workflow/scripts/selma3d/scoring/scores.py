@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -27,40 +28,51 @@ Value = tuple[str, str, float]  # metric profile, metric, value
 Rows = list[dict[str, str | int | float]]
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """The edition that a structure's cases are scored in, and how.
+
+    tracks: in which the run `default`, of no track, is listed. scored_as: vessel-like or
+    spot-like. seen: whether the structure has training labels. profile: the edition's metrics.
+    """
+
+    edition: str
+    phase: str
+    tracks: tuple[str, ...]
+    structure: str
+    scored_as: str
+    seen: bool
+    profile: str
+
+
 def score_predictions(
     cases_h5: str | Path,
     predictions: Sequence[tuple[str, str | Path]],
     *,
     method: str,
-    edition: str,
-    phase: str,
-    tracks: Sequence[str],
-    structure: str,
-    scored_as: str,
-    seen: bool,
-    profile: str,
+    scoring: Scoring,
 ) -> pd.DataFrame:
     """Score all runs of a method on a structure's cases, in the columns of a score table.
 
     predictions: (run, its prediction file). A run belongs to the track that its name says; the run
-    `default` is of no track and is listed once in each of `tracks`. scored_as: vessel-like or
-    spot-like. profile: the edition's metric profile.
+    `default` is of no track and is listed once in each of the tracks.
 
-    A case has rows of that profile, of `robust`, and of "describe": `describe_case`, the truth
-    facts (see `metrics`), and `missing`, 1 where a run lacks the case; its metrics are
-    then NaN. The log names missing predictions and predictions of what is no case, and counts the
-    cases whose truth is hidden: these have no rows.
+    A case has rows of the edition's profile, of `robust`, and of "describe": `describe_case`, the
+    truth facts (see `metrics`), and `missing`, 1 where a run lacks the case; its metrics are then
+    NaN. The log names missing predictions and predictions of what is no case, and counts the cases
+    whose truth is hidden: these have no rows.
     Raises InputError for unknown run names, profiles and structure types, and for predictions of
     another shape than the truth.
     """
     metrics = {
-        name: metrics_of(name, scored_as) for name in dict.fromkeys((profile, ROBUST, DESCRIBE))
+        name: metrics_of(name, scoring.scored_as)
+        for name in dict.fromkeys((scoring.profile, ROBUST, DESCRIBE))
     }
     rows: Rows = []
     with ExitStack() as stack:
         cases = stack.enter_context(PatchFile(cases_h5))
         runs = [
-            (_columns_of_run(run, path, tracks), stack.enter_context(PredictionFile(path)))
+            (_columns_of_run(run, path, scoring.tracks), stack.enter_context(PredictionFile(path)))
             for run, path in predictions
         ]
         _note_unknown_cases(cases, [file for _, file in runs])
@@ -71,7 +83,7 @@ def score_predictions(
             for columns_of_run, file in runs:
                 if case in file.ids:
                     comparison = _compare(truth, file, case, voxel_size_um)
-                    values = list(_values(comparison, scored_as, metrics))
+                    values = list(_values(comparison, scoring.scored_as, metrics))
                 else:
                     log.warning("%s: no prediction of case %s", file.path, case)
                     values = list(_missing_values(metrics))
@@ -79,11 +91,11 @@ def score_predictions(
                 for columns in columns_of_run:
                     rows += _rows({**columns_of_case, **columns}, values)
     table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).assign(
-        edition=edition,
-        phase=phase,
-        structure=structure,
-        scored_as=scored_as,
-        seen="true" if seen else "false",
+        edition=scoring.edition,
+        phase=scoring.phase,
+        structure=scoring.structure,
+        scored_as=scoring.scored_as,
+        seen="true" if scoring.seen else "false",
         method=method,
     )
     order = ["track", "init", "budget", "fold", "seed", "case"]
