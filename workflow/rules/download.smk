@@ -28,7 +28,7 @@ rule download:
     params:
         name="{archive}",
         source=lambda wildcards: CHALLENGE.archives[wildcards.archive].plain(),
-        folder=LAYOUT.archive(),
+        folder=subpath(output.receipt, parent=True),
         work=LAYOUT.work("download", "{archive}"),
         limits=CONFIG.download.plain(),
         files=lambda wildcards: local_files(wildcards.archive),

@@ -15,7 +15,7 @@ rule phantom:
         mem_mb=2000,
         runtime=60,
     params:
-        folder=LAYOUT.phantom(),
+        folder=subpath(output.manifest, parent=True),
         spec=lambda wildcards: CHALLENGE.archives[wildcards.archive].phantom,
     script:
         "../scripts/phantom.py"
