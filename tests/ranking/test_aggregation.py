@@ -74,13 +74,14 @@ def test_missing_prediction_has_the_empty_masks_betti_error() -> None:
     assert value_of(settled.values, "a", "001", "dice")["value"] == 0
 
 
-def test_whoever_hands_in_nothing_beats_nobody() -> None:
+def test_missing_prediction_has_the_same_value_whoever_else_takes_part() -> None:
     specks = scores("a", {"dice": [0.6], "betti0_error": [144.0]}, facts=[{"truth_betti0": 5}])
     nothing = {"dice": [np.nan], "betti0_error": [np.nan]}
     absent = scores("b", nothing, facts=[{"truth_betti0": 5}], missing=[True])
-    settled = settle(track(specks, absent), "selma2024")
-    assert value_of(settled.values, "b", "000", "betti0_error")["value"] == 144
-    assert value_of(settled.values, "b", "000", "dice")["value"] == 0
+    for others in ((), (specks,)):
+        settled = settle(track(absent, *others), "selma2024")
+        assert value_of(settled.values, "b", "000", "betti0_error")["value"] == 5
+        assert value_of(settled.values, "b", "000", "dice")["value"] == 0
 
 
 def test_case_that_only_others_have_is_missing() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from score_tables import scores, settings, spots
-from selma3d.ranking.statistics import holm, signed_rank_p
+from selma3d.ranking.crossed import GainGrid, mean_gain
 from selma3d.ranking.track import rank_track
 
 
@@ -44,13 +44,9 @@ def test_gain_follows_the_hand_worked_example() -> None:
     assert gain["gain"] == pytest.approx(0.05)
     assert gain["scratch"] == pytest.approx(0.5)
     assert gain["pretrained"] == pytest.approx(0.55)
-    assert gain["better"] == 0.5
     assert gain[["specimens", "cases", "seeds"]].tolist() == [2, 3, 1]
-    assert gain["note"] == (
-        "2 specimens, fewer than 6: no p-value, no interval; "
-        "one seed: variation between trainings not covered"
-    )
-    assert gain[["low", "high", "p", "p_holm"]].isna().all()
+    assert gain["note"] == "one training an arm: no interval"
+    assert gain[["low", "high", "p"]].isna().all()
 
 
 def test_every_seed_of_every_specimen_is_listed() -> None:
@@ -73,8 +69,7 @@ def test_lower_error_is_better_though_its_gain_is_negative() -> None:
         scores("unet", {"dice": [0.5] * 2, "betti0_error": [5, 4]}, init="masked"),
     )
     gains = tables["gains"].set_index("metric")
-    assert gains.loc["betti0_error", ["gain", "better"]].tolist() == [-2, 0.5]
-    assert gains.loc["dice", ["gain", "better"]].tolist() == [0, 0], "no change is no improvement"
+    assert gains["gain"].to_dict() == {"betti0_error": -2, "dice": 0}
 
 
 def test_pairs_share_budget_fold_and_seed() -> None:
@@ -120,39 +115,68 @@ def test_gain_from_a_missing_prediction_is_marked() -> None:
     assert "pairs with worst values for missing or undefined ones: 1" in dice_gain(tables)["note"]
 
 
-def test_p_and_interval_are_of_specimens_with_holm_over_inits() -> None:
-    generator = np.random.default_rng(5)
-    scratch, masked, inpainted = generator.random((3, 16))
-    specimens = [f"animal-{case // 2}" for case in range(16)]
-    tables = tables_of(
-        *pair(scratch, masked, specimens=specimens),
-        spots("unet", inpainted, init="inpainted", specimens=specimens),
-    )
-    expected = [
-        signed_rank_p((other - scratch).reshape(8, 2).mean(axis=1)) for other in (inpainted, masked)
-    ]
-    rows = [dice_gain(tables, init) for init in ("inpainted", "masked")]
-    assert [row["p"] for row in rows] == pytest.approx(expected)
-    assert [row["p_holm"] for row in rows] == pytest.approx(holm(expected).tolist())
-    for row in rows:
-        assert row["low"] < row["gain"] < row["high"]
+@pytest.mark.parametrize("metric", ["dice", "betti0_error"])
+def test_interval_and_p_are_those_of_crossed_specimens_and_seeds(metric: str) -> None:
+    scratch, masked = np.random.default_rng(5).random((2, 3, 8))
+    specimens = [f"animal-{case // 2}" for case in range(8)]
+    runs = []
+    for seed in range(3):
+        for init, values in (("scratch", scratch[seed]), ("masked", masked[seed])):
+            both = {"dice": values, "betti0_error": values}
+            runs.append(scores("unet", both, init=init, seed=seed, specimens=specimens))
+    gain = tables_of(*runs)["gains"].set_index("metric").loc[metric]
+    of_specimens = (masked - scratch).T.reshape(4, 2, 3).mean(axis=1)
+    expected = mean_gain([GainGrid("cfos", "cfos", ("0", "1", "2", "3"), (0, 1, 2), of_specimens)])
+    assert gain["gain"] == pytest.approx(expected.gain), "in units of the metric"
+    assert gain[["low", "high"]].tolist() == pytest.approx(expected.interval())
+    assert gain["p"] == pytest.approx(expected.p)
+    spreads = gain[["specimen_sd", "training_sd", "rest_sd"]].tolist()
+    of_effects = [expected.specimen_sd, expected.training_sd, expected.rest_sd]
+    assert spreads == pytest.approx(of_effects)
+    assert gain["note"] == ""
 
 
 def test_interval_widens_when_seeds_disagree() -> None:
-    base = np.linspace(0.3, 0.5, 8)
-    agree = tables_of(*pair(base, base + 0.1, seed=0), *pair(base, base + 0.1, seed=1))
-    disagree = tables_of(*pair(base, base, seed=0), *pair(base, base + 0.2, seed=1))
+    base, noise = np.linspace(0.3, 0.5, 8), 0.01 * np.sin(np.arange(8))
+    agree = tables_of(*pair(base, base + 0.1 + noise, seed=0), *pair(base, base + 0.1, seed=1))
+    disagree = tables_of(*pair(base, base + noise, seed=0), *pair(base, base + 0.2, seed=1))
     assert dice_gain(agree)["gain"] == pytest.approx(dice_gain(disagree)["gain"])
-    assert dice_gain(agree)[["low", "high"]].tolist() == pytest.approx([0.1, 0.1])
-    assert dice_gain(disagree)[["low", "high"]].tolist() == pytest.approx([0, 0.2])
+    narrow, wide = (gain["high"] - gain["low"] for gain in map(dice_gain, (agree, disagree)))
+    assert wide > 5 * narrow
 
 
-def test_unknown_specimens_are_listed_by_case_without_p() -> None:
-    tables = tables_of(*pair([0.5] * 9, [0.6] * 9, specimens=[""] * 9))
-    assert dice_gain(tables)["specimens"] == 0
-    assert "case level" in dice_gain(tables)["note"]
-    assert np.isnan(dice_gain(tables)["p"])
+def test_unknown_specimens_have_an_interval_over_trainings_and_are_listed_by_case() -> None:
+    unknown = {"specimens": [""] * 9}
+    tables = tables_of(
+        *pair([0.5] * 9, [0.6] * 9, seed=0, **unknown),
+        *pair([0.5] * 9, [0.7] * 9, seed=1, **unknown),
+    )
+    gain = dice_gain(tables)
+    assert gain["specimens"] == 0
+    assert gain["note"] == "specimens unknown: the interval is over trainings only, on these cases"
+    assert gain["degrees"] == pytest.approx(1)
     assert tables["gains_by_specimen"]["specimen"].iloc[0] == "case 000"
+
+
+def test_another_entrant_changes_no_gain() -> None:
+    own = [*pair([0.5, 0.4], [0.6, 0.7], seed=0), *pair([0.5, 0.4], [0.6, 0.6], seed=1)]
+    others = [
+        *(spots("swin", [0.1, 0.9], seed=s) for s in (0, 1)),
+        spots("unet", [0.2], init="byol"),
+    ]
+    alone, together = dice_gain(tables_of(*own)), dice_gain(tables_of(*own, *others))
+    pd.testing.assert_series_equal(alone, together, check_names=False)
+
+
+def test_verdicts_are_given_on_what_was_declared_and_on_nothing_else() -> None:
+    runs = [run for seed in range(3) for run in pair([0.5, 0.4], [0.6, 0.5 + seed / 50], seed=seed)]
+    assert tables_of(*runs)["verdicts"].empty
+    primary = {"method": "unet", "pretext": "masked", "structures": ["cfos"]}
+    verdicts = tables_of(*runs, analysis={"primary": primary}, targets={"cfos": "spots"})[
+        "verdicts"
+    ]
+    assert verdicts["endpoint"].tolist() == ["primary"]
+    assert verdicts["gain"].iloc[0] == pytest.approx(dice_gain(tables_of(*runs))["gain"])
 
 
 def test_curve_runs_over_budgets_in_order_of_patches() -> None:

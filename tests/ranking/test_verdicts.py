@@ -13,28 +13,27 @@ from selma3d.challenge.analysis import Analysis
 from selma3d.challenge.checking import check
 from selma3d.ranking.crossed import Gain, GainGrid, mean_gain
 from selma3d.ranking.heterogeneity import heterogeneity
-from selma3d.ranking.pairs import index_blocks
+from selma3d.ranking.pairs import Comparison, index_blocks, paired
+from selma3d.ranking.tables import COLUMNS
 from selma3d.ranking.verdicts import (
     AGAINST_LONG,
     EXPLORATORY,
     GAIN,
     HARM,
     INCONCLUSIVE,
-    JUDGEMENT_COLUMNS,
     NO_RELEVANT_GAIN,
     NOT_ANSWERABLE,
     PRIMARY,
     SMALLEST_BUDGET,
     UNSEEN,
     Judgement,
-    explore,
     judge,
-    judgement_table,
     smallest_signed_rank_p,
+    verdicts_table,
 )
 from selma3d.system.errors import InputError
 
-STRUCTURES = {"vessel": True, "cfos": True, "microglia": False}
+STRUCTURES = ("vessel", "cfos", "microglia")
 TARGETS = {"vessel": "vessels", "cfos": "spots", "microglia": "spots"}
 SPECIMENS, CASES, SEEDS = 6, 2, 5
 NOISE = 0.004
@@ -46,7 +45,7 @@ def arm(
     *,
     method: str = "unet",
     budgets: Sequence[str] = ("2", "all"),
-    structures: Sequence[str] = tuple(STRUCTURES),
+    structures: Sequence[str] = STRUCTURES,
     seeds: int = SEEDS,
     noise: float = NOISE,
     known: bool = True,
@@ -65,7 +64,6 @@ def arm(
                         rows.append(
                             {
                                 "structure": structure,
-                                "seen": STRUCTURES[structure],
                                 "specimen": animal,
                                 "case": f"{10 * specimen + case:03}",
                                 "method": method,
@@ -81,9 +79,12 @@ def arm(
     return pd.DataFrame(rows)
 
 
-def declared(margin: float = 0.02, **primary: object) -> Analysis:
+def declared(
+    margin: float = 0.02, unseen: Sequence[str] | None = ("microglia",), **primary: object
+) -> Analysis:
     asked = {"method": "unet", "pretext": "masked", "structures": ["vessel", "cfos"], **primary}
-    return check(Analysis, {"primary": asked, "margin": margin}, "config: analysis")
+    content = {"primary": asked, "margin": margin, "unseen": unseen}
+    return check(Analysis, content, "config: analysis")
 
 
 def judged(*arms: pd.DataFrame, analysis: Analysis | None = None) -> dict[str, Judgement]:
@@ -164,12 +165,17 @@ def test_after_the_first_endpoint_without_a_difference_nothing_is_tested() -> No
 
 
 def test_endpoints_that_were_not_run_are_not_judged() -> None:
-    assert list(judged(*both(0.05, budgets=["all"], structures=["vessel", "cfos"]))) == [PRIMARY]
+    assert list(judged(*both(0.05, budgets=["all"]), analysis=declared(unseen=None))) == [PRIMARY]
 
 
-def test_other_acquisitions_may_be_declared_in_place_of_unseen_structures() -> None:
-    analysis = declared(structures=["vessel"]).model_copy(update={"unseen": ("cfos",)})
-    assert judged(*both(0.05), analysis=analysis)[UNSEEN].comparison.structures == ("cfos",)
+def test_structures_that_are_not_named_are_those_of_the_edition() -> None:
+    asked = declared(structures=None, unseen=None)
+    found = asked.resolved(seen=["vessel", "cfos"], unseen=["microglia"])
+    assert found.primary.structures == ("cfos", "vessel")
+    assert found.unseen == ("microglia",)
+    assert asked.resolved(seen=["vessel"], unseen=[]).unseen is None
+    named = declared(unseen=["other-acquisition"]).resolved(seen=["plaque"], unseen=["microglia"])
+    assert named == declared(unseen=["other-acquisition"])
 
 
 OTHERS = (
@@ -197,13 +203,13 @@ def test_unsettled_value_is_refused_by_its_name() -> None:
     scratch, masked = both(0.02)
     masked.loc[0, "value"] = np.nan
     with pytest.raises(InputError, match="dice of unet on vessel, case '000', budget 2, fold 0"):
-        explore(pd.concat([scratch, masked]), TARGETS)
+        judged(scratch, masked, analysis=declared(budget=2))
 
 
 def test_row_that_stands_twice_is_refused() -> None:
     scratch, masked = both(0.02)
     with pytest.raises(InputError, match=r"case 000, method unet, init masked.*found several"):
-        explore(pd.concat([scratch, masked, masked.head(1)]), TARGETS)
+        judged(scratch, masked, masked.head(1), analysis=declared(budget=2))
 
 
 def test_run_that_only_one_side_has_is_left_out_and_counted() -> None:
@@ -262,32 +268,26 @@ def test_folds_are_averaged_within_seeds_and_cases_within_specimens() -> None:
     ]:
         for seed in (0, 1):
             for init, value in (("scratch", 0.5), ("masked", 0.5 + gain)):
-                rows.append(("cfos", True, specimen, case, "unet", init, "all", fold, seed, value))
-    columns = ["structure", "seen", "specimen", "case", "method", "init", "budget", "fold", "seed"]
+                rows.append(("cfos", specimen, case, "unet", init, "all", fold, seed, value))
+    columns = ["structure", "specimen", "case", "method", "init", "budget", "fold", "seed"]
     scores = pd.DataFrame(rows, columns=[*columns, "value"]).assign(metric="dice", fault="")
-    (found,) = explore(scores, TARGETS)
-    assert found.estimate.gain == pytest.approx((0.3 + 0.0) / 2)
-    assert (found.estimate.specimens, found.estimate.trainings) == (2, 2)
-
-
-def test_exploring_compares_every_pretrained_init_with_scratch() -> None:
-    found = explore(pd.concat([*both(0.05), *OTHERS]), TARGETS)
-    compared = {(j.comparison.method, j.comparison.init) for j in found}
-    assert compared == {("unet", "masked"), ("unet", "genesis"), ("segresnet", "masked")}
-    assert len(found) == 3 * 3 * 2, "structures and budgets"
-    assert {judgement.verdict for judgement in found} == {EXPLORATORY}
+    comparison = Comparison("unet", "masked", "scratch", "dice", "all", ("cfos",))
+    found = paired(scores, comparison, "cfos")
+    assert found.grid("spots").values == pytest.approx(np.array([[0.3, 0.3], [0.0, 0.0]]))
+    assert found.by_unit(found.pretrained) == pytest.approx(np.array([[0.8, 0.8], [0.5, 0.5]]))
 
 
 def test_table_has_a_row_a_judgement() -> None:
     found = judged(*both(0.05))
-    table = judgement_table(found.values())
-    assert tuple(table.columns) == JUDGEMENT_COLUMNS
+    table = verdicts_table(found.values(), declared())
+    assert tuple(table.columns) == COLUMNS["verdicts"]
     assert table["endpoint"].tolist() == list(found)
     row, primary = table.iloc[0], found[PRIMARY]
     assert row["structures"] == "vessel,cfos"
     assert (row["low"], row["high"]) == primary.estimate.interval()
     assert row["statement"] == primary.statement
-    assert judgement_table([]).empty
+    assert row["declaration"] == declared().digest
+    assert verdicts_table([], declared()).empty
 
 
 def grids(gains: Sequence[float], sd: float) -> list[GainGrid]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -29,7 +30,11 @@ class Primary(Model):
     budget: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
         "all", description="training patches a structure"
     )
-    structures: Structures = Field(description="whose gains are averaged, each with equal weight")
+    structures: Structures | None = Field(
+        None,
+        description="whose gains are averaged, each with equal weight; none: all that are learnt "
+        "from",
+    )
 
 
 class Analysis(Model):
@@ -41,9 +46,16 @@ class Analysis(Model):
     )
     unseen: Structures | None = Field(
         None,
-        description="the second endpoint's structures: never learnt from, or of another "
-        "acquisition; none: those that the edition calls `seen: false`",
+        description="the second endpoint's structures: of another acquisition, or never learnt "
+        "from; none: all of the latter",
     )
+
+    def resolved(self, *, seen: Iterable[str], unseen: Iterable[str]) -> Analysis:
+        """The same with structures named, of an edition's that are learnt from and that are not."""
+        structures = self.primary.structures or tuple(sorted(seen))
+        others = self.unseen or tuple(sorted(set(unseen) - set(structures)))
+        primary = self.primary.model_copy(update={"structures": structures})
+        return self.model_copy(update={"primary": primary, "unseen": others or None})
 
     @property
     def digest(self) -> str:

@@ -1,9 +1,9 @@
 """Scores made fit to be averaged: undefined and missing values settled.
 
-A value that a prediction left undefined, or that is missing, becomes the metric's worst value, and
-a missing one no better than any other method's on the case; a value that the truth leaves undefined
-drops its case for all methods. All are counted, none is silent. Seeds and folds are averaged within
-a case, cases within a specimen.
+A value that a prediction left undefined, or that is missing, becomes the metric's worst value on
+the case (of a count of errors, the empty mask's), whoever else takes part; a value that the truth
+leaves undefined drops its case for all methods. All are counted, none is silent. Seeds and folds
+are averaged within a case, cases within a specimen.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..scoring.metrics import METRICS, metrics_of, undefined_by_truth, worst_value
+from ..scoring.metrics import metrics_of, undefined_by_truth, worst_value
 from ..scoring.score_tables import CASE, CASE_FACTS, ENTRANT, RUN, TrackScores, describe
 from ..system.errors import InputError
 
@@ -58,7 +58,6 @@ def settle(
     dropped = sorted(key for key, value in worst.items() if np.isnan(value))
     grid.loc[undefined, "value"] = [worst[key] for key in keys[undefined]]
     values = grid.drop(columns=["missing", "scored"]).assign(fault=np.where(undefined, fault, ""))
-    values["value"] = _missing_no_better_than_others(values)
     return Settled(
         profile,
         values[~keys.isin(dropped)].reset_index(drop=True) if dropped else values,
@@ -123,18 +122,6 @@ def _worst_value(track: TrackScores, profile: str, structure: str, case: str, me
             f"scores: {metric} of case {case!r} of {structure}: undefined, and expected the truth "
             f"fact {fact} beside it, found none (score the case again)"
         ) from None
-
-
-def _missing_no_better_than_others(values: pd.DataFrame) -> pd.Series:
-    """The values, those of missing predictions at least as bad as everybody's on the same case.
-
-    The empty mask's Betti error stands for them, and masks full of specks have a larger one: an
-    entrant without a prediction must not be placed before one with such masks.
-    """
-    lower = values["metric"].map(lambda name: METRICS[name].direction == "lower")
-    of_case = values["value"].groupby([values[key] for key in (*CASE, "metric")])
-    everybodys = of_case.transform("max").where(lower, of_case.transform("min"))
-    return values["value"].where(values["fault"] != MISSING, everybodys)
 
 
 def mean_over_folds(values: pd.DataFrame) -> pd.DataFrame:

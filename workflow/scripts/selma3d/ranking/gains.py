@@ -1,139 +1,117 @@
-"""Gains of pretraining: each pretrained init against scratch, pair by pair.
+"""Gains of pretraining: each pretrained init against scratch, structure by structure.
 
-A pair is the same method, case, label budget, fold and seed, so both models learnt from the same
-training patches. `scratch-long` is compared as any other init. Ensembles are no single models and
-have no partner: they are left out.
+All of it is exploratory: estimates and intervals. What was declared beforehand has verdicts
+(`verdicts`). `scratch-long` is compared as any other init. Ensembles are no single models and have
+no partner: they are left out.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from ..challenge.run import NO_INIT, is_ensemble
-from ..scoring.metrics import METRICS
 from .aggregation import Settled
-from .discipline import Floats
-from .resampling import Resampling
-from .statistics import ROUNDING, holm, percentile_interval, signed_rank_p, too_few
-from .tables import COLUMNS, table
+from .crossed import Gain, mean_gain
+from .pairs import Comparison, Paired, paired, sign_of
+from .tables import table
+from .verdicts import SCRATCH
 
-SCRATCH = "scratch"
-_PAIR = ["method", "structure", "case", "unit", "metric", "budget", "fold", "seed"]
-_COMPARISON = ["method", "init", "structure", "metric", "budget"]
-_DESCRIPTION = ["seen", "known_specimens"]
+ONE_TRAINING = "one training an arm: no interval"
+CONDITIONAL = {
+    True: "one specimen: the interval is over trainings only",
+    False: "specimens unknown: the interval is over trainings only, on these cases",
+}
 
 
-def gains_tables(settled: Settled, resampling: Resampling) -> tuple[pd.DataFrame, pd.DataFrame]:
+def gains_tables(settled: Settled) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables gains and gains_by_specimen.
 
     gain is pretrained - scratch in units of the metric: means over a specimen's cases and folds
-    for each seed, then over seeds and specimens. Intervals resample specimens and seeds; p is of a
-    two-sided Wilcoxon signed-rank test of the specimens' gains, Holm within a structure, metric and
-    budget. Where a case's specimen is unknown, `specimen` in gains_by_specimen reads "case <id>".
+    for each seed, then over seeds and specimens. low, high and p are those of the crossed t
+    interval (`crossed`); NaN with one training. Where a case's specimen is unknown, `specimen` in
+    gains_by_specimen reads "case <id>".
     """
-    pairs = _pairs(settled)
-    by_unit = (
-        pairs.groupby([*_COMPARISON, *_DESCRIPTION, "unit", "seed", "case"], as_index=False)[
-            ["scratch", "pretrained"]
-        ]
-        .mean()  # folds
-        .groupby([*_COMPARISON, *_DESCRIPTION, "unit", "seed"], as_index=False)[
-            ["scratch", "pretrained"]
-        ]
-        .mean()  # cases
-    )
-    by_unit = by_unit.assign(gain=by_unit["pretrained"] - by_unit["scratch"])
-    cases = pairs.groupby(_COMPARISON)["case"].nunique()
-    imputed = pairs.groupby(_COMPARISON)["imputed"].sum()
-    unpaired = _unpaired_runs(settled)
-    rows = [
-        _gain(dict(zip(_COMPARISON, key, strict=True)), group, resampling)
-        | {
-            "cases": int(cases[key]),
-            "imputed": int(imputed[key]),
-            "unpaired": unpaired.get(key[:3] + key[4:], 0),
-        }
-        for key, group in by_unit.groupby(_COMPARISON)
-    ]
-    for row in rows:
-        row["note"] = "; ".join(_notes(row))
-    gains = table("gains", rows)
-    adjusted = gains.groupby(["structure", "metric", "budget"])["p"].transform(
-        lambda p: holm(p.to_numpy(float))
-    )
-    gains["p_holm"] = adjusted.astype(float)
-    by_specimen = by_unit.rename(columns={"unit": "specimen"})
-    return gains, by_specimen[list(COLUMNS["gains_by_specimen"])]
-
-
-def _pairs(settled: Settled) -> pd.DataFrame:
     values = settled.values[~settled.values["absent"]]
-    scratch = values.loc[values["init"] == SCRATCH, [*_PAIR, "value", "fault"]]
-    single = ~values["init"].map(is_ensemble).astype(bool)
-    pretrained = values[single & ~values["init"].isin([SCRATCH, NO_INIT])]
-    pairs = pretrained.merge(scratch, on=_PAIR, suffixes=("_pretrained", "_scratch"))
-    return pairs.rename(
-        columns={"value_pretrained": "pretrained", "value_scratch": "scratch"}
-    ).assign(imputed=(pairs["fault_pretrained"] != "") | (pairs["fault_scratch"] != ""))
+    gains, by_specimen = [], []
+    for rows, comparison in _comparisons(values):
+        (structure,) = comparison.structures
+        found = paired(rows, comparison, structure)
+        if found is not None:
+            seen = bool(rows["seen"].iloc[0])
+            gains.append({"seen": seen, **_gain(found)})
+            by_specimen += [{"seen": seen, **row} for row in _by_specimen(found)]
+    return table("gains", gains), table("gains_by_specimen", by_specimen)
 
 
-def _unpaired_runs(settled: Settled) -> dict[tuple[str, ...], int]:
-    """Runs (folds × seeds) that only one side has, by method, init, structure and budget."""
-    values = settled.values[~settled.values["absent"]]
-    runs = values.groupby(["method", "init", "structure", "budget"])[["fold", "seed"]].apply(
-        lambda rows: frozenset(rows.itertuples(index=False, name=None))
-    )
+def _comparisons(values: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, Comparison]]:
+    keys = ["method", "structure", "metric", "budget"]
+    for (method, structure, metric, budget), rows in values.groupby(keys):
+        for init in sorted(set(rows["init"]) - {SCRATCH, NO_INIT}):
+            if not is_ensemble(init):
+                yield rows, Comparison(method, init, SCRATCH, metric, budget, (structure,))
+
+
+def _described(pairs: Paired) -> dict[str, object]:
+    asked = pairs.comparison
     return {
-        (method, init, structure, budget): len(own ^ runs[method, SCRATCH, structure, budget])
-        for (method, init, structure, budget), own in runs.items()
-        if (method, SCRATCH, structure, budget) in runs.index
+        "method": asked.method,
+        "init": asked.init,
+        "structure": pairs.structure,
+        "metric": asked.metric,
+        "budget": asked.budget,
     }
 
 
-def _gain(
-    comparison: dict[str, str], by_unit: pd.DataFrame, resampling: Resampling
-) -> dict[str, object]:
-    gains = by_unit.pivot_table("gain", "unit", "seed").to_numpy()  # (units, seeds)
-    known = bool(by_unit["known_specimens"].iloc[0])
-    reason = too_few(len(gains), known=known)
-    of_units = gains.mean(axis=1)
-    sign = 1 if METRICS[comparison["metric"]].direction == "higher" else -1
-    low, high = (
-        (np.nan, np.nan)
-        if reason
-        else percentile_interval(_replicates(gains, comparison["structure"], resampling))
-    )
+def _gain(pairs: Paired) -> dict[str, object]:
+    sign = sign_of(pairs.comparison.metric)
+    estimate = mean_gain([pairs.grid(pairs.structure)])
+    low, high = sorted(sign * bound for bound in estimate.interval())
     return {
-        **comparison,
-        "seen": bool(by_unit["seen"].iloc[0]),
-        "specimens": len(gains) if known else 0,
-        "seeds": gains.shape[1],
-        "scratch": by_unit["scratch"].mean(),
-        "pretrained": by_unit["pretrained"].mean(),
-        "gain": of_units.mean(),
-        "better": (np.round(sign * of_units, ROUNDING) > 0).mean(),
+        **_described(pairs),
+        "specimens": estimate.specimens if pairs.known else 0,
+        "cases": len(pairs.cases),
+        "seeds": len(pairs.seeds),
+        "scratch": pairs.by_unit(pairs.against).mean(),
+        "pretrained": pairs.by_unit(pairs.pretrained).mean(),
+        "gain": sign * estimate.gain,
         "low": low,
         "high": high,
-        "p": np.nan if reason else signed_rank_p(of_units),
-        "reason": reason,
+        "p": estimate.p,
+        "degrees": estimate.degrees,
+        "specimen_sd": estimate.specimen_sd,
+        "training_sd": estimate.training_sd,
+        "rest_sd": estimate.rest_sd,
+        "note": "; ".join(_notes(pairs, estimate)),
     }
 
 
-def _replicates(gains: Floats, structure: str, resampling: Resampling) -> Floats:
-    """(replicates,): mean gain of resampled specimens and seeds."""
-    units, seeds = gains.shape
-    unit_weights = resampling.unit_counts(structure, units) / units
-    seed_weights = resampling.seed_counts(seeds) / seeds
-    return np.einsum("ru,us,rs->r", unit_weights, gains, seed_weights)
+def _by_specimen(pairs: Paired) -> Iterator[dict[str, object]]:
+    """A row a specimen and seed; a case and seed where specimens are unknown."""
+    names = list(dict.fromkeys(pairs.units)) if pairs.known else [f"case {c}" for c in pairs.cases]
+    average = pairs.by_unit if pairs.known else pairs.by_seed
+    scratch, pretrained = average(pairs.against), average(pairs.pretrained)
+    for (row, column), value in np.ndenumerate(scratch):
+        yield {
+            **_described(pairs),
+            "specimen": names[row],
+            "seed": pairs.seeds[column],
+            "scratch": value,
+            "pretrained": pretrained[row, column],
+            "gain": pretrained[row, column] - value,
+        }
 
 
-def _notes(row: dict[str, object]) -> list[str]:
-    notes = [row["reason"]] if row["reason"] else []
-    if row["unpaired"]:
-        notes.append(f"runs without a partner, left out: {row['unpaired']}")
-    if row["imputed"]:
-        notes.append(f"pairs with worst values for missing or undefined ones: {row['imputed']}")
-    if row["seeds"] == 1:
-        notes.append("one seed: variation between trainings not covered")
-    return notes
+def _notes(pairs: Paired, estimate: Gain) -> Iterator[str]:
+    if len(pairs.seeds) == 1:
+        yield ONE_TRAINING
+    elif estimate.reason:
+        yield estimate.reason
+    elif estimate.conditional:
+        yield CONDITIONAL[pairs.known]
+    if pairs.unpaired:
+        yield f"runs without a partner, left out: {pairs.unpaired}"
+    if pairs.imputed:
+        yield f"pairs with worst values for missing or undefined ones: {pairs.imputed}"

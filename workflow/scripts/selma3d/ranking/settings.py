@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from ..challenge.analysis import Analysis
 from ..challenge.checking import Model
 from ..scoring.score_tables import TrackScores
 from .rules import RULES
@@ -41,6 +42,12 @@ class RankingSettings(Model):
     metric_profile: str = Field(description="the edition's")
     bootstrap: int = Field(1000, ge=1, description="replicates")
     seed: int = Field(0, description="of the bootstrap's draws")
+    analysis: Analysis | None = Field(
+        None, description="what is asked of the gains; none: all of them are exploratory"
+    )
+    targets: dict[str, str] = Field(
+        {}, description="the fine-tuned model that segments a structure, where it is known"
+    )
     training_patches: dict[str, int] = Field(
         {}, description="size of the whole label budget by structure, where it is known"
     )

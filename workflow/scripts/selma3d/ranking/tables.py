@@ -28,7 +28,16 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "stability": ("comparison", "tau_mean", "tau_low", "tau_high", "replicates"),
     "gains": (
         *("method", "init", "structure", "seen", "metric", "budget", "specimens", "cases", "seeds"),
-        *("scratch", "pretrained", "gain", "better", "low", "high", "p", "p_holm", "note"),
+        *("scratch", "pretrained", "gain", "low", "high", "p", "degrees"),
+        *("specimen_sd", "training_sd", "rest_sd", "note"),
+    ),
+    "verdicts": (
+        *("endpoint", "verdict", "method", "init", "against", "metric", "budget", "structures"),
+        *("gain", "low", "high", "low90", "high90", "p", "standard_error", "degrees"),
+        *("specimens", "trainings", "specimen_sd", "training_sd", "rest_sd", "conditional"),
+        *("margin", "detectable", "between_structures", "predicted_low", "predicted_high"),
+        *("signed_rank_p", "smallest_signed_rank_p", "imputed", "unpaired", "statement"),
+        "declaration",
     ),
     "gains_by_specimen": (
         *("method", "init", "structure", "seen", "metric", "budget", "specimen", "seed"),

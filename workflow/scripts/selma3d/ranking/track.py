@@ -28,7 +28,8 @@ from .stability import (
     settle_robust,
     stability_table,
 )
-from .tables import COLUMNS
+from .tables import COLUMNS, table
+from .verdicts import judge, verdicts_table
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def rank_track(
     rules = rules_table(ranked, groups)
     profile_places = profile_places_table(ranks, robust, groups, settings.rule)
     by_metric = by_metric_table(disciplines, whole, settings.rule, resampling)
-    gains, gains_by_specimen = gains_tables(settled, resampling)
+    gains, gains_by_specimen = gains_tables(settled)
     return {
         "cases": _cases_table(settled),
         "leaderboard": leaderboard_table(ranks, replicates, ranked, in_ranking, notes),
@@ -90,6 +91,7 @@ def rank_track(
             settings.metric_profile,
             intervals=not interval_reasons(ranked),
         ),
+        "verdicts": _verdicts(settled, settings),
         "gains": gains,
         "gains_by_specimen": gains_by_specimen,
         "curves": curves_table(settled, settings.training_patches, resampling),
@@ -111,6 +113,15 @@ def _only(
         values = values[values["structure"].isin(structures)]
         dropped = dropped[dropped["structure"].isin(structures)]
     return Settled(settled.profile, values, dropped)
+
+
+def _verdicts(settled: Settled, settings: RankingSettings) -> pd.DataFrame:
+    """Verdicts on what was declared; no row where nothing was."""
+    if settings.analysis is None:
+        return table("verdicts", [])
+    measured = settled.values[~settled.values["absent"]]
+    judgements = judge(measured, settings.analysis, settings.targets)
+    return verdicts_table(judgements, settings.analysis)
 
 
 def _cases_table(settled: Settled) -> pd.DataFrame:

@@ -17,15 +17,15 @@ import numpy as np
 import pandas as pd
 
 from ..challenge.analysis import Analysis
-from ..challenge.run import is_ensemble
 from ..scoring.metrics import METRICS
 from ..system.errors import InputError
 from .crossed import MARGIN_LEVEL, Gain, GainGrid, mean_gain
 from .heterogeneity import Heterogeneity, heterogeneity
 from .pairs import Comparison, paired
 from .statistics import signed_rank_p
+from .tables import table
 
-SCRATCH, SCRATCH_LONG, NO_INIT = "scratch", "scratch-long", "default"
+SCRATCH, SCRATCH_LONG = "scratch", "scratch-long"
 GAIN, HARM, NO_RELEVANT_GAIN = "gain", "harm", "no relevant gain"
 INCONCLUSIVE, NOT_ANSWERABLE, EXPLORATORY = "inconclusive", "not answerable", "exploratory"
 VERDICTS = (GAIN, HARM, NO_RELEVANT_GAIN, INCONCLUSIVE, NOT_ANSWERABLE, EXPLORATORY)
@@ -74,8 +74,8 @@ def judge(
 ) -> tuple[Judgement, ...]:
     """The declared endpoints in their order.
 
-    scores: of one track and one metric profile; columns structure, seen, specimen (empty where it
-    is unknown), case, method, init, budget, fold, seed, metric, value, fault. Missing and undefined
+    scores: of one track and one metric profile; columns structure, specimen (empty where it is
+    unknown), case, method, init, budget, fold, seed, metric, value, fault. Missing and undefined
     values have been settled: each value is a number; fault is "" where it is the prediction's own.
     targets: structure -> the fine-tuned model that segments it. Structures of one model share its
     trainings; a structure that is not named has trainings of its own.
@@ -93,24 +93,6 @@ def judge(
     return tuple(judgements)
 
 
-def explore(scores: pd.DataFrame, targets: Mapping[str, str]) -> tuple[Judgement, ...]:
-    """Every pretrained init against scratch, by method, metric, budget and structure.
-
-    Estimates and intervals for figures and tables; `scores` and `targets` as for `judge`.
-    """
-    found = []
-    keys = ["method", "metric", "budget", "structure"]
-    for (method, metric, budget, structure), rows in scores.groupby(keys, sort=True):
-        inits = set(rows["init"])
-        if SCRATCH not in inits:
-            continue
-        for init in sorted(inits - {SCRATCH, NO_INIT}):
-            if not is_ensemble(init):
-                comparison = Comparison(method, init, SCRATCH, metric, budget, (structure,))
-                found.append(_estimated(rows, EXPLORATORY, comparison, targets))
-    return tuple(found)
-
-
 def _declared(scores: pd.DataFrame, analysis: Analysis) -> Iterator[tuple[str, Comparison]]:
     """The endpoints of a run, which may have one budget, no unseen structure, or no control."""
     asked = analysis.primary
@@ -124,24 +106,18 @@ def _declared(scores: pd.DataFrame, analysis: Analysis) -> Iterator[tuple[str, C
         against=SCRATCH,
         metric=asked.metric,
         budget=str(asked.budget),
-        structures=asked.structures,
+        structures=asked.structures or (),
     )
     own = scores[(scores["method"] == primary.method) & (scores["metric"] == primary.metric)]
     arms = own[own["init"].isin([primary.init, SCRATCH])]
     yield PRIMARY, primary
-    unseen = analysis.unseen or _never_learnt(arms, beside=asked.structures)
-    if unseen:
-        yield UNSEEN, replace(primary, structures=unseen)
+    if analysis.unseen:
+        yield UNSEEN, replace(primary, structures=analysis.unseen)
     smallest = min({primary.budget, *arms["budget"]}, key=_size)
     if smallest != primary.budget:
         yield SMALLEST_BUDGET, replace(primary, budget=smallest)
     if SCRATCH_LONG in set(own["init"]):
         yield AGAINST_LONG, replace(primary, against=SCRATCH_LONG)
-
-
-def _never_learnt(arms: pd.DataFrame, *, beside: Iterable[str]) -> tuple[str, ...]:
-    unseen = set(arms.loc[~arms["seen"].astype(bool), "structure"])
-    return tuple(sorted(unseen.difference(beside)))
 
 
 def _size(budget: str) -> float:
@@ -159,7 +135,7 @@ def _estimated(
         for name, found in pairs.items()
         if found and not lacking
     ]
-    estimate = _no_pairs(lacking) if lacking else mean_gain(grids)
+    estimate = mean_gain(grids) if grids else _no_pairs(lacking)
     return Judgement(
         endpoint=endpoint,
         comparison=comparison,
@@ -182,7 +158,7 @@ def _no_pairs(lacking: Sequence[str]) -> Gain:
         training_sd=np.nan,
         rest_sd=np.nan,
         conditional=False,
-        reason=f"{NOT_ANSWERABLE}: no pair of runs on {', '.join(lacking)}",
+        reason=f"{NOT_ANSWERABLE}: no pair of runs on {', '.join(lacking) or 'any structure'}",
     )
 
 
@@ -249,18 +225,10 @@ def _signed_rank(grids: Sequence[GainGrid]) -> SignedRank:
     return SignedRank(signed_rank_p(means), smallest_signed_rank_p(len(means)))
 
 
-JUDGEMENT_COLUMNS = (
-    *("endpoint", "verdict", "method", "init", "against", "metric", "budget", "structures"),
-    *("gain", "low", "high", "low90", "high90", "p", "standard_error", "degrees"),
-    *("specimens", "trainings", "specimen_sd", "training_sd", "rest_sd", "conditional"),
-    *("margin", "detectable", "between_structures", "predicted_low", "predicted_high"),
-    *("signed_rank_p", "smallest_signed_rank_p", "imputed", "unpaired", "statement"),
-)
-
-
-def judgement_table(judgements: Iterable[Judgement]) -> pd.DataFrame:
-    """A row a judgement; structures joined by commas."""
-    return pd.DataFrame([_row(judgement) for judgement in judgements], columns=JUDGEMENT_COLUMNS)
+def verdicts_table(judgements: Iterable[Judgement], analysis: Analysis) -> pd.DataFrame:
+    """A row a judgement; structures joined by commas, `declaration` the analysis' digest."""
+    rows = [{**_row(judgement), "declaration": analysis.digest} for judgement in judgements]
+    return table("verdicts", rows)
 
 
 def _row(judgement: Judgement) -> dict[str, object]:
