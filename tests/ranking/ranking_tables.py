@@ -13,9 +13,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from selma3d.challenge.analysis import Analysis, Primary
 from selma3d.challenge.display import Display
 from selma3d.ranking.statistics import too_few
 from selma3d.ranking.tables import COLUMNS
+from selma3d.ranking.verdicts import judge, verdicts_table
 
 METRICS_OF = {
     "spot-like": ("dice", "betti0_error"),
@@ -120,6 +122,7 @@ def ranking_tables(made_up: MadeUp | None = None) -> dict[str, pd.DataFrame]:
         "pairwise": _pairwise(scores, made_up),
         "rules": _rules(leaderboard),
         "stability": _stability(made_up),
+        "verdicts": _verdicts(scores, made_up),
         "gains": _gains(pairs, made_up),
         "gains_by_specimen": pairs,
         "curves": _curves(scores, made_up),
@@ -329,9 +332,7 @@ def _gains(pairs: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
     rows = []
     for key, group in pairs.groupby(keys, sort=False):
         each = group.groupby("specimen")["gain"].mean()
-        better = (each < 0 if key[4].endswith("error") else each > 0).mean()
-        p = 0.01 if better in (0, 1) else 0.4
-        p = p if made_up.testable else np.nan
+        half = 1.96 * each.std() / np.sqrt(len(each)) if made_up.seeds > 1 else np.nan
         rows.append(
             (
                 *key,
@@ -341,14 +342,31 @@ def _gains(pairs: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
                 group["scratch"].mean(),
                 group["pretrained"].mean(),
                 each.mean(),
-                better,
-                *_interval(each, made_up),
-                p,
-                p,
-                made_up.why_untested,
+                each.mean() - half,
+                each.mean() + half,
+                0.01 if made_up.seeds > 1 else np.nan,
+                made_up.specimens - 1 if made_up.seeds > 1 else np.nan,
+                each.std(),
+                0.01,
+                0.01,
+                "" if made_up.seeds > 1 else "one training an arm: no interval",
             )
         )
     return pd.DataFrame(rows, columns=COLUMNS["gains"])
+
+
+def _verdicts(scores: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
+    """Of the first method and pretext, in Dice; none where nothing was pretrained."""
+    pretexts = [init for init in made_up.inits if not init.startswith("scratch")]
+    if not pretexts:
+        return pd.DataFrame(columns=list(COLUMNS["verdicts"]))
+    learnt = tuple(name for name in made_up.structures if STRUCTURES[name][1])
+    unseen = tuple(name for name in made_up.structures if not STRUCTURES[name][1])
+    primary = Primary(method=made_up.methods[0], pretext=pretexts[0], structures=learnt)
+    analysis = Analysis(primary=primary, unseen=unseen or None)
+    animals = scores["specimen"] if made_up.known else ""
+    judgements = judge(scores.assign(fold=0, fault="", specimen=animals), analysis, {})
+    return verdicts_table(judgements, analysis)
 
 
 def _curves(scores: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:

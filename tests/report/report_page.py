@@ -44,7 +44,7 @@ HELD_OUT = "Scores are on a held-out split, not on the challenge's hidden test c
 def write(
     folder: Path,
     *challenges: MadeUp,
-    drawn: tuple[str, ...] = ("overview", "pretraining-gains"),
+    drawn: tuple[str, ...] = ("overview", "forest"),
     **changes: Any,
 ) -> Path:
     """Write a report, a track a challenge, with the figures named; `changes` replace results."""

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.collections import LineCollection
 from matplotlib.text import Text
 
 from ranking_tables import DISPLAY, MadeUp, empty_tables, ranking_tables
@@ -21,7 +22,7 @@ from selma3d.challenge.display import Display
 from selma3d.report.drawing import canvas
 from selma3d.report.drawing.entrants import EntrantStyles
 from selma3d.report.drawing.figure import draw_figure
-from selma3d.report.figures import FIGURES, pretraining_gains, significance
+from selma3d.report.figures import FIGURES, significance
 from selma3d.report.histories import draw_histories
 from selma3d.report.selection import case_ranks, ranked_cases
 from selma3d.system.errors import InputError
@@ -30,6 +31,7 @@ SMALL = {"methods": ("unet", "swin"), "structures": ("cfos",), "cases": 2, "seed
 NOTED = replace(DISPLAY, note="a note")
 KINDS = {
     "normal": MadeUp(("unet", "swin"), structures=("cfos", "microglia"), cases=2, seeds=1),
+    "replicated": MadeUp(("unet",), structures=("cfos", "microglia"), cases=1, seeds=3),
     "tied": MadeUp(**SMALL, values="tied"),
     "constant": MadeUp(**SMALL, values="constant"),
     "few specimens": MadeUp(**SMALL, specimens=2),
@@ -96,7 +98,7 @@ def test_the_overview_has_a_dash_where_nothing_was_segmented(tables: dict) -> No
 @pytest.mark.parametrize("form", ["svg", "pdf", "png"])
 def test_drawing_twice_gives_the_same_bytes(form: str, tables: dict, tmp_path: Path) -> None:
     for path in (tmp_path / f"first.{form}", tmp_path / f"second.{form}"):
-        draw_figure("pretraining-gains", tables["tied"], NOTED, {form: path})
+        draw_figure("forest", tables["tied"], NOTED, {form: path})
     assert (tmp_path / f"first.{form}").read_bytes() == (tmp_path / f"second.{form}").read_bytes()
 
 
@@ -148,31 +150,40 @@ def test_unknown_figure_is_refused_by_name() -> None:
 
 
 def test_captions_explain_their_uncertainty() -> None:
-    for name in ("scores", "pretraining-gains", "learning-curves", "bootstrap-places"):
+    for name in ("scores", "forest", "gain-curves", "learning-curves", "bootstrap-places"):
         assert "95 %" in FIGURES.caption(name)
-        assert "six" in FIGURES.caption(name)
 
 
-def test_no_stars_and_no_interval_without_a_test(tables: dict) -> None:
-    shown = list(texts(drawn("pretraining-gains", tables["few specimens"])))
-    assert "n = 2" in shown
+@pytest.mark.parametrize("kind", ["normal", "replicated"])
+def test_forest_names_verdicts_and_nothing_is_starred(kind: str, tables: dict) -> None:
+    shown = list(texts(drawn("forest", tables[kind])))
+    assert set(tables[kind]["verdicts"]["verdict"]) <= set(shown)
     assert not {"*", "**", "***", "ns"} & set(shown)
-    assert "n = ?" in list(texts(drawn("pretraining-gains", tables["unknown specimens"])))
 
 
-@pytest.mark.parametrize(
-    ("p", "stars"), [(0.0005, "***"), (0.005, "**"), (0.049, "*"), (0.05, "ns"), (1.0, "ns")]
-)
-def test_stars_stand_for_levels(p: float, stars: str) -> None:
-    assert pretraining_gains.certainty(p, 8) == stars
+def test_one_training_an_arm_has_no_interval(tables: dict) -> None:
+    shown = list(texts(drawn("forest", tables["normal"])))
+    assert "not answerable" in shown
+    lines = {
+        kind: sum(
+            len(lines.get_segments())
+            for lines in drawn("forest", tables[kind]).findobj(LineCollection)
+        )
+        for kind in ("normal", "replicated")
+    }
+    assert lines["normal"] == 0 < lines["replicated"]
 
 
-def test_axes_of_gains_are_turned_so_that_right_is_better(tables: dict) -> None:
-    figure = drawn("pretraining-gains", tables["normal"])
+@pytest.mark.parametrize("name", ["forest", "gain-curves"])
+def test_gains_are_drawn_such_that_more_is_better(name: str, tables: dict) -> None:
+    """Fewer errors are a gain; zero is in sight."""
+    gains = tables["replicated"]["gains"]
+    errors = gains[gains["metric"] == "betti0_error"].assign(gain=-3.0, low=-4.0, high=-2.0)
+    figure = drawn(name, {"gains": errors})
     for axes in figure.axes:
-        low, high = axes.get_xlim()
-        assert (low > high) == ("error" in axes.get_xlabel())
-        assert min(low, high) <= 0 <= max(low, high)
+        if axes.get_xlim() != (0, 1):
+            low, high = axes.get_xlim() if name == "forest" else axes.get_ylim()
+            assert low <= 0 < 4 <= high
 
 
 def test_metric_labels_say_their_direction_and_unit(tables: dict) -> None:
@@ -281,6 +292,15 @@ def test_significance_knows_the_direction_of_the_metric() -> None:
     assert np.isnan(as_error[0, 2])
     assert as_error[1, 2] == 0
     assert significance.verdicts(pairs, entrants, "dice")[0, 1] == -1
+
+
+def test_no_grey_map_where_nothing_could_be_significant(tables: dict) -> None:
+    pairs = tables["replicated"]["pairwise"]
+    assert drawn("significance", tables["replicated"]).axes, "3 pairs of 8 specimens"
+    crowded = pairs.assign(specimens=6)  # 3 pairs: p is 0.09 at least
+    figure = drawn("significance", {"pairwise": crowded})
+    assert not figure.axes
+    assert "could be significant" in " ".join(texts(figure)).replace("\n", " ")
 
 
 def test_reported_scores_stand_beside_ours(tables: dict) -> None:

@@ -50,7 +50,7 @@ def rows_of(latex_table: str) -> list[str]:
     return [line for line in latex_table.splitlines() if line.endswith(r"\\") and "&" in line]
 
 
-@pytest.mark.parametrize("name", ["leaderboard", "structures", "budgets", "gains"])
+@pytest.mark.parametrize("name", ["leaderboard", "structures", "budgets", "gains", "verdicts"])
 def test_every_latex_row_has_as_many_cells_as_columns(
     name: str, ranking: dict, tmp_path: Path
 ) -> None:
@@ -61,7 +61,7 @@ def test_every_latex_row_has_as_many_cells_as_columns(
         assert len(re.findall(r"(?<!\\)&", row)) == columns - 1
 
 
-@pytest.mark.parametrize("name", ["leaderboard", "structures", "budgets", "gains"])
+@pytest.mark.parametrize("name", ["leaderboard", "structures", "budgets", "gains", "verdicts"])
 def test_every_markdown_row_has_as_many_cells_as_the_head(
     name: str, ranking: dict, tmp_path: Path
 ) -> None:
@@ -70,7 +70,7 @@ def test_every_markdown_row_has_as_many_cells_as_the_head(
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
 
 
-@pytest.mark.parametrize("name", ["leaderboard", "structures", "budgets", "gains"])
+@pytest.mark.parametrize("name", ["leaderboard", "structures", "budgets", "gains", "verdicts"])
 def test_tsv_holds_the_unrounded_numbers_behind_the_title(
     name: str, ranking: dict, tmp_path: Path
 ) -> None:
@@ -119,9 +119,12 @@ def test_intervals_are_printed_only_where_there_are_enough_specimens(
     assert not any(" to " in line for line in body["few"])
 
 
-def test_no_p_value_without_a_test(few: dict) -> None:
-    shown = printed("gains", few["gains"]).texts
-    assert set(shown["p (Holm)"]) == {"–"}
+def test_gain_of_one_training_has_no_interval(ranking: dict) -> None:
+    shown = printed("gains", ranking["gains"]).texts
+    assert set(shown["Trainings"]) == {"1"}
+    assert not shown["Gain"].str.contains("\\[").any()
+    replicated = ranking_tables(MadeUp(**SMALL | {"seeds": 3}))["gains"]
+    assert printed("gains", replicated).texts["Gain"].str.contains("\\[").all()
 
 
 def test_unknown_specimens_are_called_unknown() -> None:
@@ -153,7 +156,7 @@ def test_table_without_its_source_is_refused() -> None:
 
 
 def test_latex_has_no_character_that_it_would_misread(ranking: dict, tmp_path: Path) -> None:
-    for name in ("leaderboard", "structures", "budgets", "gains"):
+    for name in ("leaderboard", "structures", "budgets", "gains", "verdicts"):
         text = written(name, ranking, tmp_path)["tex"]
         assert text.isascii(), sorted({c for c in text if not c.isascii()})
 

@@ -59,7 +59,7 @@ def joined(finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Work
     (own / "team.yaml").write_text(yaml.safe_dump(SUBMISSION))
     (own / "program.py").write_text(PROGRAM)
     workflow = Workflow(folder, finished.root)
-    shown = [f"results/figures/per-type/{name}.svg" for name in ("overview", "pretraining-gains")]
+    shown = [f"results/figures/per-type/{name}.svg" for name in ("overview", "forest")]
     ran = workflow.run(
         *("results/tables/per-type/standings.md", "results/gallery.html", *shown),
         methods=["unet", "threshold", "classical", "team", "ensemble"],
@@ -98,7 +98,7 @@ def test_an_ensemble_is_where_most_of_its_members_are(joined: Workflow):
 def test_an_ensemble_of_others_is_no_pretext_whose_gain_is_shown(joined: Workflow):
     gains = pd.read_csv(joined.results / "ranking/per-type/gains.tsv", sep="\t")
     assert set(gains["method"]) == {"unet"}
-    assert "mixed" not in (joined.results / "figures/per-type/pretraining-gains.svg").read_text()
+    assert "mixed" not in (joined.results / "figures/per-type/forest.svg").read_text()
 
 
 def test_all_of_them_have_cards(joined: Workflow):

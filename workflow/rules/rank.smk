@@ -35,6 +35,12 @@ rule rank:
             if target.track == wildcards.track
             for structure in target.segments
         },
+        targets=lambda wildcards: {
+            structure: target.name
+            for target in TARGETS.values()
+            if target.track == wildcards.track
+            for structure in target.segments
+        },
         expected=lambda wildcards: EXPECTED[
             EXPECTED["track"] == wildcards.track
         ].to_dict("list"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    plain = snakemake.params.settings
+    plain = {**snakemake.params.settings, "targets": snakemake.params.targets}
     learnt = training_set_sizes(map(read_split, snakemake.input.splits))
     sizes = {
         structure: max(learnt[name] for name in names)

@@ -59,6 +59,6 @@ class Analysis(Model):
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that change with anything declared."""
+        """A hash that changes with anything declared, shortened to twelve digits."""
         plain = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(plain.encode()).hexdigest()[:12]
+        return f"sha256:{hashlib.sha256(plain.encode()).hexdigest()[:12]}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..system.errors import InputError
 from ..system.randomness import numpy_generator
+from .analysis import Analysis
 from .checking import Model, check, load_yaml, nearest
 from .config import Config, layer
 from .containers import container_slugs
@@ -368,7 +369,17 @@ class Challenge:
             "rule": self.edition.ranking.rule,
             "groups": self.ranking_groups(),
             "metric_profile": self.edition.metric_profile,
+            "analysis": self.analysis.plain(),
         }
+
+    @property
+    def analysis(self) -> Analysis:
+        """What is asked of pretraining, structures named where the configuration names none."""
+        scored = [self.structures[name] for name in self.scored]
+        return self.config.analysis.resolved(
+            seen=[structure.name for structure in scored if structure.seen],
+            unseen=[structure.name for structure in scored if not structure.seen],
+        )
 
     @property
     def note(self) -> str | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
+from .analysis import Analysis
 from .checking import Model, check, load_yaml
 from .edition import ArchiveSettings, Name
 
@@ -232,6 +233,7 @@ class Config(Model):
     predict: Predict
     segment: Segment
     ranking: Ranking
+    analysis: Analysis
     resources: Resources
     throughput: dict[str, dict[str, Annotated[float, Field(gt=0)]]] = Field(
         description="steps a second by method and pretext (or `finetune`), for `make estimate` "

@@ -95,16 +95,21 @@ def _track(
     own = [figure for figure in figures if figure["track"] == name]
     categories = dict.fromkeys(figure["category"] for figure in own)
     leaderboard, means = tables["leaderboard"], tables.get("by_metric", pd.DataFrame())
+    ranges = pretraining_findings.ranges(tables, display)
     return {
         "name": name,
         "meaning": TRACKS.get(name, name),
         "won": ranking_findings.who_won(tables, display),
         "sure": ranking_findings.how_sure(tables, display),
         "notes": ranking_findings.gaps_in_data(leaderboard, display),
-        "pretraining": pretraining_findings.headline(tables),
-        "pretraining_details": pretraining_findings.details(tables, display),
-        "pretraining_sure": pretraining_findings.how_sure(tables, display),
-        "gains": Printed(pretraining_findings.by_structure(tables, display), text_columns=3),
+        "pretraining": pretraining_findings.headline(tables, display),
+        "pretraining_short": [*ranges[:1], *pretraining_findings.what_it_takes(tables)],
+        "pretraining_details": [
+            *pretraining_findings.further_endpoints(tables, display),
+            *ranges,
+            *pretraining_findings.how_sure(tables),
+        ],
+        "gains": Printed(pretraining_findings.by_structure(tables, display), text_columns=5),
         "leaderboard": TABLES["leaderboard"].printed(leaderboard, display),
         "scores": TABLES["structures"].printed(means, display) if len(means) else None,
         "figures": {c: [f for f in own if f["category"] == c] for c in categories},

@@ -1,277 +1,205 @@
-"""Sentences on pretraining: whether it helped, by how much, where, and how sure that is.
+"""Did pretraining help, by how much, where, and how sure is that: said from verdicts and gains.
 
-A comparison is one method with one pretext on one structure in one metric, against the same method
-from scratch on the same training patches.
+Verdicts are given on what was declared beforehand and on nothing else. Gains beside them (one
+method with one pretext on one structure) are exploratory: the best is told with the worst.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
-import numpy as np
 import pandas as pd
 
 from ..challenge.display import Display
 from ..challenge.run import is_pretrained
-from ..ranking.tables import COLUMNS, Tables
-from ..scoring.metrics import METRICS
+from ..ranking.power import Spreads, specimens_needed
+from ..ranking.tables import Tables
+from ..ranking.verdicts import (
+    EXPLORATORY,
+    GAIN,
+    HARM,
+    INCONCLUSIVE,
+    NO_RELEVANT_GAIN,
+    NOT_ANSWERABLE,
+)
 from . import labels
+from .gains import ENDPOINTS, declared_metric, endpoint_name, improved, of_declared_metric
 
-LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class Tally:
-    """How a set of comparisons went; significant means Holm-adjusted p below LEVEL."""
-
-    comparisons: int
-    better: int
-    worse: int
-    tested: int
-    significantly_better: int
-    significantly_worse: int
-
-    @classmethod
-    def of(cls, gains: pd.DataFrame) -> Tally:
-        """Count the rows of `gains` (with the column `improvement`)."""
-        up, down = gains["improvement"] > 0, gains["improvement"] < 0
-        significant = gains["p_holm"] < LEVEL
-        return cls(
-            comparisons=len(gains),
-            better=int(up.sum()),
-            worse=int(down.sum()),
-            tested=int(gains["p_holm"].notna().sum()),
-            significantly_better=int((up & significant).sum()),
-            significantly_worse=int((down & significant).sum()),
-        )
+ANSWERS = {
+    GAIN: "Yes",
+    HARM: "No, it did harm",
+    NO_RELEVANT_GAIN: "No",
+    INCONCLUSIVE: "Not decided",
+    NOT_ANSWERABLE: "Not answered",
+    EXPLORATORY: "Not asked",
+}
+MORE_TRAININGS = (2, 4)  # times as many: what they would need is told beside the design's own
 
 
-def comparisons(tables: Tables, budget: str | None = "all") -> pd.DataFrame:
-    """Gains of pretrained inits (not of the control scratch-long) at a budget, None for all.
-
-    Adds `improvement`: the gain, positive where it is for the better.
-    """
-    nothing = pd.DataFrame(columns=list(COLUMNS["gains"]))
-    return _of_inits(tables.get("gains", nothing), budget, pretrained=True)
-
-
-def headline(tables: Tables) -> str:
-    """One sentence: yes, no, mixed, not shown, not testable or not answered."""
-    gains = comparisons(tables)
-    if gains.empty:
-        return (
-            "Not answered: no method was scored both from scratch and pretrained with every "
-            "training patch."
-        )
-    tally = Tally.of(gains)
-    direction = (
-        f"better in {tally.better} of {labels.count(tally.comparisons, 'comparison')} and worse "
-        f"in {tally.worse}"
-    )
-    if not tally.tested:
-        return (
-            f"Not testable: pretraining was {direction}, but without enough known specimens this "
-            "is a direction, not a finding."
-        )
-    of_tested = f"of {labels.count(tally.tested, 'tested comparison')}"
-    up, down = tally.significantly_better, tally.significantly_worse
-    if up and not down:
-        return f"Yes, in {up} {of_tested}; in none was it significantly worse."
-    if down and not up:
-        return f"No: significantly worse in {down} {of_tested}, significantly better in none."
-    if up and down:
-        return (
-            f"It depends: significantly better in {up}, significantly worse in {down} {of_tested}."
-        )
-    return (
-        f"No gain could be shown: pretraining was {direction}, but in none {of_tested} "
-        "beyond chance."
-    )
+def headline(tables: Tables, display: Display) -> str:
+    """One sentence: the verdict on the primary endpoint, or why there is none."""
+    verdicts = tables.get("verdicts", pd.DataFrame())
+    if len(verdicts):
+        primary = verdicts.iloc[0]
+        answer = ANSWERS[primary["verdict"]]
+        metric = labels.metric_name(primary["metric"], arrow=False)
+        return f"{answer}. {endpoint_name(primary, display)}, {metric}: {primary['statement']}."
+    if of_declared_metric(tables).empty:
+        return "Not answered: no method was scored both from scratch and pretrained."
+    return "Not asked: no analysis was declared beforehand, and what gains show is exploratory."
 
 
-def details(tables: Tables, display: Display) -> list[str]:
-    """By how much, where, with how few labels, on unseen structures, against which control."""
-    gains = comparisons(tables)
-    if gains.empty:
-        return _at_other_budgets(tables)
-    metric = _first_metric(gains)
-    own = gains[gains["metric"] == metric]
-    worst = _gain(_extreme(own, best=False), metric)
-    best = _gain(_extreme(own, best=True), metric)
-    sentences = [
-        f"By how much: in {_plain(metric)}, the median gain over "
-        f"{labels.count(len(own), 'comparison')} is {_gain(own['gain'].median(), metric)} "
-        f"(from {worst} to {best})."
+def further_endpoints(tables: Tables, display: Display) -> list[str]:
+    """The declared endpoints after the primary one, in their order."""
+    return [
+        f"{_capital(ENDPOINTS[row['endpoint']])}: {endpoint_name(row, display)}: "
+        f"{row['statement']}."
+        for row in tables.get("verdicts", pd.DataFrame()).iloc[1:].to_dict("records")
     ]
-    sentences += _where(own, display)
-    sentences += _over_budgets(tables, metric)
-    sentences += _seen_and_unseen(own, metric)
-    sentences += _control(tables, metric)
+
+
+def ranges(tables: Tables, display: Display) -> list[str]:
+    """The least and the largest gain of pretexts, then of the control."""
+    gains = improved(of_declared_metric(tables))
+    of_pretexts = gains["init"].map(is_pretrained).astype(bool)
+    return [
+        *_range(gains[of_pretexts], "Exploratory, all pretexts", display),
+        *_range(
+            gains[~of_pretexts],
+            "The control scratch-long (from scratch, with pretraining's compute on top)",
+            display,
+        ),
+    ]
+
+
+def _range(gains: pd.DataFrame, what: str, display: Display) -> list[str]:
+    """The least and the largest gain with every patch, each with its interval."""
+    gains = gains[gains["budget"] == "all"].sort_values("improvement", kind="stable")
+    if gains.empty:
+        return []
+    metric = labels.metric_name(gains["metric"].iloc[0], arrow=False)
+    least, largest = (_described(gains.iloc[end], display) for end in (0, -1))
+    span = f"from {least} to {largest}" if len(gains) > 1 else least
+    comparisons = labels.count(len(gains), "comparison")
+    return [f"{what}: in {comparisons} with every patch the gain in {metric} was {span}."]
+
+
+def _described(row: pd.Series, display: Display) -> str:
+    metric = row["metric"]
+    interval = labels.interval(row["least"], row["most"], metric, sign=True)
+    return (
+        f"{labels.number(row['improvement'], metric, sign=True)} "
+        f"({display.entrant(row['method'], row['init'])} on {display.structure(row['structure'])}"
+        f"{'; ' + interval if interval else ''})"
+    )
+
+
+def how_sure(tables: Tables) -> list[str]:
+    """Of the primary endpoint: the design and its spreads, what it takes, checks, gaps."""
+    verdicts = tables.get("verdicts", pd.DataFrame())
+    if verdicts.empty:
+        return []
+    primary = verdicts.iloc[0]
+    sentences = [f"The analysis was declared in the configuration ({primary['declaration']})."]
+    if math.isfinite(primary["standard_error"]):
+        sentences += [_design(primary), *what_it_takes(tables), *_checks(primary)]
+    for what, number in (
+        ("pairs of scores in which a worst value stands in for a missing one", primary["imputed"]),
+        ("runs without a partner, left out", primary["unpaired"]),
+    ):
+        if number:
+            sentences.append(f"{_capital(what)}: {number}.")
     return sentences
 
 
-def how_sure(tables: Tables, display: Display) -> list[str]:
-    """How many comparisons were tested on how many specimens, and why others were not."""
-    gains = comparisons(tables)
-    if gains.empty:
-        return []
-    tally = Tally.of(gains)
-    sentences = []
-    if tally.tested:
-        sentences.append(
-            f"How sure: {tally.tested} of {tally.comparisons} comparisons could be tested (paired "
-            "signed-rank tests on specimens, Holm-adjusted); "
-            f"{tally.significantly_better + tally.significantly_worse} are significant at {LEVEL}."
+def _design(primary: pd.Series) -> str:
+    """Specimens, trainings, degrees of freedom, and the three standard deviations."""
+    metric = primary["metric"]
+    spreads = [
+        f"{name} {labels.number(primary[column], metric)}"
+        for name, column in (
+            ("specimens", "specimen_sd"),
+            ("trainings", "training_sd"),
+            ("the rest", "rest_sd"),
         )
-    else:
-        sentences.append("How sure: no comparison could be tested.")
-    untested = gains[gains["p_holm"].isna()].groupby("structure", sort=False)["specimens"].max()
-    for known in untested.unique():
-        names = [display.structure(name) for name in untested.index[untested == known]]
-        sentences.append(f"{labels.listed(names)}: no test and no interval; {_why(int(known))}.")
-    notes = gains["note"].dropna().astype(str).str.split("; ").explode(ignore_index=True)
-    for note, rows in notes[~notes.str.contains("no p-value|^$")].groupby(notes):
-        sentences.append(f"In {len(rows)} of {tally.comparisons} comparisons: {note}.")
+        if math.isfinite(primary[column])
+    ]
+    return (
+        f"How sure: {labels.count(primary['specimens'], 'specimen')} a structure and "
+        f"{labels.count(primary['trainings'], 'training')} an arm, "
+        f"{primary['degrees']:.1f} degrees of freedom; standard deviations of the gain: "
+        f"{labels.listed(spreads)}."
+    )
+
+
+def what_it_takes(tables: Tables) -> list[str]:
+    """What the design of the primary endpoint detects, and what a gain of the margin takes."""
+    verdicts = tables.get("verdicts", pd.DataFrame())
+    if verdicts.empty:
+        return []
+    primary = verdicts.iloc[0]
+    spreads = Spreads(primary["specimen_sd"], primary["training_sd"], primary["rest_sd"])
+    margin, trainings = float(primary["margin"]), int(primary["trainings"])
+    if not all(map(math.isfinite, (margin, spreads.specimens, spreads.trainings, spreads.rest))):
+        return []
+    detectable = float(primary["detectable"])
+    detects = f"This design detects {labels.number(detectable, primary['metric'])} at 80 %"
+    if detectable <= margin:
+        return [f"{detects}, less than the margin of {margin:g}: more of it would add little."]
+    needed = {s: specimens_needed(spreads, margin, s) for s in (trainings, *_more(trainings))}
+    options = [f"{n} specimens × {s} trainings" for s, n in needed.items() if n is not None]
+    takes = " or ".join(options) if options else "more trainings than four times as many"
+    return [f"{detects}; what would change the answer: a gain of {margin:g} takes {takes}."]
+
+
+def _more(trainings: int) -> tuple[int, ...]:
+    return tuple(times * trainings for times in MORE_TRAININGS)
+
+
+def _checks(primary: pd.Series) -> list[str]:
+    sentences = []
+    if math.isfinite(primary["signed_rank_p"]):
+        sentences.append(
+            f"Check: the signed-rank test of specimens gives p = {primary['signed_rank_p']:.2g} "
+            f"(the least that it can reach here is {primary['smallest_signed_rank_p']:.2g}); the t "
+            f"test p = {primary['p']:.2g}."
+        )
+    if math.isfinite(primary["predicted_low"]):
+        metric = primary["metric"]
+        expected = labels.interval(
+            primary["predicted_low"], primary["predicted_high"], metric, sign=True
+        )
+        between = labels.number(primary["between_structures"], metric)
+        sentences.append(
+            f"Between structures the gain differs with a standard deviation of {between}; on "
+            f"another one like them {expected} is expected."
+        )
     return sentences
 
 
 def by_structure(tables: Tables, display: Display) -> pd.DataFrame:
-    """A structure and metric a row: comparisons, how many better, median gain, how many shown."""
+    """A structure a row, in the declared metric with every patch: least and largest gain."""
+    metric = declared_metric(tables)
+    gains = improved(of_declared_metric(tables))
+    gains = gains[(gains["budget"] == "all") & gains["init"].map(is_pretrained).astype(bool)]
     rows = []
-    groups = comparisons(tables).groupby(["structure", "metric"], sort=False)
-    for (structure, metric), group in groups:
-        tally = Tally.of(group)
+    for structure, group in gains.groupby("structure", sort=False):
+        ordered = group.sort_values("improvement", kind="stable")
         known = int(group["specimens"].max())
         rows.append(
             {
                 "Structure": display.structure(structure),
                 "In training": "seen" if group["seen"].iloc[0] else "unseen",
                 "Metric": labels.metric_name(metric),
-                "Comparisons": str(tally.comparisons),
-                "Better": str(tally.better),
-                "Median gain": _gain(group["gain"].median(), metric),
-                "Worst": _gain(_extreme(group, best=False), metric),
-                "Best": _gain(_extreme(group, best=True), metric),
-                "Significantly better": str(tally.significantly_better) if tally.tested else "–",
-                "Significantly worse": str(tally.significantly_worse) if tally.tested else "–",
+                "Least gain": _described(ordered.iloc[0], display),
+                "Largest gain": _described(ordered.iloc[-1], display),
+                "Comparisons": str(len(group)),
                 "Specimens": str(known) if known else "unknown",
+                "Trainings": str(int(group["seeds"].min())),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _why(known: int) -> str:
-    if known:
-        return (
-            f"there {'is' if known == 1 else 'are'} only {labels.count(known, 'specimen')}, and "
-            "fewer than six can neither reach significance nor give an interval, so the figures "
-            "show each of them"
-        )
-    return (
-        "the specimens are unknown, and cases of one animal are not independent, so the figures "
-        "show every case"
-    )
-
-
-def _of_inits(gains: pd.DataFrame, budget: str | None, *, pretrained: bool) -> pd.DataFrame:
-    chosen = gains["init"].map(is_pretrained).eq(pretrained)
-    if budget is not None:
-        chosen &= gains["budget"].astype(str) == budget
-    rows = gains[chosen].dropna(subset="gain")
-    improved = [
-        labels.improvement(metric, gain)
-        for metric, gain in zip(rows["metric"], rows["gain"], strict=True)
-    ]
-    return rows.assign(improvement=np.asarray(improved, dtype=float))
-
-
-def _at_other_budgets(tables: Tables) -> list[str]:
-    budgets = sorted(set(comparisons(tables, None)["budget"].astype(str)))
-    if not budgets:
-        return []
-    return [
-        f"There are comparisons with fewer patches (budgets {labels.listed(budgets)}) in the "
-        "table of gains; they do not decide the question."
-    ]
-
-
-def _where(gains: pd.DataFrame, display: Display) -> list[str]:
-    """The comparison with the largest gain, and the one with the largest loss."""
-    ordered = gains.sort_values("improvement", kind="stable")
-    largest, smallest = ordered.iloc[-1], ordered.iloc[0]
-    sentences = []
-    if largest["improvement"] > 0:
-        sentences.append(f"Where: most for {_described(largest, display)}.")
-    if smallest["improvement"] < 0:
-        sentences.append(f"It cost most for {_described(smallest, display)}.")
-    return sentences
-
-
-def _described(row: pd.Series, display: Display) -> str:
-    metric = row["metric"]
-    entrant = display.entrant(row["method"], row["init"])
-    interval = labels.interval(row["low"], row["high"], metric, sign=True)
-    sure = f", 95 % interval {interval}, p = {row['p_holm']:.2g}" if interval else ""
-    specimens = int(row["specimens"])
-    on = f", {labels.count(specimens, 'specimen')}" if specimens else ", specimens unknown"
-    return (
-        f"{entrant} on {display.structure(row['structure'])}: {_plain(metric)} "
-        f"{labels.number(row['scratch'], metric)} → {labels.number(row['pretrained'], metric)} "
-        f"({_gain(row['gain'], metric)}{sure}{on})"
-    )
-
-
-def _over_budgets(tables: Tables, metric: str) -> list[str]:
-    gains = comparisons(tables, None)
-    gains = gains[gains["metric"] == metric].assign(budget=lambda rows: rows["budget"].astype(str))
-    budgets = sorted(set(gains["budget"]) - {"all"}, key=float)
-    if not budgets:
-        return []
-    parts = []
-    for budget in [*budgets, "all"]:
-        own = gains[gains["budget"] == budget]
-        label = "every patch" if budget == "all" else labels.count(int(budget), "patch", "patches")
-        better = int((own["improvement"] > 0).sum())
-        median = _gain(own["gain"].median(), metric)
-        parts.append(f"{label} {median} (better in {better} of {len(own)})")
-    return [f"With how few labels: median gain in {_plain(metric)} with {'; '.join(parts)}."]
-
-
-def _seen_and_unseen(gains: pd.DataFrame, metric: str) -> list[str]:
-    seen = gains["seen"].astype(bool)
-    if not (seen.any() and (~seen).any()):
-        return []
-    return [
-        f"On structures seen in training the median gain in {_plain(metric)} is "
-        f"{_gain(gains.loc[seen, 'gain'].median(), metric)}, on unseen ones "
-        f"{_gain(gains.loc[~seen, 'gain'].median(), metric)}."
-    ]
-
-
-def _control(tables: Tables, metric: str) -> list[str]:
-    control = _of_inits(tables["gains"], "all", pretrained=False)
-    control = control[control["metric"] == metric]
-    if control.empty:
-        return []
-    return [
-        "The control: spending pretraining's compute on longer training from scratch instead "
-        f"(scratch-long) changed {_plain(metric)} by {_gain(control['gain'].median(), metric)} in "
-        f"the median of {labels.count(len(control), 'comparison')}."
-    ]
-
-
-def _extreme(gains: pd.DataFrame, *, best: bool) -> float:
-    ordered = gains.sort_values("improvement", kind="stable")["gain"]
-    return float(ordered.iloc[-1 if best else 0])
-
-
-def _first_metric(gains: pd.DataFrame) -> str:
-    return next(metric for metric in METRICS if metric in set(gains["metric"]))
-
-
-def _plain(metric: str) -> str:
-    return labels.metric_name(metric, arrow=False, unit=False)
-
-
-def _gain(gain: float, metric: str) -> str:
-    return labels.number(gain, metric, sign=True)
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

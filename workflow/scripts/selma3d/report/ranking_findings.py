@@ -10,8 +10,7 @@ import pandas as pd
 from ..challenge.display import Display, Entrant
 from ..ranking.tables import Tables
 from . import labels
-
-LEVEL = 0.05
+from .selection import LEVEL, could_be_significant, of_panel
 
 
 def winners(leaderboard: pd.DataFrame) -> list[Entrant]:
@@ -144,13 +143,14 @@ def _against_runner_up(tables: Tables, winner: Entrant, display: Display) -> lis
     rest = leaderboard[[e != winner for e in _entrants(leaderboard)]]
     second = winners(rest)[0]
     pairs = tables.get("pairwise", pd.DataFrame())
-    better = worse = tested = disciplines = 0
+    better = worse = tested = possible = disciplines = 0
     for pair in pairs.itertuples():
         a, b = (pair.method_a, pair.init_a), (pair.method_b, pair.init_b)
         if {a, b} != {winner, second}:
             continue
         disciplines += 1
         tested += pd.notna(pair.p_holm)
+        possible += could_be_significant(of_panel(pairs, pair.structure, pair.metric))
         if pd.notna(pair.p_holm) and pair.p_holm < LEVEL:
             advantage = labels.improvement(pair.metric, pair.difference) * (
                 1 if a == winner else -1
@@ -164,7 +164,8 @@ def _against_runner_up(tables: Tables, winner: Entrant, display: Display) -> lis
     return [
         f"Against {name} it is significantly better in {better} and significantly worse in {worse} "
         f"of {labels.count(tested, 'tested pair')} of structure and metric (Holm-adjusted "
-        f"signed-rank tests, level {LEVEL})."
+        f"signed-rank tests, level {LEVEL}); with these specimens and entrants {possible} could "
+        "have been significant at all."
     ]
 
 

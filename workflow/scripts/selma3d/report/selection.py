@@ -6,13 +6,17 @@ import pandas as pd
 
 from ..challenge.display import Entrant
 from ..ranking.tables import Tables
+from ..ranking.verdicts import smallest_signed_rank_p
 from ..scoring.metrics import METRICS
 from . import labels
 
+LEVEL = 0.05  # of pairwise tests
 NO_PAIRS = (
     "No method was run both from scratch and pretrained with every training patch, "
     "so there is no gain to show."
 )
+
+NO_GAINS = "No method was run both from scratch and pretrained, so there is no gain to show."
 
 
 def ranked_cases(tables: Tables) -> pd.DataFrame:
@@ -74,3 +78,11 @@ def segmented(means: pd.DataFrame | pd.Series) -> pd.Series | bool:
     Where it has none, their means are the worst values, which stand in for them in ranks.
     """
     return means["missing"] < means["cases"]
+
+
+def could_be_significant(pairs: pd.DataFrame) -> bool:
+    """Whether any of a panel's pairs could be: the smallest possible p, after Holm's correction."""
+    tested = pairs.dropna(subset="p_holm")
+    if tested.empty:
+        return False
+    return smallest_signed_rank_p(int(tested["specimens"].max())) * len(tested) < LEVEL

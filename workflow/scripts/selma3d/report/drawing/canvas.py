@@ -31,6 +31,7 @@ LINE_MM = 2.9  # height of a line of 7 pt text
 INK = "#222222"
 FAINT = "#6b6b6b"  # grey text; 5.3 : 1 on white
 RULE = "#d9d9d9"
+MARGIN_BAND = "#ececec"  # gains that are too small to matter
 NEUTRAL = "#5a5a5a"  # symbols in a key that stand for no entrant
 # A voxel of a prediction against the truth. Told apart in all common colour deficiencies.
 TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE = "#F0E442", "#D0402B", "#56B4E9"

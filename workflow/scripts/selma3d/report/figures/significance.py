@@ -1,8 +1,9 @@
 """Pairwise comparisons on specimens (paired two-sided Wilcoxon signed-rank test, Holm-adjusted
 within each panel, level 0.05). Blue: the entrant of the row is significantly better than that of
 the column; orange: significantly worse; grey: no significant difference; hatched: not tested,
-because specimens are fewer than six or unknown, or one of the two was not scored. Entrants are
-numbered in the order of the leaderboard.
+because specimens are fewer than six or unknown, or one of the two was not scored, or because no
+test of the panel could be significant: even its smallest possible p, times the number of its tests,
+is 0.05 or more. Entrants are numbered in the order of the leaderboard.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from ...ranking.tables import Tables
 from .. import labels
 from ..drawing import canvas
 from ..drawing.entrants import EntrantStyles
-from ..selection import in_order, metrics_of, of_panel
+from ..selection import LEVEL, could_be_significant, in_order, metrics_of, of_panel
 
 CATEGORY, PLACE = "Stability of the ranking", 10
 IN_A_PAPER = "Significance map"
-LEVEL = 0.05
 WORSE, EQUAL, BETTER = "#E69F00", "#e0e0e0", "#0072B2"
 HATCH = {"facecolor": "white", "edgecolor": "#bdbdbd", "hatch": "//////"}
+NONE_POSSIBLE = (
+    "No difference between entrants could be significant: for as many pairs there are too few "
+    "specimens, or they are unknown."
+)
 MANY = 12  # entrants whose names fit beside the first map; more are named below
 
 
@@ -43,6 +47,10 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     ]
     entrants = in_order(tables, pd.concat(sides))
     metrics = metrics_of(pairs)
+    panels = [(name, metric) for name, own in metrics.items() for metric in own]
+    testable = {panel for panel in panels if could_be_significant(of_panel(pairs, *panel))}
+    if not testable:
+        return canvas.statement(NONE_POSSIBLE, "page")
     columns = max(len(names) for names in metrics.values())
     numbered = [f"{n}  {styles[entrant].label}" for n, entrant in enumerate(entrants, start=1)]
     many = len(entrants) > MANY
@@ -52,7 +60,9 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     for band, (structure, its_metrics) in enumerate(metrics.items()):
         for column, metric in enumerate(its_metrics):
             axes = figure.add_subplot(spec[band, column])
-            _draw_map(axes, verdicts(of_panel(pairs, structure, metric), entrants, metric))
+            own = of_panel(pairs, structure, metric)
+            tested = own if (structure, metric) in testable else own.iloc[:0]
+            _draw_map(axes, verdicts(tested, entrants, metric))
             _number(axes, len(entrants), None if many or column else numbered)
             title = f"{styles.structure(structure)}\n" if column == 0 else "\n"
             axes.set_title(title + labels.metric_name(metric, unit=False))
