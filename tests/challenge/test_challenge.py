@@ -238,3 +238,17 @@ def test_every_key_of_the_configuration_is_explained(repository):
         assert f"`{key}`" in explained, key
         for inner in value if isinstance(value, dict) else ():
             assert f"`{key}.{inner}`" in explained, f"{key}.{inner}"
+
+
+def test_the_analysis_names_its_structures_where_the_configuration_names_none(repository):
+    challenge = Challenge.of(layered(repository, "demo"), repository)
+    assert challenge.analysis.primary.structures == ("cfos", "vessel")
+    assert challenge.analysis.unseen == ("microglia",)
+    settings = challenge.ranking_settings()["analysis"]
+    assert settings["primary"]["structures"] == ["cfos", "vessel"]
+
+
+def test_an_analysis_of_a_structure_that_is_not_there_is_refused(repository, full):
+    asked = full["analysis"] | {"unseen": ["microgla"]}
+    with pytest.raises(InputError, match="analysis.unseen: no structure 'microgla', did you mean"):
+        _ = Challenge.of(full | {"analysis": asked}, repository).analysis

@@ -38,7 +38,7 @@ class Primary(Model):
 
 
 class Analysis(Model):
-    """What is asked of the scores. Whatever is not declared here is exploratory."""
+    """What is asked of pretraining before anything is scored ([how](../docs/gains.md))."""
 
     primary: Primary = Field(description="the first endpoint")
     margin: float = Field(

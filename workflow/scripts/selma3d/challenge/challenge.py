@@ -374,9 +374,21 @@ class Challenge:
 
     @property
     def analysis(self) -> Analysis:
-        """What is asked of pretraining, structures named where the configuration names none."""
+        """What is asked of pretraining, structures named where the configuration names none.
+
+        Raises InputError where it names one that the edition does not have.
+        """
+        asked = self.config.analysis
+        for key, named in (
+            ("primary.structures", asked.primary.structures),
+            ("unseen", asked.unseen),
+        ):
+            for name in named or ():
+                if name not in self.structures:
+                    hint = nearest(name, list(self.structures))
+                    raise InputError(f"config: analysis.{key}: no structure {name!r}{hint}")
         scored = [self.structures[name] for name in self.scored]
-        return self.config.analysis.resolved(
+        return asked.resolved(
             seen=[structure.name for structure in scored if structure.seen],
             unseen=[structure.name for structure in scored if not structure.seen],
         )
