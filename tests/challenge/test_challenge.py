@@ -250,5 +250,5 @@ def test_the_analysis_names_its_structures_where_the_configuration_names_none(re
 
 def test_an_analysis_of_a_structure_that_is_not_there_is_refused(repository, full):
     asked = full["analysis"] | {"unseen": ["microgla"]}
-    with pytest.raises(InputError, match="analysis.unseen: no structure 'microgla', did you mean"):
+    with pytest.raises(InputError, match=r"analysis.unseen: no structure 'microgla', did you mean"):
         _ = Challenge.of(full | {"analysis": asked}, repository).analysis
