@@ -38,7 +38,8 @@ ENDPOINTS = (PRIMARY, UNSEEN, SMALLEST_BUDGET, AGAINST_LONG)
 class SignedRank:
     """The signed-rank test of specimens' mean gains, a check beside the t test.
 
-    smallest: the least p that so many specimens can reach. NaN where specimens are unknown.
+    smallest: the least p that so many specimens can reach. NaN where specimens are unknown or an
+    endpoint is not answerable: the test does not see that trainings vary.
     """
 
     p: float = np.nan
@@ -47,7 +48,7 @@ class SignedRank:
 
 @dataclass(frozen=True)
 class Judgement:
-    """An endpoint's estimate and verdict; margin is NaN where none was declared for it.
+    """An endpoint's estimate and verdict.
 
     imputed: pairs with a worst value for a missing or undefined one. unpaired: runs (folds × seeds)
     that only one arm has, which are left out.
@@ -84,10 +85,9 @@ def judge(
     judgements = []
     testing = True
     for endpoint, comparison in _declared(scores, analysis):
-        judgement = _estimated(scores, endpoint, comparison, targets)
-        if testing and not judgement.estimate.reason:
-            verdict = verdict_of(judgement.estimate, analysis.margin)
-            judgement = replace(judgement, verdict=verdict, margin=analysis.margin)
+        judgement = _estimated(scores, endpoint, comparison, analysis.margin, targets)
+        if testing:
+            judgement = replace(judgement, verdict=verdict_of(judgement.estimate, analysis.margin))
         testing = testing and judgement.verdict in (GAIN, HARM)
         judgements.append(judgement)
     return tuple(judgements)
@@ -125,7 +125,11 @@ def _size(budget: str) -> float:
 
 
 def _estimated(
-    scores: pd.DataFrame, endpoint: str, comparison: Comparison, targets: Mapping[str, str]
+    scores: pd.DataFrame,
+    endpoint: str,
+    comparison: Comparison,
+    margin: float,
+    targets: Mapping[str, str],
 ) -> Judgement:
     """An endpoint's estimate, without a verdict as yet."""
     pairs = {name: paired(scores, comparison, name) for name in comparison.structures}
@@ -141,11 +145,11 @@ def _estimated(
         comparison=comparison,
         estimate=estimate,
         heterogeneity=heterogeneity(grids, estimate),
-        signed_rank=_signed_rank(grids),
+        signed_rank=SignedRank() if estimate.reason else _signed_rank(grids),
         imputed=sum(found.imputed for found in pairs.values() if found),
         unpaired=sum(found.unpaired for found in pairs.values() if found),
         verdict=NOT_ANSWERABLE if estimate.reason else EXPLORATORY,
-        margin=np.nan,
+        margin=margin,
     )
 
 

@@ -25,7 +25,11 @@ from ..selection import NO_GAINS, in_order
 
 CATEGORY, PLACE = "Pretraining", 5
 IN_A_PAPER = "Effect of pretraining, with intervals"
-ROW_MM, TITLE_MM = 5.2, 12.0
+ROW_MM, ENDPOINT_MM = 4.6, 6.8
+AROUND_MM, TICKS_MM, AXIS_MM = 15.0, 5.5, 4.0  # title and ticks of a band; ticks; the last label
+LABEL_MM, GAP_MM = 40.0, 5.0
+ENDPOINT_LABEL_MM, VERDICT_MM = 76.0, 82.0  # the verdict in words stands to the right
+ENDPOINT_CHARACTERS = 56  # of an endpoint's name in a line
 
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
@@ -34,41 +38,55 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     if gains.empty:
         return canvas.statement(NO_GAINS, "page")
     verdicts = tables.get("verdicts", pd.DataFrame())
+    margin = float(verdicts["margin"].max()) if len(verdicts) else np.nan
     entrants = in_order(tables, gains)
     names = facets.row_labels(styles, entrants)
     budgets, structures = budgets_in_order(gains), list(dict.fromkeys(gains["structure"]))
-    row_mm = facets.row_height_mm(names, ROW_MM)
-    heights = [len(verdicts) * ROW_MM + TITLE_MM] if len(verdicts) else []
-    heights += [len(names) * row_mm + TITLE_MM] * len(structures)
-    figure = canvas.sheet("page", sum(heights))
-    bands = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    endpoints_mm = len(verdicts) * ENDPOINT_MM
+    band_mm = len(names) * facets.row_height_mm(names, ROW_MM)
+    bands_mm = [*([endpoints_mm] if len(verdicts) else []), *[band_mm] * len(structures)]
+    figure = canvas.sheet("page", sum(bands_mm) + len(bands_mm) * AROUND_MM + AXIS_MM, layout=None)
+    below_mm = figure.get_figheight() / canvas.MM
     if len(verdicts):
-        _draw_endpoints(figure.add_subplot(bands[0]), verdicts, styles)
-    margin = float(verdicts["margin"].max()) if len(verdicts) else np.nan
-    for band, structure in enumerate(structures, start=len(heights) - len(structures)):
-        columns = bands[band].subgridspec(1, len(budgets))
+        below_mm -= AROUND_MM + endpoints_mm
+        box = (ENDPOINT_LABEL_MM, below_mm + TICKS_MM, VERDICT_MM, endpoints_mm)
+        _draw_endpoints(_axes(figure, box), verdicts, margin, styles)
+    width_mm = (canvas.WIDTH_MM["page"] - LABEL_MM) / len(budgets)
+    for structure in structures:
+        below_mm -= AROUND_MM + band_mm
         for column, budget in enumerate(budgets):
-            axes = figure.add_subplot(columns[column])
+            left_mm = LABEL_MM + column * width_mm
+            axes = _axes(figure, (left_mm, below_mm + TICKS_MM, width_mm - GAP_MM, band_mm))
             own = gains[(gains["structure"] == structure) & (gains["budget"] == budget)]
             _frame(axes, names if column == 0 else [""] * len(names), margin)
             _draw_gains(axes, own, entrants, styles)
             title = styles.structure(structure) if column == 0 else ""
-            axes.set_title(f"{title}\n{budget_name(budget)}", fontweight="bold")
+            axes.set_title(f"{title}\n{budget_name(budget)}")
     _share_scale(figure.axes, gains, verdicts)
     metric = labels.metric_name(gains["metric"].iloc[0], arrow=False)
     figure.axes[-1].set_xlabel(f"gain in {metric}, better →")
     return figure
 
 
-def _draw_endpoints(axes: Axes, verdicts: pd.DataFrame, styles: EntrantStyles) -> None:
+def _axes(figure: Figure, box_mm: tuple[float, float, float, float]) -> Axes:
+    """Axes at left, bottom, width and height in mm: bands of the same scale at every drawing."""
+    width_mm, height_mm = (size / canvas.MM for size in figure.get_size_inches())
+    left, bottom, width, height = box_mm
+    shares = (left / width_mm, bottom / height_mm, width / width_mm, height / height_mm)
+    return figure.add_axes(shares)
+
+
+def _draw_endpoints(
+    axes: Axes, verdicts: pd.DataFrame, margin: float, styles: EntrantStyles
+) -> None:
     names = [endpoint_name(row, styles.display) for row in verdicts.to_dict("records")]
-    _frame(axes, [facets.broken(name, 60) for name in names], float(verdicts["margin"].max()))
+    _frame(axes, [facets.broken(name, ENDPOINT_CHARACTERS) for name in names], margin)
     for row, endpoint in enumerate(verdicts.itertuples()):
         _draw_interval(axes, row, endpoint.gain, endpoint.low, endpoint.high)
         axes.scatter(endpoint.gain, row, s=22, marker="D", color=canvas.INK, zorder=4)
         beside = axes.get_yaxis_transform()
         axes.text(1.01, row, endpoint.verdict, va="center", transform=beside)
-    axes.set_title("Declared beforehand", fontweight="bold")
+    axes.set_title("Declared beforehand")
 
 
 def _draw_gains(
