@@ -36,7 +36,7 @@ include: "workflow/rules/split.smk"
 if not CONFIG.partial:
 
     include: "workflow/rules/pretrain.smk"
-    include: "workflow/rules/packs.smk"
+    include: "workflow/rules/shared_encoders.smk"
     include: "workflow/rules/finetune.smk"
     include: "workflow/rules/predict.smk"
     include: "workflow/rules/throughput.smk"

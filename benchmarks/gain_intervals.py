@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from selma3d.ranking.crossed import Floats, GainGrid, error_terms, squared_error
+from selma3d.ranking.crossed_effects import Floats, GainGrid, error_terms, squared_error
 from selma3d.ranking.power import Spreads, power_table
 from selma3d.system.randomness import numpy_generator
 

@@ -27,8 +27,8 @@ from skimage.morphology import skeletonize
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
+from selma3d.scoring.metrics.case_scores import score_case  # noqa: E402
 from selma3d.scoring.metrics.prepared import prepare_truth  # noqa: E402
-from selma3d.scoring.metrics.score import score_case  # noqa: E402
 
 TARGET = 6.0
 Scores = dict[str, float]

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from selma3d.ranking.rules import RULES
+from selma3d.ranking.ranking_rules import RULES
 from selma3d.ranking.settings import RankingSettings
 from selma3d.ranking.track import rank_track
 from selma3d.scoring.metrics import METRICS, TRUTH_FACTS, metrics_of

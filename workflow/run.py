@@ -1,4 +1,4 @@
-"""Run the workflow as the one owner of its results: `python workflow/run.py <as for snakemake>`.
+"""Command that runs Snakemake as the only owner of its results: `run.py <as for snakemake>`.
 
 Snakemake's lock has no owner in it: after a kill it stays, and nobody can tell whether its run
 lives. This command takes a lease of the results folder (host, process, heartbeat) and then runs
@@ -36,7 +36,7 @@ from selma3d.challenge.config import read_config  # noqa: E402
 from selma3d.challenge.layout import Layout  # noqa: E402
 from selma3d.system.errors import InputError  # noqa: E402
 from selma3d.system.lease import Lease, Owner  # noqa: E402
-from selma3d.system.process import ProcessName  # noqa: E402
+from selma3d.system.process_name import ProcessName  # noqa: E402
 
 log = logging.getLogger("selma3d.run")
 
@@ -119,9 +119,9 @@ def print_leaderboard(file: Path, track: str, rows: int = 5) -> None:
     if not file.exists():
         return
     with file.open() as table:
-        board = list(csv.DictReader(table, delimiter="\t"))
-    print(f"leaderboard, {track}, {min(rows, len(board))} of {len(board)} entrants:")
-    for row in board[:rows]:
+        entrants = list(csv.DictReader(table, delimiter="\t"))
+    print(f"leaderboard, {track}, {min(rows, len(entrants))} of {len(entrants)} entrants:")
+    for row in entrants[:rows]:
         entrant = f"{row['method']} {row['init']}".removesuffix(" default")
         print(f"  {row['place']:>3}  {entrant:<28} mean rank {float(row['mean_rank']):.2f}")
 

@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 
 from misbehaving_server import MisbehavingServer
 from selma3d import archive
-from selma3d.archive import placing
-from selma3d.archive.each import GIVE_UP_AFTER, for_each
-from selma3d.archive.known import Known
+from selma3d.archive import archive_folder
 from selma3d.archive.manifest import Entry, measure
+from selma3d.archive.many_files import GIVE_UP_AFTER, for_each
 from selma3d.archive.paths import fault_of_name, refuse_collisions, safe_path, safe_paths
 from selma3d.archive.progress import amount, duration
+from selma3d.archive.recorded_checksums import RecordedChecksums
 from selma3d.archive.unpack import UnreadableError, unpack
 from selma3d.challenge.edition import ArchiveSettings
 from selma3d.system.errors import InputError
@@ -309,7 +309,7 @@ def test_bomb_is_refused_before_it_is_written(tmp_path: Path, suffix: str) -> No
         make_zip(path, {"bomb": content})
     else:
         make_tar(path, tar_member("bomb"), content=content)
-    free = placing.shutil.disk_usage(tmp_path).free
+    free = archive_folder.shutil.disk_usage(tmp_path).free
     with pytest.raises(InputError, match=f"bomb.{suffix}: .*needs 10 MB .*must stay free"):
         unpack(path, path.name, tmp_path / "out", min_free_bytes=free - 1_000_000)
     assert not list((tmp_path / "out").iterdir())
@@ -458,7 +458,7 @@ def test_local_folder_is_copied_where_links_are_not_allowed(
     def not_permitted(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(placing.os, "link", not_permitted)
+    monkeypatch.setattr(archive_folder.os, "link", not_permitted)
     write(tmp_path / "in", MEMBERS)
     for _ in range(2):  # the second time, what was copied stays
         bring_local()
@@ -643,7 +643,7 @@ def test_file_moves_from_one_disk_to_another(
 
     monkeypatch.setattr(Path, "replace", between_disks)
     final = tmp_path / "out/x"
-    placing.place(temporary, final, measure(temporary, "x"))
+    archive_folder.place(temporary, final, measure(temporary, "x"))
     assert final.read_bytes() == b"content"
     assert not temporary.exists()
 
@@ -657,8 +657,8 @@ def test_copy_that_is_not_like_its_origin_gets_no_final_name(
     def badly(_: Path, target: Path) -> None:
         target.write_bytes(b"A")
 
-    monkeypatch.setattr(placing.os, "link", no_link)
-    monkeypatch.setattr(placing.shutil, "copyfile", badly)
+    monkeypatch.setattr(archive_folder.os, "link", no_link)
+    monkeypatch.setattr(archive_folder.shutil, "copyfile", badly)
     write(tmp_path / "in", {"a.tif": b"a"})
     with pytest.raises(InputError, match=r"a.tif: the copy of .* is not like it"):
         bring_local()
@@ -666,28 +666,28 @@ def test_copy_that_is_not_like_its_origin_gets_no_final_name(
 
 
 def test_known_checksums_survive_a_kill_in_mid_line(tmp_path: Path) -> None:
-    known = Known(tmp_path / "known.tsv")
+    known = RecordedChecksums(tmp_path / "known.tsv")
     a, b = Entry("a", 1, sha256(b"a")), Entry("b", 2, sha256(b"bb"))
     known.record(a)
     known.record(b)
     whole = (tmp_path / "known.tsv").read_bytes()
     for size in range(0, len(whole), 7):
         (tmp_path / "known.tsv").write_bytes(whole[:size])
-        again = Known(tmp_path / "known.tsv")
+        again = RecordedChecksums(tmp_path / "known.tsv")
         again.record(b)
         assert again.complete(Entry("b")) == b
-        assert Known(tmp_path / "known.tsv").complete(Entry("a")) in {a, Entry("a")}
-        assert Known(tmp_path / "known.tsv").complete(Entry("b")) == b
+        assert RecordedChecksums(tmp_path / "known.tsv").complete(Entry("a")) in {a, Entry("a")}
+        assert RecordedChecksums(tmp_path / "known.tsv").complete(Entry("b")) == b
 
 
 def test_known_checksum_yields_to_a_manifest_that_knows_better(tmp_path: Path) -> None:
-    known = Known(tmp_path / "known.tsv")
+    known = RecordedChecksums(tmp_path / "known.tsv")
     known.record(Entry("a", 1, sha256(b"a")))
     stated = Entry("a", None, sha256(b"b"))
     assert known.complete(stated) == stated
     assert known.complete(Entry("a", 2)) == Entry("a", 2)
     known.record(Entry("a", 2, sha256(b"bb")))
-    assert Known(tmp_path / "known.tsv").complete(Entry("a", 2)).sha256 == sha256(b"bb")
+    assert RecordedChecksums(tmp_path / "known.tsv").complete(Entry("a", 2)).sha256 == sha256(b"bb")
 
 
 def test_one_failure_does_not_stop_the_others_but_many_do() -> None:

@@ -23,7 +23,7 @@ import pytest
 
 from misbehaving_server import BLOCK, FAULTS, MisbehavingServer
 from selma3d import archive
-from selma3d.archive import download, placing
+from selma3d.archive import archive_folder, download
 from selma3d.challenge.edition import ArchiveSettings
 from selma3d.system.errors import InputError
 
@@ -604,7 +604,7 @@ def test_head_is_not_needed(site: Callable[..., Site]) -> None:
 
 def test_too_little_room_is_found_before_the_first_byte(site: Callable[..., Site]) -> None:
     here = site(random_files(3, 1_000_000))
-    free = placing.shutil.disk_usage(here.out.parent).free
+    free = archive_folder.shutil.disk_usage(here.out.parent).free
     with pytest.raises(InputError, match=r"download: needs 3 MB at .*out, found .* must stay free"):
         here.fetch(min_free_bytes=free - 1_000_000)
     assert here.gets() == []
@@ -618,7 +618,7 @@ def test_full_disk_fails_the_run_and_names_the_file(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("selma3d.archive.parts.Part.write", full)
+    monkeypatch.setattr("selma3d.archive.partial_download.PartialDownload.write", full)
     with pytest.raises(InputError, match=r"raw/000.nii.gz: cannot be stored: .*No space left"):
         here.fetch()
 

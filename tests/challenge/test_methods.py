@@ -57,7 +57,7 @@ def test_a_private_method_takes_part_beside_the_shipped_ones(repository, config,
     challenge = Challenge.of(config, repository)
     assert challenge.methods["mine"].rules == tmp_path / "mine.smk"
     assert not challenge.left_out
-    challenge.check_asked_for()
+    challenge.check_named_methods()
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,11 @@ def test_a_rule_that_needs_a_gpu_is_left_out_where_there_is_none(repository, con
 
 def test_a_broken_method_is_an_error_where_the_config_names_it(repository, config, tmp_path):
     write(tmp_path, rules=False)
-    Challenge.of(config, repository).check_asked_for()
+    Challenge.of(config, repository).check_named_methods()
     named = Challenge.of(config | {"methods": ["unet", "mine"]}, repository)
     with pytest.raises(InputError, match=r"mine.yaml: .*\(config: methods names 'mine'\)"):
-        named.check_asked_for()
-    Challenge.of(config | {"methods": ["unet"]}, repository).check_asked_for()
+        named.check_named_methods()
+    Challenge.of(config | {"methods": ["unet"]}, repository).check_named_methods()
 
 
 def test_a_folder_of_methods_that_is_not_there_is_named(repository, config):

@@ -35,7 +35,7 @@ def test_the_files_keep_the_contract_and_no_other_file_changes(checkout, kind):
     assert all(file.read_bytes() == content for file, content in before.items())
     assert not any("@" in file.read_text().replace("@dataclass", "") for file in written)
     planned = challenge(checkout)
-    planned.check_asked_for()
+    planned.check_named_methods()
     assert planned.methods["mine-2"].about.kind == kind
 
 

@@ -151,7 +151,7 @@ def run_entry(context: Path, roots: Path) -> subprocess.CompletedProcess[str]:
         "PYTHONPATH": str(context),
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-m", "selma3d.export.entry", str(context)]
+    command = [sys.executable, "-m", "selma3d.export.container_entry", str(context)]
     return subprocess.run(
         command, env=environment, cwd=context, capture_output=True, text=True, timeout=600
     )

@@ -19,7 +19,7 @@ from selma3d.challenge.run import Run
 from selma3d.export import shared_encoders as packs
 from selma3d.images import splits
 from selma3d.learning import training
-from selma3d.learning.training.files import read_encoder
+from selma3d.learning.training.weight_files import read_encoder
 from selma3d.system.errors import InputError
 from small_training import INPUT, finetuning, pretraining, write_images
 

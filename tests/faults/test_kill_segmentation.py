@@ -27,7 +27,7 @@ def segment(folder: Path, out: Path) -> None:
     """Be a segmenting process that notes each block when it is computed and when it is safe."""
     from selma3d.inference import WindowSettings, load_model, segment_volume
     from selma3d.inference.objects import write_objects
-    from selma3d.inference.sweep import Sweep
+    from selma3d.inference.slab_computation import Sweep
 
     diary = (out / "diary").open("a", buffering=1)
 

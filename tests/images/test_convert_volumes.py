@@ -19,7 +19,7 @@ import tifffile
 
 from selma3d.images import Intensity, VolumeFile, block_statistics, read_index, write_volume
 from selma3d.images.conversion import slabs
-from selma3d.images.conversion.reclaim import remove_converted_planes
+from selma3d.images.conversion.plane_removal import remove_converted_planes
 from selma3d.images.conversion.volume_conversion import VolumeSettings, convert_volume
 from selma3d.system.errors import InputError
 

@@ -15,7 +15,7 @@ from selma3d.inference import WindowSettings, load_model, predict_cases, predict
 from selma3d.inference.cases import binarise
 from selma3d.inference.ensembles import segment_together
 from selma3d.ranking.track import rank_track
-from selma3d.scoring.metrics.score import score_case
+from selma3d.scoring.metrics.case_scores import score_case
 from selma3d.system.errors import InputError
 from small_models import noise, write_model
 

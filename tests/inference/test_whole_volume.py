@@ -17,7 +17,7 @@ from monai.data.utils import dense_patch_slices
 from selma3d.images import SegmentationFile, VolumeFile, write_volume
 from selma3d.inference import (
     WindowSettings,
-    blockfiles,
+    block_files,
     gather_slabs,
     load_model,
     segment_slab,
@@ -270,7 +270,7 @@ def test_full_disk_is_named_and_finished_blocks_are_kept(
     tmp_path: Path, model, monkeypatch
 ) -> None:
     volume = write_noise(tmp_path, (64, 64, 200))
-    writing, written = blockfiles.writing_hdf5, []
+    writing, written = block_files.writing_hdf5, []
 
     def fill_up(path: Path):
         if len(written) == 2:
@@ -279,7 +279,7 @@ def test_full_disk_is_named_and_finished_blocks_are_kept(
         return writing(path)
 
     arguments = {"work": tmp_path / "work", "structure": "spots", "settings": SETTINGS}
-    monkeypatch.setattr(blockfiles, "writing_hdf5", fill_up)
+    monkeypatch.setattr(block_files, "writing_hdf5", fill_up)
     with pytest.raises(InputError, match="found a full disk"):
         segment_volume(model, volume, tmp_path / "out.h5", **arguments)
     assert not (tmp_path / "out.h5").exists()
@@ -291,7 +291,7 @@ def test_full_disk_is_named_and_finished_blocks_are_kept(
 
 def test_blocks_of_other_settings_are_not_continued(tmp_path: Path, model, monkeypatch) -> None:
     volume = write_noise(tmp_path, (64, 64, 130))
-    monkeypatch.setattr("selma3d.inference.whole.write_slab", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("selma3d.inference.whole_volume.write_slab", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         segment_slab(
             model,

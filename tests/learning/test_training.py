@@ -17,8 +17,8 @@ from selma3d.learning import networks, training
 from selma3d.learning.device import Compute
 from selma3d.learning.sampling import collate
 from selma3d.learning.training import loop
+from selma3d.learning.training.batches import Batches
 from selma3d.learning.training.checkpoint import digest
-from selma3d.learning.training.loading import Batches
 from selma3d.learning.training.meter import DivergedError
 from selma3d.learning.training.optimisation import build_optimiser, encoder_first_groups
 from selma3d.learning.training.segmentation import Segmentation
@@ -364,13 +364,13 @@ class Counting:
 
 
 def indices(world: int, rank: int, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    from selma3d.learning.training import loading
+    from selma3d.learning.training import batches
 
-    monkeypatch.setattr(loading, "world", lambda: world)
-    monkeypatch.setattr(loading, "rank", lambda: rank)
+    monkeypatch.setattr(batches, "world", lambda: world)
+    monkeypatch.setattr(batches, "rank", lambda: rank)
     settings = Optimisation(steps=3, batch=4)
-    with Batches(Counting(), settings, Compute(torch.device("cpu"))) as batches:
-        return [batch["index"].tolist() for batch in batches]
+    with Batches(Counting(), settings, Compute(torch.device("cpu"))) as read:
+        return [batch["index"].tolist() for batch in read]
 
 
 def test_processes_share_the_global_batch_of_one(monkeypatch: pytest.MonkeyPatch) -> None:

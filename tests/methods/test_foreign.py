@@ -21,7 +21,7 @@ from selma3d.challenge.participants import expected_runs
 from selma3d.export.metrics_json import metrics_json, write_metrics_json
 from selma3d.images import PatchWriter, PredictionFile, PredictionWriter
 from selma3d.methods.foreign import convert_foreign, sources
-from selma3d.scoring.scores import Scoring, score_predictions
+from selma3d.scoring.method_scores import Scoring, score_predictions
 from selma3d.system.errors import InputError
 
 SHAPE = (5, 7, 9)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from selma3d.monitor.console import RunConsole
-from selma3d.monitor.run_estimate import RunEstimate, Started
+from selma3d.monitor.run_progress import RunProgress, Started
 from selma3d.system.job_state import FAILED, JobReport, file_of
 
 
@@ -40,7 +40,7 @@ def run_jobs(console: RunConsole, clock: Clock, jobs: range, seconds: float) -> 
 
 
 def test_share_of_the_work_counts_seconds_and_not_jobs() -> None:
-    run = RunEstimate.of({"finetune": 2, "score": 10}, now=0.0)
+    run = RunProgress.of({"finetune": 2, "score": 10}, now=0.0)
     assert run.share_and_seconds_left(0.0) == (0.0, None)
     for job in range(10):
         run.running[job] = Started("score", float(job), None)
@@ -53,7 +53,7 @@ def test_share_of_the_work_counts_seconds_and_not_jobs() -> None:
 
 
 def test_a_training_at_work_tells_how_long_its_like_will_take(tmp_path: Path) -> None:
-    run = RunEstimate.of({"finetune": 2, "score": 1}, now=0.0)
+    run = RunProgress.of({"finetune": 2, "score": 1}, now=0.0)
     run.running[0] = Started("score", 0.0, None)
     run.finish(0, 1.0)
     report = JobReport(file_of(tmp_path / "a.log"))

@@ -23,7 +23,7 @@ from selma3d.challenge import Challenge
 from selma3d.challenge.config import read_config
 from selma3d.learning import training
 from selma3d.monitor import status as states
-from selma3d.monitor.progress import (
+from selma3d.monitor.job_progress import (
     DONE,
     FAILED,
     PENDING,
@@ -36,7 +36,7 @@ from selma3d.monitor.status import Status, as_json, as_text
 from selma3d.system.errors import InputError
 from selma3d.system.job_state import JobReport, JobState, file_of
 from selma3d.system.lease import Lease
-from selma3d.system.process import ProcessName
+from selma3d.system.process_name import ProcessName
 
 
 @pytest.fixture

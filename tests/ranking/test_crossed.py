@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from selma3d.ranking.crossed import (
+from selma3d.ranking.crossed_effects import (
     ALL_ALIKE,
     ONE_TRAINING,
     Floats,

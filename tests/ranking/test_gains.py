@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from score_tables import scores, settings, spots
-from selma3d.ranking.crossed import GainGrid, mean_gain
+from selma3d.ranking.crossed_effects import GainGrid, mean_gain
 from selma3d.ranking.track import rank_track
 
 

@@ -20,8 +20,8 @@ from challenger_example import ideal_task, random_task, worst_case_task
 from score_tables import scores, settings, spots
 from selma3d.ranking.discipline import Discipline
 from selma3d.ranking.leaderboard import Ranks, rank
+from selma3d.ranking.ranking_rules import RULES, competition_ranks, weighted_means
 from selma3d.ranking.resampling import Resampling
-from selma3d.ranking.rules import RULES, competition_ranks, weighted_means
 from selma3d.ranking.statistics import holm, signed_rank_p
 from selma3d.ranking.tables import COLUMNS
 from selma3d.ranking.track import rank_track

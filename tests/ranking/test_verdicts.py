@@ -11,9 +11,9 @@ import pytest
 
 from selma3d.challenge.analysis import Analysis
 from selma3d.challenge.checking import check
-from selma3d.ranking.crossed import Gain, GainGrid, mean_gain
+from selma3d.ranking.crossed_effects import Gain, GainGrid, mean_gain
 from selma3d.ranking.heterogeneity import heterogeneity
-from selma3d.ranking.pairs import Comparison, index_blocks, paired
+from selma3d.ranking.run_pairs import Comparison, index_blocks, paired
 from selma3d.ranking.tables import COLUMNS
 from selma3d.ranking.verdicts import (
     AGAINST_LONG,

@@ -10,7 +10,7 @@ from ranking_tables import DISPLAY, STRUCTURES, TITLES, MadeUp, ranking_tables
 from selma3d.challenge.edition import Edition
 from selma3d.report.drawing.figure import draw_figure
 from selma3d.report.page import Results, write_report
-from selma3d.report.shown import ShownTable, shown_figures
+from selma3d.report.page_contents import ShownTable, shown_figures
 
 EDITION = Edition.read(
     {

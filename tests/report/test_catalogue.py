@@ -10,7 +10,7 @@ import pytest
 
 from selma3d.report.catalogue import Catalogue
 from selma3d.report.figures import FIGURES
-from selma3d.report.shown import shown_figures, shown_tables
+from selma3d.report.page_contents import shown_figures, shown_tables
 from selma3d.report.tables import TABLES
 from selma3d.system.errors import InputError
 

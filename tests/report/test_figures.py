@@ -24,7 +24,7 @@ from selma3d.report.drawing.entrants import EntrantStyles
 from selma3d.report.drawing.figure import draw_figure
 from selma3d.report.figures import FIGURES, significance
 from selma3d.report.histories import draw_histories
-from selma3d.report.selection import case_ranks, ranked_cases
+from selma3d.report.ranking_rows import case_ranks, ranked_cases
 from selma3d.system.errors import InputError
 
 SMALL = {"methods": ("unet", "swin"), "structures": ("cfos",), "cases": 2, "seeds": 1}
@@ -336,7 +336,7 @@ def test_history_of_other_columns_is_refused(tmp_path: Path) -> None:
 
 def test_figures_tables_and_report_never_import_torch(repository: Path) -> None:
     code = (
-        "import sys, selma3d.report.drawing.figure, selma3d.report.printing, selma3d.ranking;"
+        "import sys, selma3d.report.drawing.figure, selma3d.report.table_formats, selma3d.ranking;"
         "import selma3d.report.inputs, selma3d.report.histories, selma3d.report.gallery;"
         "sys.exit('torch' in sys.modules)"
     )

@@ -15,7 +15,7 @@ from selma3d.images import PatchWriter, PredictionWriter
 from selma3d.report.cases import rendering, views
 from selma3d.report.cases.choice import choose
 from selma3d.report.cases.panels import draw_panel
-from selma3d.report.cases.shown import ShownCases
+from selma3d.report.cases.shown_cases import ShownCases
 from selma3d.system.errors import InputError
 
 RUNS = {"unet": "masked-nall-f0-s0", "threshold": "default"}

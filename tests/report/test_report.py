@@ -14,7 +14,7 @@ import pytest
 import report_page
 from ranking_tables import DISPLAY, MadeUp, empty_tables, ranking_tables
 from selma3d.report import pretraining_findings, ranking_findings
-from selma3d.report.shown import ShownFigure
+from selma3d.report.page_contents import ShownFigure
 from selma3d.system.errors import InputError
 
 SMALL = {"methods": ("unet", "swin"), "structures": ("cfos", "microglia"), "cases": 2, "seeds": 2}

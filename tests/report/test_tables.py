@@ -15,7 +15,7 @@ from selma3d.challenge.display import Display
 from selma3d.challenge.run import is_pretrained
 from selma3d.ranking.cost import Job, cost_table
 from selma3d.report import labels
-from selma3d.report.printing import LONG, Printed, escape_latex, latex, markdown, write_printed
+from selma3d.report.table_formats import LONG, Printed, escape_latex, latex, markdown, write_printed
 from selma3d.report.tables import TABLES
 from selma3d.system.errors import InputError
 from selma3d.system.job_state import JobReport

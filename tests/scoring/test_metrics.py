@@ -24,13 +24,13 @@ from selma3d.scoring.metrics import (
     undefined_by_truth,
     worst_value,
 )
-from selma3d.scoring.metrics.prepared import PreparedMask, prepare_truth
-from selma3d.scoring.metrics.score import (
+from selma3d.scoring.metrics.case_scores import (
     describe_case,
     describe_truth,
     formula_of,
     score_case,
 )
+from selma3d.scoring.metrics.prepared import PreparedMask, prepare_truth
 from selma3d.system.errors import InputError
 
 SHAPE = (9, 10, 11)
@@ -416,6 +416,6 @@ def test_an_undefined_value_takes_the_worst_one_unless_the_truth_is_to_blame() -
 
 
 def test_scoring_never_imports_torch() -> None:
-    code = "import sys, selma3d.scoring.scores; sys.exit('torch' in sys.modules)"
+    code = "import sys, selma3d.scoring.method_scores; sys.exit('torch' in sys.modules)"
     library = Path(sys.modules["selma3d"].__file__).parent.parent
     subprocess.run([sys.executable, "-c", code], check=True, cwd=library)

@@ -11,11 +11,11 @@ import pytest
 
 from mask_strategies import tubes
 from selma3d.images import PatchWriter, PredictionWriter
+from selma3d.scoring.method_scores import Scoring, score_predictions
 from selma3d.scoring.metrics import TRUTH_FACTS, metrics_of
+from selma3d.scoring.metrics.case_scores import describe_case, describe_truth, score_case
 from selma3d.scoring.metrics.prepared import PreparedMask
-from selma3d.scoring.metrics.score import describe_case, describe_truth, score_case
 from selma3d.scoring.score_tables import SCORE_COLUMNS, read_scores
-from selma3d.scoring.scores import Scoring, score_predictions
 from selma3d.system.atomic import write_table
 from selma3d.system.errors import InputError
 

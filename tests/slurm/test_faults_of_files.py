@@ -16,7 +16,7 @@ import pytest
 
 from cluster import Cluster, ask, until
 from selma3d.system.lease import Owner
-from selma3d.system.process import ProcessName
+from selma3d.system.process_name import ProcessName
 from training_run import MODEL, SAVE_EVERY, TrainingRun
 
 

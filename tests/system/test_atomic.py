@@ -15,7 +15,7 @@ from selma3d.system.atomic import UNTOUCHED_S, publish, publish_folder, remove_l
 
 WRITER = """
 import signal, sys
-from selma3d.atomic import publish, publish_folder
+from selma3d.system.atomic import publish, publish_folder
 with publish(sys.argv[1]) as file, publish_folder(sys.argv[2]) as folder:
     file.write_text("half"), (folder / "a").write_text("half")
     print("writing", flush=True)

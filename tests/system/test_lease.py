@@ -16,7 +16,7 @@ import pytest
 from selma3d.system import lease as leases
 from selma3d.system.errors import InputError
 from selma3d.system.lease import Lease, LeaseLostError, Owner
-from selma3d.system.process import ProcessName
+from selma3d.system.process_name import ProcessName
 
 
 def owner(process: ProcessName | None = None, **changes: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from selma3d.images import PatchFile, PredictionFile
 from selma3d.scoring.metrics import metrics_of
-from selma3d.scoring.metrics.score import score_case
+from selma3d.scoring.metrics.case_scores import score_case
 from tiny_challenge import git
 
 ENTRANTS = {("unet", "scratch"), ("unet", "masked"), ("threshold", "default")}

@@ -96,7 +96,7 @@ def test_a_packed_container_gives_the_workflows_own_prediction(
         "PYTHONPATH": str(context),
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-m", "selma3d.export.entry", str(context)]
+    command = [sys.executable, "-m", "selma3d.export.container_entry", str(context)]
     ran = subprocess.run(
         command, cwd=context, env=environment, capture_output=True, text=True, timeout=600
     )

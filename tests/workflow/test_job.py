@@ -18,7 +18,7 @@ import job as job_frame
 from job import RUN_OWNER, processes, retry_if_lease_lost, seconds, time_budget_s
 from selma3d.system.errors import InputError
 from selma3d.system.lease import Lease, LeaseLostError
-from selma3d.system.process import ProcessName
+from selma3d.system.process_name import ProcessName
 
 
 @pytest.mark.parametrize(

@@ -140,12 +140,12 @@ def ensemble_members(wildcards):
             )
         if wildcards.structure not in CHALLENGE.structures_of(name):
             continue
-        asked = CHALLENGE.runs(name, wildcards.structure)
+        runs = CHALLENGE.runs(name, wildcards.structure)
         chosen = replace(run, init=member["init"]) if "init" in member else Run()
-        if chosen not in asked:
+        if chosen not in runs:
             raise WorkflowError(
                 f"method ensemble: members: {name}: expected a run that the config asks for, "
-                f"found {chosen.name!r} (known: {', '.join(r.name for r in asked)})"
+                f"found {chosen.name!r} (known: {', '.join(r.name for r in runs)})"
             )
         paths.append(LAYOUT.prediction(name, wildcards.structure, chosen))
     return paths

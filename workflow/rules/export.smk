@@ -1,4 +1,4 @@
-"""Masks for other programs and containers for Grand Challenge; asked for by name."""
+"""Masks for other programs and containers for Grand Challenge; made on request."""
 
 
 rule export:

@@ -1,4 +1,4 @@
-"""Who takes part, what is expected of them, and how they are shown."""
+"""Methods that take part, the runs expected of them, their titles and colours."""
 
 from snakemake.logging import logger
 
@@ -8,7 +8,7 @@ from selma3d.challenge.participants import expected_runs, missing_runs
 # Jobs on a cluster read this file too: a method that breaks meanwhile must not stop the others'.
 if workflow.is_main_process and not CONFIG.partial:
     try:
-        CHALLENGE.check_asked_for()
+        CHALLENGE.check_named_methods()
     except InputError as error:
         raise WorkflowError(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""Ranking, the statistics that say how sure it is, and what it cost."""
+"""Ranking, its statistics, and the cost of each entrant."""
 
 from selma3d.ranking.costed_jobs import costed_jobs, counted_models
 from selma3d.ranking.tables import COLUMNS

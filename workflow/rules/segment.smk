@@ -1,4 +1,4 @@
-"""Masks and objects of whole volumes, block by block; asked for by name, no part of `all`."""
+"""Masks and objects of whole volumes, block by block; made on request, not by `all`."""
 
 SLABS = range(CONFIG.segment.slabs)
 VOLUME = "{method}/{structure}/{sample}"  # in the names of jobs

@@ -1,4 +1,4 @@
-"""What this machine makes of each recipe; asked for by name (`throughput`), no part of `all`."""
+"""Training speed of each recipe on this machine, measured on request (target `throughput`)."""
 
 # The target whose structures throughput is measured on: one stands for all.
 TIMED_ON = next(iter(TARGETS.values()))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.samples import Sample
-from selma3d.images.conversion.reclaim import remove_converted_planes
+from selma3d.images.conversion.plane_removal import remove_converted_planes
 from selma3d.images.conversion.volume_conversion import (
     VolumeSettings,
     channel_sources,

@@ -11,7 +11,7 @@ from selma3d.challenge.run import Run
 from selma3d.challenge.source import Source
 from selma3d.images import read_index, splits
 from selma3d.learning import training
-from selma3d.learning.training.files import read_encoder
+from selma3d.learning.training.weight_files import read_encoder
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

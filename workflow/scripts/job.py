@@ -20,7 +20,7 @@ from selma3d.system.atomic import remove_leftovers
 from selma3d.system.errors import InputError
 from selma3d.system.job_state import FAILED, FINISHED, NOT_FINISHED, JobReport
 from selma3d.system.lease import LeaseLostError
-from selma3d.system.process import ProcessName
+from selma3d.system.process_name import ProcessName
 from selma3d.system.stop import Unfinished
 
 if TYPE_CHECKING:
@@ -190,9 +190,9 @@ def _in_slurm() -> bool:
 
 def _time_left_s() -> float | None:
     """Time left to this SLURM job; None where SLURM doesn't answer or sets no limit."""
-    asked = ["squeue", "--noheader", "--format=%L", "--jobs", os.environ["SLURM_JOB_ID"]]
+    query = ["squeue", "--noheader", "--format=%L", "--jobs", os.environ["SLURM_JOB_ID"]]
     try:
-        answer = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return seconds(answer.stdout.strip())

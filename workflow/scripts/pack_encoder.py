@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.export import shared_encoders as packs
+from selma3d.export import shared_encoders
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    packs.pack(
+    shared_encoders.pack(
         Path(snakemake.input.encoder),
         Path(snakemake.input.history),
         Path(snakemake.output.pack),

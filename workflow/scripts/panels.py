@@ -8,7 +8,7 @@ import pandas as pd
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.report.cases.panels import draw_panel
-from selma3d.report.cases.shown import ShownCases
+from selma3d.report.cases.shown_cases import ShownCases
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

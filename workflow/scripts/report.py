@@ -13,7 +13,7 @@ from selma3d.challenge.display import Display
 from selma3d.challenge.edition import Edition
 from selma3d.images.splits import read_split
 from selma3d.report.page import Results, write_report
-from selma3d.report.shown import shown_figures, shown_overview, shown_tables
+from selma3d.report.page_contents import shown_figures, shown_overview, shown_tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

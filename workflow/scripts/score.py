@@ -8,7 +8,7 @@ import pandas as pd
 
 from job import running
 from selma3d.scoring.check import faults_of_runs
-from selma3d.scoring.scores import Scoring, score_predictions
+from selma3d.scoring.method_scores import Scoring, score_predictions
 from selma3d.system.atomic import write_table
 from selma3d.system.errors import InputError
 

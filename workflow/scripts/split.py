@@ -1,4 +1,4 @@
-"""Rule split: the index of a structure's patches -> who trains, validates and tests."""
+"""Rule split: the index of a structure's patches -> the role of each in every fold."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -7,7 +7,7 @@ import pandas as pd
 
 from job import running
 from selma3d.challenge.display import Display
-from selma3d.report.printing import write_printed
+from selma3d.report.table_formats import write_printed
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from job import running
 from selma3d.challenge.checking import check
 from selma3d.challenge.recipe import Input
-from selma3d.export import shared_encoders as packs
+from selma3d.export import shared_encoders
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    packs.unpack(
+    shared_encoders.unpack(
         Path(snakemake.input.pack),
         Path(snakemake.output.encoder),
         Path(snakemake.output.history),

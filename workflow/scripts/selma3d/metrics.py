@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .scoring.metrics import METRICS, PROFILES
 
 if TYPE_CHECKING:
-    from .scoring.metrics.score import describe_case, prepare_truth, score_case
+    from .scoring.metrics.case_scores import describe_case, prepare_truth, score_case
 
 __all__ = ["METRICS", "PROFILES", "describe_case", "prepare_truth", "score_case"]
 
@@ -22,9 +22,9 @@ __all__ = ["METRICS", "PROFILES", "describe_case", "prepare_truth", "score_case"
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .scoring.metrics import score
+    from .scoring.metrics import case_scores
 
-    return getattr(score, name)
+    return getattr(case_scores, name)
 
 
 def __dir__() -> list[str]:

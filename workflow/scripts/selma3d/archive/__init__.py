@@ -6,6 +6,6 @@ to date with its BioStudies accession; `manifest.read` reads manifests and recei
 
 from . import manifest
 from .fetching import DownloadSettings, fetch
-from .refreshing import refresh
+from .manifest_update import refresh
 
 __all__ = ["DownloadSettings", "fetch", "manifest", "refresh"]

@@ -1,4 +1,4 @@
-"""Refresh the manifest of an archive: python -m selma3d.archive EDITION_FILE ARCHIVE."""
+"""Command that refreshes an archive's manifest: python -m selma3d.archive EDITION_FILE ARCHIVE."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from ..challenge.checking import check, load_yaml
 from ..challenge.edition import Edition
 from ..system.errors import InputError
-from .refreshing import refresh
+from .manifest_update import refresh
 
 
 def main() -> int:
@@ -17,12 +17,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m selma3d.archive", description=__doc__)
     parser.add_argument("edition", type=Path, help="config/editions/<edition>.yaml")
     parser.add_argument("archive", help="an archive of kind biostudies in it")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     try:
-        archives = check(Edition, load_yaml(asked.edition), asked.edition).archives
-        if asked.archive not in archives:
-            raise InputError(f"{asked.edition}: archives: no {asked.archive!r}")
-        source = archives[asked.archive]
+        archives = check(Edition, load_yaml(args.edition), args.edition).archives
+        if args.archive not in archives:
+            raise InputError(f"{args.edition}: archives: no {args.archive!r}")
+        source = archives[args.archive]
         print(refresh(source, Path(source.manifest or "")))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""HTTP as the downloads need it: several hosts, a limit for each, bytes exactly as stored."""
+"""HTTP connections of the downloads: a limit for each host, bytes exactly as they are stored."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ import urllib3
 
 from ..system.errors import InputError
 from .connections import Connections, is_web_page, without_secrets
-from .each import StoppedError
 from .manifest import Entry, measure
-from .parts import Part
+from .many_files import StoppedError
+from .partial_download import PartialDownload
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class _Mirror:
     def __init__(self, url: str, parts: Path) -> None:
         self.url = url
         self.shown = without_secrets(url)
-        self.part = Part(parts, url)
+        self.part = PartialDownload(parts, url)
         self.furthest = self.part.size
         self.not_before = 0.0
         self.refused = False
@@ -86,7 +86,7 @@ class Downloader:
     arrived: Callable[[str, int, int], None]
     stop: Event
 
-    def download(self, entry: Entry, urls: Sequence[str]) -> tuple[Part, Entry]:
+    def download(self, entry: Entry, urls: Sequence[str]) -> tuple[PartialDownload, Entry]:
         """The file that `entry` describes, whole and verified, under a temporary name.
 
         A mirror is asked again as long as it brings more; then the next one is. After a turn
@@ -153,7 +153,9 @@ class Downloader:
         self.arrived(entry.path, part.size, 0)
         return _verified(entry, part, expected)
 
-    def _blocks(self, entry: Entry, part: Part, response: requests.Response) -> Iterator[bytes]:
+    def _blocks(
+        self, entry: Entry, part: PartialDownload, response: requests.Response
+    ) -> Iterator[bytes]:
         size = part.size
         for block in response.raw.stream(BLOCK_BYTES, decode_content=False):
             if self.stop.is_set():
@@ -163,7 +165,7 @@ class Downloader:
             yield block
 
 
-def _verified(entry: Entry, part: Part, expected: int | None) -> Entry:
+def _verified(entry: Entry, part: PartialDownload, expected: int | None) -> Entry:
     if expected is not None and part.size < expected:
         raise _TransferError(f"broke off after {part.size} of {expected} bytes")
     if not part.file.exists():  # an empty file has no block that could have made it

@@ -1,4 +1,4 @@
-"""Arrival of an archive: its files in their folder, verified, and the receipt that says so."""
+"""Fetching of an archive: its files into one folder, verified, and a receipt that lists them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..system.errors import InputError
 from ..system.file_lock import alone_in
 from . import local
 from . import manifest as manifests
+from .archive_folder import refuse_strays, require_room, sweep
 from .connections import Connections
 from .download import Patience
-from .each import for_each
 from .manifest import COLUMNS, Entry
+from .many_files import for_each
 from .paths import safe_paths
-from .placing import refuse_strays, require_room, sweep
 from .progress import amount
 from .remote import Remote
 from .sources import published

@@ -8,11 +8,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ..system.errors import InputError
-from ..system.fingerprint import is_nobodys
+from ..system.fingerprint import is_system_file
 from . import manifest as manifests
+from .archive_folder import link_or_copy
 from .manifest import Entry, measure
 from .paths import safe_path
-from .placing import link_or_copy
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +27,8 @@ def entries_below(folder: Path) -> list[Entry]:
         raise InputError(f"{folder}: expected the archive's folder, found none")
     entries = []
     for parent, folders, files in os.walk(folder, onerror=_raise):
-        folders[:] = [name for name in folders if not is_nobodys(name)]
-        files = [name for name in files if not is_nobodys(name)]
+        folders[:] = [name for name in folders if not is_system_file(name)]
+        files = [name for name in files if not is_system_file(name)]
         for path in (Path(parent, name) for name in folders):
             if path.is_symlink():
                 raise InputError(f"{path}: a link to a folder is refused (put the folder there)")

@@ -1,4 +1,4 @@
-"""Manifests: which files an archive holds, and how to tell that one of them is right."""
+"""Manifests: tables of the files of an archive, with sizes and checksums to verify them by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names from manifests, URLs and archives become paths here, or are refused.
+"""Paths made of names from manifests, URLs and archives; unsafe names are refused.
 
 A name is what someone else wrote: it may be absolute, climb out of its folder, or pass through a
 symbolic link. Nothing else in this package joins a foreign name to a folder.

@@ -1,4 +1,4 @@
-"""Progress of a download: log lines always, a bar where someone is watching."""
+"""Progress of a download: log lines always, a progress bar on a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published files, from their servers into the archive's folder."""
+"""Download of all files of an archive from its servers, several at a time, zip files unpacked."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 
 from ..system.errors import InputError
 from . import manifest as manifests
+from .archive_folder import place, require_room
 from .connections import Connections, without_secrets
 from .download import Downloader, Patience
-from .each import for_each
-from .known import Known
 from .manifest import Entry, measure
-from .parts import Part
+from .many_files import for_each
+from .partial_download import PartialDownload
 from .paths import refuse_collisions, safe_path, safe_paths
-from .placing import place, require_room
 from .progress import Progress, amount
+from .recorded_checksums import RecordedChecksums
 from .sources import Published
 from .unpack import UnreadableError, unpack
 
@@ -48,7 +48,7 @@ class Remote:
         self._workers, self._min_free_bytes = workers, min_free_bytes
         self._parts = work / "parts"
         self._parts.mkdir(parents=True, exist_ok=True)
-        self._known = Known(work / "known.tsv")
+        self._known = RecordedChecksums(work / "known.tsv")
         self._stop = threading.Event()
         self._claimed: list[str] = []
         self._claiming = threading.Lock()
@@ -150,7 +150,7 @@ class Remote:
         for file, size in zip(files, sizes, strict=True):
             # An archive and its members lie side by side while it is unpacked.
             whole = (size or 0) * (2 if file.unpack else 1)
-            needed += max(0, whole - Part(self._parts, file.urls[0]).size)
+            needed += max(0, whole - PartialDownload(self._parts, file.urls[0]).size)
         require_room("the download", needed, self._destination, self._min_free_bytes)
 
     def _bring(self, file: Published, downloader: Downloader) -> list[Entry]:
@@ -168,7 +168,7 @@ class Remote:
             raise InputError(f"{file.entry.path}: cannot be stored: {error}") from error
         return entries
 
-    def _arrived(self, file: Published, downloader: Downloader) -> tuple[Part, Entry]:
+    def _arrived(self, file: Published, downloader: Downloader) -> tuple[PartialDownload, Entry]:
         expected = self._expected(file)
         try:
             return downloader.download(expected, file.urls)
@@ -184,7 +184,7 @@ class Remote:
         if file.entry.sha256 is None:
             self._known.record(found)
 
-    def _unpack(self, part: Part, archive: Entry) -> list[Entry]:
+    def _unpack(self, part: PartialDownload, archive: Entry) -> list[Entry]:
         folder = self._work / "unpacking" / part.file.stem
         try:
             members = unpack(part.file, archive.path, folder, self._min_free_bytes)

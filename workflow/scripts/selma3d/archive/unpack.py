@@ -1,4 +1,4 @@
-"""Zip and tar archives, unpacked into a folder of their own: checked members only."""
+"""Unpacking of zip and tar archives into a folder of their own; each member is checked first."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO
 
 from ..system.errors import InputError
+from .archive_folder import require_room
 from .manifest import Entry
 from .paths import fault_of_name, refuse_collisions, safe_path
-from .placing import require_room
 
 ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")

@@ -240,7 +240,7 @@ class Challenge:
         del self.methods[name]
         self.left_out.append(LeftOut(name, reason))
 
-    def check_asked_for(self) -> None:
+    def check_named_methods(self) -> None:
         """Raise InputError where the config names a method that cannot take part."""
         for left_out in self.left_out:
             if self.config.methods != "all":

@@ -18,7 +18,7 @@ from ..system.errors import InputError
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it is built
 MOST_LINES = 20  # of one file's faults; the rest are counted
 
-# What pydantic's kinds of fault say of a value's type, in the words of JSON and YAML.
+# What pydantic's kinds of fault say of a value's type, as JSON and YAML name it.
 TYPES = {
     "string_type": "string",
     "int_type": "integer",
@@ -209,8 +209,8 @@ def _line(place: Place, faults: list[Any]) -> str:
     found = repr(faults[0]["input"])
     found = found if len(found) <= 80 else f"{found[:77]}..."
     expected = " or ".join(dict.fromkeys(_expected(fault) for fault in faults))
-    words = [word for fault in faults for word in _choices(fault)]
-    near = difflib.get_close_matches(str(faults[0]["input"]), words, n=1)
+    choices = [choice for fault in faults for choice in _choices(fault)]
+    near = difflib.get_close_matches(str(faults[0]["input"]), choices, n=1)
     hint = f", did you mean {near[0]!r}?" if near else ""
     return f"{_dotted(place)}: expected {expected}, found {found}{hint}"
 

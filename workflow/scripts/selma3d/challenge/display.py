@@ -1,4 +1,4 @@
-"""Names and colours that entrants and structures are shown by, and what is said beside results."""
+"""Titles, colours and order of entrants and structures, and notes shown beside results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods that take part; a file that is broken costs its own method and no other."""
+"""Methods that take part; a faulty file excludes its own method and no other."""
 
 from __future__ import annotations
 

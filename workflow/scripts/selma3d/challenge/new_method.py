@@ -39,10 +39,10 @@ def new_method(name: str, kind: str, folder: Path | None = None, root: Path = RO
             raise InputError(f"NAME: {name!r} is taken by {file} (choose another)")
     rule = name.replace("-", "_")
     script = f"{rule}.py" if folder else f"../../scripts/{rule}.py"
-    words = {"NAME": name, "TITLE": name.replace("-", " ").capitalize(), "RULE": rule}
-    words |= {"COLOUR": _free_colour(folder, root), "SCRIPT": script}
+    values = {"NAME": name, "TITLE": name.replace("-", " ").capitalize(), "RULE": rule}
+    values |= {"COLOUR": _free_colour(folder, root), "SCRIPT": script}
     templates = root / "config" / "templates"
-    filled = {file: _filled((templates / t).read_text(), words) for t, file in places.items()}
+    filled = {file: _filled((templates / t).read_text(), values) for t, file in places.items()}
     for file, text in filled.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x") as new:
@@ -68,8 +68,8 @@ def _places(name: str, kind: str, folder: Path | None, root: Path) -> dict[str, 
     raise InputError(f"KIND: expected recipe or rule, found {kind!r}")
 
 
-def _filled(template: str, words: Mapping[str, str]) -> str:
-    return re.sub(r"@([A-Z]+)@", lambda match: words[match[1]], template)
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"@([A-Z]+)@", lambda match: values[match[1]], template)
 
 
 def _free_colour(folder: Path | None, root: Path) -> str:

@@ -1,4 +1,4 @@
-"""Participants of a challenge: every encoder, model and run that it asks for, or has so far."""
+"""Encoders, models and runs that a challenge asks for, and those that exist so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The name of a run: its initialisation, label budget, fold and seed, or that it is an ensemble."""
+"""Runs and their names: initialisation, label budget, fold, seed and track, or an ensemble."""
 
 from __future__ import annotations
 

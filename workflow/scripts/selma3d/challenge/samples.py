@@ -1,4 +1,4 @@
-"""The table of an edition's images: whose they are, and what they are for."""
+"""Samples table of an edition: one row an image, with its specimen, its role and its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Structures of an edition as a configuration asks for them, left-out twins included."""
+"""Structures of an edition, and their copies that are left out of training and scored as unseen."""
 
 from __future__ import annotations
 

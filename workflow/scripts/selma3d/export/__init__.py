@@ -1,5 +1,5 @@
 """Masks for other programs: OME-Zarr, OME-TIFF, MHA and NIfTI, by the name of the file."""
 
-from .formats import FORMATS, export, export_segmentation, suffix_of
+from .mask_formats import FORMATS, export, export_segmentation, suffix_of
 
 __all__ = ["FORMATS", "export", "export_segmentation", "suffix_of"]

@@ -1,7 +1,7 @@
 """Build context of a Grand Challenge container with a trained model.
 
-The context holds all that the image needs: a Dockerfile, the entry (`entry.py` of this package),
-this library, the weights and the pinned requirements. At run time there is no network.
+The context holds all that the image needs: a Dockerfile, this library (the container runs its
+`container_entry.py`), the weights and the pinned requirements. At run time there is no network.
 
     docker build --tag method CONTEXT && docker save method | gzip > method.tar.gz
 """
@@ -36,7 +36,7 @@ RUN pip install --no-cache-dir --requirement requirements.txt
 COPY . .
 USER user
 ENV PYTHONPATH=/opt/app PYTHONUNBUFFERED=1
-ENTRYPOINT ["python", "-m", "selma3d.export.entry", "/opt/app"]
+ENTRYPOINT ["python", "-m", "selma3d.export.container_entry", "/opt/app"]
 """
 
 

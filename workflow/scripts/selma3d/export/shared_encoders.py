@@ -19,7 +19,7 @@ import yaml
 
 from ..challenge.recipe import Input
 from ..images import CONTRACT_VERSION
-from ..learning.training.files import read_encoder
+from ..learning.training.weight_files import read_encoder
 from ..system.atomic import publish
 from ..system.errors import InputError
 

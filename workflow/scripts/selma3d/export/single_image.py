@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ..images import Intensity, VolumeFile, write_volume
 from ..images.conversion.readers import read_image
-from ..images.conversion.values import whole_numbers
+from ..images.conversion.stored_values import whole_numbers
 from ..images.conversion.volume_conversion import (
     convert_volume,
     fingerprint,

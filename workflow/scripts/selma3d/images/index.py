@@ -1,4 +1,4 @@
-"""The small table beside every HDF5 file; trainings depend on it instead of on the images."""
+"""Index tables: a small table beside every HDF5 file, on which trainings depend."""
 
 from __future__ import annotations
 

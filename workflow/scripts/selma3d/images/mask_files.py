@@ -12,8 +12,8 @@ import numpy as np
 
 from ..system.atomic import publish
 from ..system.errors import InputError
+from .hdf5_writing import writing_hdf5
 from .storage import LazyFile, Slices, VoxelSize, stamp, voxel_size_of, write_array
-from .writing import writing_hdf5
 
 
 class PredictionFile(LazyFile):

@@ -127,9 +127,9 @@ def _voxels(
 ) -> np.ndarray:
     size = count * dtype.itemsize
     if not _true(header, ("BinaryData",)):
-        words = file.read().split()
-        _check_amount(len(words), count, "numbers", path)
-        return np.array(words).astype(dtype)
+        numbers = file.read().split()
+        _check_amount(len(numbers), count, "numbers", path)
+        return np.array(numbers).astype(dtype)
     if not _true(header, ("CompressedData",)):
         start = file.tell()
         _check_amount(path.stat().st_size - start, size, "bytes of voxels", path)

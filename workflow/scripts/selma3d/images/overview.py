@@ -1,4 +1,4 @@
-"""A look at a structure's patches before anything is trained on them: one figure, one table."""
+"""Overview of a structure's annotated patches: a figure and a table that show misread files."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..system.atomic import publish
 from ..system.errors import InputError
+from .hdf5_writing import writing_hdf5
 from .index import IndexRow, content_hash, plane_hash, write_index
 from .intensity import Intensity
 from .storage import (
@@ -25,7 +26,6 @@ from .storage import (
     voxel_size_of,
     write_array,
 )
-from .writing import writing_hdf5
 
 KINDS = ("patches", "cases")
 

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from ..system.atomic import publish
+from .hdf5_writing import writing_hdf5
 from .index import IndexRow, content_hash, plane_hash, write_index
 from .intensity import Intensity
 from .occupancy import BLOCK, air_threshold, block_statistics
@@ -21,7 +22,6 @@ from .storage import (
     voxel_size_of,
     write_array,
 )
-from .writing import writing_hdf5
 
 
 class VolumeFile(LazyFile):

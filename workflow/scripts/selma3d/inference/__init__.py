@@ -4,7 +4,7 @@ from .cases import predict_cases
 from .ensembles import predict_cases_together
 from .model import TrainedModel, load_model
 from .settings import WindowSettings
-from .whole import gather_slabs, segment_slab, segment_volume
+from .whole_volume import gather_slabs, segment_slab, segment_volume
 
 __all__ = [
     "TrainedModel",

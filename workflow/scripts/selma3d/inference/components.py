@@ -23,8 +23,8 @@ from scipy.ndimage import find_objects
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ..images.hdf5_writing import writing_hdf5
 from ..images.storage import ArrayOnDisk
-from ..images.writing import writing_hdf5
 from .blocks import Box
 
 EDGE = 256

@@ -1,4 +1,4 @@
-"""Ensembles: models that segment together, and where they disagree: quality without a truth.
+"""Ensembles: models that segment together, and maps of where they disagree.
 
 A voxel is foreground where the members' probabilities, each less the threshold that its model was
 validated at, are positive on average. Models of different folds were validated on different

@@ -1,4 +1,4 @@
-"""Several processes as one: a constant global batch, shared decisions, averaged numbers."""
+"""Agreement between the processes of one training: shared batches, decisions and averages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interface of what a network learns, for pretext tasks and fine-tuning alike."""
+"""Interface of a training task, the same for pretext tasks and fine-tuning."""
 
 from __future__ import annotations
 

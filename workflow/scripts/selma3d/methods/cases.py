@@ -1,4 +1,4 @@
-"""Cases to segment: what a method's run is asked for, and where its masks go."""
+"""Cases that a method's run segments, and the prediction file for its masks."""
 
 from __future__ import annotations
 

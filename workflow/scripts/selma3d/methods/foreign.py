@@ -26,7 +26,7 @@ import numpy as np
 from ..images import PatchFile, PredictionFile, PredictionWriter
 from ..images.conversion.patch_sources import PREFIX
 from ..images.conversion.readers import READERS, image_stem, image_suffix, read_image, reading
-from ..images.conversion.values import mask_of_labels
+from ..images.conversion.stored_values import mask_of_labels
 from ..images.storage import open_hdf5, stored_here
 from ..system.errors import InputError
 from .predictions_json import read_jobs

@@ -1,4 +1,4 @@
-"""Grand Challenge's `predictions.json`: which algorithm job saw which image, where its mask is.
+"""Grand Challenge's `predictions.json`: the mask file of each image.
 
 The file is a list of jobs: `pk`, `inputs` and `outputs`. Each of the latter lists values: an
 `image` with its `name`, and an `interface` (in 2026 a `socket`) with `slug` and `relative_path`. A

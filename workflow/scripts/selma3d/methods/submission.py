@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..images.conversion.readers import read_image
-from ..images.conversion.values import mask_of_labels
+from ..images.conversion.stored_values import mask_of_labels
 from ..images.geometry import Geometry
 from ..images.mha import write_mha
 from ..system.errors import InputError
@@ -47,19 +47,19 @@ def segment_cases(
     with to_segment.open() as (cases, writer):
         for case in cases.ids:
             with tempfile.TemporaryDirectory() as folder:
-                given, asked = Path(folder, "input"), Path(folder, "output")
-                (asked / slugs["output"]).mkdir(parents=True)
+                given, written = Path(folder, "input"), Path(folder, "output")
+                (written / slugs["output"]).mkdir(parents=True)
                 image = given / slugs["input"] / IMAGE
                 grid = Geometry.of_size(cases.voxel_size_um(case))
                 write_mha(cases.image(case, to_segment.channel), image, grid)
-                folders = {**places, "input": given, "output": asked}
+                folders = {**places, "input": given, "output": written}
                 named = {key: str(path) for key, path in folders.items()}
                 named["structure"] = to_segment.structure
                 arguments = [_filled(part, named) for part in command]
                 spent = run(arguments, program_log=program_log, minutes=minutes)
                 log.info("case %s: %.1f s, %.1f CPU s", case, spent.seconds, spent.cpu_seconds)
                 try:
-                    mask = _read(Path(folder), asked / slugs["output"], cases.shape(case))
+                    mask = _read(Path(folder), written / slugs["output"], cases.shape(case))
                 except InputError as error:
                     raise InputError(
                         f"method {to_segment.method}, case {case!r}: {error}"

@@ -1,4 +1,4 @@
-"""A run as its user sees it: one line of progress, and a line for each failure and warning."""
+"""Terminal output of a run: one line of progress, a line for each failure and warning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..system.job_state import JobState, file_of
-from .run_estimate import RunEstimate, Started
+from .run_progress import RunProgress, Started
 
 LINE_EVERY_S = 60.0  # and at every tenth; a terminal's line is kept up to date
 LOOK_EVERY_S = 1.0
@@ -24,7 +24,7 @@ class RunConsole:
         self._updates = stream.isatty()
         self._lock = threading.RLock()
         self._ended = threading.Event()
-        self._estimate: RunEstimate | None = None
+        self._estimate: RunProgress | None = None
         self._told_at, self._told_share = clock(), 0.0
 
     def say(self, line: str) -> None:
@@ -36,7 +36,7 @@ class RunConsole:
     def planned(self, jobs: Mapping[str, int]) -> None:
         """The run has so many jobs of each rule."""
         with self._lock:
-            self._estimate = RunEstimate.of(jobs, self._clock())
+            self._estimate = RunProgress.of(jobs, self._clock())
         self.say(f"jobs to do: {self._estimate.total}")
 
     def keep_telling(self) -> None:

@@ -1,4 +1,4 @@
-"""Disk that the large files of a challenge will take."""
+"""Disk space that the large files of a challenge will take."""
 
 from __future__ import annotations
 

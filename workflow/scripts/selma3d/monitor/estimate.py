@@ -27,7 +27,7 @@ from ..ranking import cost
 from ..ranking.cost import measure_of
 from ..system.errors import InputError
 from .disk import Files, disk
-from .progress import DONE
+from .job_progress import DONE
 from .status import ROOT, Status
 
 SAMPLED = 20  # finished jobs of a kind whose benchmarks are read
@@ -90,9 +90,9 @@ class Estimate:
             job = Job(of_encoder(encoder), done, history)
             encoders.setdefault((encoder.method, encoder.pretext), []).append(job)
         models: dict[tuple[str, str], list[Job]] = {}
-        for asked in models_of(self._challenge):
-            method, _, run = asked
-            job = Job(of_model(*asked), exists(layout.model(*asked)), layout.model_history(*asked))
+        for model in models_of(self._challenge):
+            method, _, run = model
+            job = Job(of_model(*model), exists(layout.model(*model)), layout.model_history(*model))
             models.setdefault((method, run.init), []).append(job)
         return [
             self._training("pretrain", key, jobs, self._pretraining_steps(*key), key[1])

@@ -1,4 +1,4 @@
-"""The state of a challenge, from its files alone, while it runs here or on a cluster, or does not.
+"""Status of a challenge, read from its files alone, also while it runs.
 
     python -m selma3d.monitor.status [CONFIG ...] [--json]
 
@@ -23,7 +23,7 @@ from ..challenge.participants import encoders_of
 from ..system import job_state
 from ..system.errors import InputError
 from ..system.lease import Owner
-from .progress import DONE, FAILED, PENDING, RUNNING, STATES, STOPPED, Progress, progress_of
+from .job_progress import DONE, FAILED, PENDING, RUNNING, STATES, STOPPED, Progress, progress_of
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -51,7 +51,7 @@ class Status:
         self._challenge, self.layout = challenge, Layout(str(results))
         self._names = cache(self._list)
         self._progress_of = cache(progress_of)
-        self.encoders = [self._encoder(asked) for asked in encoders_of(challenge)]
+        self.encoders = [self._encoder(names) for names in encoders_of(challenge)]
         self._encoders = {entry.job: entry for entry in self.encoders}
         self.runs = [
             self._run(method, structure, run)
@@ -74,19 +74,19 @@ class Status:
         return self.exists(self.layout.scores(method, structure))
 
     def _encoder(self, encoder: Encoder) -> Entry:
-        asked = (encoder.method, encoder.group, encoder.name)
+        names = (encoder.method, encoder.group, encoder.name)
         done = self.exists(self.layout.encoder(encoder))
-        return self._entry(asked, "pretrain", of_encoder(encoder), done)
+        return self._entry(names, "pretrain", of_encoder(encoder), done)
 
     def _run(self, method: str, structure: str, run: Run) -> Entry:
-        asked = (method, structure, run.name)
+        names = (method, structure, run.name)
         done = self.exists(self.layout.prediction(method, structure, run))
         stage, job = self._job(method, structure, run)
         if stage == "pretrain" and not done:
             encoder = self._encoders[job]
             waits = Progress(PENDING, note=f"encoder {encoder.name}: {encoder.progress.state}")
-            return Entry(*asked, stage, job, waits, encoder.log)
-        return self._entry(asked, stage, job, done)
+            return Entry(*names, stage, job, waits, encoder.log)
+        return self._entry(names, stage, job, done)
 
     def _job(self, method: str, structure: str, run: Run) -> tuple[str, str]:
         """The stage and the name of the job that a run waits for."""
@@ -107,13 +107,13 @@ class Status:
             return "pretrain", of_encoder(encoder)
         return "finetune", of_model(method, target, run)
 
-    def _entry(self, asked: tuple[str, str, str], stage: str, job: str, done: bool) -> Entry:
+    def _entry(self, names: tuple[str, str, str], stage: str, job: str, done: bool) -> Entry:
         log = Path(self.layout.log(stage, job))
         if done:
-            return Entry(*asked, stage, job, Progress(DONE), log)
+            return Entry(*names, stage, job, Progress(DONE), log)
         begun = self.exists(str(log)) or self.exists(str(job_state.file_of(log)))
         progress = self._progress_of(log) if begun else Progress(PENDING)
-        return Entry(*asked, stage, job, progress, log)
+        return Entry(*names, stage, job, progress, log)
 
     def exists(self, path: str) -> bool:
         """Whether a file or folder is there."""

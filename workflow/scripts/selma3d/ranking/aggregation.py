@@ -1,4 +1,4 @@
-"""Scores made fit to be averaged: undefined and missing values settled.
+"""Undefined and missing scores: each replaced or dropped before anything is averaged.
 
 A value that a prediction left undefined, or that is missing, becomes the metric's worst value on
 the case (of a count of errors, the empty mask's), whoever else takes part; a value that the truth

@@ -1,4 +1,4 @@
-"""Scores against what a method learnt from: its label budget, and structures that it never saw."""
+"""Learning curves: scores by label budget, and scores on seen and unseen structures."""
 
 from __future__ import annotations
 

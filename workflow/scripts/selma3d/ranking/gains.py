@@ -14,8 +14,8 @@ import pandas as pd
 
 from ..challenge.run import NO_INIT, is_ensemble
 from .aggregation import Settled
-from .crossed import Gain, mean_gain
-from .pairs import Comparison, Paired, paired, sign_of
+from .crossed_effects import Gain, mean_gain
+from .run_pairs import Comparison, Paired, paired, sign_of
 from .tables import table
 from .verdicts import SCRATCH
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from .crossed import LEVEL, Gain, GainGrid, mean_gain
+from .crossed_effects import LEVEL, Gain, GainGrid, mean_gain
 
 FEWEST_STRUCTURES = 3  # of a prediction interval
 

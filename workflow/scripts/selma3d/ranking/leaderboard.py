@@ -11,8 +11,8 @@ import pandas as pd
 from ..scoring.score_tables import ENTRANT, RUN
 from .aggregation import MISSING, UNDEFINED, Settled
 from .discipline import Discipline, Entrant, Floats
+from .ranking_rules import RULES, competition_ranks, weighted_means
 from .resampling import Resampling
-from .rules import RULES, competition_ranks, weighted_means
 from .statistics import percentile_interval, too_few
 from .tables import leaderboard_columns, table
 
@@ -47,11 +47,11 @@ def rank(
             discipline_ranks(discipline, rule, resampling)
         )
     entrants = ranked[0].entrants if ranked else ()
-    nobody = np.full((resampling.replicates if resampling else 1, len(entrants)), np.nan)
+    undefined = np.full((resampling.replicates if resampling else 1, len(entrants)), np.nan)
     group_ranks = {
-        group: _mean_of_defined(ranks) if ranks else nobody for group, ranks in within.items()
+        group: _mean_of_defined(ranks) if ranks else undefined for group, ranks in within.items()
     }
-    mean_rank = _mean_of_defined(list(group_ranks.values())) if group_ranks else nobody
+    mean_rank = _mean_of_defined(list(group_ranks.values())) if group_ranks else undefined
     places = competition_ranks(mean_rank, higher_is_better=False)
     return Ranks(entrants, group_ranks, mean_rank, places)
 

@@ -1,8 +1,8 @@
 """The power of a design: the gain that so many specimens and trainings find, and what it takes.
 
-The three standard deviations come from an experiment that was made (`crossed.mean_gain`), the
-degrees of freedom from the mean squares that the design is expected to have. Means over several
-structures have more degrees of freedom than are counted here: they then need less than is said.
+The three standard deviations come from an experiment (`crossed_effects.mean_gain`), the degrees of
+freedom from the mean squares that the design is expected to have. Means over several structures
+have more degrees of freedom than are counted here: they need less than is said.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .crossed import Gain, Term, Terms, detectable_gain, squared_error
+from .crossed_effects import Gain, Term, Terms, detectable_gain, squared_error
 
 
 @dataclass(frozen=True)

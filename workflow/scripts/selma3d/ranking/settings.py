@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from ..challenge.analysis import Analysis
 from ..challenge.checking import Model
 from ..scoring.score_tables import TrackScores
-from .rules import RULES
+from .ranking_rules import RULES
 
 Groups = dict[str, tuple[str, ...]]  # structures by group
 

@@ -13,7 +13,7 @@ from ..scoring.score_tables import CASE, RUN, WHOLE_BUDGET, TrackScores
 from .aggregation import Settled, settle
 from .discipline import Discipline, disciplines_of
 from .leaderboard import Ranks, rank
-from .rules import RULES
+from .ranking_rules import RULES
 from .statistics import kendall_tau
 from .tables import table
 

@@ -15,10 +15,10 @@ from ..scoring.score_tables import ENTRANT, WHOLE_BUDGET, TrackScores
 from .aggregation import Settled, case_values, settle
 from .curves import curves_table, gap_table
 from .discipline import Discipline, Entrant, disciplines_of
+from .entrant_pairs import pairwise_table
 from .gains import gains_tables
 from .leaderboard import bootstrap_table, by_metric_table, interval_reasons, leaderboard_table, rank
-from .missing import gaps_of_entrants, missing_table, runs_without_scores
-from .pairwise import pairwise_table
+from .missing_scores import gaps_of_entrants, missing_table, runs_without_scores
 from .resampling import Resampling
 from .settings import RankingSettings
 from .stability import (

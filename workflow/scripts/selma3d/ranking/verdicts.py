@@ -19,9 +19,9 @@ import pandas as pd
 from ..challenge.analysis import Analysis
 from ..scoring.metrics import METRICS
 from ..system.errors import InputError
-from .crossed import MARGIN_LEVEL, Gain, GainGrid, mean_gain
+from .crossed_effects import MARGIN_LEVEL, Gain, GainGrid, mean_gain
 from .heterogeneity import Heterogeneity, heterogeneity
-from .pairs import Comparison, paired
+from .run_pairs import Comparison, paired
 from .statistics import signed_rank_p
 from .tables import table
 
@@ -95,18 +95,19 @@ def judge(
 
 def _declared(scores: pd.DataFrame, analysis: Analysis) -> Iterator[tuple[str, Comparison]]:
     """The endpoints of a run, which may have one budget, no unseen structure, or no control."""
-    asked = analysis.primary
-    if asked.metric not in METRICS:
+    declared = analysis.primary
+    if declared.metric not in METRICS:
         raise InputError(
-            f"analysis.primary.metric: expected one of {', '.join(METRICS)}, found {asked.metric!r}"
+            f"analysis.primary.metric: expected one of {', '.join(METRICS)}, "
+            f"found {declared.metric!r}"
         )
     primary = Comparison(
-        method=asked.method,
-        init=asked.pretext,
+        method=declared.method,
+        init=declared.pretext,
         against=SCRATCH,
-        metric=asked.metric,
-        budget=str(asked.budget),
-        structures=asked.structures or (),
+        metric=declared.metric,
+        budget=str(declared.budget),
+        structures=declared.structures or (),
     )
     own = scores[(scores["method"] == primary.method) & (scores["metric"] == primary.metric)]
     arms = own[own["init"].isin([primary.init, SCRATCH])]

@@ -11,9 +11,9 @@ from ..challenge import Challenge, Run
 from ..challenge.display import Display, Entrant
 from ..challenge.layout import Layout
 from ..challenge.participants import encoders_of, expected_runs, is_shown, models_of
-from .cases.shown import ShownCases
+from .cases.shown_cases import ShownCases
 from .figures import FIGURES
-from .shown import PANEL, TRAINING
+from .page_contents import PANEL, TRAINING
 
 TRAININGS = ("pretraining", "finetuning")
 FORMS = ("svg", "pdf", "png")

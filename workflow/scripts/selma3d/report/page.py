@@ -18,9 +18,9 @@ from ..challenge.structure import whole
 from ..ranking.tables import Tables
 from ..scoring.metrics import PROFILES
 from . import labels, pretraining_findings, ranking_findings
-from .embedding import data_url, width_px
-from .printing import Printed
-from .shown import ShownFigure, ShownTable
+from .data_urls import data_url, width_px
+from .page_contents import ShownFigure, ShownTable
+from .table_formats import Printed
 from .tables import TABLES
 from .templates import write_page
 

@@ -10,7 +10,7 @@ import pandas as pd
 from ..challenge.display import Display, Entrant
 from ..ranking.tables import Tables
 from . import labels
-from .selection import LEVEL, could_be_significant, of_panel
+from .ranking_rows import LEVEL, could_be_significant, of_panel
 
 
 def winners(leaderboard: pd.DataFrame) -> list[Entrant]:

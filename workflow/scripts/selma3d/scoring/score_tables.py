@@ -1,4 +1,4 @@
-"""Score tables: read, checked, and what a track's rows say of cases, predictions and truths."""
+"""Score tables, read and checked, and a track's rows by case, prediction and truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks on files, held by one process at a time and given up with it, where there are such."""
+"""File locks, held by one process at a time and released when it ends."""
 
 from __future__ import annotations
 

@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 # What systems and file servers leave in folders.
-NOBODYS = ("Thumbs.db", "desktop.ini", "@eaDir")
+SYSTEM_FILES = ("Thumbs.db", "desktop.ini", "@eaDir")
 
 
-def is_nobodys(name: str) -> bool:
+def is_system_file(name: str) -> bool:
     """Whether a file or folder of this name is a hidden one, or one of the system's own."""
-    return name.startswith(".") or name in NOBODYS
+    return name.startswith(".") or name in SYSTEM_FILES
 
 
 def folder_fingerprint(folder: Path) -> str:
@@ -22,9 +22,9 @@ def folder_fingerprint(folder: Path) -> str:
     """
     digest = hashlib.sha256()
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not is_nobodys(name))
+        folders[:] = sorted(name for name in folders if not is_system_file(name))
         for name in sorted(files):
-            if not is_nobodys(name):
+            if not is_system_file(name):
                 path = os.path.join(place, name)  # noqa: PTH118, as fast as a network allows
                 try:
                     found = os.stat(path)  # noqa: PTH116

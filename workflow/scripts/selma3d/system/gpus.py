@@ -31,8 +31,8 @@ def present() -> list[str]:
     if shutil.which("nvidia-smi") is None:
         return []
     query = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
-    asked = subprocess.run(query, capture_output=True, text=True, check=False)
-    return asked.stdout.split() if asked.returncode == 0 else []
+    answer = subprocess.run(query, capture_output=True, text=True, check=False)
+    return answer.stdout.split() if answer.returncode == 0 else []
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from .atomic import publish
-from .process import ProcessName
+from .process_name import ProcessName
 
 AT_WORK, FINISHED, FAILED, NOT_FINISHED = ("at work", "finished", "failed", "not finished")
 BEAT_S = 30.0  # between signs of life of a job at work: its file is touched

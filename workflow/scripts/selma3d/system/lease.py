@@ -1,4 +1,4 @@
-"""One owner at a time of a folder, also across hosts and after crashes.
+"""Leases: one owner of a folder at a time, also across hosts and after crashes.
 
 Trainings own their checkpoints, segmentations their blocks, and a run of the workflow its results.
 File locks alone are not safe on network file systems. The owner writes its name into `lease.json`
@@ -21,7 +21,7 @@ from types import TracebackType
 
 from .atomic import publish
 from .errors import InputError
-from .process import ProcessName
+from .process_name import ProcessName
 
 log = logging.getLogger(__name__)
 

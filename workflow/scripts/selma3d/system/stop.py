@@ -1,4 +1,4 @@
-"""The end of a training before its last step: a signal, or the end of the time it was given."""
+"""Stop of a training before its last step: by a signal, or when its time is up."""
 
 from __future__ import annotations
 

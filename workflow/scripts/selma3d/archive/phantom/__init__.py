@@ -1,4 +1,4 @@
-"""Synthetic light-sheet archives with exact truth: the embedded default data.
+"""Synthetic light-sheet archives with exact truth: the data of the demo.
 
 `write_archive(folder, spec, seed)` writes images as the published archive lays them out, a
 `samples.tsv` that tells specimen and role of each, and, last, a `manifest.tsv`. `spec` has one

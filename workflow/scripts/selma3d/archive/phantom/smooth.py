@@ -1,4 +1,4 @@
-"""Fields that vary slowly: made on a coarse grid and interpolated, since only the coarse counts."""
+"""Random fields that vary slowly: drawn on a coarse grid and interpolated."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Cohort(Model):
     patches_per_specimen: Count = Field(description="patches of each")
 
 
-NOBODY = Cohort(specimens=0, patches_per_specimen=0)
+NO_ANIMALS = Cohort(specimens=0, patches_per_specimen=0)
 
 
 class StructureSpec(Model):
@@ -37,8 +37,8 @@ class StructureSpec(Model):
     patch_shape: Shape = Field(description="z, y, x in voxels")
     volume_shape: Shape | None = Field(None, description="z, y, x in voxels; needed for volumes")
     voxel_size_um: tuple[Micrometres, Micrometres, Micrometres] = Field(description="z, y, x")
-    training: Cohort = Field(NOBODY, description="the last of several is for validation")
-    test: Cohort = Field(NOBODY, description="imaged under other conditions")
+    training: Cohort = Field(NO_ANIMALS, description="the last of several is for validation")
+    test: Cohort = Field(NO_ANIMALS, description="imaged under other conditions")
     volumes: Count = Field(0, description="unannotated volumes")
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ from ..geometry import OTHER_GEOMETRY, Geometry, on_grid
 from ..storage import VoxelSize
 from .patch_sources import PatchSource, find_patches
 from .readers import StoredImage, read_image
-from .values import FULL_MASK, mask_of_labels, whole_numbers
+from .stored_values import FULL_MASK, mask_of_labels, whole_numbers
 
 log = logging.getLogger(__name__)
 

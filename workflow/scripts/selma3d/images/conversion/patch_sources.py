@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ...challenge.samples import Sample
 from ...system.errors import InputError
-from ...system.fingerprint import is_nobodys
+from ...system.fingerprint import is_system_file
 from .readers import READERS, image_stem, image_suffix
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ def _image_files(archive_root: Path, folder: Path) -> list[Path]:
         raise InputError(f"{folder}: expected a folder of images, found nothing")
     files = []
     for file in sorted(folder.iterdir()):
-        if is_nobodys(file.name):
+        if is_system_file(file.name):
             log.info("%s: hidden or of the system, left out", file)
         elif image_suffix(file) is None and not file.is_dir():
             raise InputError(

@@ -20,10 +20,10 @@ import numpy as np
 from ...system.atomic import publish
 from ...system.errors import InputError
 from .. import BLOCK, block_statistics, chunk_shape, plane_hash
+from ..hdf5_writing import writing_hdf5
 from ..storage import compression, open_hdf5, stored_here
-from ..writing import writing_hdf5
 from .planes import Stack, UnreadablePlaneError
-from .values import whole_numbers
+from .stored_values import whole_numbers
 
 LARGEST_BUFFER = 256 << 20
 

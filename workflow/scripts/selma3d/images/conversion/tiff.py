@@ -1,4 +1,4 @@
-"""Checks that tifffile leaves to its callers: a file complete in itself, units of its voxels."""
+"""Checks of TIFF files that tifffile does not make: no data elsewhere, units of voxel sizes."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from ...system.atomic import publish
 from ...system.errors import InputError
 from ...system.file_lock import alone_in
 from .. import IndexRow, Intensity, VolumeFile, chunk_shape, content_hash, write_index
+from ..hdf5_writing import writing_hdf5
 from ..storage import VoxelSize, compression
 from ..volume_file import describe_volume
-from ..writing import writing_hdf5
 from .patch_sources import inside
 from .planes import PlaneFolder, Stack, open_stack
 from .slabs import Slab, convert_slab, copy_chunks, cut, read_slab

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or absent, the newest two, and only ever for the recipe that wrote them."""
+"""Checkpoints: written whole, the newest two kept, read only by the recipe that wrote them."""
 
 from __future__ import annotations
 

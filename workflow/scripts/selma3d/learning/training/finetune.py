@@ -20,7 +20,15 @@ from ..sampling import LabelledSampler, Sampler, UnlabelledSampler, source_windo
 from .assignment import Assignment, Finetuning, Job, Outputs
 from .checkpoint import digest, place
 from .collaborative import Collaborative, PairedSampler
-from .files import (
+from .history import History, publish_history
+from .launch import launch
+from .loop import train
+from .optimisation import encoder_first_groups, initial_seed
+from .run_patches import RunPatches
+from .segmentation import Segmentation
+from .training_parts import Training
+from .validation import Validation, ValidationPatch
+from .weight_files import (
     EncoderFile,
     FinetuningRecord,
     ModelFacts,
@@ -29,14 +37,6 @@ from .files import (
     read_encoder,
     weights_of,
 )
-from .history import History, publish_history
-from .launch import launch
-from .loop import train
-from .optimisation import encoder_first_groups, initial_seed
-from .parts import Training
-from .run_patches import RunPatches
-from .segmentation import Segmentation
-from .validation import Validation, ValidationPatch
 
 
 def finetune(finetuning: Finetuning, outputs: Outputs, job: Job) -> None:

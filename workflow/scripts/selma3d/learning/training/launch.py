@@ -1,4 +1,4 @@
-"""Training in several processes of this host, one a GPU."""
+"""Start of a training in several processes of this host, one a GPU."""
 
 from __future__ import annotations
 

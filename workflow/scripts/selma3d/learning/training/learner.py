@@ -1,4 +1,4 @@
-"""One optimisation step, and all that changes in it."""
+"""One optimisation step: network, optimiser, learning rate, averaged weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...system.randomness import numpy_generator
 from ..distributed import rank, share_gradients
 from ..sampling import Batch
 from .optimisation import Average, build_optimiser
-from .parts import Training
+from .training_parts import Training
 
 
 class Learner:

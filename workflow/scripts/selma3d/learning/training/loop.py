@@ -17,12 +17,12 @@ from ...system.lease import Lease
 from ...system.stop import Stop, Unfinished
 from ..device import be_deterministic
 from ..distributed import any_process, from_first, rank
+from .batches import Batches
 from .checkpoint import Checkpoints, Saves
 from .history import History
 from .learner import Learner
-from .loading import Batches
 from .meter import Meter
-from .parts import Training
+from .training_parts import Training
 
 log = logging.getLogger(__name__)
 

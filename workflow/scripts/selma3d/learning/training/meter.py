@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..distributed import mean
 from .history import History
-from .parts import Training
+from .training_parts import Training
 
 
 class DivergedError(Exception):

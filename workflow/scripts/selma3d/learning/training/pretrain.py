@@ -15,12 +15,12 @@ from ..sampling import Sampler, UnlabelledSampler, collate, source_window
 from ..task import Task
 from .assignment import Assignment, Job, Outputs, Pretraining
 from .checkpoint import place
-from .files import EncoderFile, PretrainingRecord, provenance, weights_of
 from .history import History, publish_history
 from .launch import launch
 from .loop import train
 from .optimisation import initial_seed
-from .parts import Training
+from .training_parts import Training
+from .weight_files import EncoderFile, PretrainingRecord, provenance, weights_of
 
 HELD_OUT = 2**40  # sample indices from here on are never trained on
 VALIDATIONS = 10

@@ -11,7 +11,7 @@ from ...challenge.source import Source
 from ...images import PatchFile, read_index
 from ...images.splits import read_split, training_patches, validation_patches
 from ...system.errors import InputError
-from .files import PatchesRecord
+from .weight_files import PatchesRecord
 
 
 @dataclass(frozen=True)

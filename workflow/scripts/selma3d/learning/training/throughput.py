@@ -17,11 +17,11 @@ from ...system.atomic import write_table
 from ..device import Compute, set_threads
 from ..sampling import Batch
 from .assignment import Finetuning, Job, Outputs, Pretraining
+from .batches import Batches
 from .finetune import finetune
 from .learner import Learner
-from .loading import Batches
-from .parts import Training
 from .pretrain import prepare_training
+from .training_parts import Training
 
 log = logging.getLogger(__name__)
 

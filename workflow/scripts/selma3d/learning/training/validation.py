@@ -1,4 +1,4 @@
-"""Validation by sliding window: which weights, and which threshold, are kept."""
+"""Validation by sliding window: the choice of the weights and the threshold that are kept."""
 
 from __future__ import annotations
 

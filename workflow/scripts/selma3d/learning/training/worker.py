@@ -1,4 +1,4 @@
-"""One of several training processes: `python -m torch.distributed.run -m …training.worker`."""
+"""Program of one of several training processes: `python -m torch.distributed.run …`."""
 
 from __future__ import annotations
 

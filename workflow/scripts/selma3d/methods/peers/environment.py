@@ -1,4 +1,4 @@
-"""A virtual environment from a file of exact pins; the table of what is in it comes last.
+"""Virtual environments of methods, built from exact pins, with a table of what is installed.
 
 Without that table an environment is not finished, whatever lies in its folder, and is built anew.
 """

@@ -1,4 +1,4 @@
-"""The contract's patches and cases in nnU-Net's file layout, and its masks back.
+"""Patches and cases written in nnU-Net's file layout, and its masks read back.
 
 Layout: nnU-Net's documentation/dataset_format.md and manual_data_splits.md (release 2.8.1). Images
 are MetaImage, which SimpleITK reads and writes without reordering axes. Files are numbered, since

@@ -1,4 +1,4 @@
-"""A method that is one program of another package: it gets arrays, learns, and leaves masks.
+"""Methods that are one program of another package: it gets arrays, learns, and writes masks.
 
 The program runs in the package's own environment as `program.py <folder>`. In the folder it finds
 `task.json` (settings, seed, threads, gpu) and NumPy arrays (Z,Y,X) that are numbered from 0000:

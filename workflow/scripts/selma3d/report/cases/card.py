@@ -17,7 +17,7 @@ from .. import labels
 from ..drawing import canvas
 from . import views
 from .choice import choose, scores_of
-from .shown import ShownCases
+from .shown_cases import ShownCases
 
 ROW_MM = 36.0
 NAMES = ("true positive", "false positive", "false negative")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from .. import labels
-from ..selection import metrics_of, ranked_cases
+from ..ranking_rows import metrics_of, ranked_cases
 
 
 @dataclass(frozen=True)

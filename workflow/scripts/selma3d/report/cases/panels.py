@@ -28,7 +28,7 @@ from .. import labels
 from ..drawing import canvas, facets
 from . import rendering, views
 from .choice import Pick, choose, scores_of
-from .shown import ShownCases
+from .shown_cases import ShownCases
 
 PER_ROW = 8  # cells side by side
 CELL_MM = (19.0, 29.6)  # at least and at most

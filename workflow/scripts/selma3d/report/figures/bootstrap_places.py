@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from ...ranking.tables import Tables
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
-from ..selection import in_order
+from ..ranking_rows import in_order
 
 CATEGORY, PLACE = "Stability of the ranking", 9
 IN_A_PAPER = "Ranking stability (blob plot)"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ...ranking.tables import Tables
 from ..drawing import canvas, facets, heatmap
 from ..drawing.entrants import EntrantStyles
-from ..selection import case_ranks, in_order, ranked_cases
+from ..ranking_rows import case_ranks, in_order, ranked_cases
 
 CATEGORY, PLACE = "Ranking", 2
 IN_A_PAPER = "Ranking heat map over cases"

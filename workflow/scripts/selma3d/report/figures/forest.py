@@ -21,7 +21,7 @@ from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
 from ..gains import budget_name, budgets_in_order, endpoint_name, improved, of_declared_metric
-from ..selection import NO_GAINS, in_order
+from ..ranking_rows import NO_GAINS, in_order
 
 CATEGORY, PLACE = "Pretraining", 5
 IN_A_PAPER = "Effect of pretraining, with intervals"

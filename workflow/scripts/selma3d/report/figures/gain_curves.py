@@ -21,7 +21,7 @@ from .. import labels
 from ..drawing import canvas
 from ..drawing.entrants import EntrantStyles
 from ..gains import budgets_in_order, improved, of_declared_metric
-from ..selection import NO_GAINS, in_order
+from ..ranking_rows import NO_GAINS, in_order
 
 CATEGORY, PLACE = "Pretraining", 6.5
 IN_A_PAPER = "Effect of pretraining over the amount of labels"

@@ -19,7 +19,7 @@ from ...ranking.tables import Tables
 from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
-from ..selection import in_order, metrics_of
+from ..ranking_rows import in_order, metrics_of
 
 CATEGORY, PLACE = "Pretraining", 7
 IN_A_PAPER = "Results over the amount of labels"

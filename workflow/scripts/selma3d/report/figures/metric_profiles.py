@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ...ranking.tables import Tables
-from ..drawing import canvas, places
+from ..drawing import canvas, place_lines
 from ..drawing.entrants import EntrantStyles
 
 CATEGORY, PLACE = "Stability of the ranking", 12
@@ -23,4 +23,4 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
             "The metric profile in force is the robust one: nothing to compare."
         )
     wide = both.set_index(["method", "init"])[["place_profile", "place_robust"]]
-    return places.draw_places(tables, wide, ["edition's\nmetrics", "robust\nmetrics"], styles)
+    return place_lines.draw_places(tables, wide, ["edition's\nmetrics", "robust\nmetrics"], styles)

@@ -15,7 +15,7 @@ from ...ranking.tables import Tables
 from .. import labels
 from ..drawing import canvas, facets, heatmap
 from ..drawing.entrants import EntrantStyles
-from ..selection import in_order, metrics_of, segmented
+from ..ranking_rows import in_order, metrics_of, segmented
 
 CATEGORY, PLACE = "Ranking", 1
 IN_A_PAPER = "Scores and ranks of all entrants at a glance"

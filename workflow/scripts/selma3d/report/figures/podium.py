@@ -19,7 +19,7 @@ from ...ranking.tables import Tables
 from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
-from ..selection import case_ranks, in_order, metrics_of, ranked_cases
+from ..ranking_rows import case_ranks, in_order, metrics_of, ranked_cases
 
 CATEGORY, PLACE = "Ranking", 3
 IN_A_PAPER = "Podium plot"

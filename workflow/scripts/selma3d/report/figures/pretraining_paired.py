@@ -18,7 +18,7 @@ from ...ranking.tables import Tables
 from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
-from ..selection import NO_PAIRS, at_every_patch, in_order, known_specimens, metrics_of, of_panel
+from ..ranking_rows import NO_PAIRS, at_every_patch, in_order, known_specimens, metrics_of, of_panel
 
 CATEGORY, PLACE = "Pretraining", 6
 IN_A_PAPER = "Results with and without self-supervised learning"

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ...ranking.tables import Tables
-from ..drawing import canvas, places
+from ..drawing import canvas, place_lines
 from ..drawing.entrants import EntrantStyles
 
 CATEGORY, PLACE = "Stability of the ranking", 11
@@ -22,4 +22,4 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         return canvas.statement("No ranking rule has been applied.")
     wide = rules.pivot_table(index=["method", "init"], columns="rule", values="place", sort=False)
     names = {rule: rule.replace("-then-", ",\nthen ") for rule in wide.columns}
-    return places.draw_places(tables, wide, list(names.values()), styles)
+    return place_lines.draw_places(tables, wide, list(names.values()), styles)

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from ...ranking.tables import Tables
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
-from ..selection import in_order, metrics_of, of_panel
+from ..ranking_rows import in_order, metrics_of, of_panel
 
 CATEGORY, PLACE = "Reported and reproduced", 13
 IN_A_PAPER = "Published scores beside reproduced ones"

@@ -21,7 +21,7 @@ from ...ranking.tables import Tables
 from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyle, EntrantStyles
-from ..selection import in_order, metrics_of, of_panel, ranked_cases
+from ..ranking_rows import in_order, metrics_of, of_panel, ranked_cases
 
 CATEGORY, PLACE = "Scores", 4
 IN_A_PAPER = "Dot-and-box plots of the metrics"

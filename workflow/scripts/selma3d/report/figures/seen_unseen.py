@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from ...ranking.tables import Tables
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
-from ..selection import in_order, metrics_of
+from ..ranking_rows import in_order, metrics_of
 
 CATEGORY, PLACE = "Pretraining", 8
 IN_A_PAPER = "Generalisation to unseen structures"

@@ -23,7 +23,7 @@ from ...ranking.tables import Tables
 from .. import labels
 from ..drawing import canvas
 from ..drawing.entrants import EntrantStyles
-from ..selection import LEVEL, could_be_significant, in_order, metrics_of, of_panel
+from ..ranking_rows import LEVEL, could_be_significant, in_order, metrics_of, of_panel
 
 CATEGORY, PLACE = "Stability of the ranking", 10
 IN_A_PAPER = "Significance map"

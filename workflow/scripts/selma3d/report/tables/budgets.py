@@ -7,8 +7,8 @@ from __future__ import annotations
 import pandas as pd
 
 from ...challenge.display import Display
-from ..cells import names, with_interval
-from ..printing import Printed
+from ..table_cells import names, with_interval
+from ..table_formats import Printed
 
 PLACE = 4
 IN_A_PAPER = "Table of scores over the amount of labels"

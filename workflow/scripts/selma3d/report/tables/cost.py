@@ -7,8 +7,8 @@ import pandas as pd
 
 from ...challenge.display import Display
 from ...ranking.cost import STAGES
-from ..cells import decimals
-from ..printing import Printed
+from ..table_cells import decimals
+from ..table_formats import Printed
 
 PLACE = 6
 IN_A_PAPER = "Table of compute cost"

@@ -10,8 +10,8 @@ import pandas as pd
 
 from ...challenge.display import Display
 from .. import labels
-from ..cells import names, with_interval
-from ..printing import Printed
+from ..table_cells import names, with_interval
+from ..table_formats import Printed
 
 PLACE = 5
 IN_A_PAPER = "Table of the effect of pretraining"

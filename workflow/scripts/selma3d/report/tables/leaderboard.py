@@ -7,8 +7,8 @@ from __future__ import annotations
 import pandas as pd
 
 from ...challenge.display import Display
-from ..cells import decimals
-from ..printing import Printed
+from ..table_cells import decimals
+from ..table_formats import Printed
 
 PLACE = 1
 IN_A_PAPER = "Table of the final ranking"

@@ -9,9 +9,9 @@ import pandas as pd
 
 from ...challenge.display import Display
 from .. import labels
-from ..cells import decimals, millions
-from ..printing import Printed
-from ..selection import segmented
+from ..ranking_rows import segmented
+from ..table_cells import decimals, millions
+from ..table_formats import Printed
 
 PLACE = 2
 IN_A_PAPER = "Table of scores against cost"

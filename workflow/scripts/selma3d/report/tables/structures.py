@@ -10,8 +10,8 @@ import pandas as pd
 from ...challenge.display import Display
 from ...scoring.metrics import METRICS
 from .. import labels
-from ..printing import Printed
-from ..selection import segmented
+from ..ranking_rows import segmented
+from ..table_formats import Printed
 
 PLACE = 3
 IN_A_PAPER = "Table of scores per structure"

@@ -10,9 +10,9 @@ import pandas as pd
 
 from ...challenge.display import Display
 from .. import labels
-from ..cells import with_interval
 from ..gains import endpoint_name
 from ..printing import Printed
+from ..table_cells import with_interval
 
 PLACE = 4.5
 IN_A_PAPER = "Table of verdicts on pretraining"

@@ -9,10 +9,10 @@ a prediction's NaN takes `worst_value`, a NaN that the truth causes (`undefined_
 case for every method. Both depend on the truth alone, through the few numbers of TRUTH_FACTS, so
 score tables hold these (`describe_truth`) beside the values, and no one has to open a mask again.
 
-`score` computes; importing the table alone is quick, which Snakemake does whenever it starts.
+`case_scores` computes; importing the table alone is quick, which Snakemake does whenever it starts.
 """
 
-from .table import (
+from .metric_table import (
     DESCRIBE,
     METRICS,
     PROFILES,

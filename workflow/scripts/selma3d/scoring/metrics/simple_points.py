@@ -1,4 +1,4 @@
-"""Which voxels a thinning may delete: look-up tables over the 3×3×3 neighbourhood.
+"""Simple points, voxels that a thinning may delete: look-up tables over the 3×3×3 neighbourhood.
 
 A voxel's 26 neighbours are a *ring* (the eight beside it in its own plane) and two *caps* (the nine
 above, the nine below). Whether they hang together, and how the Euler number changes with the voxel,

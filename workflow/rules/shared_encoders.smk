@@ -1,4 +1,4 @@
-"""Encoders to share: packed for others, asked for by name; and others' packs to start from."""
+"""Shared encoders: packs for others, made on request, and packs of others to start from."""
 
 
 rule pack_encoder:

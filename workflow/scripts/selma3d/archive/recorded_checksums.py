@@ -1,4 +1,4 @@
-"""Checksums that no manifest states: recorded when a file first arrives, binding ever after."""
+"""Checksums that no manifest states, recorded at the first download and binding ever after."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import manifest as manifests
 from .manifest import COLUMNS, Entry
 
 
-class Known:
+class RecordedChecksums:
     """A manifest that grows by a line a file; a file's line is written before its final name is.
 
     The record is `work/known.tsv`. To accept a file that was published anew, remove its line.

@@ -1,4 +1,4 @@
-"""The name of a process that holds for good: its number alone is given to others later."""
+"""Names of processes that are never given again, unlike their numbers."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...ranking.tables import Tables
-from ..selection import in_order
+from ..ranking_rows import in_order
 from . import canvas, facets
 from .entrants import EntrantStyles
 

@@ -17,12 +17,12 @@ import h5py
 import numpy as np
 import torch
 
+from ..images.hdf5_writing import writing_hdf5
 from ..images.storage import CHUNK, chunk_shape, compression, open_hdf5, stamp, stored_here
-from ..images.writing import writing_hdf5
 from ..system.atomic import publish
 from ..system.errors import InputError
-from .facts import SegmentationFacts
 from .resampling import Resampling
+from .segmentation_facts import SegmentationFacts
 
 log = logging.getLogger(__name__)
 

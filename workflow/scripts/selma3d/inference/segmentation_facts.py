@@ -1,4 +1,4 @@
-"""Everything that decides the mask of a volume: what its slabs and blocks belong to."""
+"""Everything that decides the mask of a volume, stored with its slabs so that all agree."""
 
 from __future__ import annotations
 

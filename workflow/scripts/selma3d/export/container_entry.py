@@ -1,6 +1,6 @@
-"""Entry of a Grand Challenge container: one image in, one mask out.
+"""Program that a Grand Challenge container runs: one image in, one mask out.
 
-    python -m selma3d.export.entry CONTEXT
+    python -m selma3d.export.container_entry CONTEXT
 
 Reads the one image in `<input>/<slug>/` (.mha, .tif, .tiff) and writes a mask of 0 and 1,
 compressed, to `<output>/<slug>/output.mha`; the image's geometry is kept. The roots are /input and
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..images import Intensity
 from ..images.conversion.readers import read_image
-from ..images.conversion.values import whole_numbers
+from ..images.conversion.stored_values import whole_numbers
 from ..images.geometry import Geometry
 from ..images.mha import write_mha
 from ..inference import WindowSettings, load_model

@@ -1,4 +1,4 @@
-"""Grey values and labels: what a file holds -> the smallest lossless type that is stored."""
+"""Grey values and labels as they are stored: the smallest type that loses nothing."""
 
 from __future__ import annotations
 

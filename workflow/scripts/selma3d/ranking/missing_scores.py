@@ -1,4 +1,4 @@
-"""Gaps in the scores: predictions, values and whole runs, each with what was done about it."""
+"""Missing scores: predictions, values and whole runs, each with what is done about it."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def missing_table(
 
 
 def gaps_of_entrants(settled: Settled, without_scores: pd.DataFrame) -> dict[Entrant, list[str]]:
-    """What a leaderboard row must say about the entrant's gaps, in words."""
+    """What a leaderboard row must say about the gaps of an entrant."""
     notes: dict[Entrant, list[str]] = {}
     whole = without_scores[without_scores["budget"] == WHOLE_BUDGET]
     for (method, init, structure), runs in whole.groupby([*ENTRANT, "structure"]):
@@ -116,9 +116,9 @@ def gaps_of_entrants(settled: Settled, without_scores: pd.DataFrame) -> dict[Ent
     faults = values[(values["fault"] != "") & ~values["absent"]]
     missing = faults[faults["fault"] == MISSING].drop_duplicates([*_RUN_OF_STRUCTURE, "case"])
     undefined = faults[faults["fault"] == UNDEFINED]
-    for rows, words in ((missing, "missing predictions"), (undefined, "undefined values")):
+    for rows, fault in ((missing, "missing predictions"), (undefined, "undefined values")):
         for (method, init), number in rows.groupby(ENTRANT).size().items():
-            notes.setdefault((method, init), []).append(f"{words}: {number} ({WORST})")
+            notes.setdefault((method, init), []).append(f"{fault}: {number} ({WORST})")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""The files of a slab in progress: masks of finished blocks, and spill for those that follow."""
+"""Files of a slab in progress: masks of finished blocks, and sums that later blocks add to."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..images.hdf5_writing import writing_hdf5
 from ..images.storage import chunk_shape, compression
-from ..images.writing import writing_hdf5
 from ..system.atomic import publish
 from ..system.errors import InputError
 from .blocks import NEIGHBOURS, Block, Index, shifted

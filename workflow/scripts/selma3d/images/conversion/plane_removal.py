@@ -1,4 +1,4 @@
-"""Removal of planes whose conversion is proved, for their disk space."""
+"""Removal of a volume's downloaded planes, once its HDF5 file is proved to hold them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The archive's folder: room for its files, their final names, and that nothing else lies there."""
+"""Folder of an archive: disk space, final names of its files, refusal of files from elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress of a whole run: the share that is done and the time that is left, as jobs end."""
+"""Progress of a whole run: the share of its work that is done, and the time left."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Started:
 
 
 @dataclass
-class RunEstimate:
+class RunProgress:
     """Jobs of a run by rule, and what each has taken or will take.
 
     A job that has not begun is expected to take as long as the others of its rule; where none has
@@ -40,7 +40,7 @@ class RunEstimate:
     taken: dict[str, list[float]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, planned: Mapping[str, int], now: float) -> RunEstimate:
+    def of(cls, planned: Mapping[str, int], now: float) -> RunProgress:
         """planned: number of jobs by rule."""
         return cls(Counter(planned), now)
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..scoring.metrics import METRICS
 from ..system.errors import InputError
-from .crossed import Floats, GainGrid
+from .crossed_effects import Floats, GainGrid
 
 SeedFold = tuple[int, int]
 Cells = Mapping[tuple[str, SeedFold], tuple[float, bool]]  # case and run: value, imputed

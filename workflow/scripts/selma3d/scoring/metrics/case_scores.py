@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .comparison import Comparison, spacing_of
+from .metric_table import DESCRIBE, METRICS, metrics_of
 from .prepared import PreparedMask, VoxelSize, prepare_truth
-from .table import DESCRIBE, METRICS, metrics_of
 
 Formula = Callable[[Comparison], float]
 

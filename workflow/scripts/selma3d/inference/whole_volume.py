@@ -20,15 +20,15 @@ from ..images import VolumeFile
 from ..system.atomic import publish
 from ..system.errors import InputError
 from ..system.lease import Lease
-from .blockfiles import BlockFiles
+from .block_files import BlockFiles
 from .blocks import BlockGrid
 from .components import remove_small_components
-from .facts import SegmentationFacts
 from .model import TrainedModel
 from .resampling import Resampling
+from .segmentation_facts import SegmentationFacts
 from .settings import DEFAULT, WindowSettings
-from .slabfiles import is_slab, join_slabs, write_slab
-from .sweep import Sweep, Tally
+from .slab_computation import Sweep, Tally
+from .slab_files import is_slab, join_slabs, write_slab
 
 
 def segment_volume(

@@ -12,8 +12,8 @@ from ...system.stop import Stop
 from ..device import Compute
 from ..sampling import Sampler
 from ..task import Task
-from .files import FinetuningRecord, PretrainingRecord
 from .optimisation import Group
+from .weight_files import FinetuningRecord, PretrainingRecord
 
 
 class Validator(Protocol):

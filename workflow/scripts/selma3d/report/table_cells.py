@@ -1,4 +1,4 @@
-"""Cells that several printed tables have in common."""
+"""Cells of printed tables: names, numbers, numbers with an interval."""
 
 from __future__ import annotations
 

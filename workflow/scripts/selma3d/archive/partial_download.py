@@ -1,4 +1,4 @@
-"""Files on their way: what arrived so far of one URL, and whether it can be continued."""
+"""Partial downloads: the bytes of one URL that have arrived, and whether they can be continued."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..system import atomic
 from .connections import without_secrets
 
 
-class Part:
+class PartialDownload:
     """The bytes of one URL that have arrived, in `<folder>/<hash>.part`.
 
     The name is a hash, so that no name from outside decides where a part lies. A note beside it

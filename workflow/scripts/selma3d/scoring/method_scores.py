@@ -15,9 +15,9 @@ from ..challenge.run import Run
 from ..images import PatchFile, PredictionFile
 from ..system.errors import InputError
 from .metrics import DESCRIBE, ROBUST, metrics_of
+from .metrics.case_scores import describe_truth, score
 from .metrics.comparison import Comparison
 from .metrics.prepared import PreparedMask, VoxelSize, prepare_truth
-from .metrics.score import describe_truth, score
 from .score_tables import SCORE_COLUMNS
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The same work for many files, several at a time; one failure does not stop the others."""
+"""Work on many files, several at a time; one failure does not stop the others."""
 
 from __future__ import annotations
 

@@ -21,12 +21,12 @@ from torch import Tensor
 from ..images import VolumeFile
 from ..learning.windows import pad_to_window, window_weights
 from ..system.errors import InputError
-from .blockfiles import BlockFiles
+from .block_files import BlockFiles
 from .blocks import Block, BlockGrid, Box, Index, common, shifted
 from .model import TrainedModel
 from .resampling import Resampling
 from .settings import WindowSettings
-from .slabfiles import decided
+from .slab_files import decided
 
 log = logging.getLogger(__name__)
 

@@ -167,7 +167,7 @@ METRICS: Mapping[str, Metric] = {
             "length_error", "Relative length error", "lower", 0, math.inf, "", 1.0,
             {DESCRIBE: (VESSEL_LIKE,)}, {DESCRIBE: "truth_skeleton_voxels"},
             "NaN where the truth's skeleton has no length: it is empty, or of lone voxels",
-            "length:length_error",
+            "centreline_length:length_error",
         ),
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Images inside the page: data URLs, so that one file is the whole report."""
+"""Data URLs: images inside the page, so that one file is the whole report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures and tables that the report shows: their files, captions, headings and order."""
+"""Figures and tables on the page of the report: files, captions, headings and order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HDF5 files in the making: a full disk is an error, never a file with holes.
+"""Writing of HDF5 files: a full disk is an error and never leaves a file with holes.
 
 HDF5 writes cached chunks when a dataset is closed. Where the disk is full, h5py ignores that error,
 so that the file looks finished and lacks chunks, and the library may crash when the file is closed.
