@@ -1,4 +1,4 @@
-"""Did pretraining help, by how much, where, and how sure is that: said from verdicts and gains.
+"""Sentences on pretraining: whether it helped, by how much, where, and how sure that is.
 
 Verdicts are given on what was declared beforehand and on nothing else. Gains beside them (one
 method with one pretext on one structure) are exploratory: the best is told with the worst.

@@ -11,8 +11,8 @@ import pandas as pd
 from ...challenge.display import Display
 from .. import labels
 from ..gains import endpoint_name
-from ..printing import Printed
 from ..table_cells import with_interval
+from ..table_formats import Printed
 
 PLACE = 4.5
 IN_A_PAPER = "Table of verdicts on pretraining"
