@@ -183,7 +183,7 @@ def test_structure_that_nobody_was_scored_on_is_said_in_every_row() -> None:
     tables = rank_track(hand_worked(), settings(groups=named), track="per-type")
     leaderboard = tables["leaderboard"]
     assert leaderboard["rank nerves"].isna().all()
-    assert leaderboard["note"].str.contains("without axon, which nobody was scored on").all()
+    assert leaderboard["note"].str.contains("without axon, on which no entrant was scored").all()
     assert "axon" in tables["missing"]["structure"].tolist()
     assert leaderboard["mean_rank"].tolist() == leaderboard["rank spots"].tolist()
 

@@ -172,7 +172,7 @@ def test_partial_report_lists_what_is_missing(tmp_path: Path) -> None:
 def test_report_before_any_score_says_that_there_is_nothing(tmp_path: Path) -> None:
     path = report_page.write(tmp_path, drawn=(), tracks={"per-type": empty_tables()})
     text = Page(path.read_text()).text
-    assert "Nobody: nothing has been ranked." in text
+    assert "No winner: nothing has been ranked." in text
     assert "Not answered" in text
     assert "nothing has been scored yet" in text
 

@@ -86,7 +86,9 @@ def write_too_much(folder: str) -> None:
 
 def test_a_failed_write_is_an_error_and_no_crash(tmp_path: Path, repository: Path) -> None:
     code = f"import test_full_disk; test_full_disk.write_too_much({str(tmp_path)!r})"
-    folders = [repository / folder for folder in ("workflow/scripts", "tests/system", "tests/inference")]
+    folders = [
+        repository / folder for folder in ("workflow/scripts", "tests/system", "tests/inference")
+    ]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders))}
     ran = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300

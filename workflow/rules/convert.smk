@@ -102,7 +102,7 @@ rule convert_volume:
 
 
 rule overview:
-    """A look at a structure's annotated images, so that a misread mask is seen before training."""
+    """A figure and a table of a structure's annotated images: a misread mask is seen before training."""
     input:
         patches=LAYOUT.images(),
     output:

@@ -65,7 +65,7 @@ def refuse_strays(destination: Path, expected: Collection[str]) -> None:
     """InputError if a file lies below `destination` that the archive does not hold.
 
     Conversion finds images by looking there: a file of an earlier manifest would become data.
-    Hidden files are nobody's images and may stay.
+    Hidden files are no images and may stay.
     """
     strays = [
         name

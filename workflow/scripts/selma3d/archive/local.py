@@ -60,7 +60,7 @@ def bring(entry: Entry, folder: Path, destination: Path) -> Entry:
 
 
 def remove_withdrawn(destination: Path, placed: Path, names: Collection[str]) -> None:
-    """Remove files that were placed earlier, as `placed` lists, and are in the folder no more."""
+    """Remove files that were placed earlier (listed in `placed`) and have left the folder since."""
     if not placed.is_file():
         return
     for entry in manifests.read(placed):

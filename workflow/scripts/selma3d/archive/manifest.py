@@ -28,7 +28,7 @@ class Entry:
     sha256: str | None = None
 
     def fault_of(self, found: Entry) -> str | None:
-        """What of `found`, a file that was measured, contradicts this entry; None: nothing."""
+        """The first fact in which `found`, a measured file, contradicts this entry, if any."""
         if self.bytes is not None and found.bytes != self.bytes:
             return f"expected {self.bytes} bytes, found {found.bytes}"
         if self.sha256 is not None and found.sha256 != self.sha256:

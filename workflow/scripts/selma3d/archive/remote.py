@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Remote:
-    """One archive's files on their way from its servers to `destination`, by way of `work`.
+    """Download of one archive's files from its servers to `destination`, by way of `work`.
 
     What must outlive a kill lies in `work`: `parts/`, `known.tsv`, and for every archive that was
     unpacked a manifest of its members, `unpacked/<sha256 of the archive>.tsv`.
@@ -56,7 +56,7 @@ class Remote:
     def bring(self, files: Sequence[Published]) -> list[tuple[Entry, str]]:
         """Every file, verified, below the destination; the entry and the source of each.
 
-        InputError names the files that could not be had, see `for_each`; what arrived stays.
+        InputError names the files that could not be downloaded, see `for_each`; what arrived stays.
         """
         safe_paths(self._destination, (file.entry.path for file in files))
         self._claim(file.entry.path for file in files if not file.unpack)

@@ -137,7 +137,7 @@ class Challenge:
         return [*([folder] if folder else []), *named]
 
     def images(self, structure: str, kind: str) -> AnnotatedImages:
-        """What the conversion of a structure's patches or cases has to know."""
+        """The settings and sources for converting a structure's patches or cases."""
         archives = {place.archive for place in self.published(structure, kind)}
         if len(archives) != 1:
             raise InputError(
@@ -236,7 +236,7 @@ class Challenge:
         return self._selection.left_out
 
     def leave_out(self, name: str, reason: str) -> None:
-        """Go on without a method whose fault showed only after its file had been read."""
+        """Exclude a method whose fault was found only after its file had been read."""
         del self.methods[name]
         self.left_out.append(LeftOut(name, reason))
 
@@ -395,7 +395,7 @@ class Challenge:
 
     @property
     def note(self) -> str | None:
-        """What has to be said wherever scores are shown: whose test cases these are not."""
+        """The note beside all scores: that these are not the challenge's own test cases."""
         notes = []
         if self.config.test_cases == "held-out":
             notes.append("scored on a held-out split of the annotated patches, not on hidden cases")

@@ -32,7 +32,7 @@ class Display:
 
     @classmethod
     def of(cls, challenge: Challenge, partial: Iterable[str] = ()) -> Display:
-        """How a challenge is shown that lacks `partial`."""
+        """The display of a challenge of which `partial` is missing."""
         files = {name: method.about for name, method in challenge.methods.items()}
         structures = challenge.edition.structures
         return cls(

@@ -212,13 +212,13 @@ class Layout:
         kind: str = "{kind}",
         extension: str = "svg",
     ) -> str:
-        """A look at a structure's patches or cases."""
+        """The overview figure of a structure's patches or cases."""
         return f"{self.results}/figures/data/{_name(structure)}-{kind}.{extension}"
 
     def overview_table(
         self, structure: Structure | str = "{structure}", kind: str = "{kind}"
     ) -> str:
-        """The figures of a structure's patches or cases."""
+        """The overview table of a structure's patches or cases."""
         return f"{self.results}/tables/data/{_name(structure)}-{kind}.tsv"
 
     @property
@@ -240,7 +240,7 @@ class Layout:
 
     @property
     def benchmarks(self) -> str:
-        """The folder of what jobs took; its files are named as their logs."""
+        """The folder of the jobs' time and memory; its files are named as their logs."""
         return f"{self.results}/benchmarks"
 
     def log(self, stage: str, job: str) -> str:
@@ -248,15 +248,15 @@ class Layout:
         return f"{self.logs}/{stage}/{job}.log"
 
     def program_log(self, stage: str, job: str) -> str:
-        """What another program wrote in a job."""
+        """The log of another program that a job runs."""
         return f"{self.logs}/{stage}/{job}.program.log"
 
     def benchmark(self, stage: str, job: str) -> str:
-        """What a job took, as Snakemake measures it."""
+        """A job's time and memory, as Snakemake measures them."""
         return f"{self.benchmarks}/{stage}/{job}.tsv"
 
     def work(self, stage: str, job: str) -> str:
-        """The folder of what a job can be resumed from; never a declared output."""
+        """The folder from which a job is resumed; never a declared output."""
         return f"{self.results}/work/{stage}/{job}"
 
     def owner(self, beside: bool = False) -> str:

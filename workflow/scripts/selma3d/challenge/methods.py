@@ -73,7 +73,7 @@ def select_methods(config: Config, root: Path) -> Selection:
     """Read the methods that the config asks for: all files of the method folders, or named ones.
 
     root: the folder that paths in the config are relative to. A file that violates the contract
-    leaves its method out; whoever runs the challenge decides whether it goes on without.
+    leaves its method out; the user decides whether the challenge goes on without it.
     Raises InputError for a name in the config that no file has, and for an absent folder.
     """
     selection = Selection({}, [])

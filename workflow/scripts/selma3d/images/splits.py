@@ -40,7 +40,7 @@ def make_split(
 
     `index` is that of patches.h5 (id, specimen). `role_of` gives specimens or patches the role
     training, validation or test, and wins over chance; `fractions` (validation, test) says which
-    share of the patches to draw for roles that nobody was given. Test is the same in all folds.
+    share of the patches to draw for roles that were given to none. Test is the same in all folds.
     Fold 0 has the given roles; further folds exchange validation and training, every group being
     validated on at most once, until none is left; a fold does not depend on those after it. No
     test patches are drawn where `cases_given`.

@@ -88,7 +88,7 @@ def open_hdf5(path: Path, **options: int) -> h5py.File:
     """Open an HDF5 file to read it; all that it gives lies in the file itself.
 
     Raises InputError where it is absent, broken or no regular file, and where a link in it leads
-    elsewhere: into another file, which nobody has handed over, or to another name. Datasets whose
+    elsewhere: into another file, or to another name. Datasets whose
     voxels lie elsewhere are for `stored_here` to refuse.
     """
     if path.exists() and not path.is_file():

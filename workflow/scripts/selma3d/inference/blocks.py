@@ -71,7 +71,7 @@ class BlockGrid:
     ) -> BlockGrid:
         """The grid of slab number `slab` of `slabs`; `edge` grows to whole chunks and one window.
 
-        Raises InputError for a slab that there is not, or an overlap outside [0, 1).
+        Raises InputError for a slab number out of range, or an overlap outside [0, 1).
         """
         if not 0 <= slab < slabs:
             raise InputError(f"slab: expected 0 to {slabs - 1}, found {slab}")

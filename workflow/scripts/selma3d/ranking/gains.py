@@ -31,8 +31,8 @@ def gains_tables(settled: Settled) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     gain is pretrained - scratch in units of the metric: means over a specimen's cases and folds
     for each seed, then over seeds and specimens. low, high and p are those of the crossed t
-    interval (`crossed`); NaN with one training. Where a case's specimen is unknown, `specimen` in
-    gains_by_specimen reads "case <id>".
+    interval (`crossed_effects`); NaN with one training. Where a case's specimen is unknown,
+    `specimen` in gains_by_specimen reads "case <id>".
     """
     values = settled.values[~settled.values["absent"]]
     gains, by_specimen = [], []

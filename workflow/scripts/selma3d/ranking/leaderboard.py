@@ -180,7 +180,7 @@ def bootstrap_table(replicates: Ranks) -> pd.DataFrame:
 
 
 def interval_reasons(disciplines: Sequence[Discipline]) -> list[str]:
-    """Why places have no interval: the structures with too few specimens, in words."""
+    """Why places have no interval: the structures with too few specimens, as a sentence."""
     reasons = {}
     for d in disciplines:
         reason = too_few(d.specimens, known=d.known_specimens)

@@ -57,7 +57,7 @@ def missing_table(
 ) -> pd.DataFrame:
     """One row a gap; `run` or `case` is empty where the gap is wider than one.
 
-    unscored: structures of the ranking groups that nobody can be ranked on.
+    unscored: structures of the ranking groups without any entrant's scores.
     """
     rows = [
         {

@@ -2,7 +2,7 @@
 
 Every rule takes case values (cases, entrants) and counts (replicates, units), how often each unit
 (specimen) stands in each replicate, and returns ranks (replicates, entrants): 1 is best, ties take
-the lowest rank (1, 2, 2, 4). A replicate in which no unit has a case ranks nobody (NaN).
+the lowest rank (1, 2, 2, 4). A replicate in which no unit has a case gives no ranks (NaN).
 The rules are those of challengeR (Wiesenfarth et al. 2021, doi 10.1038/s41598-021-82017-6).
 """
 

@@ -1,7 +1,7 @@
 """Pairs of runs: a pretrained network and its partner, case by case, as gains of specimens.
 
 A pair is the same method, case, label budget, fold and seed with two inits: both learnt from the
-same training patches. Rows of other entrants are not looked at.
+same training patches. Rows of other entrants are ignored.
 """
 
 from __future__ import annotations

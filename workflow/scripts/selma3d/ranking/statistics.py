@@ -126,7 +126,7 @@ def percentile_interval(replicates: Floats, axis: int = 0) -> tuple[Floats, Floa
 
 
 def kendall_tau(places: ArrayLike, others: ArrayLike) -> float:
-    """Kendall's tau-b of two rankings; NaN where one of them ties everybody."""
+    """Kendall's tau-b of two rankings; NaN where all entrants share one place."""
     places, others = np.asarray(places), np.asarray(others)
     if len(places) < 2 or np.ptp(places) == 0 or np.ptp(others) == 0:
         return float("nan")

@@ -149,5 +149,5 @@ def _notes(
         elif entrant[1] != NO_INIT and seeds.get(entrant) == 1:
             own.append("one seed: variation between trainings not covered")
         if unscored:
-            own.append(f"without {', '.join(unscored)}, which nobody was scored on")
+            own.append(f"without {', '.join(unscored)}, on which no entrant was scored")
     return notes

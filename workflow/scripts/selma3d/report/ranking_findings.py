@@ -27,7 +27,7 @@ def who_won(tables: Tables, display: Display) -> str:
     leaderboard = tables["leaderboard"]
     best = winners(leaderboard)
     if not best:
-        return "Nobody: nothing has been ranked."
+        return "No winner: nothing has been ranked."
     names = _names(best, display)
     if len(leaderboard) == 1:
         return f"{names} is the only entrant, so first place says nothing."

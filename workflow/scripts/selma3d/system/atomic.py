@@ -84,7 +84,7 @@ def full_disk_explained(path: Path) -> Iterator[None]:
 
 
 def remove_leftovers(path: str | Path) -> None:
-    """Remove what killed processes have left of writing `path`, never what somebody is writing.
+    """Remove what killed processes have left of writing `path`, never what a living one is writing.
 
     A process of this machine is asked for; one of another counts as dead when it has not touched
     its file for a day.

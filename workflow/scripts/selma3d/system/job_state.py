@@ -1,7 +1,7 @@
 """The state of a job, in a JSON file beside its log: how far it is, its CPU time, how it ended.
 
 Written by the job itself and by the training within it, which may be another process; read by the
-status of a challenge, by the table of costs and by whoever shows the progress of a run.
+status of a challenge, by the table of costs and by the display of a run's progress.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _MOST_PAINTED = 5  # regions a window
 
 
 class Genesis(Reconstruction):
-    """Restore the image; judged on all voxels."""
+    """Restore the image; the loss is that of all voxels."""
 
     class Options(Reconstruction.Options):
         nonlinear: Share = Field(0.9, description="probability of a non-linear intensity curve")

@@ -21,7 +21,7 @@ from .reconstruction import Reconstruction
 
 
 class Masked(Reconstruction):
-    """Predict hidden blocks; judged on hidden voxels only.
+    """Predict hidden blocks; the loss is that of hidden voxels only.
 
     The trivial predictor fills in the mean of the visible blocks around: in sparse tissue most of a
     loss is background, which that predicts as well.

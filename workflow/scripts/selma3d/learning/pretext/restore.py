@@ -32,7 +32,7 @@ _SHOT_NOISE, _READ_NOISE = 0.8, 0.4  # relative to the window's mean light
 
 
 class Restore(Reconstruction):
-    """Restore an image from drawn degradations; judged on all voxels.
+    """Restore an image from drawn degradations; the loss is that of all voxels.
 
     The network's output is added to a smoothed copy of what it saw (residual learning, arXiv
     1608.03981): it is asked for what smoothing can't give, and needs no path at full resolution to

@@ -28,8 +28,9 @@ KEPT = 2
 class Checkpoints:
     """The resumable state of one training, in a folder that the trainer owns (system/lease.py).
 
-    record: everything that decides the result: settings, seed, digests of the inputs (files.py).
-    State that another recipe has left in the folder is set aside under a dated name.
+    record: everything that decides the result: settings, seed, digests of the inputs
+    (weight_files.py). State that another recipe has left in the folder is set aside under a dated
+    name.
     """
 
     def __init__(self, folder: str | Path, record: Mapping[str, Any]) -> None:

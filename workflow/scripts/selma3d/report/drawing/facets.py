@@ -86,7 +86,7 @@ def band_title(styles: EntrantStyles, structure: str, extent: str) -> str:
 
 
 def number_of(specimens: int) -> str:
-    """A number of specimens in words; none are known where it is zero."""
+    """A number of specimens as a text; zero means that specimens are unknown."""
     return labels.count(int(specimens), "specimen") if specimens else "specimens unknown"
 
 
