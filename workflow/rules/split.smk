@@ -2,7 +2,7 @@
 
 
 rule split:
-    """Divide a structure's patches by specimen, once for every fold that can be had."""
+    """Divide a structure's patches by specimen, once for all folds that are possible."""
     input:
         index=LAYOUT.patches_index(),
     output:

@@ -2,7 +2,7 @@
 
 
 rule ensemble:
-    """Put the members' masks to the vote."""
+    """Join the members' masks by vote."""
     input:
         members=ensemble_members,
     output:

@@ -2,7 +2,7 @@
 
 
 rule threshold_method:
-    """Smooth, threshold, drop specks: what can be had without learning a network."""
+    """Smooth, threshold, drop specks: a baseline that learns no network."""
     input:
         patches=patches_learnt,
         indexes=indexes_learnt,

@@ -21,8 +21,8 @@ from .manifest import COLUMNS, Entry
 from .many_files import for_each
 from .paths import safe_paths
 from .progress import amount
+from .published_files import published
 from .remote import Remote
-from .sources import published
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from .connections import Connections
 from .download import Downloader, Patience
 from .manifest import Entry
 from .paths import fault_of_name, refuse_collisions
-from .sources import address
+from .published_files import address
 
 FILE_LIST = "file list"
 

@@ -1,4 +1,4 @@
-"""A manifest brought up to date with its archive, and what that changed."""
+"""Update of a manifest from its archive's own list of files, and the difference that it makes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .download import Patience
 from .listing import listing
 from .manifest import UNKNOWN, Entry
 from .progress import amount
-from .sources import roots
+from .published_files import roots
 
 API = "https://www.ebi.ac.uk/biostudies/api/v1/studies"
 

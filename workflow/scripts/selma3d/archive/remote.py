@@ -19,8 +19,8 @@ from .many_files import for_each
 from .partial_download import PartialDownload
 from .paths import refuse_collisions, safe_path, safe_paths
 from .progress import Progress, amount
+from .published_files import Published
 from .recorded_checksums import RecordedChecksums
-from .sources import Published
 from .unpack import UnreadableError, unpack
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The analysis of what pretraining gains, declared before anything is scored."""
+"""Declared analysis: which gain of pretraining decides, and its margin, fixed before scoring."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Split(Model):
         "validates"
     )
     test: Share = Field(description="share that tests, where `test_cases` is `held-out`")
-    seed: Number = Field(description="decides which")
+    seed: Number = Field(description="of the random draw of specimens")
 
 
 class Convert(Model):
@@ -86,10 +86,10 @@ class Convert(Model):
         ],
         ...,
     ] = Field(
-        description="accept patches, and record it, with an `empty-mask`, a `full-mask` (next to "
-        "no background), a `constant-image`, an `ignore-label` (255 beside other labels, taken for "
-        "foreground) or `other-geometry` (headers of image and mask that disagree); volumes with "
-        "`missing-planes` (another number than their metadata state)"
+        description="oddities that are accepted, and recorded. Of patches: `empty-mask`, "
+        "`full-mask` (hardly any background), `constant-image`, `ignore-label` (255 beside other "
+        "labels, taken for foreground), `other-geometry` (headers of image and mask disagree). Of volumes: "
+        "`missing-planes` (another number of planes than the metadata state)"
     )
 
 

@@ -33,9 +33,11 @@ class ArchiveSettings(Model):
     manifest: str | None = Field(
         None, description="a table of the files, with sizes and checksums to verify"
     )
-    licence: str | None = Field(None, description="of the images; told with what is made from them")
+    licence: str | None = Field(
+        None, description="of the images; stated with all that is made from them"
+    )
     phantom: dict[str, Any] | None = Field(
-        None, description="of a `phantom`: what to draw, with its `seed`"
+        None, description="of a `phantom`: the structures to draw, and a `seed`"
     )
     note: str | None = Field(None, description="what to do about an empty `slot`")
 
@@ -73,7 +75,7 @@ class RankingRule(Model):
     groups: Annotated[dict[Name, tuple[str, ...]], Field(min_length=1)] | None = Field(
         None, description="structures by group, each structure in one"
     )
-    note: str | None = Field(None, description="a reservation, for the reader")
+    note: str | None = Field(None, description="a reservation that is printed with the ranking")
 
     @model_validator(mode="after")
     def _has_one_way_to_group(self) -> Self:
@@ -87,8 +89,8 @@ class EditionStructure(Model):
 
     title: str = Field(description="for figures and tables")
     group: Name = Field(description="whose volumes pretrain its encoder")
-    target: Name = Field(description="which fine-tuned model segments it")
-    scored_as: ScoredAs = Field(description="which metrics it is scored by")
+    target: Name = Field(description="the fine-tuned model that segments it")
+    scored_as: ScoredAs = Field(description="the kind of its metrics")
     seen: bool = Field(description="whether it has training labels")
     channel: int = Field(ge=0, description="the channel that networks see")
     voxel_size_um: Literal["unknown"] | tuple[Micrometres, Micrometres, Micrometres] = Field(
@@ -110,7 +112,9 @@ class Phase(Model):
     """A part of a challenge with test cases of its own."""
 
     ranked: bool = Field(description="whether it decides the challenge")
-    submissions: int | None = Field(None, ge=1, description="that a team may hand in")
+    submissions: int | None = Field(
+        None, ge=1, description="number of submissions allowed to a team"
+    )
     cases: dict[str, ImageFolder] = Field(description="test cases by structure")
 
 
@@ -126,7 +130,7 @@ class Containers(Model):
 class Edition(Model):
     """A challenge as its organisers, or you, define it."""
 
-    edition: str = Field(description="its name, as the file is called")
+    edition: str = Field(description="its name, the same as the file's")
     title: str = Field(description="for the report")
     description: str = Field(description="for the report: two sentences")
     metric_profile: Literal["selma2024", "selma2025", "selma2026", "robust"] = Field(

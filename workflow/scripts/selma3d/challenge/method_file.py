@@ -50,7 +50,7 @@ class SubmissionSettings(Model):
 class MethodFile(Model):
     """One way to segment, as its author describes it."""
 
-    name: Name = Field(description="as the file is called")
+    name: Name = Field(description="the same as the file's name")
     title: str = Field(min_length=1, max_length=40, description="for figures and tables")
     kind: Literal["recipe", "rule", "foreign", "submission"] = Field(
         description="`recipe`: settings of this library's training; `rule`: a Snakemake rule of "
@@ -59,7 +59,7 @@ class MethodFile(Model):
     idea: str = Field(min_length=20, description="two sentences for its card")
     citation: Text = Field(description="where it was published")
     code: Text | None = Field(None, description="where its code is, if it is not ours")
-    commit: Text | None = Field(None, description="which version of that code")
+    commit: Text | None = Field(None, description="the exact commit of that code")
     licence: Text = Field(description="of its code")
     colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}\Z", description="in figures, such as `#0072B2`")
     runs: Literal["grid", "default"] = Field(

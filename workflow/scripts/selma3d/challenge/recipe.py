@@ -131,7 +131,7 @@ class Collaboration(Model):
     start: Share = Field(
         0.25, description="share of the steps that labels alone take; full weight at twice it"
     )
-    brightness_bias: Share = Field(0.5, description="as of a pretext")
+    brightness_bias: Share = Field(0.5, description="as in a pretext")
     augment: Augmentation = Field(
         Augmentation(), description="of what the network is shown, not the teacher"
     )

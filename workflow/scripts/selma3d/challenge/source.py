@@ -1,4 +1,4 @@
-"""A structure's annotated images as a training reads them."""
+"""Source of a training: a structure's annotated patches, their split, the channel that is seen."""
 
 from __future__ import annotations
 

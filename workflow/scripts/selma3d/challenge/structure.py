@@ -25,7 +25,7 @@ class Structure:
     patches: ImageFolder | None
     cases: ImageFolder | None
     cases_of: str  # the structure whose test cases it is scored on; usually itself
-    left_out: bool = False  # a twin of `cases_of` that the models asked have never learnt
+    left_out: bool = False  # a twin of `cases_of`, which its models have never learnt
 
     @property
     def description(self) -> dict[str, str | bool]:

@@ -1,4 +1,4 @@
-"""OME-TIFF: tiles of 256², deflate, one image of axes ZYX."""
+"""Writer of OME-TIFF: tiles of 256², deflate, one image of axes ZYX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OME-Zarr (NGFF 0.4): a multiscale pyramid, written a block at a time.
+"""Writer of OME-Zarr (NGFF 0.4): a multiscale pyramid, written a block at a time.
 
 Each level halves the one before, and takes the maximum of 2×2×2 voxels: thin vessels and small
 cells stay visible from afar, if a little too thick.

@@ -1,4 +1,4 @@
-"""Checks of TIFF files that tifffile does not make: no data elsewhere, units of voxel sizes."""
+"""TIFF files: checks that tifffile does not make, voxel sizes from OME and ImageJ metadata."""
 
 from __future__ import annotations
 

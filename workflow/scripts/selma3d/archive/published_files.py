@@ -1,4 +1,4 @@
-"""Sources of an archive: its files, and the places that offer them."""
+"""Published files of an archive, each with its mirrors: from a manifest, or from given URLs."""
 
 from __future__ import annotations
 
