@@ -88,8 +88,8 @@ class Convert(Model):
     ] = Field(
         description="oddities that are accepted, and recorded. Of patches: `empty-mask`, "
         "`full-mask` (hardly any background), `constant-image`, `ignore-label` (255 beside other "
-        "labels, taken for foreground), `other-geometry` (headers of image and mask disagree). Of volumes: "
-        "`missing-planes` (another number of planes than the metadata state)"
+        "labels, taken for foreground), `other-geometry` (headers of image and mask disagree). Of "
+        "volumes: `missing-planes` (another number of planes than the metadata state)"
     )
 
 
