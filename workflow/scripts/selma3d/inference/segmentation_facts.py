@@ -1,4 +1,4 @@
-"""Everything that decides the mask of a volume, stored with its slabs so that all agree."""
+"""Facts that decide the mask of a volume, stored with its slabs so that all of them agree."""
 
 from __future__ import annotations
 
