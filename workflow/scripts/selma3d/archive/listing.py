@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..system.errors import InputError
+from ..system.limits import check_limit, limit, proportionate
 from .connections import Connections
 from .download import Downloader, Patience
 from .manifest import Entry
@@ -63,10 +64,26 @@ def listing(
 
 def _json(name: str, urls: Sequence[str], downloader: Downloader) -> Any:
     part, _ = downloader.download(Entry(name), urls)
+    check_limit(urls[0], "bytes in a listing", part.file.stat().st_size, "TABLE_BYTES")
     try:
-        return json.loads(part.file.read_bytes())
+        with proportionate(urls[0], "a listing"):
+            listed = json.loads(part.file.read_bytes())
+            _check_depth(listed)
+            return listed
     except ValueError:
         raise InputError(f"{urls[0]}: expected JSON, found something else") from None
+
+
+def _check_depth(listed: Any) -> None:
+    """Raise RecursionError for a listing of more levels than any has."""
+    left = [(listed, 0)]
+    while left:
+        value, depth = left.pop()
+        if depth > limit("DEPTH"):
+            raise RecursionError
+        if isinstance(value, list | dict):
+            below = value if isinstance(value, list) else value.values()
+            left += [(item, depth + 1) for item in below if isinstance(item, list | dict)]
 
 
 def _sections(section: dict[str, Any]) -> Iterator[dict[str, Any]]:

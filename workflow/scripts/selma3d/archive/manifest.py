@@ -11,11 +11,13 @@ from pathlib import Path
 
 from ..system import atomic
 from ..system.errors import InputError
+from ..system.limits import check_file
 from .paths import fault_of_name, refuse_collisions
 
 COLUMNS = ("path", "bytes", "sha256")
 UNKNOWN = "-"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SIZE = re.compile(r"[0-9]{1,18}")
 _READ_BYTES = 1 << 20
 
 
@@ -64,6 +66,7 @@ def read(path: str | Path) -> list[Entry]:
     for anything else, for names that `paths.safe_path` would refuse and for names that collide.
     """
     path = Path(path)
+    check_file(path, "a manifest", "TABLE_BYTES")
     try:
         lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except FileNotFoundError:
@@ -94,7 +97,7 @@ def _entry(where: str, cells: list[str], width: int) -> Entry:
     fault = fault_of_name(name)
     if fault:
         raise InputError(f"{where}: path {name!r} is refused: {fault}")
-    if size != UNKNOWN and not (size.isascii() and size.isdigit()):
+    if size != UNKNOWN and not _SIZE.fullmatch(size):
         raise InputError(f"{where}: bytes: expected a whole number or {UNKNOWN}, found {size!r}")
     if sha256 != UNKNOWN and not _SHA256.fullmatch(sha256.lower()):
         raise InputError(

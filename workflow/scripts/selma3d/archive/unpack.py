@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import hashlib
 import lzma
 import shutil
@@ -10,20 +12,24 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ..system.errors import InputError
+from ..system.limits import check_limit, check_ratio, most_unpacked, proportionate
 from .archive_folder import require_room
 from .manifest import Entry
 from .paths import fault_of_name, refuse_collisions, safe_path
 
 ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 18
+LARGEST_READ = _BLOCK_BYTES
+END_BYTES = (1 << 16) + 22  # the last record of a zip, with the longest comment
+LONGEST_ENTRY = 2000  # bytes of a member in an index that is much longer than any
 
 
 class UnreadableError(InputError):
@@ -75,9 +81,11 @@ def _naming(name: str) -> Iterator[None]:
         EOFError,
         NotImplementedError,  # a compression that zipfile does not know
         UnicodeError,
+        ValueError,  # a number that there is not in a header
     )
     try:
-        yield
+        with proportionate(name, "an archive"):
+            yield
     except InputError as error:
         raise type(error)(f"{name}: {error}") from error
     except broken as error:
@@ -90,10 +98,13 @@ def _naming(name: str) -> Iterator[None]:
 
 
 def _zip_members(archive: Path, folder: Path, min_free_bytes: int) -> Iterator[_Member]:
+    _check_index(archive)
     with zipfile.ZipFile(archive) as opened:
         members = opened.infolist()
+        check_limit("a zip", "members", len(members), "MEMBERS")
         # A zip declares all sizes at once, so a bomb is refused before a byte of it is written.
         declared = sum(member.file_size for member in members)
+        check_ratio("a zip", declared, archive.stat().st_size, "UNPACKED_ARCHIVE")
         require_room(f"{len(members)} members", declared, folder, min_free_bytes)
         for member in members:
             # The name as stored: zipfile itself cuts `filename` at a NUL.
@@ -111,9 +122,68 @@ def _zip_members(archive: Path, folder: Path, min_free_bytes: int) -> Iterator[_
                 yield _Member(name, member.file_size, content)
 
 
+def _check_index(archive: Path) -> None:
+    """Raise InputError for an index of a zip that is too long to be read; zipfile reads it whole.
+
+    A zip ends with the length of its index; whoever states a short one has a short one read.
+    """
+    size = archive.stat().st_size
+    with archive.open("rb") as file:
+        file.seek(max(0, size - END_BYTES))
+        end = file.read()
+    at = end.rfind(b"PK\x05\x06")
+    if 0 <= at <= len(end) - 22:
+        index = min(int.from_bytes(end[at + 12 : at + 16], "little"), size)
+        check_limit("the index of a zip", "members", index // LONGEST_ENTRY, "MEMBERS")
+
+
+class _Stream:
+    """The unpacked bytes of a tar, read in parts: neither headers nor their sum are boundless."""
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self._file, self._most = file, most
+
+    def read(self, size: int) -> bytes:
+        if size > LARGEST_READ:
+            # tarfile asks for a header's content at once, for a file's in parts.
+            check_limit("a header in a tar", "bytes", size, "HEADER_BYTES")
+        content = self._file.read(size)
+        self._check(self._file.tell())
+        return content
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        if whence == 0:
+            self._check(place)
+        return self._file.seek(place, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def _check(self, place: int) -> None:
+        if place > self._most:
+            raise InputError(
+                f"a tar: expected at most {self._most} unpacked bytes from a file of this size, "
+                "found more (refused; if it is right, set SELMA3D_UNPACKED_RATIO higher)"
+            )
+
+
+def _opener(archive: Path) -> Callable[[Path], IO[bytes]]:
+    """What unpacks a tar, by its first bytes."""
+    with archive.open("rb") as file:
+        begins = file.read(6)
+    packers = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+    found = (opened for magic, opened in packers.items() if begins.startswith(magic))
+    return next(found, lambda path: path.open("rb"))
+
+
 def _tar_members(archive: Path, folder: Path, min_free_bytes: int) -> Iterator[_Member]:
-    with tarfile.open(archive, "r:*") as opened:
-        for member in opened:
+    most = most_unpacked(archive.stat().st_size, "UNPACKED_ARCHIVE")
+    with (
+        _opener(archive)(archive) as unpacked,
+        tarfile.open(fileobj=(stream := _Stream(unpacked, most)), mode="r:") as opened,
+    ):
+        for count, member in enumerate(opened, start=1):
+            check_limit("a tar", "members", count, "MEMBERS")
             name = member.name.removeprefix("./")
             if member.isdir():
                 if name not in {"", "."}:
@@ -121,6 +191,8 @@ def _tar_members(archive: Path, folder: Path, min_free_bytes: int) -> Iterator[_
                 continue
             if not member.isreg():
                 raise InputError(f"{name!r} is refused: it is a link or a device")
+            if member.issparse():
+                raise InputError(f"{name!r} is refused: it is a sparse file (pack it without -S)")
             _refuse_name(name)
             require_room(repr(name), member.size, folder, min_free_bytes)
             tarfile.data_filter(member, str(folder))
@@ -129,7 +201,7 @@ def _tar_members(archive: Path, folder: Path, min_free_bytes: int) -> Iterator[_
             with content:
                 yield _Member(name, member.size, content)
         # tarfile stops before the end of the packed stream, where gzip and xz keep their checksum.
-        while opened.fileobj.read(_BLOCK_BYTES):
+        while stream.read(_BLOCK_BYTES):
             pass
 
 

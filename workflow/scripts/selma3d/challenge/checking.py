@@ -14,6 +14,7 @@ import pydantic
 import yaml
 
 from ..system.errors import InputError
+from ..system.limits import check_file, check_limit, proportionate
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it is built
 MOST_LINES = 20  # of one file's faults; the rest are counted
@@ -69,17 +70,65 @@ AnyModel = TypeVar("AnyModel", bound=Model)
 def load_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping; InputError if the file is absent, malformed or not a mapping."""
     try:
-        content = yaml.load(path.read_text(), Loader=LOADER)
+        check_file(path, "a YAML file", "TEXT_BYTES")
+        with proportionate(path, "YAML"):
+            text = path.read_text(encoding="utf-8")
+            _check_yaml(text, path)
+            content = yaml.load(text, Loader=LOADER)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file{_nearest_file(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InputError(f"{path}: expected YAML, found a file not to be read: {error}") from None
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
         raise InputError(f"{path}: expected YAML, found a syntax error: {problem}") from None
+    except ValueError as error:  # a date or a number that there is not
+        raise InputError(f"{path}: expected YAML, found a value that is none: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a mapping, found {type(content).__name__}")
     return content
+
+
+def _check_yaml(text: str, path: Path) -> None:
+    """Raise InputError for a text whose values, aliases replaced, would be too many or too deep."""
+    opened: list[tuple[str | None, int]] = []  # anchor, and the count when it was opened
+    of_anchor: dict[str, int] = {}
+    count = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        anchor = getattr(event, "anchor", None)
+        if isinstance(event, yaml.AliasEvent):
+            if any(name == anchor for name, _ in opened):
+                raise InputError(f"{path}: expected YAML, found an alias within what it stands for")
+            count += of_anchor.get(anchor, 1)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            opened.append((anchor, count))
+            count += 1
+            check_limit(path, "levels of lists and mappings", len(opened), "DEPTH")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            name, before = opened.pop()
+            if name is not None:
+                of_anchor[name] = count - before
+        elif isinstance(event, yaml.ScalarEvent):
+            count += 1
+            if anchor is not None:
+                of_anchor[anchor] = 1
+        check_limit(path, "values, aliases replaced", count, "NODES")
+
+
+def check_nodes(content: Any, source: str | Path) -> None:
+    """Raise InputError for plain data of too many values or levels; what is shared counts again."""
+    count, left = 0, [(content, 1)]
+    while left:
+        value, depth = left.pop()
+        count += 1
+        if isinstance(value, Mapping):
+            left += [(item, depth + 1) for item in value.values()]
+        elif isinstance(value, list | tuple):
+            left += [(item, depth + 1) for item in value]
+        else:
+            continue
+        check_limit(source, "levels of lists and mappings", depth, "DEPTH")
+        check_limit(source, "values, aliases replaced", count + len(left), "NODES")
 
 
 def check(model: type[AnyModel], content: Mapping[str, Any], source: str | Path) -> AnyModel:
@@ -89,6 +138,7 @@ def check(model: type[AnyModel], content: Mapping[str, Any], source: str | Path)
     come first, each with its nearest known neighbour: a misspelt key is the commonest mistake, and
     what else is reported may follow from it.
     """
+    check_nodes(content, source)
     plain = json.dumps(content, default=str)
     try:
         return model.model_validate_json(plain)
@@ -105,6 +155,7 @@ def read_table(path: Path, model: type[AnyModel]) -> tuple[AnyModel, ...]:
     """
     import pandas as pd  # most of those who check settings read no table
 
+    check_file(path, "a table", "TABLE_BYTES")
     try:
         frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#")
     except FileNotFoundError:

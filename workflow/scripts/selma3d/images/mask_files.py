@@ -13,7 +13,7 @@ import numpy as np
 from ..system.atomic import publish
 from ..system.errors import InputError
 from .hdf5_writing import writing_hdf5
-from .storage import LazyFile, Slices, VoxelSize, stamp, voxel_size_of, write_array
+from .storage import LazyFile, Slices, VoxelSize, stamp, voxel_size_of, whole, write_array
 
 
 class PredictionFile(LazyFile):
@@ -33,17 +33,17 @@ class PredictionFile(LazyFile):
             raise InputError(
                 f"{self.path}: expected a mask of case {case!r}, found cases {self.ids}"
             )
-        return mask[()]
+        return whole(mask, self.path)
 
     def probability(self, case: str) -> np.ndarray | None:
         """(Z,Y,X) float16 in [0,1]; None where the method gives none."""
         probability = self.dataset(f"{case}/probability")
-        return None if probability is None else probability[()]
+        return None if probability is None else whole(probability, self.path)
 
     def disagreement(self, case: str) -> np.ndarray | None:
         """(Z,Y,X) float16 in [0,1]: where members of an ensemble differ; None of single models."""
         disagreement = self.dataset(f"{case}/disagreement")
-        return None if disagreement is None else disagreement[()]
+        return None if disagreement is None else whole(disagreement, self.path)
 
 
 class PredictionWriter:

@@ -6,6 +6,7 @@ other libraries would read the voxels from any file that it names.
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from contextlib import suppress
 from math import prod
@@ -17,6 +18,7 @@ import numpy as np
 
 from ..system.atomic import publish
 from ..system.errors import InputError
+from ..system.limits import check_limit, check_size
 from .geometry import UM_PER_MM, Geometry
 
 HEADER_BYTES = 1 << 16
@@ -38,11 +40,11 @@ SAME = (
 )
 
 
-def read_mha(path: Path) -> tuple[np.ndarray, str, Geometry]:
+def read_mha(path: Path, most_voxels: int | None = None) -> tuple[np.ndarray, str, Geometry]:
     """An MHA's voxels as stored, a letter for each of their axes, and its geometry (no unit).
 
     Raises InputError for voxels in another file, for keys that stand twice, for more or fewer
-    voxels than the header says.
+    voxels than the header says, and for more than `most_voxels` or the limits allow.
     """
     with path.open("rb") as file:
         header = _header(file, path)
@@ -54,6 +56,7 @@ def read_mha(path: Path) -> tuple[np.ndarray, str, Geometry]:
         if channels > 1:
             shape, axes = (*shape, channels), axes + "C"
         dtype = _dtype(header, path)
+        _check_promise(file, header, shape, dtype, path, most_voxels)
         array = _voxels(file, header, prod(shape), dtype, path).reshape(shape)
     return array, axes, _geometry(header, path)
 
@@ -127,21 +130,56 @@ def _voxels(
 ) -> np.ndarray:
     size = count * dtype.itemsize
     if not _true(header, ("BinaryData",)):
-        numbers = file.read().split()
-        _check_amount(len(numbers), count, "numbers", path)
-        return np.array(numbers).astype(dtype)
+        return _numbers_in_words(file.read(), count, dtype, path)
     if not _true(header, ("CompressedData",)):
         start = file.tell()
         _check_amount(path.stat().st_size - start, size, "bytes of voxels", path)
         return np.fromfile(file, dtype, count)
-    packed = int(header.get("CompressedDataSize", "0"))
-    stream = file.read(packed) if packed > 0 else file.read()
+    stream = file.read(_packed_size(file, header, path))
     if size <= MOST_UNPACKED * len(stream):
         with suppress(imagecodecs.DeflateError):
             content = imagecodecs.deflate_decode(stream, out=size)
             if len(content) == size:
                 return np.frombuffer(content, dtype)
     raise InputError(f"{path}: {_fault_of_stream(stream, size)}")
+
+
+def _packed_size(file: BinaryIO, header: dict[str, str], path: Path) -> int:
+    """The bytes of a compressed stream: as stated, but no more than are there."""
+    there = path.stat().st_size - file.tell()
+    stated = int(header.get("CompressedDataSize", "0"))
+    return min(stated, there) if stated > 0 else there
+
+
+def _check_promise(
+    file: BinaryIO,
+    header: dict[str, str],
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    path: Path,
+    most_voxels: int | None,
+) -> None:
+    """Raise InputError where the header asks for too much, before a voxel is read."""
+    packed = None
+    if not _true(header, ("BinaryData",)):
+        packed = path.stat().st_size - file.tell()
+        check_limit(path, "bytes of numbers as text", packed, "UNPACKED_FREELY")
+    elif _true(header, ("CompressedData",)):
+        packed = _packed_size(file, header, path)
+        if prod(shape) * dtype.itemsize > MOST_UNPACKED * packed:
+            return  # no stream of this length holds so much: its fault is told, and costs nothing
+    check_size(path, shape, dtype.itemsize, packed=packed, most_voxels=most_voxels)
+
+
+def _numbers_in_words(text: bytes, count: int, dtype: np.dtype, path: Path) -> np.ndarray:
+    """The numbers of a text, as many as the header says."""
+    with warnings.catch_warnings(action="error"):
+        try:
+            numbers = np.fromstring(text.decode("latin-1"), dtype.newbyteorder("="), sep=" ")
+        except DeprecationWarning:  # numpy's word for text that is no number
+            raise InputError(f"{path}: expected numbers as text, found another text") from None
+    _check_amount(len(numbers), count, "numbers", path)
+    return numbers
 
 
 def _fault_of_stream(stream: bytes, size: int) -> str:

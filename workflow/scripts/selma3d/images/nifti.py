@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
+import zlib
+from math import prod
 from pathlib import Path
 
 import nibabel
@@ -10,24 +13,79 @@ import numpy as np
 
 from ..system.atomic import publish
 from ..system.errors import InputError
+from ..system.limits import check_limit, check_size
 from .geometry import UM_PER_MM, Geometry
 
 UM_PER_UNIT = {"meter": 1e6, "mm": UM_PER_MM, "micron": 1.0}
 LONGEST_AXIS = 32767  # NIfTI-1 stores lengths as int16
+HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 has fewer
+PADDING_BYTES = 1 << 16  # that a writer may leave behind the voxels
+GZIP = 31  # zlib's word for a gzip stream with its checksum
 TO_LPS = np.diag([-1.0, -1.0, 1.0])  # NIfTI's world runs to the right and to the front
 
 
-def read_nifti(path: Path) -> tuple[np.ndarray, str, Geometry | None]:
-    """A NIfTI's voxels as its header scales them, a letter for each of their axes, its geometry."""
-    content = path.read_bytes()
-    if path.name.lower().endswith(".gz"):
-        # All at once: reading only the voxels would leave the checksum at the end unread.
-        content = gzip.decompress(content)
-    second = int.from_bytes(content[:4], "little") == 540 or content[:4] == b"\0\0\2\x1c"
-    image = (nibabel.Nifti2Image if second else nibabel.Nifti1Image).from_bytes(content)
+def read_nifti(
+    path: Path, most_voxels: int | None = None
+) -> tuple[np.ndarray, str, Geometry | None]:
+    """A NIfTI's voxels as its header scales them, a letter for each of their axes, its geometry.
+
+    Raises InputError where the header asks for more than `most_voxels` or the limits allow, and
+    where the file holds fewer or more bytes.
+    """
+    size = path.stat().st_size
+    check_limit(path, "bytes", size, "IMAGE_BYTES")
+    with path.open("rb") as file:
+        if not path.name.lower().endswith(".gz"):
+            kind, needed = _promise(file.read(HEADER_BYTES), path, None, most_voxels)
+            file.seek(0)
+            content = file.read(needed) if needed <= size else file.read()
+        else:
+            # All of it: reading only the voxels would leave the checksum at the end unread.
+            packed = file.read()
+            kind, needed = _promise(_beginning(packed), path, size, most_voxels)
+            content = _unpacked(packed, needed + PADDING_BYTES, path)
+    image = kind.from_bytes(content)
     array = np.asanyarray(image.dataobj)
     beyond = "".join("T" if size == 1 else "C" for size in array.shape[3:])
     return array, "XYZ"[: array.ndim] + beyond, _geometry(image.header)
+
+
+def _promise(
+    head: bytes, path: Path, packed: int | None, most_voxels: int | None
+) -> tuple[type[nibabel.Nifti1Image], int]:
+    """The kind of NIfTI that begins so, and the bytes that it must hold. Raises InputError."""
+    second = int.from_bytes(head[:4], "little") == 540 or head[:4] == b"\0\0\2\x1c"
+    kind = nibabel.Nifti2Image if second else nibabel.Nifti1Image
+    header = kind.header_class(head[: kind.header_class.sizeof_hdr], check=False)
+    shape, stored = header.get_data_shape(), header.get_data_dtype().itemsize
+    if min(shape, default=0) < 0:
+        raise InputError(f"{path}: dim: expected lengths from 1, found {shape}")
+    is_scaled = header.get_slope_inter() not in ((None, None), (1.0, 0.0))
+    check_size(path, shape, 8 if is_scaled else stored, packed=packed, most_voxels=most_voxels)
+    offset = header.get_data_offset()
+    check_limit(path, "bytes before the voxels", offset, "TEXT_BYTES")
+    return kind, offset + prod(shape) * stored
+
+
+def _beginning(packed: bytes) -> bytes:
+    """The first bytes of a gzip stream, as many as a header has."""
+    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+        return file.read(HEADER_BYTES)
+
+
+def _unpacked(packed: bytes, most: int, path: Path) -> bytes:
+    """What a gzip file holds, checksums compared; InputError where that is more than `most`."""
+    parts, left = [], packed
+    while left:
+        unpacker = zlib.decompressobj(GZIP)
+        parts.append(unpacker.decompress(left, most + 1))
+        most -= len(parts[-1])
+        if most < 0:
+            raise InputError(f"{path}: expected the bytes that its header speaks of, found more")
+        if not unpacker.eof:
+            raise EOFError("the gzip stream has no end")
+        left = unpacker.unused_data.lstrip(b"\0")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def write_nifti(array: np.ndarray, path: Path, geometry: Geometry) -> None:

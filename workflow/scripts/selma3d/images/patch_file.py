@@ -24,6 +24,7 @@ from .storage import (
     intensities_of,
     stamp,
     voxel_size_of,
+    whole,
     write_array,
 )
 
@@ -48,12 +49,14 @@ class PatchFile(LazyFile):
     def image(self, patch: str, channel: int | None = None) -> np.ndarray:
         """All channels (C,Z,Y,X), or one (Z,Y,X), in the stored type."""
         image = self._image(patch)
-        return image[()] if channel is None else image[self.channel_of(image, channel)]
+        return (
+            whole(image, self.path) if channel is None else image[self.channel_of(image, channel)]
+        )
 
     def mask(self, patch: str) -> np.ndarray | None:
         """(Z,Y,X) uint8 {0,1}; None where the truth is hidden."""
         mask = self.dataset(f"{patch}/mask")
-        return None if mask is None else mask[()]
+        return None if mask is None else whole(mask, self.path)
 
     def read(self, patch: str, channel: int, slices: Slices) -> np.ndarray:
         """The (Z,Y,X) window `slices` of one channel."""

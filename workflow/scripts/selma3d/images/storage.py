@@ -17,6 +17,7 @@ import hdf5plugin
 import numpy as np
 
 from ..system.errors import InputError
+from ..system.limits import check_limit, check_size
 from .intensity import Intensity
 
 CONTRACT_VERSION = 1
@@ -125,7 +126,17 @@ def stored_here(dataset: h5py.Dataset, path: Path) -> h5py.Dataset:
     if layout.get_layout() == h5py.h5d.VIRTUAL or layout.get_external_count():
         name = dataset.name.removeprefix("/")
         raise InputError(f"{path}: {name}: expected data in this file, found it in another")
+    if dataset.chunks is not None:
+        chunk = prod(dataset.chunks) * dataset.dtype.itemsize
+        check_limit(f"{path}: {dataset.name}", "bytes in a chunk", chunk, "CHUNK_BYTES")
     return dataset
+
+
+def whole(dataset: h5py.Dataset, path: Path, most_voxels: int | None = None) -> np.ndarray:
+    """All of a dataset; InputError where it declares more than it may, see `check_size`."""
+    where, stored = f"{path}: {dataset.name}", dataset.id.get_storage_size()
+    check_size(where, dataset.shape, dataset.dtype.itemsize, packed=stored, most_voxels=most_voxels)
+    return dataset[()]
 
 
 class LazyFile:

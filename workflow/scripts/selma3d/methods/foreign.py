@@ -18,6 +18,7 @@ import json
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import h5py
@@ -27,8 +28,9 @@ from ..images import PatchFile, PredictionFile, PredictionWriter
 from ..images.conversion.patch_sources import PREFIX
 from ..images.conversion.readers import READERS, image_stem, image_suffix, read_image, reading
 from ..images.conversion.stored_values import mask_of_labels
-from ..images.storage import open_hdf5, stored_here
+from ..images.storage import open_hdf5, stored_here, whole
 from ..system.errors import InputError
+from ..system.limits import SPARE_VOXELS
 from .predictions_json import read_jobs
 
 log = logging.getLogger(__name__)
@@ -190,11 +192,12 @@ def _read(
 ) -> tuple[np.ndarray, list[int]]:
     """A mask (Z,Y,X) uint8 {0,1} and the values that its file has."""
     path = source.path
+    most = max(SPARE_VOXELS, 4 * prod(shape))
     if path.suffix == HDF5:
         inner = f"{source.name}/mask" if path == place else "mask"
-        array = _read_hdf5(path, inner)
+        array = _read_hdf5(path, inner, most)
     else:
-        stored = read_image(path).array
+        stored = read_image(path, most).array
         if stored.shape[0] != 1:
             raise InputError(f"{path}: expected one channel in a mask, found {stored.shape[0]}")
         array = stored[0]
@@ -208,14 +211,14 @@ def _read(
     return mask_of_labels(array, path)
 
 
-def _read_hdf5(path: Path, name: str) -> np.ndarray:
+def _read_hdf5(path: Path, name: str, most_voxels: int) -> np.ndarray:
     """The dataset `name` (Z,Y,X)."""
     with open_hdf5(path) as file, reading(path):
         node = file.get(name)
         if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "buif":
             found = "none" if node is None else node
             raise InputError(f"{path}: {name}: expected a dataset of numbers, found {found}")
-        return stored_here(node, path)[()]
+        return whole(stored_here(node, path), path, most_voxels)
 
 
 def _provenance(path: Path, labels: list[int]) -> dict[str, str | int]:

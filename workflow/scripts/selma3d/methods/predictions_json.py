@@ -18,6 +18,7 @@ from typing import Any
 from ..archive.paths import safe_path
 from ..images.conversion.readers import image_suffix
 from ..system.errors import InputError
+from ..system.limits import check_file, proportionate
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,10 @@ def read_jobs(path: Path) -> list[Job]:
     Raises InputError for another form, several images or masks a job, and names that lead out of
     the file's folder.
     """
+    check_file(path, "a predictions.json", "TEXT_BYTES")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with proportionate(path, "JSON"):
+            content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: expected a predictions.json, found nothing") from None
     except ValueError as error:

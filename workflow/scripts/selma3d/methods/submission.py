@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..images.conversion.stored_values import mask_of_labels
 from ..images.geometry import Geometry
 from ..images.mha import write_mha
 from ..system.errors import InputError
+from ..system.limits import SPARE_VOXELS
 from .cases import CasesToSegment
 from .peers.programs import run
 
@@ -99,7 +101,7 @@ def _read(root: Path, folder: Path, shape: tuple[int, ...]) -> np.ndarray:
         raise InputError(f"output: expected one mask ({', '.join(SUFFIXES)}), found {names}")
     path = found[0]
     _refuse_links(root, path)
-    array = read_image(path).array
+    array = read_image(path, max(SPARE_VOXELS, 4 * prod(shape))).array
     if array.shape != (1, *shape):
         raise InputError(
             f"{path.name}: expected one channel of shape (Z,Y,X) {shape}, found {array.shape}"

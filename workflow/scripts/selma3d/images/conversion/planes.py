@@ -18,8 +18,10 @@ import numpy as np
 import tifffile
 
 from ...system.errors import InputError
+from ...system.limits import check_size
 from .plane_order import in_order
 from .tiff import check_complete, ome_depth, open_image
+from .tiff_structure import check_structure
 
 log = logging.getLogger(__name__)
 
@@ -182,8 +184,10 @@ def _open_folder(
 def _header(file: Path) -> tuple[tuple[int, ...], str] | str:
     """Shape and type of the plane in `file`, or, as text, why it cannot be read."""
     try:
+        check_structure(file)
         with tifffile.TiffFile(file) as tiff:
             page = tiff.pages.first
+            check_size(file, page.shape, page.dtype.itemsize, packed=file.stat().st_size)
             check_complete([page], file)
             if len(tiff.pages) != 1:
                 return f"{file}: expected one plane, found {len(tiff.pages)} pages"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ...system.errors import InputError
+from ...system.limits import check_size, proportionate
 from ..geometry import Geometry
 from ..mha import read_mha
 from ..nifti import read_nifti
@@ -40,14 +41,20 @@ class StoredImage:
         return None if self.geometry is None else self.geometry.voxel_size_um
 
 
-def read_image(path: Path) -> StoredImage:
+def read_image(path: Path, most_voxels: int | None = None) -> StoredImage:
     """Read a NIfTI, MHA, TIFF or NPY file, or a folder of TIFF planes.
 
-    Raises InputError for what is absent, unreadable, truncated, not 3D or of no known format.
+    most_voxels: what the caller expects at most. Raises InputError for what is absent, unreadable,
+    truncated, not 3D, of no known format, and for what its header says is larger than that or than
+    the limits.
     """
     if path.is_dir():
         with reading(path):
             stacks = open_stack(path)
+            shape = (len(stacks), *stacks[0].shape)
+            packed = sum(file.stat().st_size for file in path.iterdir())
+            itemsize = stacks[0].dtype.itemsize
+            check_size(path, shape, itemsize, packed=packed, most_voxels=most_voxels)
             array = np.stack([[s.read(z) for z in range(s.shape[0])] for s in stacks])
         return StoredImage(canonical(array, "CZYX", path), "CZYX", str(array.dtype), None)
     suffix = image_suffix(path)
@@ -59,7 +66,7 @@ def read_image(path: Path) -> StoredImage:
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: expected a file, found a pipe or device")
     with reading(path):
-        array, axes, geometry = READERS[suffix](path)
+        array, axes, geometry = READERS[suffix](path, most_voxels)
     if array.dtype.kind not in "buif":
         raise InputError(f"{path}: expected numbers, one a voxel, found type {array.dtype}")
     stored = StoredImage(canonical(array, axes, path), axes, str(array.dtype), geometry)
@@ -88,8 +95,9 @@ def image_stem(path: Path) -> str:
 def reading(path: Path) -> Iterator[None]:
     """Turn whatever a format's library raises on a bad file into one line that names the file."""
     try:
-        yield
-    except (InputError, MemoryError):
+        with proportionate(path, "an image"):
+            yield
+    except InputError:
         raise
     except FileNotFoundError:
         raise InputError(f"{path}: expected an image file, found nothing") from None
@@ -131,9 +139,10 @@ def canonical(array: np.ndarray, axes: str, path: Path) -> np.ndarray:
 Read = tuple[np.ndarray, str, Geometry | None]  # voxels, their axes, where they lie
 
 
-def _read_tiff(path: Path) -> Read:
+def _read_tiff(path: Path, most_voxels: int | None = None) -> Read:
     tiff, image = open_image(path)
     with tiff:
+        check_size(path, image.shape, image.dtype.itemsize, most_voxels=most_voxels)
         axes = image.axes
         if "Z" not in axes:
             axes = axes.replace("Q", "Z", 1).replace("I", "Z", 1)
@@ -142,17 +151,29 @@ def _read_tiff(path: Path) -> Read:
         return image.asarray(maxworkers=1), axes, geometry
 
 
-def _read_npy(path: Path) -> Read:
+def _read_npy(path: Path, most_voxels: int | None = None) -> Read:
+    with path.open("rb") as file:
+        if file.read(2) == b"PK":
+            raise InputError(f"{path}: expected one NPY array, found an archive of arrays")
+        file.seek(0)
+        version = np.lib.format.read_magic(file)
+        first = version == (1, 0)
+        read_header = (
+            np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read_header(file)
+        size = check_size(path, shape, dtype.itemsize, most_voxels=most_voxels)
+        found = path.stat().st_size - file.tell()
+    if not dtype.hasobject and found < size:
+        raise EOFError(f"{size} bytes of voxels by its header, {found} there")
     array = np.load(path, allow_pickle=False)
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path}: expected one NPY array, found an archive of arrays")
     axes = {3: "ZYX", 4: "CZYX"}.get(array.ndim, "?" * array.ndim)
     if array.ndim == 4 and array.shape[3] == 1 != array.shape[0]:
         axes = "ZYXC"
     return array, axes, None
 
 
-READERS: dict[str, Callable[[Path], Read]] = {
+READERS: dict[str, Callable[[Path, int | None], Read]] = {
     ".nii.gz": read_nifti,
     ".nii": read_nifti,
     ".mha": read_mha,

@@ -11,7 +11,9 @@ from xml.etree import ElementTree
 import tifffile
 
 from ...system.errors import InputError
+from ...system.limits import check_ratio
 from ..storage import VoxelSize
+from .tiff_structure import check_structure
 
 OME_UM = {"µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3}
 # Forms of TIFF whose planes tifffile would look for in other files.
@@ -24,6 +26,7 @@ def open_image(path: Path) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries]:
 
     Raises InputError for several images, parts in other files, and incomplete files.
     """
+    check_structure(path)
     with _errors_raised(path):
         tiff = tifffile.TiffFile(path, **WITHIN_THE_FILE)
         if tiff.is_ome:
@@ -32,6 +35,8 @@ def open_image(path: Path) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries]:
     if len(series) != 1 or series[0].is_multifile:
         found = "parts in other files" if len(series) == 1 else str(len(series))
         raise InputError(f"{path}: expected one image wholly in this file, found {found}")
+    size = series[0].size * series[0].dtype.itemsize
+    check_ratio(path, size, path.stat().st_size, "UNPACKED_FREELY")
     check_complete(series[0], path)
     return tiff, series[0]
 
