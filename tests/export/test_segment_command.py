@@ -87,7 +87,7 @@ def test_mask_is_that_of_the_library(tmp_path: Path, model: Path, kind: str, out
         (("model.pt", "image.mha", "mask.mha", "--structure", "vessel"), "found one for spots"),
         (("model.pt", "absent.mha", "mask.mha"), "expected an image file, found nothing"),
         (("model.pt", "image.mha", "mask.png"), "expected a name that ends in"),
-        (("absent.pt", "image.mha", "mask.mha"), "no such model file"),
+        (("absent.pt", "image.mha", "mask.mha"), "expected a model file, found nothing"),
         (("second.pt", "image.mha", "mask.mha"), "expected at least 2 channels for spots, found 1"),
         (("several.pt", "image.mha", "mask.mha"), "expected one of spots, vessel, whose channels"),
         (("model.pt", "nan.nii", "mask.mha"), "1 voxels of NaN or infinity"),

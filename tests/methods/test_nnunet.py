@@ -118,7 +118,7 @@ def test_weights_that_its_training_did_not_write_are_not_read(tmp_path):
     pd.DataFrame(rows, columns=["step", "seconds", "name", "value"]).to_csv(
         history, sep="\t", index=False
     )
-    with pytest.raises(InputError, match="a pickle and are not read"):
+    with pytest.raises(InputError, match="may run code, and is not read"):
         nnunet.predict(
             *(model, history, []),
             environment=Environment(tmp_path),

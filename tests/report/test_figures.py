@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import matplotlib as mpl
 import numpy as np
@@ -108,6 +109,15 @@ def test_figures_ignore_the_users_matplotlib_settings(tables: dict, tmp_path: Pa
     with mpl.rc_context({"font.size": 20, "lines.linewidth": 9, "svg.fonttype": "path"}):
         draw_figure("ranking-rules", tables["tied"], DISPLAY, {"svg": second})
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("text", ["$_{$", "$$", r"$\frac$", "^{", "a$b", "%s {0}"])
+def test_a_title_is_text_whatever_is_in_it(text: str, tmp_path: Path) -> None:
+    with canvas.drawing():
+        figure = canvas.statement(text)
+        for form in ("svg", "pdf", "png"):
+            figure.savefig(tmp_path / f"a.{form}")
+    assert escape(text) in (tmp_path / "a.svg").read_text()
 
 
 @pytest.mark.parametrize("name", FIGURES.names)

@@ -6,6 +6,7 @@ import os
 import threading
 from pathlib import Path
 
+from ..system.atomic import open_own
 from . import manifest as manifests
 from .manifest import COLUMNS, Entry
 
@@ -41,7 +42,7 @@ class RecordedChecksums:
             if replaces:
                 manifests.write(self._entries.values(), self.file)
                 return
-            with self.file.open("a", encoding="utf-8") as stream:
+            with open_own(self.file, "a") as stream:
                 if stream.tell() == 0:
                     stream.write("\t".join(COLUMNS) + "\n")
                 stream.write(manifests.row(entry))
@@ -56,5 +57,5 @@ def _drop_cut_line(file: Path) -> None:
     if whole.count(b"\n") < 2:
         file.unlink()
     elif whole != text:
-        with file.open("r+b") as stream:
+        with open_own(file, "r+b") as stream:
             stream.truncate(len(whole))

@@ -14,13 +14,20 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from ..system.atomic import publish, write_table
 from . import PatchFile
 
 SHOWN = 6
 OUTLINE, BACKGROUND = "#e66100", "#8a8a8a"
-STYLE = {"font.size": 7, "svg.fonttype": "none", "svg.hashsalt": "selma3d", "axes.linewidth": 0.5}
+STYLE = {
+    "font.size": 7,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "selma3d",
+    "axes.linewidth": 0.5,
+    "text.parse_math": False,  # the name of a patch is text, whatever is in it
+}
 
 
 @dataclass(frozen=True)
@@ -177,6 +184,8 @@ def _draw_histogram(ax: Axes, image: np.ndarray, mask: np.ndarray | None) -> Non
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.minorticks_off()
+    ax.xaxis.set_major_formatter(LogFormatter())
+    ax.yaxis.set_major_formatter(LogFormatter())
     ax.set_ylabel("voxels (in mask: orange)")
 
 
@@ -192,6 +201,7 @@ def _draw_sizes(ax: Axes, sizes: np.ndarray) -> None:
         ax.hist(sizes, np.geomspace(1, sizes.max() + 1, 40), color=OUTLINE)
         ax.set_xscale("log")
         ax.minorticks_off()
+        ax.xaxis.set_major_formatter(LogFormatter())
     ax.set_xlabel("component size, voxels")
     ax.set_ylabel("components")
     ax.set_title(f"{len(sizes)} components in all patches")

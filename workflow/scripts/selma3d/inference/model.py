@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..challenge.recipe import Network
 from ..images import CONTRACT_VERSION, Intensity
 from ..learning import networks, sampling
 from ..learning.device import Compute, set_threads
+from ..learning.model_files import check_window, read_weights
 from ..learning.windows import slide
 from ..system.errors import InputError
 from .settings import DEFAULT, WindowSettings
@@ -110,17 +110,8 @@ def load_model(
     """
     if threads is not None:
         set_threads(threads)
-    try:
-        contents = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such model file") from None
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise InputError(
-            f"{path}: expected a model file, found one that does not load ({reason}) "
-            "(truncated or damaged: make or fetch it again)"
-        ) from None
-    if not isinstance(contents, dict) or contents.get("kind") != "model":
+    contents = read_weights(path, "a model file")
+    if contents.get("kind") != "model":
         raise InputError(f"{path}: expected a fine-tuned model, found no file of kind 'model'")
     if contents.get("contract_version") != CONTRACT_VERSION:
         raise InputError(
@@ -132,8 +123,8 @@ def load_model(
             f"{path}: input.inference_window: expected, found only "
             f"{', '.join(contents['input'])} (an earlier version's model: train it again)"
         )
-    network = networks.build(Network(**contents["network"]))
-    network.load_state_dict(contents["state"])
+    check_window(tuple(contents["input"]["inference_window"]), path)
+    network = _network(contents, path)
     compute = Compute.choose(device)
     resample = contents["input"].get("resample")
     return TrainedModel(
@@ -149,6 +140,25 @@ def load_model(
         | contents["structures"],
         contents=contents,
     )
+
+
+def _network(contents: Mapping[str, Any], path: Path) -> nn.Module:
+    """The network of a model file; InputError where its weights are not the file's."""
+    try:
+        spec = Network(**contents["network"])
+        with torch.device("meta"):  # no memory: compared with the file before any is taken
+            promised = networks.build(spec).state_dict()
+        state = contents["state"]
+        if {k: t.shape for k, t in promised.items()} != {k: t.shape for k, t in state.items()}:
+            raise ValueError("weights of another network")
+        network = networks.build(spec)
+        network.load_state_dict(state)
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, MemoryError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise InputError(
+            f"{path}: network: expected one that fits the weights in the file, found {reason}"
+        ) from None
+    return network
 
 
 def _mirrors() -> list[tuple[int, ...]]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogFormatter
 
 from ..challenge.display import Display
 from ..system.errors import InputError
@@ -94,6 +95,9 @@ def _draw_quantity(axes: Axes, name: str, tables: Mapping[str, Sequence[pd.DataF
     values = values[np.isfinite(values)]
     if values.size and values.min() > 0 and values.max() > 50 * values.min():
         axes.set_yscale("log")
+        # Numbers without mathematical signs, which are not set: titles are text (canvas).
+        axes.yaxis.set_major_formatter(LogFormatter())
+        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.0, 0.4)))
     axes.set_xlabel("step")
     axes.set_ylabel(SHOWN[name])
     axes.locator_params(axis="x", nbins=4)

@@ -8,10 +8,12 @@ import os
 import re
 import shutil
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import pandas as pd
 
@@ -60,6 +62,28 @@ def publish_folder(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def open_own(path: str | Path, mode: str) -> IO[Any]:
+    """Open a file that this project keeps to itself, such as a heartbeat or a history.
+
+    A link in its place is somebody else's: InputError, and nothing is read or written through it.
+    The same for a pipe or device, which would be waited for.
+    """
+    try:
+        file = open(path, mode, opener=_without_links)  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        raise InputError(f"{path}: expected a file, found a link or pipe (remove it)") from None
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise InputError(f"{path}: expected a file, found a pipe or device (remove it)")
+    return file
+
+
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def write_table(frame: pd.DataFrame, path: str | Path) -> None:

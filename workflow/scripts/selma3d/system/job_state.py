@@ -13,10 +13,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .atomic import publish
+from .atomic import open_own, publish
 from .process_name import ProcessName
 
 AT_WORK, FINISHED, FAILED, NOT_FINISHED = ("at work", "finished", "failed", "not finished")
+STATE_BYTES = 1 << 20
 BEAT_S = 30.0  # between signs of life of a job at work: its file is touched
 SILENT_S = 180.0  # without one, a job of another host counts as dead; clocks may differ by minutes
 PROGRESS_S = 5.0  # between two notes of a training
@@ -44,9 +45,10 @@ class JobState:
     def read(cls, path: Path) -> JobState | None:
         """The state in a file; None where no job has written one."""
         try:
-            state = json.loads(path.read_text())
+            with open_own(path, "r") as file:
+                state = json.loads(file.read(STATE_BYTES))
             return cls(**state | {"process": ProcessName(**state["process"])})
-        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, KeyError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             return None
 
     def write(self, path: Path) -> None:
@@ -101,7 +103,7 @@ class JobReport:
         """Show that the job lives."""
         if self._path is not None:
             with suppress(FileNotFoundError):
-                os.utime(self._path)
+                os.utime(self._path, follow_symlinks=False)
 
     def finish(self, end: str, cpu_seconds: float, error: str = "") -> None:
         """The job has ended in this way."""

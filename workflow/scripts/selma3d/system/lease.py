@@ -19,13 +19,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
-from .atomic import publish
+from .atomic import open_own, publish
 from .errors import InputError
 from .process_name import ProcessName
 
 log = logging.getLogger(__name__)
 
 RECORD, HEARTBEAT = "lease.json", "lease.heartbeat"
+RECORD_BYTES = 1 << 16
 HEARTBEAT_S = 5.0
 STALE_S = 40.0  # eight heartbeats; longer than the attribute cache of common network file systems
 BEAT_S = 180.0  # since the last beat, by this host's clock: clocks may differ by minutes
@@ -49,9 +50,10 @@ class Owner:
     def read(cls, folder: str | Path) -> Owner | None:
         """The owner of a folder, dead or alive; None if nobody owns it."""
         try:
-            record = json.loads((Path(folder) / RECORD).read_text())
+            with open_own(Path(folder) / RECORD, "r") as file:
+                record = json.loads(file.read(RECORD_BYTES))
             return cls(**record | {"process": ProcessName(**record["process"])})
-        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, KeyError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             return None
 
     def lives(self, folder: str | Path) -> bool:
@@ -180,10 +182,12 @@ class Lease:
                 self._beat()
 
     def _beat(self) -> None:
-        self._beats.write_text(f"{self._token} {time.time()}")
+        with open_own(self._beats, "w") as file:
+            file.write(f"{self._token} {time.time()}")
 
     def _heartbeat(self) -> str:
         try:
-            return self._beats.read_text()
+            with open_own(self._beats, "r") as file:
+                return file.read(RECORD_BYTES)
         except FileNotFoundError:
             return ""

@@ -11,7 +11,7 @@ import pandas as pd
 from ...system.atomic import write_table
 from ...system.errors import InputError
 from .. import VolumeFile, content_hash, plane_hash, read_index
-from .planes import PlaneFolder
+from .planes import TIFF, PlaneFolder
 from .volume_conversion import fingerprint, open_channels, source_fingerprint
 
 log = logging.getLogger(__name__)
@@ -37,9 +37,23 @@ def remove_converted_planes(
         sizes = [file.stat().st_size for file in files]
         write_table(pd.DataFrame({"path": files, "bytes": sizes}), record)
     listed = pd.read_csv(record, sep="\t")
-    for file in listed["path"]:
-        Path(file).unlink(missing_ok=True)
+    planes = [_plane(Path(file), channel_sources, record) for file in listed["path"]]
+    for file in planes:
+        file.unlink(missing_ok=True)
     log.info("%s: %d planes removed, %.1f GB", h5, len(listed), listed["bytes"].sum() / 1e9)
+
+
+def _plane(file: Path, folders: Sequence[Path], record: Path) -> Path:
+    """`file`, if it is a plane directly in one of the folders; else InputError, nothing deleted.
+
+    The record may be older than the run that reads it, and may have been written by others.
+    """
+    if Path(file.parent) not in map(Path, folders) or file.suffix.lower() not in TIFF:
+        raise InputError(
+            f"{record}: expected planes in {', '.join(map(str, folders))}, found {file} (nothing "
+            "is deleted: remove the record)"
+        )
+    return file
 
 
 def _check_made_from(h5: Path, expected: str) -> None:

@@ -19,7 +19,7 @@ from types import TracebackType
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from ...system.atomic import publish
+from ...system.atomic import open_own, publish
 from ...system.job_state import JobReport
 
 log = logging.getLogger(__name__)
@@ -55,10 +55,10 @@ class History:
         if not first:
             self.recomputed = recomputed
             return
-        self._reached = os.open(Path(folder) / "reached", os.O_RDWR | os.O_CREAT)
+        self._reached = os.open(Path(folder) / "reached", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
         self.recomputed = recomputed + max(0, self._last_reached() - resumed)
         self._cut(resumed)
-        self._table = self.path.open("a")
+        self._table = open_own(self.path, "a")
         self._events = SummaryWriter(
             str(Path(folder) / "tensorboard"), purge_step=resumed + 1, flush_secs=30
         )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-import torch
 from torch import Tensor
 
 from ... import __version__
@@ -14,6 +12,7 @@ from ...challenge.recipe import Input
 from ...images import CONTRACT_VERSION, read_index
 from ...system.errors import InputError
 from ..device import versions
+from ..model_files import read_weights
 from ..networks import Segmenter
 from ..networks.segmenter import Parts, Transferred
 from ..sampling import VolumeSource
@@ -158,13 +157,7 @@ def read_encoder(
     input: of the fine-tuning that will start from it, if any. named: what an error calls the file.
     """
     named = named or path
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{named}: expected an encoder file, found nothing") from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{named}: expected a whole encoder file, found: {reason}") from None
+    content = read_weights(path, "an encoder file", named=named)
     kind, version = content.get("kind"), content.get("contract_version")
     if (kind, version) != ("encoder", CONTRACT_VERSION):
         raise InputError(

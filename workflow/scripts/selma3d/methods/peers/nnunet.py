@@ -1,7 +1,9 @@
 """nnU-Net v2 as a method: planned, trained and run by its own commands.
 
-Its checkpoints are pickles, which run code when they are read. They are read here only if they are
-byte for byte what the training rule wrote: its history holds the checksum.
+Its checkpoints are pickles and its plans name classes: whoever can write a model file can run code
+here. The checksum in the history, which lies beside it, shows damage and mixed-up files; it is no
+proof of where they are from. Give predict only models that these results trained, see
+docs/security.md.
 """
 
 from __future__ import annotations
@@ -235,5 +237,5 @@ def _check(model: Path, history: Path) -> None:
     if written != [found]:
         raise InputError(
             f"{model}: expected the weights whose training wrote {history}, found others "
-            f"(sha256 {found[:12]}...); they are a pickle and are not read (train again)"
+            f"(sha256 {found[:12]}...); the file may run code, and is not read (train again)"
         )

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...system.atomic import open_own
 from ...system.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ def run(
     program_log.parent.mkdir(parents=True, exist_ok=True)
     log.info("running %s", " ".join(arguments))
     began, cpu_before = time.monotonic(), _cpu_of_children()
-    with program_log.open("ab") as file:
+    with open_own(program_log, "ab") as file:
         try:
             code = subprocess.run(
                 arguments,

@@ -43,6 +43,7 @@ SPARE_COLOURS = (
 )
 
 SETTINGS: dict[str, Any] = {
+    "text.parse_math": False,  # a method's title is text, whatever is in it
     "font.family": "DejaVu Sans",  # travels with matplotlib: the same layout on every machine
     "font.size": FONT_PT,
     "axes.titlesize": FONT_PT,

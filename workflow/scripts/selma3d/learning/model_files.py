@@ -1,0 +1,73 @@
+"""Reading of files of weights: sizes and form first, and never code in them."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..system.errors import InputError
+from ..system.limits import check_file, check_limit, proportionate
+
+MOST_OVERHEAD = 1 << 20  # bytes of a zip beside its members
+
+
+def read_weights(path: Path, what: str, *, named: Path | None = None) -> dict[str, Any]:
+    """What torch saved in a file: tensors and plain values.
+
+    what: the kind of file, for messages. named: what they call the file. Raises InputError for what
+    is absent, no file, packed, damaged, or not to be read without running code in it.
+    """
+    named = named or path
+    try:
+        size = check_file(path, what, "IMAGE_BYTES")
+        with proportionate(named, what):
+            _check_members(path, size, named, what)
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{named}: expected {what}, found nothing") from None
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{named}: expected {what} of tensors and plain values, found one that does not load "
+            f"without running code in it ({_reason(error)}) (it is not run: get another file)"
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError, TypeError, KeyError, AttributeError,
+            IndexError, zipfile.BadZipFile) as error:  # fmt: skip
+        raise InputError(
+            f"{named}: expected {what}, found one that does not load ({_reason(error)}) "
+            "(truncated or damaged: make or fetch it again)"
+        ) from None
+    if not isinstance(content, dict):
+        raise InputError(f"{named}: expected {what}, found {type(content).__name__}")
+    return content
+
+
+def check_window(window: tuple[int, ...], path: Path) -> None:
+    """Raise InputError for a window (z,y,x) of a model that no image is seen through."""
+    voxels = 1
+    for edge in window:
+        voxels *= edge
+    if len(window) != 3 or min(window) < 1:
+        raise InputError(f"{path}: input.inference_window: expected three edges, found {window}")
+    check_limit(f"{path}: input.inference_window", "voxels", voxels, "WINDOW_VOXELS")
+
+
+def _check_members(path: Path, size: int, named: Path, what: str) -> None:
+    """Raise InputError where the zip that torch writes would unpack to more than it is."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    check_limit(named, "members", len(members), "MEMBERS")
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise InputError(f"{named}: expected {what} as torch saves it, found packed members")
+    promised = sum(member.file_size for member in members)
+    if promised > size + MOST_OVERHEAD:
+        raise InputError(
+            f"{named}: expected {what} of {size} bytes at most, found members of {promised}"
+        )
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
