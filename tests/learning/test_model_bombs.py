@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from selma3d.learning.model_files import check_window, read_weights
+from selma3d.learning.model_files import at_most_weights, check_window, read_weights
 from selma3d.system.errors import InputError
 
 
@@ -81,3 +81,11 @@ def test_a_window_is_one_that_images_are_seen_through(tmp_path: Path, window) ->
     with pytest.raises(InputError, match="inference_window: expected"):
         check_window(window, tmp_path / "m.pt")
     check_window((128, 128, 128), tmp_path / "m.pt")
+
+
+def test_a_network_has_no_more_weights_than_its_file() -> None:
+    with at_most_weights(100):
+        torch.nn.Linear(9, 10)
+    with pytest.raises(ValueError, match="more than 100 weights"), at_most_weights(100):
+        torch.nn.Linear(10, 10)
+    torch.nn.Linear(1000, 1000)

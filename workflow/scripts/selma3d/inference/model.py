@@ -16,7 +16,7 @@ from ..challenge.recipe import Network
 from ..images import CONTRACT_VERSION, Intensity
 from ..learning import networks, sampling
 from ..learning.device import Compute, set_threads
-from ..learning.model_files import check_window, read_weights
+from ..learning.model_files import SPARE_WEIGHTS, at_most_weights, check_window, read_weights
 from ..learning.windows import slide
 from ..system.errors import InputError
 from .settings import DEFAULT, WindowSettings
@@ -146,13 +146,10 @@ def _network(contents: Mapping[str, Any], path: Path) -> nn.Module:
     """The network of a model file; InputError where its weights are not the file's."""
     try:
         spec = Network(**contents["network"])
-        with torch.device("meta"):  # no memory: compared with the file before any is taken
-            promised = networks.build(spec).state_dict()
-        state = contents["state"]
-        if {k: t.shape for k, t in promised.items()} != {k: t.shape for k, t in state.items()}:
-            raise ValueError("weights of another network")
-        network = networks.build(spec)
-        network.load_state_dict(state)
+        # No weight takes less than a byte of the file; refused before it is filled.
+        with at_most_weights(path.stat().st_size + SPARE_WEIGHTS):
+            network = networks.build(spec)
+        network.load_state_dict(contents["state"])
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, MemoryError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise InputError(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from ..system.errors import InputError
 from ..system.limits import check_file, check_limit, proportionate
 
+SPARE_WEIGHTS = 1 << 20  # that a network may have and replace while it is made
 MOST_OVERHEAD = 1 << 20  # bytes of a zip beside its members
 
 
@@ -43,6 +48,24 @@ def read_weights(path: Path, what: str, *, named: Path | None = None) -> dict[st
     if not isinstance(content, dict):
         raise InputError(f"{named}: expected {what}, found {type(content).__name__}")
     return content
+
+
+@contextmanager
+def at_most_weights(most: int) -> Iterator[None]:
+    """Raise ValueError where networks that are made meanwhile have more weights."""
+    count = 0
+
+    def counted(module: nn.Module, name: str, weights: nn.Parameter) -> None:
+        nonlocal count
+        count += 0 if weights is None else weights.numel()
+        if count > most:
+            raise ValueError(f"more than {most} weights")
+
+    hook = register_module_parameter_registration_hook(counted)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def check_window(window: tuple[int, ...], path: Path) -> None:
