@@ -2,10 +2,10 @@
 
     python benchmarks/bombs.py [FOLDER]
 
-Each file is made in FOLDER (a temporary one by default) and read in a process of its own, forked once all is imported. Printed
-is a Markdown table: bytes of the file, peak memory above the start of that
-process, seconds, and the message. Exits with 1 where one takes more than 500 MB or 5 s, or ends in
-anything but one line.
+Each file is made in FOLDER (a temporary one by default) and read in a process of its own, forked
+once everything is imported. Printed is a Markdown table: bytes of the file, peak memory above the
+start of that process, seconds, and the message. Exits with 1 where one takes more than 500 MB or
+5 s, or ends in anything but one line.
 """
 
 from __future__ import annotations
