@@ -12,6 +12,10 @@ SNAKEMAKE := $(VENV)/bin/snakemake
 # prints what matters; its own log is <results>/logs/snakemake.log.
 RUN := $(VENV)/bin/python workflow/run.py
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
+# In one process a core; tests/conftest.py says what stays together and what begins.
+PARALLEL := -n $(CORES) --dist loadgroup --no-loadscope-reorder
+# Each job starts a Python, which shall find compiled what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo methods real slurm-demo partial run estimate status manifest new-method test test-faults test-editions test-peers lint benchmarks clean-demo
 .DEFAULT_GOAL := help
@@ -91,7 +95,7 @@ new-method: ## files of a new method that run at once: make new-method NAME=mine
 	@PYTHONPATH=workflow/scripts $(PYTHON) -m selma3d.challenge.new_method "$(NAME)" "$(KIND)" $(if $(FOLDER),"$(FOLDER)")
 
 test: $(INSTALLED) lint ## everything that CI runs
-	$(PYTEST) -m "not faults and not editions and not peers"
+	$(PYTEST) $(PARALLEL) -m "not faults and not editions and not peers"
 
 test-faults: $(INSTALLED) ## the long suites: kills, faults, memory
 	$(PYTEST) -m faults --ignore tests/slurm

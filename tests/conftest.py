@@ -2,14 +2,70 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+
+# Files of tests are shared out between pytest-xdist's workers in this order, then the others.
+LONGEST = [
+    "workflow/test_chain.py",
+    "slurm",
+    "workflow/test_run.py",
+    "workflow/test_other_ways_in.py",
+    "workflow/test_inference.py",
+    "workflow/test_plan.py",
+    "workflow/test_bad_input.py",
+    "workflow/test_broken_methods.py",
+    "workflow",
+    "learning",
+]
+PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one worker, and those on the one SLURM; the longest begin."""
+    if not PARALLEL:
+        return
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(ROOT / "tests").as_posix()
+        return next((n for n, name in enumerate(LONGEST) if path.startswith(name)), len(LONGEST))
+
+    for item in items:
+        path = item.path.relative_to(ROOT / "tests")
+        group = "slurm" if path.parts[0] == "slurm" else path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Fill a folder of this name, which all workers use: the first makes it, others wait for it."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if PARALLEL else shared
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 from selma3d.images import PatchFile, PredictionFile
 from selma3d.scoring.metrics import metrics_of
 from selma3d.scoring.metrics.case_scores import score_case
-from tiny_challenge import git
+from tiny_challenge import Workflow, git
 
 ENTRANTS = {("unet", "scratch"), ("unet", "masked"), ("threshold", "default")}
 AFTER_SCORES = {"rank", "cost", "figures", "tables", "gallery", "report", "all"}
@@ -87,17 +87,17 @@ def test_an_unchanged_tree_rebuilds_nothing(finished):
 
 
 @pytest.fixture
-def switched(copy, checkout):
+def switched(copy, clone):
     """Another branch with every script and rule edited, and back; then everything touched."""
-    git(checkout, "checkout", "--quiet", "-B", "other")
-    edited = [*checkout.glob("workflow/scripts/**/*.py"), *checkout.glob("workflow/rules/**/*.smk")]
+    git(clone, "checkout", "--quiet", "-B", "other")
+    edited = [*clone.glob("workflow/scripts/**/*.py"), *clone.glob("workflow/rules/**/*.smk")]
     for file in edited:
         file.write_text(file.read_text() + "\n# of another branch\n")
-    git(checkout, "commit", "--quiet", "--all", "--message", "Another branch")
-    git(checkout, "checkout", "--quiet", "main")
-    for file in git(checkout, "ls-files").splitlines():
-        (checkout / file).touch()
-    return copy
+    git(clone, "commit", "--quiet", "--all", "--message", "Another branch")
+    git(clone, "checkout", "--quiet", "main")
+    for file in git(clone, "ls-files").splitlines():
+        (clone / file).touch()
+    return Workflow(copy.folder, clone)
 
 
 def test_touching_everything_and_another_branch_and_back_leave_nothing_to_be_done(switched):

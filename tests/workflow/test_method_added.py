@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from tiny_challenge import Workflow, git
 
@@ -17,12 +15,6 @@ WRITTEN = {
     "workflow/rules/methods/mine.smk",
     "workflow/scripts/mine.py",
 }
-
-
-@pytest.fixture
-def clone(checkout: Path, tmp_path: Path) -> Path:
-    """This checkout with everything committed, to add a method to."""
-    return Path(shutil.copytree(checkout, tmp_path / "clone", symlinks=True))
 
 
 def test_a_new_method_finds_its_row_and_no_shared_file_changes(copy: Workflow, clone: Path):

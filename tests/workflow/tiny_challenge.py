@@ -12,6 +12,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+CORES = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"  # the other is the other worker's
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -54,7 +55,7 @@ class Workflow:
         return [
             *("--configfile", *map(str, layers)),
             *("--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder)),
-            *("--cores", "2", *(arguments or ("--quiet", "rules"))),
+            *("--cores", CORES, *(arguments or ("--quiet", "rules"))),
         ]
 
     def planned(self, *arguments: str, **config: object) -> dict[str, int]:
