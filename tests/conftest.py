@@ -15,10 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 
-# Files of tests are shared out between pytest-xdist's workers in this order, then the others.
+# Files that pytest-xdist's workers begin with, in this order; the others follow.
 LONGEST = [
     "workflow/test_chain.py",
-    "slurm",
+    "slurm/test_on_slurm.py",
     "workflow/test_run.py",
     "workflow/test_other_ways_in.py",
     "workflow/test_inference.py",
@@ -31,21 +31,15 @@ LONGEST = [
 PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one worker, and those on the one SLURM; the longest begin."""
-    if not PARALLEL:
-        return
+    """Begin with the files that take longest."""
 
     def place(item: pytest.Item) -> int:
         path = item.path.relative_to(ROOT / "tests").as_posix()
         return next((n for n, name in enumerate(LONGEST) if path.startswith(name)), len(LONGEST))
 
-    for item in items:
-        path = item.path.relative_to(ROOT / "tests")
-        group = "slurm" if path.parts[0] == "slurm" else path.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=place)
+    if PARALLEL:
+        items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

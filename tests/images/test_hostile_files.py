@@ -82,7 +82,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path, lines) -> None:
         (zlib.compress(bytes(23)), "expected 24 bytes of voxels as the header says, found 23"),
         (zlib.compress(bytes(25)), "expected 24 bytes of voxels as the header says, found more"),
         (zlib.compress(bytes(24))[:-2], "found one that breaks off"),
-        (zlib.compress(os.urandom(24))[:-9], "found (one that breaks off|\\d+ )"),
+        (zlib.compress(bytes(range(24)))[:-9], "found (one that breaks off|\\d+ )"),
         (b"no stream at all", "found a damaged stream"),
         (b"", "expected 24 bytes"),
     ],

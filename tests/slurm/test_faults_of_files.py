@@ -5,56 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from cluster import Cluster, ask, until
+from mounts import mounted, remount
 from selma3d.system.lease import Owner
 from selma3d.system.process_name import ProcessName
 from training_run import MODEL, SAVE_EVERY, TrainingRun
-
-
-@contextmanager
-def mounted(folder: Path, *options: str) -> Iterator[None]:
-    """Mount something over a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", *options, str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def remount(folder: Path, options: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
-
-
-def errors(run: TrainingRun) -> list[str]:
-    return [line for line in run.log.splitlines() if " error: " in line]
-
-
-def test_full_disk_is_named_and_training_continues_when_there_is_space(
-    cluster: Cluster, run: TrainingRun, survived
-) -> None:
-    disk = run.work.parent
-    with mounted(disk, "-t", "tmpfs", "-o", "size=100k", "tmpfs"):
-        assert run.ended(run.start("--retries", "0")) != 0
-        assert re.search("No space left on device|found a full disk", errors(run)[-1])
-        assert not (run.folder / MODEL).exists()
-        assert not list(run.results.rglob("*.partial*"))
-        remount(disk, "size=100m")
-        run.on_slurm()
-    survived(
-        run,
-        "full disk (tmpfs of 100 kB)",
-        "ended with one line that names the file; the same command continued once there was space",
-    )
 
 
 @pytest.mark.faults

@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import signal
 
 import pytest
 
 from cluster import Cluster, until
 from training_run import MODEL, TrainingRun
-
-
-def test_killed_run_typed_again_waits_for_its_orphan_and_takes_its_result(
-    cluster: Cluster, run: TrainingRun, survived
-) -> None:
-    snakemake = run.start()
-    first = cluster.job(run.folder, "finetune")
-    run.until_saved()
-    with run.suspended():  # so that the orphan is still there when the next one starts
-        snakemake.kill()
-        snakemake.wait()
-        again = run.start()
-        until(lambda: "waiting for process" in run.log, "the second trainer to wait")
-    assert run.ended(again) == 0, run.said[-4000:]
-    assert f"taking over from process {snakemake.pid} on " in run.said
-    assert re.search(rf"waiting for process \d+ on .*SLURM job {first.id}", run.log)
-    assert "taking over" not in run.log
-    survived(
-        run,
-        "SIGKILL to the main Snakemake, the same command typed again while its job runs on",
-        "cleared the dead run's lock; the new job waited for the orphan and took its result",
-    )
-    assert run.spend()[0] == 0
 
 
 @pytest.mark.faults

@@ -1,4 +1,4 @@
-"""The shipped SLURM profile on a real SLURM: the chain, what its jobs ask for, several GPUs."""
+"""The shipped SLURM profile on a real SLURM: the chain, requests, a killed run, a full disk, GPUs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cluster import Cluster
+from cluster import Cluster, until
+from mounts import mounted, remount
 from training_run import CONFIG, MODEL, SCORES, TrainingRun, copied
 
 GPU_RULES = {"pretrain", "finetune", "predict_spot_like"}
@@ -45,6 +46,51 @@ def test_gpu_rules_ask_for_gpus_cpus_memory_and_time_and_others_for_no_gpu(
     asked = calls["finetune"]
     for option in ("--mem 1500", "--cpus-per-task=1", "-t 20"):
         assert option in asked
+
+
+def test_killed_run_typed_again_waits_for_its_orphan_and_takes_its_result(
+    cluster: Cluster, run: TrainingRun, survived
+) -> None:
+    snakemake = run.start()
+    first = cluster.job(run.folder, "finetune")
+    run.until_saved()
+    with run.suspended():  # so that the orphan is still there when the next one starts
+        snakemake.kill()
+        snakemake.wait()
+        again = run.start()
+        until(lambda: "waiting for process" in run.log, "the second trainer to wait")
+    assert run.ended(again) == 0, run.said[-4000:]
+    assert f"taking over from process {snakemake.pid} on " in run.said
+    assert re.search(rf"waiting for process \d+ on .*SLURM job {first.id}", run.log)
+    assert "taking over" not in run.log
+    survived(
+        run,
+        "SIGKILL to the main Snakemake, the same command typed again while its job runs on",
+        "cleared the dead run's lock; the new job waited for the orphan and took its result",
+    )
+    assert run.spend()[0] == 0
+
+
+def errors(run: TrainingRun) -> list[str]:
+    return [line for line in run.log.splitlines() if " error: " in line]
+
+
+def test_full_disk_is_named_and_training_continues_when_there_is_space(
+    cluster: Cluster, run: TrainingRun, survived
+) -> None:
+    disk = run.work.parent
+    with mounted(disk, "-t", "tmpfs", "-o", "size=100k", "tmpfs"):
+        assert run.ended(run.start("--retries", "0")) != 0
+        assert re.search("No space left on device|found a full disk", errors(run)[-1])
+        assert not (run.folder / MODEL).exists()
+        assert not list(run.results.rglob("*.partial*"))
+        remount(disk, "size=100m")
+        run.on_slurm()
+    survived(
+        run,
+        "full disk (tmpfs of 100 kB)",
+        "ended with one line that names the file; the same command continued once there was space",
+    )
 
 
 @pytest.mark.faults
