@@ -181,7 +181,10 @@ def test_a_pack_whose_images_were_scaled_otherwise_is_refused(made, tmp_path):
 
 
 def test_a_pack_is_an_init_beside_the_pretexts_and_needs_every_group(repository):
-    given = {"packs": {"unet": {"shared": {"vessel-like": "v.zip"}}}}
+    given = {
+        "packs": {"unet": {"shared": {"vessel-like": "v.zip"}}},
+        "methods": ["unet", "segresnet"],
+    }
     challenge = Challenge(
         read_config(repository, [repository / "config/demo.yaml"], given), repository
     )

@@ -7,7 +7,6 @@ import os
 import re
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from cluster import Cluster, ask, until
 from mounts import mounted, remount
 from selma3d.system.lease import Owner
 from selma3d.system.process_name import ProcessName
-from training_run import MODEL, SAVE_EVERY, TrainingRun
+from training_run import SAVE_EVERY, TrainingRun
 
 
 @pytest.mark.faults

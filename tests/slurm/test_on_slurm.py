@@ -1,4 +1,4 @@
-"""The shipped SLURM profile on a real SLURM: the chain, requests, a killed run, a full disk, GPUs."""
+"""The shipped SLURM profile on a real SLURM: chain, requests, a killed run, a full disk, GPUs."""
 
 from __future__ import annotations
 

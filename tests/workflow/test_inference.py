@@ -46,7 +46,7 @@ def test_slabs_of_several_jobs_join_to_the_mask_of_one_and_a_finished_slab_stays
     assert ran.returncode == 0, ran.stderr[-3000:]
     folder = challenge.folder / FOLDER
     logs = challenge.results / "logs" / "segment_slab" / "unet" / "cfos" / "sample1"
-    assert sorted(log.name for log in logs.iterdir()) == ["0.log", "1.log", "2.log"]
+    assert sorted(log.name for log in logs.glob("*.log")) == ["0.log", "1.log", "2.log"]
     assert (logs / "1.log").read_text().count(" to do") == 1, "slab 1 was computed twice"
     assert not (folder / "sample1.slabs").exists()
 

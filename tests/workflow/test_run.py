@@ -81,7 +81,7 @@ def test_a_killed_run_typed_again_ends_with_the_score_tables_of_an_undisturbed_o
 def test_a_run_prints_little_ends_with_the_leaderboard_and_keeps_snakemakes_log(continued, printed):
     assert len(printed) < 25
     assert any(line.startswith("100 %, ") for line in printed)
-    board = printed.index("leaderboard, per-type, 4 of 4 entrants:")
+    board = printed.index("leaderboard, per-type, 3 of 3 entrants:")
     assert printed[board + 1].split()[0] == "1"
     own = (continued.results / "logs" / "snakemake.log").read_text()
     assert "rule finetune:" in own

@@ -15,7 +15,7 @@ rule figures:
     """Draw all figures of a track, from its ranking tables alone."""
     input:
         tables=RANKED,
-        reported=REPORTED,
+        reported=REPORTED if "reported" in SHOWN_FIGURES else [],
     output:
         svg=[
             report(

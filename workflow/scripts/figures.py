@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def main() -> None:
     display = Display.read(snakemake.params.display)
     tables = {Path(path).stem: pd.read_csv(path, sep="\t") for path in snakemake.input.tables}
-    tables["reported"] = pd.read_csv(snakemake.input.reported, sep="\t")
+    if reported := snakemake.input.get("reported"):
+        tables["reported"] = pd.read_csv(reported, sep="\t")
     output = snakemake.output
     for svg, pdf, png in zip(output.svg, output.pdf, output.png, strict=True):
         forms = {"svg": svg, "pdf": pdf, "png": png}
