@@ -17,9 +17,12 @@ from selma3d.monitor import estimate as estimates
 from selma3d.monitor.disk import Files, weights_bytes
 from selma3d.monitor.estimate import Estimate, as_text
 
+# Few enough to count by hand.
+GRID = {"methods": ["unet", "segresnet", "threshold"], "budgets": [2, "all"], "seeds": [0]}
+
 
 def estimated(repository: Path, results: Path, **keys: object) -> Estimate:
-    config = read_config(repository, [repository / "config/demo.yaml"], keys)
+    config = read_config(repository, [repository / "config/demo.yaml"], GRID | keys)
     return Estimate(Challenge(config, repository), results)
 
 
@@ -41,7 +44,9 @@ def finished_encoder(results: Path, seconds: float) -> None:
 
 def test_jobs_are_those_that_the_challenge_asks_for(repository, tmp_path):
     estimate = estimated(repository, tmp_path)
-    challenge = Challenge(read_config(repository, [repository / "config/demo.yaml"]), repository)
+    challenge = Challenge(
+        read_config(repository, [repository / "config/demo.yaml"], GRID), repository
+    )
     by_stage = {
         s: sum(k.jobs for k in estimate.kinds if k.stage == s) for s in ("pretrain", "predict")
     }

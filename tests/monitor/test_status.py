@@ -41,7 +41,8 @@ from selma3d.system.process_name import ProcessName
 
 @pytest.fixture
 def challenge(repository: Path) -> Challenge:
-    return Challenge(read_config(repository, [repository / "config/demo.yaml"]), repository)
+    given = {"methods": ["unet", "segresnet", "threshold"], "budgets": [2, "all"], "seeds": [0]}
+    return Challenge(read_config(repository, [repository / "config/demo.yaml"], given), repository)
 
 
 def make(path: Path, content: str = "") -> Path:
