@@ -313,6 +313,16 @@ def test_no_grey_map_where_nothing_could_be_significant(tables: dict) -> None:
     assert "could be significant" in " ".join(texts(figure)).replace("\n", " ")
 
 
+@pytest.mark.parametrize(
+    ("name", "table"), [("learning-curves", "curves"), ("gain-curves", "gains")]
+)
+def test_one_budget_is_a_sentence_and_no_curve_of_single_points(name, table, tables: dict) -> None:
+    rows = tables["normal"][table]
+    assert rows["budget"].nunique() > 1
+    figure = drawn(name, tables["normal"] | {table: rows[rows["budget"].astype(str) == "all"]})
+    assert "no curve over label budgets" in " ".join(texts(figure)).replace("\n", " ")
+
+
 def test_reported_scores_stand_beside_ours(tables: dict) -> None:
     reported = pd.DataFrame(
         [("Team A", "cfos", "dice", 0.7, "a paper")],

@@ -16,6 +16,7 @@ NO_PAIRS = (
     "so there is no gain to show."
 )
 
+ONE_BUDGET = "All were trained on one number of patches: there is no curve over label budgets."
 NO_GAINS = "No method was run both from scratch and pretrained, so there is no gain to show."
 
 

@@ -21,7 +21,7 @@ from .. import labels
 from ..drawing import canvas
 from ..drawing.entrants import EntrantStyles
 from ..gains import budgets_in_order, improved, of_declared_metric
-from ..ranking_rows import NO_GAINS, in_order
+from ..ranking_rows import NO_GAINS, ONE_BUDGET, in_order
 
 CATEGORY, PLACE = "Pretraining", 6.5
 IN_A_PAPER = "Effect of pretraining over the amount of labels"
@@ -33,6 +33,8 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     gains = improved(of_declared_metric(tables))
     if gains.empty:
         return canvas.statement(NO_GAINS, "page")
+    if gains["budget"].nunique() == 1:
+        return canvas.statement(ONE_BUDGET, "page")  # the forest plot has these gains
     verdicts = tables.get("verdicts", pd.DataFrame())
     margin = float(verdicts["margin"].max()) if len(verdicts) else np.nan
     entrants = in_order(tables, gains)

@@ -19,7 +19,7 @@ from ...ranking.tables import Tables
 from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
-from ..ranking_rows import in_order, metrics_of
+from ..ranking_rows import ONE_BUDGET, in_order, metrics_of
 
 CATEGORY, PLACE = "Pretraining", 7
 IN_A_PAPER = "Results over the amount of labels"
@@ -33,6 +33,8 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     curves = curves.dropna(subset="mean") if len(curves) else curves
     if curves.empty:
         return canvas.statement("No method was trained on label budgets.", "page")
+    if curves["budget"].nunique() == 1:
+        return canvas.statement(ONE_BUDGET, "page")
     curves = curves.assign(at=curves["budget"].astype(str).map(_budgets(curves).index))
     entrants = in_order(tables, curves)
     if len(entrants) > MANY:
