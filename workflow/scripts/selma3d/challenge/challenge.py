@@ -13,10 +13,10 @@ from typing import Any
 from ..system.errors import InputError
 from ..system.randomness import numpy_generator
 from .analysis import Analysis
-from .checking import Model, check, load_yaml, nearest
+from .checking import Faults, Model, check, load_yaml, nearest, salvaged
 from .config import Config, layer
 from .containers import container_slugs
-from .edition import Archive, Edition, ImageFolder
+from .edition import Archive, ImageFolder, completed, read_edition
 from .encoder import PACKED
 from .layout import Layout
 from .methods import LeftOut, Method, Selection, select_methods
@@ -49,25 +49,60 @@ class Challenge:
     Raises InputError naming file and key.
     """
 
-    def __init__(self, config: Config, root: Path) -> None:
+    def __init__(self, config: Config, root: Path, faults: Faults | None = None) -> None:
+        """faults: what is wrong already, told together with what is wrong with the files."""
         self.config = config
         self.root = root
         self.layout = Layout(config.results, config.partial)
         self._edition_file = root / "config" / "editions" / f"{config.edition}.yaml"
-        self.edition = check(Edition, load_yaml(self._edition_file), self._edition_file)
-        for name in config.archives:
-            if name not in self.edition.archives:
-                raise InputError(
-                    f"config: archives.{name}: the edition has no such archive"
-                    f"{nearest(name, list(self.edition.archives))}"
-                )
         samples_file = root / "config" / "samples" / f"{config.edition}.tsv"
-        self.samples = read_samples(samples_file, self.edition)
+        faults = faults or Faults()
+        found = read_edition(self._edition_file, faults)
+        self.samples: tuple[Sample, ...] = ()
+        if self._edition_file.exists():  # else its name is wrong, and that of its table with it
+            self.samples = read_samples(samples_file, found, faults)
+        if found.edition is not None:
+            named = {structure for structure, kind in self._named if kind == "patch"}
+            self.edition = completed(found.edition, named)
+            self._note_contradictions(faults)
+        faults.check()
+
+    def _note_contradictions(self, faults: Faults) -> None:
+        """Note what is wrong with configuration, edition and samples only when read together."""
+        for name in self.config.archives:
+            if name not in self.edition.archives:
+                hint = nearest(name, list(self.edition.archives))
+                faults.note(f"config: archives.{name}: the edition has no such archive{hint}")
+        for name, structure in self.edition.structures.items():
+            if structure.seen and not structure.patches and (name, "patch") not in self._named:
+                faults.note(
+                    f"{self._edition_file}: structures.{name}.seen: true needs patches (archive "
+                    "and folder, or rows of the samples table that name image and mask)"
+                )
+        if faults.lines:  # the rest may follow from these
+            return
+        for look in (
+            lambda: self.archives,
+            lambda: self.structures,
+            lambda: self.analysis,
+            lambda: self.targets,
+            lambda: self.methods,
+        ):
+            with faults.noted():
+                look()
 
     @classmethod
     def of(cls, content: Mapping[str, Any], root: Path) -> Challenge:
         """The challenge of a configuration that has not been checked yet."""
-        return cls(check(Config, content, "config"), root)
+        faults = Faults()
+        config = None
+        with faults.noted():
+            config = check(Config, content, "config")
+        if config is None:
+            config = salvaged(Config, content, load_yaml(root / "config" / "config.yaml"))
+        if config is None:
+            faults.check()
+        return cls(config, root, faults)
 
     # -- images -------------------------------------------------------------------------------
 
@@ -86,7 +121,9 @@ class Challenge:
     def structures(self) -> dict[str, Structure]:
         """Structures that are learnt or scored, left-out twins included."""
         left_out_on = self.config.tracks if self.config.leave_one_structure_out else None
-        return structures_of(self.edition, self.config.phase, self.config.test_cases, left_out_on)
+        return structures_of(
+            self.edition, self.config.phase, self.config.test_cases, left_out_on, self._named
+        )
 
     @cached_property
     def scored(self) -> tuple[str, ...]:
@@ -95,7 +132,8 @@ class Challenge:
 
     def _has_cases(self, name: str) -> bool:
         structure = self.structures[name]
-        return bool(structure.cases or (structure.patches and self.config.test_cases == "held-out"))
+        drawn = structure.has_patches and self.config.test_cases == "held-out"
+        return structure.has_cases or drawn
 
     @cached_property
     def unscored(self) -> tuple[str, ...]:
@@ -104,18 +142,18 @@ class Challenge:
 
     @property
     def structures_with_patches(self) -> tuple[str, ...]:
-        return tuple(n for n, s in self.structures.items() if s.patches)
+        return tuple(n for n, s in self.structures.items() if s.has_patches)
 
     @property
     def structures_with_given_cases(self) -> tuple[str, ...]:
-        return tuple(n for n, s in self.structures.items() if s.cases)
+        return tuple(n for n, s in self.structures.items() if s.has_cases)
 
     @property
     def structures_with_drawn_cases(self) -> tuple[str, ...]:
         return tuple(
             n
             for n in self.scored
-            if n in self.structures_with_patches and not self.structures[n].cases
+            if n in self.structures_with_patches and not self.structures[n].has_cases
         )
 
     def samples_of(self, structure: str, kind: str) -> tuple[Sample, ...]:
@@ -130,11 +168,16 @@ class Challenge:
             rows[row.structure, row.kind] = (*rows.get((row.structure, row.kind), ()), row)
         return rows
 
+    @cached_property
+    def _named(self) -> set[tuple[str, str]]:
+        """Structure and kind of the images that the samples table names."""
+        return {(row.structure, row.kind) for row in self.samples if row.image}
+
     def published(self, structure: str, kind: str) -> list[ImageFolder | Sample]:
-        """The places of a structure's patches or cases: its folder, and rows that name images."""
-        folder = self._folder(structure, kind)
+        """The places of a structure's patches or cases: rows that name images, else its folder."""
         named = [row for row in self.samples_of(structure, kind) if row.image]
-        return [*([folder] if folder else []), *named]
+        folder = self._folder(structure, kind)
+        return [*named] if named else [*([folder] if folder else [])]
 
     def images(self, structure: str, kind: str) -> AnnotatedImages:
         """The settings and sources for converting a structure's patches or cases."""
@@ -154,6 +197,8 @@ class Challenge:
         )
 
     def _folder(self, structure: str, kind: str) -> ImageFolder | None:
+        if (structure, kind) in self._named:
+            return None
         spec = self.structures[structure]
         return spec.patches if kind == "patch" else spec.cases
 
@@ -181,12 +226,13 @@ class Challenge:
         )
 
     def volumes(self, group: str) -> list[Sample]:
-        """Rows of the unannotated volumes of a pretraining group."""
+        """Rows of the unannotated volumes that a pretraining group learns from."""
         return [
             row
             for name, structure in self.structures.items()
             if group in (structure.group, ONE_MODEL)
             for row in self.samples_of(name, "volume")
+            if row.is_trained_on
         ]
 
     def learnt_from(self, method: str, group: str, pretext: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import UnionType
 from typing import Any, Self, TypeVar, Union, get_args, get_origin
@@ -65,6 +66,30 @@ class Model(pydantic.BaseModel):
 
 
 AnyModel = TypeVar("AnyModel", bound=Model)
+
+
+class Faults:
+    """Faults of several files, told together: whoever mends one shall not wait for the next."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Keep the lines of a message, each once."""
+        self.lines += [line for line in text.splitlines() if line not in self.lines]
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Keep the message of an InputError and go on behind the block."""
+        try:
+            yield
+        except InputError as error:
+            self.note(str(error))
+
+    def check(self) -> None:
+        """Raise InputError with every line, if there is any."""
+        if self.lines:
+            raise InputError("\n".join(self.lines))
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -145,6 +170,28 @@ def check(model: type[AnyModel], content: Mapping[str, Any], source: str | Path)
     except pydantic.ValidationError as error:
         lines = _lines(model, json.loads(plain), error)
     raise InputError(_joined(f"{source}: {line}" for line in lines)) from None
+
+
+def salvaged(
+    model: type[AnyModel], content: Mapping[str, Any], fallback: Mapping[str, Any] | None = None
+) -> AnyModel | None:
+    """What is left of faulty content, so that other faults can still be looked for.
+
+    A faulty key is replaced by that of `fallback`, whole, or else left out. None if that does not
+    make a model.
+    """
+    plain = json.loads(json.dumps(content, default=str))
+    for _ in range(len(plain) + 8):
+        try:
+            return model.model_validate_json(json.dumps(plain))
+        except pydantic.ValidationError as error:
+            for fault in error.errors(include_url=False, include_context=False):
+                place = _split(tuple(fault["loc"]), plain)[0]
+                if place and fallback and place[0] in fallback:
+                    plain[place[0]] = json.loads(json.dumps(fallback[place[0]], default=str))
+                elif place and isinstance(_at(plain, place[:-1]), dict):
+                    _at(plain, place[:-1]).pop(place[-1], None)
+    return None
 
 
 def read_table(path: Path, model: type[AnyModel]) -> tuple[AnyModel, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .checking import Model
+from .checking import Faults, Model, check, load_yaml, nearest, salvaged
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
@@ -48,7 +51,9 @@ class Archive(ArchiveSettings):
     kind: Literal["biostudies", "urls", "local", "phantom", "slot"] = ArchiveSettings.model_fields[
         "kind"
     ]
-    licence: str = ArchiveSettings.model_fields["licence"]
+    licence: str = Field(
+        "not stated", description=ArchiveSettings.model_fields["licence"].description
+    )
 
     @property
     def is_downloaded(self) -> bool:
@@ -87,76 +92,147 @@ class RankingRule(Model):
 class EditionStructure(Model):
     """A biological structure as its edition describes it."""
 
-    title: str = Field(description="for figures and tables")
-    group: Name = Field(description="whose volumes pretrain its encoder")
-    target: Name = Field(description="the fine-tuned model that segments it")
-    scored_as: ScoredAs = Field(description="the kind of its metrics")
-    seen: bool = Field(description="whether it has training labels")
-    channel: int = Field(ge=0, description="the channel that networks see")
-    voxel_size_um: Literal["unknown"] | tuple[Micrometres, Micrometres, Micrometres] = Field(
-        description="`[z, y, x]` in micrometres, or `unknown`"
+    title: str | None = Field(None, description="for figures and tables; none: its name")
+    group: Name | None = Field(
+        None, description="whose volumes pretrain its encoder; none: its own"
     )
-    patches: ImageFolder | None = Field(None, description="its annotated patches")
+    target: Name | None = Field(
+        None, description="the fine-tuned model that segments it; none: its group's"
+    )
+    scored_as: ScoredAs = Field(description="the kind of its metrics")
+    seen: bool | None = Field(
+        None, description="whether it has training labels; none: if it has annotated patches"
+    )
+    channel: int = Field(0, ge=0, description="the channel that networks see")
+    voxel_size_um: Literal["unknown"] | tuple[Micrometres, Micrometres, Micrometres] = Field(
+        UNKNOWN, description="`[z, y, x]` in micrometres, or `unknown`"
+    )
+    patches: ImageFolder | None = Field(
+        None,
+        description="its annotated patches; not needed where rows of the samples table name them",
+    )
     cases_of: str | None = Field(
         None, description="the structure whose test cases it is scored on; none: its own"
     )
-
-    @model_validator(mode="after")
-    def _learns_from_something(self) -> Self:
-        if self.seen and not self.patches:
-            raise ValueError("seen: true needs patches (archive and folder)")
-        return self
 
 
 class Phase(Model):
     """A part of a challenge with test cases of its own."""
 
-    ranked: bool = Field(description="whether it decides the challenge")
+    ranked: bool = Field(True, description="whether it decides the challenge")
     submissions: int | None = Field(
         None, ge=1, description="number of submissions allowed to a team"
     )
-    cases: dict[str, ImageFolder] = Field(description="test cases by structure")
+    cases: dict[str, ImageFolder] = Field(
+        default_factory=dict,
+        description="test cases by structure; not needed where rows of the samples table name them",
+    )
 
 
 class Containers(Model):
     """What the containers of an edition's platform read and write."""
 
-    input: str = Field(min_length=1, description="folder below /input, or `unknown`")
+    input: str = Field(UNKNOWN, min_length=1, description="folder below /input, or `unknown`")
     output: (
         Annotated[str, Field(min_length=1)] | dict[ScoredAs, Annotated[str, Field(min_length=1)]]
-    ) = Field(description="folder below /output, or one by how structures are scored")
+    ) = Field(UNKNOWN, description="folder below /output, or one by how structures are scored")
 
 
 class Edition(Model):
-    """A challenge as its organisers, or you, define it."""
+    """A challenge as its organisers, or you, define it; archives and structures are enough."""
 
-    edition: str = Field(description="its name, the same as the file's")
-    title: str = Field(description="for the report")
-    description: str = Field(description="for the report: two sentences")
+    edition: str | None = Field(None, description="its name; the file's counts")
+    title: str = Field("Images of our own", description="for the report")
+    description: str = Field("", description="for the report: two sentences")
     metric_profile: Literal["selma2024", "selma2025", "selma2026", "robust"] = Field(
+        "robust",
         description="how metrics are computed: as an edition's organisers do, quirks included, or "
-        "`robust`"
+        "`robust`",
     )
-    ranking: RankingRule
+    ranking: RankingRule = Field(
+        default_factory=lambda: RankingRule(rule="mean-then-rank", groups_by="scored_as"),
+        description="how a leaderboard is made of scores; none: `mean-then-rank` by `scored_as`",
+    )
     archives: dict[FolderName, Archive] = Field(description="sources of images by name")
     structures: Annotated[dict[Name, EditionStructure], Field(min_length=1)] = Field(
         description="what is learnt or scored, by name"
     )
     phases: Annotated[dict[str, Phase], Field(min_length=1)] = Field(
-        description="parts of the challenge by name; the configuration chooses one"
+        default_factory=lambda: {"final": Phase()},
+        description="parts of the challenge by name; the configuration chooses one; none: `final`",
     )
-    containers: Containers
+    containers: Containers = Field(
+        default_factory=Containers,
+        description="what the containers of its platform read and write; needed for those alone",
+    )
 
-    @model_validator(mode="after")
-    def _refers_to_what_it_has(self) -> Self:
-        for name, structure in self.structures.items():
-            folders = [
-                structure.patches,
-                *(phase.cases.get(name) for phase in self.phases.values()),
-            ]
-            for folder in folders:
-                if folder and folder.archive not in self.archives:
-                    raise ValueError(f"structures.{name}: no archive {folder.archive!r}")
-            if structure.cases_of not in (None, *self.structures):
-                raise ValueError(f"structures.{name}.cases_of: no structure {structure.cases_of!r}")
-        return self
+
+@dataclass(frozen=True)
+class ReadEdition:
+    """An edition file: what could be made of it, and the names that it gives, faulty or not."""
+
+    edition: Edition | None
+    structures: tuple[str, ...] | None = None
+    archives: tuple[str, ...] | None = None
+
+
+def read_edition(file: Path, faults: Faults) -> ReadEdition:
+    """Read `config/editions/<edition>.yaml`; what is wrong with it goes to `faults`."""
+    content: dict[str, Any] | None = None
+    with faults.noted():
+        content = load_yaml(file)
+    if content is None:
+        return ReadEdition(None)
+    edition = None
+    with faults.noted():
+        edition = check(Edition, content, file)
+    for fault in _wrong_references(content):
+        faults.note(f"{file}: {fault}")
+    names = (
+        tuple(content[key]) if isinstance(content.get(key), Mapping) else None
+        for key in ("structures", "archives")
+    )
+    return ReadEdition(edition or salvaged(Edition, content), *names)
+
+
+def completed(edition: Edition, with_patches: Collection[str]) -> Edition:
+    """The edition with the keys of structures that were left out, as their descriptions say.
+
+    with_patches: structures whose annotated patches the samples table names.
+    """
+    structures = {}
+    for name, structure in edition.structures.items():
+        group = structure.group or name
+        has_patches = structure.patches is not None or name in with_patches
+        own = {
+            "title": structure.title or name.replace("-", " ").capitalize(),
+            "group": group,
+            "target": structure.target or group,
+            "seen": has_patches if structure.seen is None else structure.seen,
+        }
+        structures[name] = structure.model_copy(update=own)
+    return edition.model_copy(update={"structures": structures})
+
+
+def _wrong_references(content: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each archive or structure that is named and not there; content is unchecked."""
+    archives, structures, phases = (
+        content.get(key) if isinstance(content.get(key), Mapping) else {}
+        for key in ("archives", "structures", "phases")
+    )
+    folders = {}
+    for name, structure in structures.items():
+        if isinstance(structure, Mapping):
+            folders[f"structures.{name}.patches"] = structure.get("patches")
+            cases_of = structure.get("cases_of")
+            if isinstance(cases_of, str) and cases_of not in structures:
+                hint = nearest(cases_of, list(structures))
+                yield f"structures.{name}.cases_of: no structure {cases_of!r}{hint}"
+    for phase, described in phases.items():
+        cases = described.get("cases") if isinstance(described, Mapping) else None
+        for name, folder in cases.items() if isinstance(cases, Mapping) else ():
+            folders[f"phases.{phase}.cases.{name}"] = folder
+    for key, folder in folders.items():
+        archive = folder.get("archive") if isinstance(folder, Mapping) else None
+        if isinstance(archive, str) and archive not in archives:
+            yield f"{key}.archive: no archive {archive!r}{nearest(archive, list(archives))}"

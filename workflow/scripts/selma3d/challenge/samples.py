@@ -8,9 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..system.errors import InputError
-from .checking import Model, nearest, read_table
-from .edition import Edition
+from .checking import Faults, Model, nearest, read_table
+from .edition import ReadEdition
 
 
 class Sample(Model):
@@ -25,7 +24,8 @@ class Sample(Model):
     )
     specimen: str = Field(description="the animal or organ it comes from")
     role: Literal["", "training", "validation", "test"] = Field(
-        description="what it is for; empty: the split decides"
+        description="what it is for; empty: the split decides. No encoder learns from a volume "
+        "whose role is `validation` or `test`; it can be segmented"
     )
     archive: str = Field(description="one of the edition's")
     image: str = Field(
@@ -34,40 +34,46 @@ class Sample(Model):
     )
     mask: str = Field(description="path in the archive")
 
+    @property
+    def is_trained_on(self) -> bool:
+        """Whether a model may learn from it for certain, and not only where a split says so."""
+        return self.role == "training" or (self.kind == "volume" and not self.role)
 
-def read_samples(file: Path, edition: Edition) -> tuple[Sample, ...]:
-    """Read `config/samples/<edition>.tsv`.
 
-    Raises InputError for names that the edition does not know, for an image that stands twice, and
-    for a specimen that is both trained on and held out.
+def read_samples(file: Path, edition: ReadEdition, faults: Faults) -> tuple[Sample, ...]:
+    """Read `config/samples/<edition>.tsv`; what is wrong with it goes to `faults`.
+
+    Faults are names that the edition does not know, an image that stands twice, and a specimen that
+    is both trained on and held out.
     """
-    samples = read_table(file, Sample)
+    samples: tuple[Sample, ...] = ()
+    with faults.noted():
+        samples = read_table(file, Sample)
     for number, sample in enumerate(samples, start=2):
         for column, name, known in (
-            ("structure", sample.structure, list(edition.structures)),
-            ("archive", sample.archive, ["", *edition.archives]),
+            ("structure", sample.structure, edition.structures),
+            ("archive", sample.archive, edition.archives),
         ):
-            if name not in known:
-                hint = nearest(name, [word for word in known if word])
-                raise InputError(
-                    f"{file}, row {number}: {column}: the edition has no {name!r}{hint}"
-                )
-    (key, times), *_ = Counter((s.kind, s.sample, s.structure) for s in samples).most_common(1) or [
-        (None, 0)
-    ]
-    if times > 1:
-        raise InputError(f"{file}: {key[0]} {key[1]!r} of {key[2]} stands twice")
-    _check_specimens(samples, file)
+            if known is not None and name and name not in known:
+                hint = nearest(name, known)
+                faults.note(f"{file}, row {number}: {column}: the edition has no {name!r}{hint}")
+    for key, times in Counter((s.kind, s.sample, s.structure) for s in samples).items():
+        if times > 1:
+            faults.note(f"{file}: {key[0]} {key[1]!r} of {key[2]} stands {_times(times)}")
+    for specimen in sorted(_on_both_sides(samples)):
+        faults.note(
+            f"{file}: specimen {specimen!r}: expected in training (volumes are trained on, unless "
+            "their role is validation or test) or in validation and test, found in both"
+        )
     return samples
 
 
-def _check_specimens(samples: tuple[Sample, ...], file: Path) -> None:
-    """Volumes are trained on; test cases are held out, whatever their row says."""
-    trained = {s.specimen for s in samples if s.kind == "volume" or s.role == "training"}
+def _times(times: int) -> str:
+    return "twice" if times == 2 else f"{times} times"
+
+
+def _on_both_sides(samples: tuple[Sample, ...]) -> set[str]:
+    """Specimens that are trained on and held out; test cases are, whatever their row says."""
+    trained = {s.specimen for s in samples if s.is_trained_on}
     held_out = {s.specimen for s in samples if s.kind == "case" or s.role in ("validation", "test")}
-    both = trained & held_out - {""}
-    if both:
-        raise InputError(
-            f"{file}: specimen {min(both)!r}: expected in training (volumes are trained on) or in "
-            "validation and test, found in both"
-        )
+    return trained & held_out - {""}

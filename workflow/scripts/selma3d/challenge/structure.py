@@ -24,6 +24,8 @@ class Structure:
     voxel_size_um: tuple[float, float, float] | None
     patches: ImageFolder | None
     cases: ImageFolder | None
+    has_patches: bool  # in a folder, or named in the samples table
+    has_cases: bool
     cases_of: str  # the structure whose test cases it is scored on; usually itself
     left_out: bool = False  # a twin of `cases_of`, which its models have never learnt
 
@@ -35,7 +37,8 @@ class Structure:
     def unseen(self) -> Structure:
         """Its left-out twin: the same cases, for models that never learnt the structure."""
         name = unseen(self.name)
-        return replace(self, name=name, seen=False, patches=None, cases=None, left_out=True)
+        nothing = {"patches": None, "cases": None, "has_patches": False, "has_cases": False}
+        return replace(self, name=name, seen=False, left_out=True, **nothing)
 
 
 def unseen(name: str) -> str:
@@ -53,18 +56,27 @@ def structures_of(
     phase: str,
     test_cases: str,
     left_out_on: Collection[str] | None = None,
+    named: Collection[tuple[str, str]] = (),
 ) -> dict[str, Structure]:
     """Structures that are learnt or scored, by name.
 
-    test_cases: `archive` for the phase's own. left_out_on: the tracks whose models leave each
-    structure out in turn; None for no twins. Raises InputError for an unknown phase.
+    edition: a completed one. test_cases: `archive` for the phase's own. left_out_on: the tracks
+    whose models leave each structure out in turn; None for no twins. named: structure and kind of
+    the images that the samples table names. Raises InputError for an unknown phase.
     """
     if phase not in edition.phases:
         known = ", ".join(edition.phases)
         raise InputError(f"config: phase: expected one of {known}, found {phase!r}")
-    cases = edition.phases[phase].cases if test_cases == "archive" else {}
+    given = test_cases == "archive"
+    cases = edition.phases[phase].cases if given else {}
     structures = {
-        name: _structure(name, described, cases.get(name))
+        name: _structure(
+            name,
+            described,
+            cases.get(name),
+            named_patches=(name, "patch") in named,
+            named_cases=given and (name, "case") in named,
+        )
         for name, described in edition.structures.items()
     }
     if left_out_on is None:
@@ -79,7 +91,14 @@ def structures_of(
     return structures | {twin.name: twin for twin in twins}
 
 
-def _structure(name: str, described: EditionStructure, cases: ImageFolder | None) -> Structure:
+def _structure(
+    name: str,
+    described: EditionStructure,
+    cases: ImageFolder | None,
+    *,
+    named_patches: bool,
+    named_cases: bool,
+) -> Structure:
     size = described.voxel_size_um
     return Structure(
         name=name,
@@ -91,5 +110,7 @@ def _structure(name: str, described: EditionStructure, cases: ImageFolder | None
         voxel_size_um=None if size == UNKNOWN else size,
         patches=described.patches,
         cases=cases,
+        has_patches=described.patches is not None or named_patches,
+        has_cases=cases is not None or named_cases,
         cases_of=described.cases_of or name,
     )

@@ -31,9 +31,10 @@ class ReportInputs:
     def figures(self, reported: Path) -> list[str]:
         """Names of a track's figures.
 
-        reported: the edition's table of published scores; they are compared where it has any.
+        reported: the edition's table of published scores, which need not be there; they are
+        compared where it has any.
         """
-        has_reported = len(pd.read_csv(reported, sep="\t")) > 0
+        has_reported = reported.is_file() and len(pd.read_csv(reported, sep="\t")) > 0
         return [name for name in FIGURES.names if name != "reported" or has_reported]
 
     def panels(self) -> dict[tuple[str, str], ShownCases]:
