@@ -66,9 +66,8 @@ def test_nothing_measured_is_unknown_and_named(repository, tmp_path):
 
 def test_given_steps_per_second_are_used_where_nothing_is_measured(repository, tmp_path):
     rate = 0.5
-    estimate = estimated(
-        repository, tmp_path, resources={"gpu": 2}, throughput={"unet": {"masked": rate}}
-    )
+    keys = {"resources": {"gpu": 1, "training_gpus": 2}, "throughput": {"unet": {"masked": rate}}}
+    estimate = estimated(repository, tmp_path, **keys)
     recipe = yaml.safe_load((repository / "config/methods/unet.yaml").read_text())["recipe"]
     steps = recipe["small"]["pretexts"]["masked"]["steps"]
     seen = kind(estimate, "pretrain", "unet", "masked")
@@ -102,6 +101,15 @@ def test_finished_jobs_win_over_everything_and_count_all_attempts(repository, tm
     assert seen.source == "measured on 1 jobs"
     assert (seen.jobs, seen.to_do, seen.seconds) == (2, 1, 7200)
     assert seen.gpu_hours == pytest.approx(2)
+
+
+@pytest.mark.parametrize("method", ["nnunet", "cellpose", "wnet3d"])
+def test_methods_of_other_packages_that_take_a_gpu_count_as_gpu_jobs(repository, tmp_path, method):
+    estimate = estimated(repository, tmp_path, methods=["unet", method], resources={"gpu": 1})
+    own = [each for each in estimate.kinds if each.method == method and each.stage != "score"]
+    assert sum(each.to_do for each in own) > 0
+    assert {each.gpus for each in own} == {1}
+    assert all(each.gpu_hours is None for each in own)  # unknown, not nothing
 
 
 def test_disk_follows_from_the_files_that_are_there(repository, tmp_path):

@@ -102,7 +102,7 @@ def test_two_gpus_train_in_two_processes_also_where_the_site_wants_gres(
         "gres": ["--set-resources", "finetune:gpu=0", "finetune:gres='gpu:2'"],
     }.items():
         run = copied(undisturbed, tmp_path / way)
-        run.config["resources"] = CONFIG["resources"] | {"gpu": 2}
+        run.config["resources"] = CONFIG["resources"] | {"training_gpus": 2}
         run.on_slurm(*options)
         flag = {"gpu": "--gpus=2", "gres": "--gres=gpu:2"}[way]
         assert flag in submissions(run)["finetune"]

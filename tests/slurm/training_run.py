@@ -33,7 +33,13 @@ CONFIG = {
         "training_mem_mb": 1500,
         "finetune_minutes": 20,
     },
-    "recipe_overrides": {"unet": {"finetune": {"steps": STEPS, "save_every": SAVE_EVERY}}},
+    # The GPUs of a test are not real.
+    "recipe_overrides": {
+        "unet": {
+            "pretexts": {"masked": {"device": "cpu"}},
+            "finetune": {"device": "cpu", "steps": STEPS, "save_every": SAVE_EVERY},
+        }
+    },
 }
 # The shipped profile, but for its patience: jobs of a test last seconds.
 IMPATIENT = ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10"]

@@ -124,7 +124,8 @@ log, ending = sys.argv[1:]
 if ending == "stubborn":
     job.SAVING_S = 0.3
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-with job.running(SimpleNamespace(log=[log], output=[], resources={}, threads=1, rule="finetune")):
+frame = {"output": [], "resources": {}, "config": {}, "threads": 1, "rule": "finetune"}
+with job.running(SimpleNamespace(log=[log], **frame)):
     print("at work", flush=True)
     time.sleep(600)
 """

@@ -25,7 +25,7 @@ rule finetune:
         "../envs/selma3d.yaml"
     threads: CONFIG.resources.training_threads
     resources:
-        gpu=CONFIG.resources.gpu,
+        gpu=CONFIG.resources.gpus_of_training,
         mem_mb=training_memory,
         runtime=CONFIG.resources.finetune_minutes,
     params:

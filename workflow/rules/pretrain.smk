@@ -25,7 +25,7 @@ rule pretrain:
         "../envs/selma3d.yaml"
     threads: CONFIG.resources.training_threads
     resources:
-        gpu=CONFIG.resources.gpu,
+        gpu=CONFIG.resources.gpus_of_training,
         mem_mb=training_memory,
         runtime=CONFIG.resources.pretrain_minutes,
     params:

@@ -69,5 +69,6 @@ rule cost:
         benchmarks=LAYOUT.benchmarks,
         logs=LAYOUT.logs,
         gpus=CONFIG.resources.gpu,
+        training_gpus=CONFIG.resources.gpus_of_training,
     script:
         "../scripts/cost.py"

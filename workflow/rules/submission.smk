@@ -17,7 +17,9 @@ rule submission:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        gpu=lambda wildcards: int(METHODS[wildcards.method].about.capabilities.gpu),
+        gpu=lambda wildcards: (
+            1 if METHODS[wildcards.method].about.capabilities.gpu is True else 0
+        ),
         mem_mb=growing_memory,
         runtime=CONFIG.resources.predict_minutes,
     params:

@@ -21,6 +21,8 @@ def main() -> None:
     for method, init, stage, name, history in snakemake.params.jobs:
         history = Path(history) if history else None
         gpus = snakemake.params.gpus if history or stage == "predict" else 0
+        if stage in ("pretrain", "finetune"):
+            gpus = snakemake.params.training_gpus
         for benchmark in sorted(Path(snakemake.params.benchmarks).glob(name)):
             jobs.append(Job(method, init, stage, gpus, benchmark, history, state_of(benchmark)))
     parameters = {

@@ -37,9 +37,9 @@ RUN_OWNER = "SELMA3D_RUN_OWNER"  # the process that the job ends with, as JSON; 
 def running(snakemake: "Snakemake") -> Iterator[None]:
     """Log to the rule's log file; end with one clear line where the input is at fault.
 
-    On one machine a job gets GPUs of its own, and ends when the run that started it has died. Its
-    state stands in `<log>.json`. Exit codes: 1 for bad input, 75 for a training that saved its
-    state before its time was up.
+    On one machine, or within one allocation, a job gets GPUs of its own; on one machine it ends
+    when the run that started it has died. Its state stands in `<log>.json`. Exit codes: 1 for bad
+    input, 75 for a training that saved its state before its time was up.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(snakemake.threads))
     os.environ.setdefault("BLOSC_NTHREADS", "1")
@@ -53,10 +53,13 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # tells of its guesses otherwise
     for output in snakemake.output:
         remove_leftovers(output)
-    wanted = 0 if _in_slurm() else snakemake.resources.get("gpu", 0)
+    shared = snakemake.config.get("resources", {}).get("jobs_per_gpu", 1)
     with _reported(snakemake.log[0]) as report, _alive_with_its_run(report):
         try:
-            with gpus.claimed(wanted):
+            with (
+                gpus.expecting(_gpus(snakemake)),
+                gpus.claimed(snakemake.resources.get("gpu", 0), jobs_per_gpu=shared),
+            ):
                 yield
         except InputError as error:
             report.finish(FAILED, _cpu_seconds(), str(error))
@@ -165,9 +168,14 @@ def retry_if_lease_lost(work: Callable[[], None]) -> None:
 
 
 def processes(snakemake: "Snakemake") -> int:
-    """Processes of a training: one a GPU, whether the site counts them in `gpu` or in `gres`."""
+    """Processes of a training: one a GPU."""
+    return max(1, _gpus(snakemake))
+
+
+def _gpus(snakemake: "Snakemake") -> int:
+    """GPUs that a job asked for, whether the site counts them in `gpu` or in `gres`."""
     count = re.search(r"gpu.*?:(\d+)$", snakemake.resources.get("gres", ""))
-    return max(1, snakemake.resources.get("gpu", 0), int(count[1]) if count else 0)
+    return max(snakemake.resources.get("gpu", 0), int(count[1]) if count else 0)
 
 
 def time_budget_s(snakemake: "Snakemake") -> float | None:

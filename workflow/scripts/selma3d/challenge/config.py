@@ -145,7 +145,17 @@ class Ranking(Model):
 class Resources(Model):
     """What training and prediction jobs ask for."""
 
-    gpu: Number = Field(description="GPUs; 0 trains on the CPU, more than 1 trains on several")
+    gpu: Annotated[int, Field(ge=0, le=1)] = Field(
+        description="1: trainings and predictions compute on a GPU each; 0: on the CPU"
+    )
+    training_gpus: Count = Field(
+        1, description="GPUs of one training, which share its batch; a prediction has one"
+    )
+    jobs_per_gpu: Count = Field(
+        1,
+        description="jobs that share a GPU on one machine or in one allocation (docs/gpu.md); "
+        "SLURM's own jobs don't",
+    )
     training_threads: Count = Field(description="CPU threads; on a CPU, results depend on it")
     training_mem_mb: int = Field(
         ge=400,
@@ -157,6 +167,11 @@ class Resources(Model):
     )
     finetune_minutes: Count = Field(description="the same for fine-tuning")
     predict_minutes: Count = Field(description="the same for prediction")
+
+    @property
+    def gpus_of_training(self) -> int:
+        """GPUs that a training asks for."""
+        return self.training_gpus if self.gpu else 0
 
 
 class Config(Model):

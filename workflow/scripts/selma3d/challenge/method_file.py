@@ -15,7 +15,10 @@ Text = Annotated[str, Field(min_length=1)]
 class Capabilities(Model):
     """What a method needs and can do."""
 
-    gpu: bool = Field(description="whether its jobs need a GPU; recipes train on a CPU too")
+    gpu: bool | Literal["optional"] = Field(
+        description="whether its jobs need a GPU; optional: they take one where there is one; "
+        "recipes train on a CPU too"
+    )
     unannotated: bool = Field(description="whether it learns from unannotated volumes")
     learns: Literal["per-type", "per-structure", "nothing"] | None = Field(
         None, description="of a rule: what it fits a model to"

@@ -116,7 +116,7 @@ def _read_method(file: Path, config: Config, root: Path) -> Method:
         )
     if about.kind == "recipe":
         return Method(name, file, about, recipe=_recipe(about, file, config))
-    if about.capabilities.gpu and config.resources.gpu == 0:
+    if about.capabilities.gpu is True and config.resources.gpu == 0:
         raise InputError(
             f"{file}: capabilities.gpu: true: expected a GPU to run on, found resources.gpu: 0 in "
             "the config (raise it where there is a GPU, or say gpu: false if a CPU will do)"

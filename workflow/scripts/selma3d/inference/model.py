@@ -125,7 +125,11 @@ def load_model(
         )
     check_window(tuple(contents["input"]["inference_window"]), path)
     network = _network(contents, path)
-    compute = Compute.choose(device)
+    if device == "auto" and trained_with(contents).get("device") == "cpu":
+        device = "cpu"  # as the recipe says
+    compute = Compute.of_model(
+        device, contents.get("precision", "fp32"), contents.get("channels_last") is True
+    )
     resample = contents["input"].get("resample")
     return TrainedModel(
         path=Path(path),
@@ -140,6 +144,13 @@ def load_model(
         | contents["structures"],
         contents=contents,
     )
+
+
+def trained_with(contents: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The recipe's section on fine-tuning, as a model file records it; empty in older files."""
+    recipe = contents.get("recipe")
+    section = recipe.get("finetune") if isinstance(recipe, Mapping) else None
+    return section if isinstance(section, Mapping) else {}
 
 
 def _network(contents: Mapping[str, Any], path: Path) -> nn.Module:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..system import gpus
 from ..system.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -17,9 +18,12 @@ log = logging.getLogger(__name__)
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Compute:
-    """A device with the precision and layout that a network runs at on it."""
+    """A device with the precision and layout that a network runs at on it.
+
+    One object for all parts of a training, so that a precision that is kept holds for all of them.
+    """
 
     device: torch.device
     precision: str = "fp32"
@@ -35,14 +39,11 @@ class Compute:
     ) -> Compute:
         """Choose the device, and on `auto` the fastest precision that is safe on it.
 
-        `auto` is the GPU of this process where there is one, else the CPU; bf16 on GPUs that have
-        it, fp16 with a gradient scaler on older ones, fp32 on the CPU. Raises InputError.
+        `auto` is the GPU of this process where there is one, and the CPU where the job asked for
+        none; bf16 on GPUs that have it, fp16 with a gradient scaler on older ones, fp32 on the CPU.
+        Raises InputError, also where a GPU was asked for and can't be used.
         """
-        if device == "auto":
-            device = f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu"
-        chosen = torch.device(device)
-        if chosen.type == "cuda" and not torch.cuda.is_available():
-            raise InputError(f"device: expected a usable GPU for '{device}', found none (use cpu)")
+        chosen = _device(device, local_rank)
         if precision == "auto":
             precision = _fastest_safe_precision(chosen)
         if precision not in PRECISIONS:
@@ -54,6 +55,30 @@ class Compute:
             torch.cuda.set_device(chosen)
         _warn_of_slow_bf16_convolution(chosen, precision)
         return cls(chosen, precision, channels_last)
+
+    @classmethod
+    def of_model(cls, device: str, precision: str, channels_last: bool) -> Compute:
+        """For a trained network: on a GPU as it was trained, where it can be; on a CPU in fp32."""
+        compute = cls.choose(device, channels_last=channels_last)
+        if compute.device.type == "cpu":
+            compute.channels_last = False
+        else:
+            compute.keep(precision)
+        return compute
+
+    def keep(self, precision: str) -> None:
+        """Go on at the precision that a training began at; warn where this device lacks it."""
+        if precision == self.precision:
+            return
+        if precision in _precisions_of(self.device):
+            self.precision = precision
+            return
+        log.warning(
+            "precision: %s until now, which %s does not have: %s from here on",
+            precision,
+            self.device,
+            self.precision,
+        )
 
     def autocast(self) -> AbstractContextManager:
         """Run the network's matrix products and convolutions at this precision."""
@@ -82,10 +107,58 @@ class Compute:
         }
 
 
+def _device(name: str, local_rank: int) -> torch.device:
+    """The device of a name; `cuda` is the GPU of this process, as `auto` is."""
+    try:
+        chosen = None if name == "auto" else torch.device(name)
+    except RuntimeError:
+        raise InputError(
+            f"device: expected auto, cpu, cuda or cuda:<number>, found '{name}'"
+        ) from None
+    wanted = gpus.expected() > 0 if chosen is None else chosen.type == "cuda"
+    if wanted and not torch.cuda.is_available():
+        key = "resources.gpu" if chosen is None else "device"
+        raise InputError(
+            f"{key}: expected a usable GPU, found none: {why_no_gpu()} "
+            f"(docs/gpu.md; {key}: {'0' if chosen is None else 'cpu'} computes on the CPU)"
+        )
+    if chosen is None:
+        chosen = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if chosen.type == "cuda":
+        number = local_rank if chosen.index is None else chosen.index
+        if number >= torch.cuda.device_count():
+            raise InputError(
+                f"device: expected one of {torch.cuda.device_count()} GPUs, found number {number}"
+            )
+        return torch.device("cuda", number)
+    return chosen
+
+
+def why_no_gpu() -> str:
+    """The reason in one line why torch can use no GPU here."""
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} is built for CPUs"
+    if os.environ.get(gpus.VISIBLE, "0").strip() in ("", "-1"):
+        return f"{gpus.VISIBLE} hides them all"
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return " ".join(str(error).split())
+    return f"torch {torch.__version__} for CUDA {torch.version.cuda} sees no device"
+
+
 def _fastest_safe_precision(device: torch.device) -> str:
     if device.type == "cpu":
         return "fp32"
-    return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
+    return "bf16" if "bf16" in _precisions_of(device) else "fp16"
+
+
+def _precisions_of(device: torch.device) -> tuple[str, ...]:
+    """The precisions that a device computes at by itself."""
+    if device.type == "cpu":
+        return ("fp32", "bf16")
+    capable = torch.cuda.get_device_capability(device) >= (8, 0)
+    return ("fp32", "fp16", "bf16") if capable else ("fp32", "fp16")
 
 
 def _warn_of_slow_bf16_convolution(device: torch.device, precision: str) -> None:

@@ -75,6 +75,7 @@ class Estimate:
         self._status = Status(challenge, results)
         self._layout = self._status.layout
         self._gpus = challenge.config.resources.gpu
+        self._training_gpus = challenge.config.resources.gpus_of_training
         self.kinds = [*self._trainings(), *self._predictions(), *self._others()]
 
     @property
@@ -109,7 +110,7 @@ class Estimate:
         if seconds is None:
             rate, source = self._steps_per_s(of[0], section)
             seconds = steps / rate if rate else None
-        return Kind(stage, *of, len(jobs), _to_do(jobs), seconds, self._gpus, source)
+        return Kind(stage, *of, len(jobs), _to_do(jobs), seconds, self._training_gpus, source)
 
     def _pretraining_steps(self, method: str, pretext: str) -> int:
         """0 for an encoder that comes from a pack."""
@@ -144,7 +145,7 @@ class Estimate:
     def _prediction(self, stage: str, method: str, init: str, jobs: list[Job]) -> Kind:
         seconds, source = self._measured(stage, jobs)
         method_uses = self._challenge.methods[method].about.capabilities.gpu
-        gpus = self._gpus if stage != "foreign" and method_uses else 0
+        gpus = self._gpus if stage != "foreign" and method_uses else 0  # True or optional
         return Kind(stage, method, init, len(jobs), _to_do(jobs), seconds, gpus, source)
 
     def _others(self) -> list[Kind]:

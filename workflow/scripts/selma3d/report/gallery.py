@@ -110,7 +110,9 @@ def _card(
             "learns from unannotated volumes too"
             if can.unannotated
             else "learns from no unannotated volumes",
-            "written for a GPU" if can.gpu else "needs no GPU",
+            {True: "written for a GPU", "optional": "takes a GPU where there is one"}.get(
+                can.gpu, "needs no GPU"
+            ),
             f"segments {labels.listed(can.structure_types)} structures",
         ],
         "tables": [

@@ -161,7 +161,7 @@ class _Attempt:
         def result(history: History) -> ModelFile:
             if validation.collapsed:
                 history.warn(settings.steps, "collapsed", self._collapse(validation))
-            return self._content(network, validation, transferred)
+            return self._content(network, validation, transferred, compute)
 
         training = Training(
             task=self._task(network),
@@ -229,12 +229,16 @@ class _Attempt:
         )
 
     def _content(
-        self, network: Segmenter, validation: Validation, transferred: Transferred
+        self,
+        network: Segmenter,
+        validation: Validation,
+        transferred: Transferred,
+        compute: Compute,
     ) -> ModelFile:
         """The model's file, at the end of its training."""
         best = validation.best
         return {
-            **weights_of("model", network, self.settings.steps),
+            **weights_of("model", network, self.settings.steps, compute),
             **self.facts,
             "recipe": self.record,
             "state": best["state"],

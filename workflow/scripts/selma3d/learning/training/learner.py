@@ -66,7 +66,8 @@ class Learner:
         """Continue from a saved state."""
         self._task.load_state_dict(state["task"])
         self._optimiser.load_state_dict(state["optimiser"])
-        self._scaler.load_state_dict(state["scaler"])
+        if self._scaler.is_enabled() and state["scaler"]:  # empty at precisions without a scaler
+            self._scaler.load_state_dict(state["scaler"])
         self.average.load(state["average"])
 
 

@@ -61,10 +61,13 @@ def _loop(
     # Set up, or continue from the newest checkpoint.
     settings, validator = training.settings, training.validator
     be_deterministic(settings.deterministic)
-    learner = Learner(training)
     step, validated, past = 0, 0, {"seconds": 0.0, "recomputed": 0}
     if saved := from_first(checkpoints and checkpoints.load()):
         step, validated, past = saved["step"], saved["validated"], saved["past"]
+        if settings.precision == "auto":
+            training.compute.keep(saved.get("precision", training.compute.precision))
+    learner = Learner(training)
+    if saved:
         learner.load_state_dict(saved["learner"])
         validator.load_state_dict(saved["validator"])
 
@@ -85,6 +88,7 @@ def _loop(
                 lease.check()
                 state = {
                     "validated": validated,
+                    "precision": training.compute.precision,
                     "past": {"seconds": history.seconds, "recomputed": history.recomputed},
                     "learner": learner.state_dict(),
                     "validator": validator.state_dict(),

@@ -102,7 +102,7 @@ def _content(training: Training) -> EncoderFile:
     """The encoder's file, at the end of its training."""
     network, record = training.task.trained_network(), training.record
     return {
-        **weights_of("encoder", network, training.settings.steps),
+        **weights_of("encoder", network, training.settings.steps, training.compute),
         "recipe": record,
         "encoder_prefixes": list(network.encoder_prefixes),
         "input": record["input"] | {"channel": sorted({v["channel"] for v in record["volumes"]})},

@@ -11,7 +11,7 @@ from ... import __version__
 from ...challenge.recipe import Input
 from ...images import CONTRACT_VERSION, read_index
 from ...system.errors import InputError
-from ..device import versions
+from ..device import Compute, versions
 from ..model_files import read_weights
 from ..networks import Segmenter
 from ..networks.segmenter import Parts, Transferred
@@ -85,6 +85,8 @@ class _Weights(TypedDict):
     state: dict[str, Tensor]
     versions: dict[str, str]  # of this package, torch, CUDA, cuDNN; the GPU's name
     steps: int
+    precision: str  # that it was trained at
+    channels_last: bool  # likewise
 
 
 class EncoderFile(_Weights):
@@ -125,7 +127,9 @@ class ModelFile(_Weights, ModelFacts):
     transferred: Transferred
 
 
-def weights_of(kind: Literal["encoder", "model"], network: Segmenter, steps: int) -> _Weights:
+def weights_of(
+    kind: Literal["encoder", "model"], network: Segmenter, steps: int, compute: Compute
+) -> _Weights:
     """The keys that both kinds of file have: plain types, to be loaded with weights_only."""
     return {
         "contract_version": CONTRACT_VERSION,
@@ -134,6 +138,8 @@ def weights_of(kind: Literal["encoder", "model"], network: Segmenter, steps: int
         "state": {name: value.cpu() for name, value in network.state_dict().items()},
         "versions": {"selma3d": __version__} | versions(),
         "steps": steps,
+        "precision": compute.precision,
+        "channels_last": compute.channels_last,
     }
 
 
