@@ -25,7 +25,7 @@ MOST_MB, MOST_S = 500, 5.0
 
 def main() -> None:
     import selma3d.archive.unpack
-    import selma3d.images.conversion.readers
+    import selma3d.images.readers
     import selma3d.learning.model_files
     import selma3d.methods.foreign  # noqa: F401 - before the start of each measurement
 
@@ -68,7 +68,7 @@ def peak_mb() -> float:
 
 
 def image(path: Path) -> None:
-    from selma3d.images.conversion.readers import read_image
+    from selma3d.images.readers import read_image
 
     read_image(path)
 

@@ -18,8 +18,7 @@ import pytest
 import tifffile
 
 from selma3d.images import PatchFile
-from selma3d.images.conversion.planes import open_stack
-from selma3d.images.conversion.readers import read_image
+from selma3d.images.readers import open_image, read_image
 from selma3d.system.errors import InputError
 
 MOST = 60e6  # bytes that a refusal may take; the bombs speak of gigabytes
@@ -210,7 +209,7 @@ def test_a_plane_that_is_a_pipe_or_loops_is_refused(tmp_path: Path) -> None:
         tifffile.imwrite(folder / "z0.tif", GREY[0])
         spoil(folder / "z1.tif")
         with pytest.raises(InputError, match=r"z1\.tif: .*(found a folder, pipe|leads back)"):
-            open_stack(folder)
+            open_image(folder)
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from selma3d.images.conversion.patch_conversion import (
     cases_from_split,
     convert_patches,
 )
-from selma3d.images.conversion.readers import read_image
 from selma3d.images.conversion.volume_conversion import convert_volume
 from selma3d.images.overview import overview
+from selma3d.images.readers import read_image
 from selma3d.system.errors import InputError
 
 SHAPE = (5, 6, 7)  # Z,Y,X

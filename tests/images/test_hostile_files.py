@@ -14,9 +14,9 @@ import SimpleITK
 import tifffile
 
 from selma3d.images import PatchFile, PatchWriter, PredictionFile, VolumeFile, write_volume
-from selma3d.images.conversion.readers import read_image
 from selma3d.images.geometry import Geometry
 from selma3d.images.mha import read_mha, write_mha
+from selma3d.images.readers import read_image
 from selma3d.images.storage import open_hdf5
 from selma3d.scoring.check import check_predictions
 from selma3d.system.errors import InputError

@@ -16,10 +16,10 @@ import sys
 from pathlib import Path
 
 from ..images import Intensity
-from ..images.conversion.readers import read_image
 from ..images.conversion.stored_values import whole_numbers
 from ..images.geometry import Geometry
 from ..images.mha import write_mha
+from ..images.readers import read_image
 from ..inference import WindowSettings, load_model
 from ..inference.cases import binarise
 from ..system.errors import InputError

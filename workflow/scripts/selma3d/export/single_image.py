@@ -19,15 +19,14 @@ import tempfile
 from pathlib import Path
 
 from ..images import Intensity, VolumeFile, write_volume
-from ..images.conversion.readers import read_image
 from ..images.conversion.stored_values import whole_numbers
 from ..images.conversion.volume_conversion import (
     convert_volume,
-    fingerprint,
     open_channels,
     source_fingerprint,
 )
 from ..images.geometry import Geometry
+from ..images.readers import fingerprint, read_image
 from ..images.storage import VoxelSize
 from ..inference import TrainedModel, WindowSettings, load_model, segment_volume
 from ..inference.cases import binarise

@@ -20,6 +20,7 @@ from ..system.atomic import publish
 from ..system.errors import InputError
 from ..system.limits import check_limit, check_size
 from .geometry import UM_PER_MM, Geometry
+from .image_header import ImageHeader
 
 HEADER_BYTES = 1 << 16
 PART = 1 << 16
@@ -48,17 +49,32 @@ def read_mha(path: Path, most_voxels: int | None = None) -> tuple[np.ndarray, st
     """
     with path.open("rb") as file:
         header = _header(file, path)
-        shape = tuple(reversed(_numbers(header, "DimSize", int, path)))
-        if not 2 <= len(shape) <= 4 or min(shape) < 1 or len(shape) != _dimensions(header, path):
-            raise InputError(f"{path}: DimSize: expected NDims lengths from 1, found {shape[::-1]}")
-        channels = int(header.get("ElementNumberOfChannels", "1"))
-        axes = "CZYX"[-len(shape) :]
-        if channels > 1:
-            shape, axes = (*shape, channels), axes + "C"
-        dtype = _dtype(header, path)
+        shape, axes, dtype = _layout(header, path)
         _check_promise(file, header, shape, dtype, path, most_voxels)
         array = _voxels(file, header, prod(shape), dtype, path).reshape(shape)
     return array, axes, _geometry(header, path)
+
+
+def mha_header(path: Path) -> ImageHeader:
+    """The header of an MHA, of whose voxels none is read. Raises InputError."""
+    with path.open("rb") as file:
+        header = _header(file, path)
+        shape, axes, dtype = _layout(header, path)
+        is_packed = _true(header, ("CompressedData",)) or not _true(header, ("BinaryData",))
+        packed = _packed_size(file, header, path) if is_packed else None
+    return ImageHeader(shape, axes, dtype, _geometry(header, path), packed)
+
+
+def _layout(header: dict[str, str], path: Path) -> tuple[tuple[int, ...], str, np.dtype]:
+    """Lengths of the axes as stored, a letter for each, and the type."""
+    shape = tuple(reversed(_numbers(header, "DimSize", int, path)))
+    if not 2 <= len(shape) <= 4 or min(shape) < 1 or len(shape) != _dimensions(header, path):
+        raise InputError(f"{path}: DimSize: expected NDims lengths from 1, found {shape[::-1]}")
+    channels = int(header.get("ElementNumberOfChannels", "1"))
+    axes = "CZYX"[-len(shape) :]
+    if channels > 1:
+        shape, axes = (*shape, channels), axes + "C"
+    return shape, axes, _dtype(header, path)
 
 
 def write_mha(array: np.ndarray, path: Path, geometry: Geometry) -> None:

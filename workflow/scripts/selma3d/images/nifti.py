@@ -15,6 +15,7 @@ from ..system.atomic import publish
 from ..system.errors import InputError
 from ..system.limits import check_limit, check_size
 from .geometry import UM_PER_MM, Geometry
+from .image_header import ImageHeader
 
 UM_PER_UNIT = {"meter": 1e6, "mm": UM_PER_MM, "micron": 1.0}
 LONGEST_AXIS = 32767  # NIfTI-1 stores lengths as int16
@@ -46,22 +47,53 @@ def read_nifti(
             content = _unpacked(packed, needed + PADDING_BYTES, path)
     image = kind.from_bytes(content)
     array = np.asanyarray(image.dataobj)
-    beyond = "".join("T" if size == 1 else "C" for size in array.shape[3:])
-    return array, "XYZ"[: array.ndim] + beyond, _geometry(image.header)
+    return array, _axes(array.shape), _geometry(image.header)
+
+
+def nifti_header(path: Path) -> ImageHeader:
+    """The header of a NIfTI, of whose voxels none is read."""
+    is_packed = path.name.lower().endswith(".gz")
+    with path.open("rb") as file:
+        head = gzip.GzipFile(fileobj=file).read(HEADER_BYTES) if is_packed else None
+        head = file.read(HEADER_BYTES) if head is None else head
+    header = _parsed(head)
+    shape = header.get_data_shape()
+    if min(shape, default=0) < 0:
+        raise InputError(f"{path}: dim: expected lengths from 1, found {shape}")
+    dtype = np.dtype(np.float64) if _is_scaled(header) else header.get_data_dtype()
+    packed = path.stat().st_size if is_packed else None
+    return ImageHeader(shape, _axes(shape), dtype, _geometry(header), packed)
+
+
+def _axes(shape: tuple[int, ...]) -> str:
+    return "XYZ"[: len(shape)] + "".join("T" if size == 1 else "C" for size in shape[3:])
+
+
+def _is_scaled(header: nibabel.Nifti1Header) -> bool:
+    return header.get_slope_inter() not in ((None, None), (1.0, 0.0))
+
+
+def _parsed(head: bytes) -> nibabel.Nifti1Header:
+    kind = _kind(head).header_class
+    return kind(head[: kind.sizeof_hdr], check=False)
+
+
+def _kind(head: bytes) -> type[nibabel.Nifti1Image]:
+    second = int.from_bytes(head[:4], "little") == 540 or head[:4] == b"\0\0\2\x1c"
+    return nibabel.Nifti2Image if second else nibabel.Nifti1Image
 
 
 def _promise(
     head: bytes, path: Path, packed: int | None, most_voxels: int | None
 ) -> tuple[type[nibabel.Nifti1Image], int]:
     """The kind of NIfTI that begins so, and the bytes that it must hold. Raises InputError."""
-    second = int.from_bytes(head[:4], "little") == 540 or head[:4] == b"\0\0\2\x1c"
-    kind = nibabel.Nifti2Image if second else nibabel.Nifti1Image
-    header = kind.header_class(head[: kind.header_class.sizeof_hdr], check=False)
+    kind, header = _kind(head), _parsed(head)
     shape, stored = header.get_data_shape(), header.get_data_dtype().itemsize
     if min(shape, default=0) < 0:
         raise InputError(f"{path}: dim: expected lengths from 1, found {shape}")
-    is_scaled = header.get_slope_inter() not in ((None, None), (1.0, 0.0))
-    check_size(path, shape, 8 if is_scaled else stored, packed=packed, most_voxels=most_voxels)
+    check_size(
+        path, shape, 8 if _is_scaled(header) else stored, packed=packed, most_voxels=most_voxels
+    )
     offset = header.get_data_offset()
     check_limit(path, "bytes before the voxels", offset, "TEXT_BYTES")
     return kind, offset + prod(shape) * stored

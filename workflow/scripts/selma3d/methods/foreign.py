@@ -26,8 +26,8 @@ import numpy as np
 
 from ..images import PatchFile, PredictionFile, PredictionWriter
 from ..images.conversion.patch_sources import PREFIX
-from ..images.conversion.readers import READERS, image_stem, image_suffix, read_image, reading
 from ..images.conversion.stored_values import mask_of_labels
+from ..images.readers import extensions, image_stem, image_suffix, read_image, reading
 from ..images.storage import open_hdf5, stored_here, whole
 from ..system.errors import InputError
 from ..system.limits import SPARE_VOXELS
@@ -145,7 +145,7 @@ def _mask_files(folder: Path, predictions: Path) -> Iterator[Path]:
             log.info("%s: hidden file, left out", file)
         elif file.is_dir() or not (image_suffix(file) or file.suffix == HDF5):
             raise InputError(
-                f"{file}: expected a mask ({', '.join([*READERS, HDF5])}), found "
+                f"{file}: expected a mask ({', '.join(extensions())}), found "
                 f"{'a folder' if file.is_dir() else 'another file'} (take it out of the folder)"
             )
         else:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..archive.paths import safe_path
-from ..images.conversion.readers import image_suffix
+from ..images.readers import image_suffix
 from ..system.errors import InputError
 from ..system.limits import check_file, proportionate
 

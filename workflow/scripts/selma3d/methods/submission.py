@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..images.conversion.readers import read_image
 from ..images.conversion.stored_values import mask_of_labels
 from ..images.geometry import Geometry
 from ..images.mha import write_mha
+from ..images.readers import read_image
 from ..system.errors import InputError
 from ..system.limits import SPARE_VOXELS
 from .cases import CasesToSegment

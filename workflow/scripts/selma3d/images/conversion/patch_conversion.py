@@ -15,9 +15,9 @@ from ...challenge.samples import Sample
 from ...system.errors import InputError
 from .. import PatchFile, PatchWriter
 from ..geometry import OTHER_GEOMETRY, Geometry, on_grid
+from ..readers import StoredImage, read_image
 from ..storage import VoxelSize
 from .patch_sources import PatchSource, find_patches
-from .readers import StoredImage, read_image
 from .stored_values import FULL_MASK, mask_of_labels, whole_numbers
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from pathlib import Path
 from ...challenge.samples import Sample
 from ...system.errors import InputError
 from ...system.fingerprint import is_system_file
-from .readers import READERS, image_stem, image_suffix
+from ..readers import extensions, image_stem, image_suffix
 
 log = logging.getLogger(__name__)
 
@@ -121,13 +121,15 @@ def _image_files(archive_root: Path, folder: Path) -> list[Path]:
             log.info("%s: hidden or of the system, left out", file)
         elif image_suffix(file) is None and not file.is_dir():
             raise InputError(
-                f"{file}: expected an image ({', '.join(READERS)}), found extension "
+                f"{file}: expected an image ({', '.join(extensions())}), found extension "
                 f"{file.suffix!r} (convert it, or take it out of the folder)"
             )
         else:
             files.append(inside(archive_root, file))
     if not files:
-        raise InputError(f"{folder}: expected images ({', '.join(READERS)}), found an empty folder")
+        raise InputError(
+            f"{folder}: expected images ({', '.join(extensions())}), found an empty folder"
+        )
     return files
 
 

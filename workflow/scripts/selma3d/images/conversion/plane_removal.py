@@ -11,8 +11,10 @@ import pandas as pd
 from ...system.atomic import write_table
 from ...system.errors import InputError
 from .. import VolumeFile, content_hash, plane_hash, read_index
-from .planes import TIFF, PlaneFolder
-from .volume_conversion import fingerprint, open_channels, source_fingerprint
+from ..readers import fingerprint
+from ..readers.formats.plane_folder import PlaneFolder
+from ..readers.formats.tiff import EXTENSIONS
+from .volume_conversion import open_channels, source_fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,9 @@ def remove_converted_planes(
         stacks = open_channels(channel_sources, accept_unreadable=True)
         folders = [stack for stack in stacks if isinstance(stack, PlaneFolder)]
         if len(folders) < len(stacks):
-            raise InputError(f"{channel_sources[0]}: expected folders of planes, found a TIFF")
+            raise InputError(
+                f"{channel_sources[0]}: expected folders of planes, found another image"
+            )
         _check_made_from(h5, fingerprint(stacks))
         _check_whole(h5, tsv)
         files = [file for folder in folders for file in folder.files]
@@ -48,7 +52,7 @@ def _plane(file: Path, folders: Sequence[Path], record: Path) -> Path:
 
     The record may be older than the run that reads it, and may have been written by others.
     """
-    if Path(file.parent) not in map(Path, folders) or file.suffix.lower() not in TIFF:
+    if Path(file.parent) not in map(Path, folders) or file.suffix.lower() not in EXTENSIONS:
         raise InputError(
             f"{record}: expected planes in {', '.join(map(str, folders))}, found {file} (nothing "
             "is deleted: remove the record)"

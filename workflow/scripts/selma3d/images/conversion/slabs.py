@@ -21,11 +21,25 @@ from ...system.atomic import publish
 from ...system.errors import InputError
 from .. import BLOCK, block_statistics, chunk_shape, plane_hash
 from ..hdf5_writing import writing_hdf5
+from ..readers import ImageFile, UnreadablePlaneError
 from ..storage import compression, open_hdf5, stored_here
-from .planes import Stack, UnreadablePlaneError
 from .stored_values import whole_numbers
 
 LARGEST_BUFFER = 256 << 20
+LARGEST_STRIP = 64 << 20  # bytes that are read at a time of an image in chunks
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of an image file: the `number`-th of its own."""
+
+    image: ImageFile
+    number: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(Z,Y,X)."""
+        return self.image.shape[1:]
 
 
 @dataclass(frozen=True)
@@ -75,25 +89,24 @@ def cut(shape: tuple[int, int, int, int], folder: Path) -> list[Slab]:
 
 
 def convert_slab(
-    slab: Slab, stack: Stack, dtype: np.dtype, *, interpolate: bool, threads: int
+    slab: Slab, source: Channel, dtype: np.dtype, *, interpolate: bool, threads: int
 ) -> None:
-    """Decode a slab's planes in `threads` threads, measure them, and write its file and note.
+    """Decode a slab in `threads` threads, measure it, and write its file and note.
 
     Raises InputError for an unreadable plane, unless it stands alone and `interpolate` is set.
     """
-    (depth, height, width), size = stack.shape, slab.stop - slab.start
+    (depth, height, width), size = source.shape, slab.stop - slab.start
     chunks = chunk_shape((1, depth, height, width))
     with (
         _buffer((size, height, width), dtype, slab.path.with_suffix(".buffer")) as planes,
         ThreadPoolExecutor(threads) as pool,
     ):
-
-        def load(z: int) -> tuple[bytes, dict[str, str | int] | None]:
-            plane, record = _plane(stack, slab.channel, z, interpolate)
-            planes[z - slab.start] = plane
-            return plane_hash(planes[z - slab.start]), record
-
-        digests, records = zip(*pool.map(load, range(slab.start, slab.stop)), strict=True)
+        if source.image.by_plane:
+            records = _read_planes(slab, source, planes, pool, interpolate)
+        else:
+            records = []
+            _read_strips(slab, source, planes)
+        digests = list(pool.map(plane_hash, planes))
         strips = [planes[:, y : y + BLOCK] for y in range(0, height, BLOCK)]
         occupancy, counts = zip(*pool.map(block_statistics, strips), strict=True)
         with publish(slab.path) as temporary, writing_hdf5(temporary) as file:
@@ -105,7 +118,7 @@ def convert_slab(
             file["planes"] = np.frombuffer(b"".join(digests), np.uint8).reshape(size, -1)
             file["counts"] = np.sum(counts, axis=0)
             file["occupancy"] = np.concatenate(occupancy, axis=1)
-            file.attrs["interpolated"] = json.dumps([r for r in records if r])
+            file.attrs["interpolated"] = json.dumps(records)
     with publish(slab.note) as temporary:
         temporary.write_text(json.dumps(_note_of(slab.path)))
 
@@ -149,35 +162,70 @@ def _buffer(shape: tuple[int, ...], dtype: np.dtype, path: Path) -> Iterator[np.
         path.unlink(missing_ok=True)
 
 
+def _read_planes(
+    slab: Slab,
+    source: Channel,
+    planes: np.ndarray,
+    pool: ThreadPoolExecutor,
+    interpolate: bool,
+) -> list[dict[str, str | int]]:
+    """Fill `planes` one at a time; records of those that are the mean of their neighbours."""
+
+    def load(z: int) -> dict[str, str | int] | None:
+        plane, record = _plane(source, slab.channel, z, interpolate)
+        planes[z - slab.start] = plane
+        return record
+
+    return [record for record in pool.map(load, range(slab.start, slab.stop)) if record]
+
+
+def _read_strips(slab: Slab, source: Channel, planes: np.ndarray) -> None:
+    """Fill `planes` some rows at a time, as many as the file's chunks are high, or more."""
+    size, height, width = planes.shape
+    depth, rows = source.image.chunk
+    # What is decoded at a time is a chunk deep, whatever is wanted of it.
+    row = max(size, depth) * width * source.image.dtype.itemsize
+    step = max(rows, LARGEST_STRIP // row // rows * rows)
+    for y in range(0, height, step):
+        strip = source.image.read(source.number, slab.start, slab.stop, slice(y, y + step))
+        planes[:, y : y + step] = _whole(strip, source.image.path)
+
+
 def _plane(
-    stack: Stack, channel: int, z: int, interpolate: bool
+    source: Channel, channel: int, z: int, interpolate: bool
 ) -> tuple[np.ndarray, dict[str, str | int] | None]:
     """Plane z, and a record if it is the mean of its neighbours."""
+    name = source.image.plane_name(source.number, z)
     try:
-        return _whole(stack, z), None
+        return _whole_plane(source, z), None
     except UnreadablePlaneError as error:
         if not interpolate:
             raise InputError(
-                f"{error} (fetch it again, or set bad_plane: interpolate, if it stands alone)"
+                f"{error} (copy or save it again; if it stands alone, set bad_plane: interpolate)"
             ) from error
         reason = str(error)
-    neighbours = [n for n in (z - 1, z + 1) if 0 <= n < stack.shape[0]]
+    neighbours = [n for n in (z - 1, z + 1) if 0 <= n < source.shape[0]]
     try:
-        below, above = (_whole(stack, n).astype(np.uint32) for n in neighbours)
+        below, above = (_whole_plane(source, n).astype(np.uint32) for n in neighbours)
     except (UnreadablePlaneError, ValueError):
         raise InputError(
             f"{reason}: expected readable planes on both sides to interpolate from, found fewer "
-            "(fetch it again)"
+            "(copy or save it again)"
         ) from None
-    record = {"channel": channel, "z": z, "plane": stack.name(z), "reason": reason}
+    record = {"channel": channel, "z": z, "plane": name, "reason": reason}
     return (below + above) // 2, record
 
 
-def _whole(stack: Stack, z: int) -> np.ndarray:
-    plane = whole_numbers(stack.read(z), Path(stack.name(z)))
-    if plane.dtype == np.float32:
+def _whole_plane(source: Channel, z: int) -> np.ndarray:
+    plane = source.image.plane(source.number, z)
+    return _whole(plane, Path(source.image.plane_name(source.number, z)))
+
+
+def _whole(stored: np.ndarray, place: Path) -> np.ndarray:
+    voxels = whole_numbers(stored, place)
+    if voxels.dtype == np.float32:
         raise InputError(
-            f"{stack.name(z)}: expected whole grey values up to 65535, found {stack.dtype} values "
-            f"{plane.min():g} to {plane.max():g} (save the volume with 16 bits)"
+            f"{place}: expected whole grey values up to 65535, found {stored.dtype} values "
+            f"{voxels.min():g} to {voxels.max():g} (save the volume with 16 bits)"
         )
-    return plane
+    return voxels

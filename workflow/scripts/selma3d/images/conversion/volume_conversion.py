@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -19,11 +18,12 @@ from ...system.errors import InputError
 from ...system.file_lock import alone_in
 from .. import IndexRow, Intensity, VolumeFile, chunk_shape, content_hash, write_index
 from ..hdf5_writing import writing_hdf5
+from ..readers import ImageFile, fingerprint, open_image
+from ..readers.formats.plane_folder import PlaneFolder
 from ..storage import VoxelSize, compression
 from ..volume_file import describe_volume
 from .patch_sources import inside
-from .planes import PlaneFolder, Stack, open_stack
-from .slabs import Slab, convert_slab, copy_chunks, cut, read_slab
+from .slabs import Channel, Slab, convert_slab, copy_chunks, cut, read_slab
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +73,13 @@ def convert_volume(
     for too little disk space, and where another conversion is at work in `work`.
     """
     h5, work, interpolate = Path(h5), Path(work), settings.bad_plane == "interpolate"
-    stacks = open_channels(channel_sources, accept_unreadable=interpolate)
-    _check_planes(stacks, MISSING_PLANES in settings.allow)
-    shape = (len(stacks), *stacks[0].shape)
-    dtype = np.dtype(np.uint8 if all(s.dtype == np.uint8 for s in stacks) else np.uint16)
+    images = open_channels(channel_sources, accept_unreadable=interpolate)
+    _check_planes(images, MISSING_PLANES in settings.allow)
+    channels = [Channel(image, number) for image in images for number in range(image.shape[0])]
+    shape = (len(channels), *channels[0].shape)
+    dtype = np.dtype(np.uint8 if all(i.dtype == np.uint8 for i in images) else np.uint16)
     with alone_in(work, "conversion of this volume"):
-        folder = work / f"slabs-{fingerprint(stacks)}-{settings.bad_plane}"
+        folder = work / f"slabs-{fingerprint(images)}-{settings.bad_plane}"
         _keep_only(folder, work)
         _remove_partial(h5)
         _remove_partial(Path(tsv))
@@ -89,13 +90,19 @@ def convert_volume(
         for number, slab in enumerate(waiting, start=len(slabs) - len(waiting) + 1):
             log.info("%s: converting slab %s", sample, slab.path.stem)
             convert_slab(
-                slab, stacks[slab.channel], dtype, interpolate=interpolate, threads=settings.threads
+                slab,
+                channels[slab.channel],
+                dtype,
+                interpolate=interpolate,
+                threads=settings.threads,
             )
             progress(number, len(slabs))
+        for image in images:
+            image.check_unchanged()
         source = {
             "sources": [str(p) for p in channel_sources],
-            "fingerprint": fingerprint(stacks),
-            "plane_numbers": [_numbers_text(s) for s in stacks if isinstance(s, PlaneFolder)],
+            "fingerprint": fingerprint(images),
+            "plane_numbers": [_numbers_text(i) for i in images if isinstance(i, PlaneFolder)],
         }
         row = _assemble(slabs, shape, dtype, h5, sample, specimen, voxel_size_um, source)
         write_index([row], tsv)
@@ -117,33 +124,30 @@ def channel_sources(archive_root: Path, image: str) -> list[Path]:
     return channels or [place]
 
 
-def open_channels(sources: Sequence[Path], *, accept_unreadable: bool) -> list[Stack]:
-    """One stack a channel, all of one shape. Raises InputError."""
+def open_channels(sources: Sequence[Path], *, accept_unreadable: bool) -> list[ImageFile]:
+    """The images of a volume, of one channel or more each and of one shape. Raises InputError."""
     if not sources:
-        raise InputError("volume: expected a folder of planes or a TIFF a channel, found none")
-    stacks = [
-        stack
-        for source in sources
-        for stack in open_stack(Path(source), accept_unreadable=accept_unreadable)
-    ]
-    for stack in stacks:
-        if stack.shape != stacks[0].shape:
+        raise InputError("volume: expected an image a channel, or one with all, found none")
+    images = [open_image(Path(s), accept_unreadable=accept_unreadable) for s in sources]
+    for image in images:
+        image.check_promise()
+        if image.shape[1:] != images[0].shape[1:]:
             raise InputError(
-                f"{stack.path}: expected shape (Z,Y,X) {stacks[0].shape} like channel "
-                f"{stacks[0].path}, found {stack.shape}"
+                f"{image.path}: expected shape (Z,Y,X) {images[0].shape[1:]} like channel "
+                f"{images[0].path}, found {image.shape[1:]}"
             )
-    return stacks
+    return images
 
 
-def _check_planes(stacks: Sequence[Stack], missing_allowed: bool) -> None:
+def _check_planes(images: Sequence[ImageFile], missing_allowed: bool) -> None:
     """Raise InputError where planes are missing at the ends, or channels are shifted."""
     faults = []
-    folders = [stack for stack in stacks if isinstance(stack, PlaneFolder)]
+    folders = [image for image in images if isinstance(image, PlaneFolder)]
     for stack in folders:
-        if stack.planned not in (None, stack.shape[0]):
+        if stack.planned not in (None, stack.shape[1]):
             faults.append(
                 f"{stack.path}: expected {stack.planned} planes as their metadata state (SizeZ), "
-                f"found {stack.shape[0]}, {_numbers_text(stack)}"
+                f"found {stack.shape[1]}, {_numbers_text(stack)}"
             )
         if stack.numbers != folders[0].numbers:
             faults.append(
@@ -163,12 +167,6 @@ def _check_planes(stacks: Sequence[Stack], missing_allowed: bool) -> None:
 def _numbers_text(stack: PlaneFolder) -> str:
     numbers = stack.numbers
     return f"{numbers[0]} to {numbers[-1]} in steps of {numbers.step}"
-
-
-def fingerprint(stacks: Sequence[Stack]) -> str:
-    """Changes with the name, size or time of any plane's file: slabs of other files are void."""
-    text = json.dumps([[stack.identity, stack.shape, str(stack.dtype)] for stack in stacks])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def source_fingerprint(volume: VolumeFile) -> str:

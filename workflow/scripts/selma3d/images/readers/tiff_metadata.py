@@ -21,7 +21,7 @@ WITHIN_THE_FILE = {"_multifile": False, "is_mmstack": False, "is_ndtiff": False}
 IMAGEJ_UM = OME_UM | {"micron": 1.0, "microns": 1.0, "\\u00B5m": 1.0}
 
 
-def open_image(path: Path) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries]:
+def open_series(path: Path) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries]:
     """Open a TIFF that holds one image, wholly; the caller closes it.
 
     Raises InputError for several images, parts in other files, and incomplete files.
@@ -104,6 +104,16 @@ def tiff_voxel_size(file: tifffile.TiffFile) -> VoxelSize | None:
         return _ome_voxel_size(file.ome_metadata)
     if file.is_imagej:
         return _imagej_voxel_size(file)
+    return None
+
+
+def tiff_channel_names(file: tifffile.TiffFile) -> tuple[str, ...] | None:
+    """The channels' names from OME metadata, or from ImageJ's labels; None without."""
+    if file.is_ome:
+        pixels = _pixels(file.ome_metadata)
+        channels = [] if pixels is None else [e for e in pixels if e.tag.endswith("}Channel")]
+        names = tuple((e.get("Name") or "").strip() for e in channels)
+        return names if any(names) else None
     return None
 
 

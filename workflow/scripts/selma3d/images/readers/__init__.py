@@ -1,0 +1,20 @@
+"""Readers of image files: one interface, `open_image`, and a file for each format in `formats/`."""
+
+from .formats import extensions, image_stem, image_suffix
+from .image_file import ImageFile, UnreadablePlaneError, fingerprint, reading
+from .opening import is_image, open_image
+from .whole_image import StoredImage, read_image
+
+__all__ = [
+    "ImageFile",
+    "StoredImage",
+    "UnreadablePlaneError",
+    "extensions",
+    "fingerprint",
+    "image_stem",
+    "image_suffix",
+    "is_image",
+    "open_image",
+    "read_image",
+    "reading",
+]

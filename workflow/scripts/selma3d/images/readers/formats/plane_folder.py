@@ -1,0 +1,159 @@
+"""Folders of TIFF files, one a plane.
+
+Everything that can be wrong with the planes is looked for here, in names and headers, before a
+conversion of hours begins.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from ....system.errors import InputError
+from ....system.fingerprint import is_system_file
+from ....system.limits import check_size
+from ...geometry import Geometry
+from ...storage import VoxelSize
+from ..image_file import ImageFile, reason_of
+from ..plane_order import in_order
+from ..tiff_metadata import check_complete, ome_depth, tiff_voxel_size
+from ..tiff_structure import check_structure
+from . import Format
+from .tiff import EXTENSIONS, open_tiff
+
+log = logging.getLogger(__name__)
+
+HEADER_THREADS = 4
+
+
+@dataclass(kw_only=True, eq=False)
+class PlaneFolder(ImageFile):
+    """A folder with one file a plane, of one channel.
+
+    numbers: of the planes, as their names say. planned: the number of planes that their metadata
+    state; None where they state none.
+    """
+
+    format = "TIFF planes"
+    by_plane = True
+
+    numbers: range
+    planned: int | None = None
+
+    def plane_name(self, channel: int, z: int) -> str:
+        return str(self.files[z])
+
+    def load(self, channel: int, start: int, stop: int, rows: slice) -> np.ndarray:
+        return np.stack([self._plane(z)[rows] for z in range(start, stop)])
+
+    def load_all(self) -> np.ndarray:
+        planes = (self.plane(0, z) for z in range(self.shape[1]))
+        array = np.empty(self.shape, self.dtype)
+        for z, plane in enumerate(planes):
+            array[0, z] = plane
+        return array
+
+    def _plane(self, z: int) -> np.ndarray:
+        with tifffile.TiffFile(self.files[z]) as tiff:
+            return tiff.pages.first.asarray(maxworkers=1).squeeze()
+
+
+def open_planes(folder: Path, accept_unreadable: bool) -> ImageFile:
+    """The image of a folder of planes, or of the one TIFF in a folder.
+
+    Raises InputError for gaps, duplicates, odd shapes and types, and for unreadable headers
+    unless `accept_unreadable` leaves them to the caller.
+    """
+    files = _tiff_files(folder)
+    if len(files) == 1:
+        return open_tiff(files[0], accept_unreadable)
+    return _open_folder(folder, *in_order(folder, files), accept_unreadable)
+
+
+def _tiff_files(folder: Path) -> list[Path]:
+    try:
+        visible = sorted(f for f in folder.iterdir() if not is_system_file(f.name))
+    except PermissionError:
+        raise InputError(f"{folder}: expected a readable folder, found no permission") from None
+    files = [f for f in visible if f.suffix.lower() in EXTENSIONS]
+    others = [f.name for f in visible if f.suffix.lower() not in EXTENSIONS]
+    if not files:
+        raise InputError(
+            f"{folder}: expected TIFF planes (.tif, .tiff), found "
+            f"{', '.join(others[:3]) or 'an empty folder'}"
+        )
+    if others:
+        log.warning("%s: not planes, left out: %s", folder, ", ".join(others))
+    return files
+
+
+def _open_folder(
+    folder: Path, files: Sequence[Path], numbers: range, accept_unreadable: bool
+) -> PlaneFolder:
+    with ThreadPoolExecutor(HEADER_THREADS) as pool:
+        headers = list(pool.map(_header, files))
+    unreadable = {z: header for z, header in enumerate(headers) if isinstance(header, str)}
+    readable = Counter(header for header in headers if not isinstance(header, str))
+    if unreadable and not (accept_unreadable and readable):
+        more = f" (and {len(unreadable) - 1} more)" if len(unreadable) > 1 else ""
+        raise InputError(f"{min(unreadable.items())[1]}{more}")
+    common = readable.most_common(1)[0][0]
+    for file, header in zip(files, headers, strict=True):
+        if not isinstance(header, str) and header != common:
+            raise InputError(
+                f"{file}: expected a plane of {_written(*common)} like most others, "
+                f"found {_written(*header)}"
+            )
+    (height, width), dtype = common
+    size, planned = _metadata(next(f for z, f in enumerate(files) if z not in unreadable))
+    return PlaneFolder(
+        path=folder,
+        shape=(1, len(files), height, width),
+        dtype=np.dtype(dtype),
+        axes="CZYX",
+        geometry=None if size is None else Geometry.of_size(size),
+        files=tuple(files),
+        unreadable=unreadable,
+        numbers=numbers,
+        planned=planned,
+    )
+
+
+def _header(file: Path) -> tuple[tuple[int, ...], str] | str:
+    """Shape and type of the plane in `file`, or, as text, why it cannot be read."""
+    try:
+        check_structure(file)
+        with tifffile.TiffFile(file) as tiff:
+            page = tiff.pages.first
+            check_size(file, page.shape, page.dtype.itemsize, packed=file.stat().st_size)
+            check_complete([page], file)
+            if len(tiff.pages) != 1:
+                return f"{file}: expected one plane, found {len(tiff.pages)} pages"
+            shape = tuple(size for size in page.shape if size != 1)
+            if len(shape) != 2:
+                return f"{file}: expected one grey plane (Y,X), found shape {page.shape}"
+            return shape, str(page.dtype)
+    except InputError as error:
+        return str(error)
+    except Exception as error:  # codecs share no base class of errors
+        return f"{file}: expected a readable TIFF plane, found: {reason_of(error)}"
+
+
+def _metadata(file: Path) -> tuple[VoxelSize | None, int | None]:
+    """Voxel size and number of planes that the metadata of one plane's file state."""
+    with tifffile.TiffFile(file) as tiff:
+        return tiff_voxel_size(tiff), ome_depth(tiff.ome_metadata) if tiff.is_ome else None
+
+
+def _written(shape: tuple[int, ...], dtype: str) -> str:
+    return f"{'×'.join(map(str, shape))} (Y,X) {dtype}"
+
+
+FORMAT = Format("TIFF planes", (), open_planes, is_folder=True)
