@@ -19,10 +19,12 @@ import zarr
 from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 
-from selma3d.export import FORMATS, export, suffix_of
+from selma3d.export import FORMATS, export, export_instances, suffix_of
 from selma3d.export.container import pack_container
 from selma3d.images import Intensity
 from selma3d.images.geometry import Geometry
+from selma3d.images.hdf5_writing import writing_hdf5
+from selma3d.images.storage import stamp, write_array
 from selma3d.inference import load_model
 from selma3d.inference.cases import binarise
 from selma3d.system.errors import InputError
@@ -71,7 +73,27 @@ def test_ome_zarr_opens_with_its_reader(tmp_path: Path, mask: np.ndarray, size, 
     assert translation["translation"] == (voxel / 2).tolist()
     attributes = json.loads((path / ".zattrs").read_text())
     assert attributes["multiscales"][0]["version"] == "0.4"
+    assert attributes["image-label"] == {"version": "0.4"}
     assert zarr.open_group(path, mode="r").metadata.zarr_format == 2
+
+
+@pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif", ".nii.gz", ".mha"])
+def test_labels_keep_ids_beyond_16_bits_in_every_format(tmp_path: Path, suffix: str) -> None:
+    labels = np.zeros((5, 6, 7), np.uint32)
+    labels[1, 2, 3], labels[4, 5, 6] = 70_000, 3_000_000
+    with writing_hdf5(tmp_path / "labels.h5") as file:
+        stamp(file, "instances")
+        write_array(file, "labels", labels)
+        file.attrs["voxel_size_um"] = SIZE_UM
+    path = tmp_path / f"labels{suffix}"
+    export_instances(tmp_path / "labels.h5", path)
+    if suffix == ".ome.zarr":
+        found = zarr.open_group(path, mode="r")["0"][:]
+    elif suffix == ".ome.tif":
+        found = tifffile.imread(path)
+    else:
+        found = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
+    np.testing.assert_array_equal(found, labels)
 
 
 def test_lower_levels_keep_every_object(tmp_path: Path) -> None:

@@ -26,8 +26,10 @@ SHAPE = (128, 128, 192)  # twelve blocks
 def segment(folder: Path, out: Path) -> None:
     """Be a segmenting process that notes each block when it is computed and when it is safe."""
     from selma3d.inference import WindowSettings, load_model, segment_volume
-    from selma3d.inference.objects import write_objects
+    from selma3d.inference.instances import Splitting, write_instances
+    from selma3d.inference.objects import measure_objects
     from selma3d.inference.slab_computation import Sweep
+    from selma3d.system.atomic import write_table
 
     diary = (out / "diary").open("a", buffering=1)
 
@@ -50,7 +52,9 @@ def segment(folder: Path, out: Path) -> None:
             structure="spots",
             settings=WindowSettings(block=64, overlap=0.25, batch=16, probability=True),
         )
-    write_objects(out / "mask.h5", folder / "volume.h5", out / "objects.tsv", channel=0, block=64)
+    write_instances(out / "mask.h5", out / "labels.h5", Splitting(), block=64)
+    objects = measure_objects(out / "labels.h5", folder / "volume.h5", channel=0, block=64)
+    write_table(objects, out / "objects.tsv")
 
 
 def start(folder: Path, out: Path) -> BaseProcess:

@@ -36,6 +36,28 @@ use rule export as export_zarr with:
         sample="[A-Za-z0-9_-]+",
 
 
+use rule export as export_labels with:
+    input:
+        labels=LAYOUT.segmented(suffix=".labels.h5"),
+    output:
+        exported=LAYOUT.exported(".labels{suffix}"),
+    log:
+        LAYOUT.log("export", "{method}/{structure}/{sample}.labels{suffix}"),
+    benchmark:
+        LAYOUT.benchmark("export", "{method}/{structure}/{sample}.labels{suffix}")
+
+
+use rule export_zarr as export_labels_zarr with:
+    input:
+        labels=LAYOUT.segmented(suffix=".labels.h5"),
+    output:
+        exported=directory(LAYOUT.exported(".labels.ome.zarr")),
+    log:
+        LAYOUT.log("export", "{method}/{structure}/{sample}.labels.ome.zarr"),
+    benchmark:
+        LAYOUT.benchmark("export", "{method}/{structure}/{sample}.labels.ome.zarr")
+
+
 rule container:
     """Pack a trained model as the context of a container, with the paths of the edition."""
     input:

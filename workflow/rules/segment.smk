@@ -1,7 +1,37 @@
 """Masks and objects of whole volumes, block by block; made on request, not by `all`."""
 
 SLABS = range(CONFIG.segment.slabs)
+WINDOWS = {"overlap", "batch", "block", "skip_air", "probability"}
 VOLUME = "{method}/{structure}/{sample}"  # in the names of jobs
+
+
+def splitting_of(wildcards):
+    """How touching objects of a structure are told apart."""
+    method = CONFIG.segment.split
+    if method == "auto":
+        spots = CHALLENGE.structures[wildcards.structure].scored_as == "spot-like"
+        method = "watershed" if spots else "components"
+    return {"method": method, "depth": CONFIG.segment.split_depth}
+
+
+def annotation_of(wildcards):
+    """The registered annotation of a volume; None where there is none."""
+    pattern = CONFIG.segment.regions.annotation
+    if pattern is None:
+        return None
+    path = Path(workflow.basedir, pattern.replace("{sample}", wildcards.sample))
+    return str(path.expanduser()) if path.expanduser().exists() else None
+
+
+def annotation_files(wildcards):
+    """The files of a volume's annotation, and the table of its regions."""
+    annotation, table = annotation_of(wildcards), CONFIG.segment.regions.table
+    if annotation is None:
+        return []
+    path = Path(annotation)
+    files = sorted(path.glob("*.*")) if path.is_dir() else [path]
+    named = [Path(workflow.basedir, table).expanduser()] if table else []
+    return [str(file) for file in [*files, *named] if file.is_file()]
 
 
 rule segment_slab:
@@ -29,7 +59,7 @@ rule segment_slab:
     params:
         slabs=len(SLABS),
         channel=channel_of,
-        settings=CONFIG.segment.model_dump(exclude={"init", "slabs", "minutes"}),
+        settings=CONFIG.segment.model_dump(include=WINDOWS),
         work=LAYOUT.work("segment", f"{VOLUME}/{{slab}}"),
     script:
         "../scripts/segment_slab.py"
@@ -57,14 +87,41 @@ rule segment_volume:
         "../scripts/segment_volume.py"
 
 
-rule objects:
-    """The objects of a segmented volume: place, size, brightness; vessels: length and radius."""
+rule instances:
+    """Number the objects of a segmented volume; split those that touch."""
     input:
         mask=LAYOUT.segmented(),
+    output:
+        labels=LAYOUT.segmented(suffix=".labels.h5"),
+    log:
+        LAYOUT.log("instances", VOLUME),
+    benchmark:
+        LAYOUT.benchmark("instances", VOLUME)
+    wildcard_constraints:
+        method=any_of(CHALLENGE.recipes),
+    conda:
+        "../envs/selma3d.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=720,
+    params:
+        splitting=splitting_of,
+    script:
+        "../scripts/instances.py"
+
+
+rule objects:
+    """The objects of a volume: place, size, brightness; vessels: length; density; regions."""
+    input:
+        mask=LAYOUT.segmented(),
+        labels=LAYOUT.segmented(suffix=".labels.h5"),
         volume=LAYOUT.volume(),
+        annotation=annotation_files,
     output:
         objects=LAYOUT.segmented(suffix=".objects.tsv"),
         vessels=LAYOUT.segmented(suffix=".vessels.tsv"),
+        regions=LAYOUT.segmented(suffix=".regions.tsv"),
+        density=LAYOUT.segmented(suffix=".density.nii.gz"),
     log:
         LAYOUT.log("objects", VOLUME),
     benchmark:
@@ -78,5 +135,8 @@ rule objects:
         runtime=720,
     params:
         channel=lambda wildcards: CHALLENGE.structures[wildcards.structure].channel,
+        density_um=CONFIG.segment.density_um,
+        annotation=annotation_of,
+        regions=CONFIG.segment.regions.plain(),
     script:
         "../scripts/objects.py"

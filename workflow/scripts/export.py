@@ -1,10 +1,10 @@
-"""Rules export and export_zarr: the mask of a volume -> a file for other programs."""
+"""Rules export…: the mask of a volume, or its labels -> a file for other programs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.export import export_segmentation
+from selma3d.export import export_instances, export_segmentation
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    export_segmentation(Path(snakemake.input.mask), Path(snakemake.output.exported))
+    exported = Path(snakemake.output.exported)
+    if "labels" in snakemake.input.keys():  # noqa: SIM118 - a list with names
+        export_instances(Path(snakemake.input.labels), exported)
+    else:
+        export_segmentation(Path(snakemake.input.mask), exported)
 
 
 if __name__ == "__main__":

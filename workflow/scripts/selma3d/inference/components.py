@@ -49,17 +49,13 @@ class Components:
     """Whole components, numbered from 0 in the order of their first voxel in scan order.
 
     of_piece: component of each piece. The others, a row a component: number of voxels; first voxel
-    (flat index); sums of z, y, x over the voxels; box [low, high) as (…, 2, 3); sum of an image.
-    All but `intensity` are whole numbers, and so is that of an integer image: the values do not
-    depend on how the volume is cut.
+    (flat index); box [low, high) as (…, 2, 3). They do not depend on how the volume is cut.
     """
 
     of_piece: np.ndarray
     voxels: np.ndarray
     first: np.ndarray
-    position: np.ndarray
     box: np.ndarray
-    intensity: np.ndarray
 
 
 def boxes(shape: tuple[int, int, int], edges: tuple[int, int, int]) -> Iterator[Box]:
@@ -80,18 +76,15 @@ def label_blocks(mask: ArrayOnDisk, edges: tuple[int, int, int] = (EDGE,) * 3) -
         first += count
 
 
-def stitch(
-    mask: ArrayOnDisk, image: ArrayOnDisk | None = None, edges: tuple[int, int, int] = (EDGE,) * 3
-) -> Components:
-    """The components of a mask (Z,Y,X) over all its blocks, and the sum of `image` in each."""
+def stitch(mask: ArrayOnDisk, edges: tuple[int, int, int] = (EDGE,) * 3) -> Components:
+    """The components of a mask (Z,Y,X) over all its blocks."""
     borders = _Borders(mask.shape)
-    measured = [_measure(None, mask.shape, None)]
+    measured = [_measure(None, mask.shape)]
     count = 0
     for pieces in label_blocks(mask, edges):
         borders.add(pieces)
         if pieces.count:
-            grey = None if image is None else image[pieces.box]
-            measured.append(_measure(pieces, mask.shape, grey))
+            measured.append(_measure(pieces, mask.shape))
         count = pieces.first + pieces.count
     rows = {name: np.concatenate([m[name] for m in measured]) for name in measured[0]}
     return _merged(rows, borders.component_of_piece(count))
@@ -114,37 +107,27 @@ def remove_small_components(segmentation: Path, min_voxels: int) -> None:
                 mask[piece.box] = block
 
 
-def _measure(
-    pieces: Pieces | None, shape: tuple[int, int, int], image: np.ndarray | None
-) -> dict[str, np.ndarray]:
+def _measure(pieces: Pieces | None, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
     """A row a piece of one block, in coordinates of the volume."""
     if pieces is None:
         return {
             "voxels": np.empty(0, np.int64),
             "first": np.empty(0, np.int64),
-            "position": np.empty((0, 3), np.int64),
             "box": np.empty((0, 2, 3), np.int64),
-            "intensity": np.empty(0),
         }
     corner = np.array([side.start for side in pieces.box])
     flat = np.flatnonzero(pieces.labels)
     label = pieces.labels.ravel()[flat] - 1
-    place = np.unravel_index(flat, pieces.labels.shape)
     voxels = np.bincount(label, minlength=pieces.count)
-    # Sums of local coordinates are far below 2**53, where float64 is exact.
-    local = np.stack([np.bincount(label, axis, pieces.count) for axis in place], axis=1)
     first = np.empty(pieces.count, np.int64)
     first[label[::-1]] = flat[::-1]
     first_place = np.stack(np.unravel_index(first, pieces.labels.shape), axis=1) + corner
     found = find_objects(pieces.labels)
     box = np.array([[[s.start for s in sides], [s.stop for s in sides]] for sides in found])
-    grey = np.zeros(len(flat)) if image is None else image.ravel()[flat]
     return {
         "voxels": voxels,
         "first": np.ravel_multi_index(tuple(first_place.T), shape),
-        "position": local.astype(np.int64) + voxels[:, None] * corner,
         "box": box + corner,
-        "intensity": np.bincount(label, grey, pieces.count),
     }
 
 
@@ -160,11 +143,9 @@ def _merged(rows: dict[str, np.ndarray], of_piece: np.ndarray) -> Components:
     high = np.zeros((count, 3), np.int64)
     np.minimum.at(low, of_piece, rows["box"][:, 0])
     np.maximum.at(high, of_piece, rows["box"][:, 1])
-    sums = {}
-    for name in ("voxels", "position", "intensity"):
-        sums[name] = np.zeros((count, *rows[name].shape[1:]), rows[name].dtype)
-        np.add.at(sums[name], of_piece, rows[name])
-    return Components(of_piece=of_piece, first=first[order], box=np.stack([low, high], 1), **sums)
+    voxels = np.zeros(count, np.int64)
+    np.add.at(voxels, of_piece, rows["voxels"])
+    return Components(of_piece, voxels, first[order], np.stack([low, high], 1))
 
 
 class _Borders:

@@ -13,17 +13,15 @@ where a vessel ends in the halo. Vessels wider than the halo get too small a rad
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import distance_transform_edt
 from skimage.morphology import skeletonize
 
-from ..images import SegmentationFile
 from ..images.storage import ArrayOnDisk, VoxelSize
-from ..system.atomic import write_table
 from .blocks import Box, shifted
 from .components import boxes
 
@@ -32,19 +30,23 @@ EDGE, HALO = 128, 32
 STEPS = tuple(step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0))
 
 
-def write_vessels(segmentation: Path, table: Path, *, edge: int = EDGE, halo: int = HALO) -> None:
-    """Write the vessel statistics of a segmented volume (HDF5) as TSV, see `vessel_table`."""
-    with SegmentationFile(segmentation) as found:
-        write_table(vessel_table(found.mask, found.voxel_size_um, edge=edge, halo=halo), table)
+# Takes voxels of the volume (n,3) and the length that begins in each.
+Lengths = Callable[[np.ndarray, np.ndarray], None]
 
 
 def vessel_table(
-    mask: ArrayOnDisk, voxel_size_um: VoxelSize | None, *, edge: int = EDGE, halo: int = HALO
+    mask: ArrayOnDisk,
+    voxel_size_um: VoxelSize | None,
+    *,
+    edge: int = EDGE,
+    halo: int = HALO,
+    lengths: Lengths | None = None,
 ) -> pd.DataFrame:
     """One row a block of `edge`³ voxels with foreground: vessels in its core.
 
     z_start, z_stop, …: the core; voxels: foreground; length, mean_radius, sd_radius and max_radius
     in `unit` (um, or voxel where the voxel size is unknown); length_density: length a unit³.
+    lengths: is given every piece between two voxels of the skeleton, a block at a time.
     """
     spacing = (1.0, 1.0, 1.0) if voxel_size_um is None else voxel_size_um
     rows = []
@@ -56,7 +58,11 @@ def vessel_table(
         block = np.pad(mask[around].astype(bool), 1)
         inside = tuple(slice(s.start + 1, s.stop + 1) for s in shifted(core, around))
         if block[inside].any():
-            rows.append(_position(core) | _measures(block, inside, spacing))
+            skeleton = skeletonize(block, method="lee") > 0
+            places, pieces = _pieces(skeleton, inside, spacing)
+            if lengths is not None:
+                lengths(places + [side.start for side in core], pieces)
+            rows.append(_position(core) | _measures(block, skeleton, inside, spacing, pieces.sum()))
     unit = "voxel" if voxel_size_um is None else "um"
     columns = [*_position((slice(0, 0),) * 3), "voxels", *MEASURES]
     return pd.DataFrame(rows, columns=columns).assign(unit=unit)
@@ -73,13 +79,20 @@ def _position(core: Box) -> dict[str, int]:
     }
 
 
-def _measures(block: np.ndarray, inside: Box, spacing: VoxelSize) -> dict[str, float]:
-    skeleton = skeletonize(block, method="lee") > 0
-    length = 0.0
+def _pieces(skeleton: np.ndarray, inside: Box, spacing: VoxelSize) -> tuple[np.ndarray, np.ndarray]:
+    """First voxel, counted from the core's, and length of each pair of neighbours."""
+    places, lengths = [np.empty((0, 3), np.int64)], [np.empty(0)]
     for step in STEPS:
         onward = tuple(slice(s.start + d, s.stop + d) for s, d in zip(inside, step, strict=True))
-        pairs = np.count_nonzero(skeleton[inside] & skeleton[onward])
-        length += pairs * math.hypot(*np.multiply(step, spacing))
+        first = np.argwhere(skeleton[inside] & skeleton[onward])
+        places.append(first)
+        lengths.append(np.full(len(first), math.hypot(*np.multiply(step, spacing))))
+    return np.concatenate(places), np.concatenate(lengths)
+
+
+def _measures(
+    block: np.ndarray, skeleton: np.ndarray, inside: Box, spacing: VoxelSize, length: float
+) -> dict[str, float]:
     on_skeleton = skeleton[inside]
     radius = np.array([math.nan])
     if on_skeleton.any():

@@ -1,0 +1,25 @@
+"""Rule instances: the mask of a volume -> a number for each of its objects."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d.inference.instances import Splitting, write_instances
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    write_instances(
+        Path(snakemake.input.mask),
+        Path(snakemake.output.labels),
+        Splitting(**snakemake.params.splitting),
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()
