@@ -287,3 +287,32 @@ def segmenting_model(wildcards):
         raise WorkflowError(str(error)) from None
     target = CHALLENGE.segmenting_target(wildcards.structure)
     return LAYOUT.model(wildcards.method, target, run)
+
+
+def splitting_of(wildcards):
+    """How touching objects of a structure are told apart."""
+    method = CONFIG.segment.split
+    if method == "auto":
+        spots = CHALLENGE.structures[wildcards.structure].scored_as == "spot-like"
+        method = "watershed" if spots else "components"
+    return {"method": method, "depth": CONFIG.segment.split_depth}
+
+
+def annotation_of(wildcards):
+    """The registered annotation of a volume; None where there is none."""
+    pattern = CONFIG.segment.regions.annotation
+    if pattern is None:
+        return None
+    path = Path(workflow.basedir, pattern.replace("{sample}", wildcards.sample))
+    return str(path.expanduser()) if path.expanduser().exists() else None
+
+
+def annotation_files(wildcards):
+    """The files of a volume's annotation, and the table of its regions."""
+    annotation, table = annotation_of(wildcards), CONFIG.segment.regions.table
+    if annotation is None:
+        return []
+    path = Path(annotation)
+    files = sorted(path.glob("*.*")) if path.is_dir() else [path]
+    named = [Path(workflow.basedir, table).expanduser()] if table else []
+    return [str(file) for file in [*files, *named] if file.is_file()]

@@ -1,6 +1,11 @@
 """Masks for other programs and containers for Grand Challenge; made on request."""
 
 
+# A sample's name may hold dots.
+ruleorder: export_labels > export
+ruleorder: export_labels_zarr > export_zarr
+
+
 rule export:
     """The mask of a volume as OME-TIFF, MHA or NIfTI, by the name of the file."""
     input:
@@ -13,7 +18,6 @@ rule export:
         LAYOUT.benchmark("export", "{method}/{structure}/{sample}{suffix}")
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
-        sample="[A-Za-z0-9_-]+",
         suffix=r"\.ome\.tif|\.mha|\.nii\.gz",
     conda:
         "../envs/selma3d.yaml"
@@ -33,7 +37,6 @@ use rule export as export_zarr with:
         LAYOUT.benchmark("export", "{method}/{structure}/{sample}.ome.zarr")
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
-        sample="[A-Za-z0-9_-]+",
 
 
 use rule export as export_labels with:

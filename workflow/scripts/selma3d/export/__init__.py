@@ -1,4 +1,4 @@
-"""Masks and labels for other programs: OME-Zarr, OME-TIFF, MHA and NIfTI, by the name of the file."""
+"""Masks and labels for other programs, the format by the name of the file."""
 
 from .mask_formats import FORMATS, export, export_instances, export_segmentation, suffix_of
 
