@@ -11,9 +11,11 @@
 #   SLURM_TEST_CPUS=4        CPUs that each node claims to have
 #   SLURM_TEST_MEM=8000      MB that each node claims to have
 #   SLURM_TEST_ACCOUNTING=0  1: with slurmdbd, so that sacct answers
+#   SLURM_TEST_SITE=0        1: partitions as a site has them (below)
 #   SLURM_TEST_DIR=/var/lib/slurm-test   state, logs, process ids
 #
-# Partitions: gpu (default); gpu_low, whose jobs those of gpu preempt and SLURM requeues.
+# Partitions: gpu (default); gpu_low, whose jobs those of gpu preempt and SLURM requeues. With
+# SLURM_TEST_SITE: cpu (default, n0, which has no GPU), gpu for at most a day, gpu-long, debug.
 # A machine that has a SLURM of its own is left alone.
 set -euo pipefail
 
@@ -22,6 +24,7 @@ gpus=${SLURM_TEST_GPUS:-2}
 cpus=${SLURM_TEST_CPUS:-4}
 memory=${SLURM_TEST_MEM:-8000}
 accounting=${SLURM_TEST_ACCOUNTING:-0}
+site=${SLURM_TEST_SITE:-0}
 folder=${SLURM_TEST_DIR:-/var/lib/slurm-test}
 host=$(hostname -s)
 socket=/run/mysqld/slurm-test.sock
@@ -174,11 +177,24 @@ CONF
   else
     echo AccountingStorageType=accounting_storage/none
   fi
-  local node
+  local node gres
   for node in $(seq 0 $((nodes - 1))); do
+    gres="Gres=gpu:$gpus"
+    [ "$site$node" = 10 ] && gres=
     echo "NodeName=n$node NodeHostname=$host NodeAddr=127.0.0.1 Port=$((17000 + node))" \
-      "CPUs=$cpus RealMemory=$memory Gres=gpu:$gpus State=UNKNOWN"
+      "CPUs=$cpus RealMemory=$memory $gres State=UNKNOWN"
   done
+  if [ "$site" = 1 ]; then
+    local with_gpus=n1
+    [ "$nodes" -gt 2 ] && with_gpus="n[1-$((nodes - 1))]"
+    cat <<CONF
+PartitionName=cpu Nodes=n0 Default=YES MaxTime=7-0
+PartitionName=gpu Nodes=$with_gpus MaxTime=1-0
+PartitionName=gpu-long Nodes=$with_gpus MaxTime=7-0
+PartitionName=debug Nodes=ALL MaxTime=30
+CONF
+    return
+  fi
   cat <<CONF
 PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-0 DefaultTime=10 PriorityTier=10 PreemptMode=off
 PartitionName=gpu_low Nodes=ALL MaxTime=1-0 DefaultTime=10 PriorityTier=1 PreemptMode=requeue GraceTime=5
@@ -188,7 +204,7 @@ CONF
 # A character device for each fake GPU, so that CUDA_VISIBLE_DEVICES is set as on a real node.
 gres_conf() {
   local node gpu device
-  for node in $(seq 0 $((nodes - 1))); do
+  for node in $(seq "$site" $((nodes - 1))); do
     for gpu in $(seq 0 $((gpus - 1))); do
       device=$folder/gpu-n$node-$gpu
       [ -e "$device" ] || mknod -m 666 "$device" c 1 3
@@ -216,7 +232,7 @@ configure() {
 }
 
 all_nodes_up() {
-  [ "$(sinfo --noheader --Node --partition=gpu --states=idle,mix,alloc --format=%N | wc -l)" -ge "$nodes" ]
+  [ "$(sinfo --noheader --Node --states=idle,mix,alloc --format=%N | sort -u | wc -l)" -ge "$nodes" ]
 }
 
 start() {

@@ -1,0 +1,1 @@
+"""Commands for a SLURM cluster: ask it for its partitions, and keep Snakemake running on it."""
