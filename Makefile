@@ -17,7 +17,7 @@ PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 # Each job starts a Python, which shall find compiled what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo methods real slurm-demo partial run estimate status manifest new-method test test-faults test-editions test-peers lint benchmarks clean-demo
+.PHONY: help setup demo methods real slurm-demo partial run estimate status slurm-setup manifest new-method test test-faults test-editions test-peers lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -88,6 +88,9 @@ estimate: $(RUNTIME) ## what it will cost in jobs, GPU hours and disk: make esti
 
 status: $(RUNTIME) ## how far a challenge is: make status [CONFIG=config/demo.yaml]
 	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.monitor.status $(CONFIG)
+
+slurm-setup: $(RUNTIME) ## ask a SLURM cluster for its partitions and check a job of every kind [CONFIG=config/my.yaml]
+	@PYTHONPATH=workflow:workflow/scripts $(VENV)/bin/python -m on_slurm.setup $(CONFIG)
 
 KIND ?= rule
 FOLDER ?=

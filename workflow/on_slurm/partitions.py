@@ -24,7 +24,7 @@ GPU = re.compile(r"gpu(?::(?P<model>[^:,(]+?))??:(?P<count>\d+)")
 
 @dataclass(frozen=True)
 class Partition:
-    """What one job may ask of a partition: time as SLURM writes it, threads, MB and GPUs of a node."""
+    """What a job may ask of a partition: time as SLURM writes it, threads, MB, GPUs of a node."""
 
     name: str
     max_runtime: str | None = None  # [days-]hours:minutes:seconds; None where there is no limit
@@ -57,9 +57,12 @@ def asked_partitions() -> list[Partition]:
     """Partitions as the executor's own command and `sinfo` tell them.
 
     The command knows the limits of time; it counts GPUs only where the accounting does, takes the
-    mean of a partition's nodes, and a default amount of memory for a limit. `sinfo` tells the nodes.
+    mean of a partition's nodes, and a default amount of memory for a limit. `sinfo` tells of nodes.
     Raises InputError without SLURM.
     """
+    for command in ("scontrol", "sinfo", "sbatch"):
+        if shutil.which(command) is None:
+            raise InputError(f"{command}: not found; this is for a host that can submit to SLURM")
     command = Path(sys.executable).with_name("generate-slurm-partition-config")
     told = yaml.safe_load(ask(str(command)))["partitions"]
     nodes = _nodes(ask("sinfo", "--all", "--noheader", "--Node", f"--format={NODE_FIELDS}"))
@@ -79,7 +82,7 @@ def _nodes(answer: str) -> dict[str, Partition]:
     nodes: defaultdict[str, list[Partition]] = defaultdict(list)
     for line in answer.splitlines():
         name, threads, mem_mb, gres, available = line.split("|")
-        gpus = [match for match in GPU.finditer(gres)]
+        gpus = list(GPU.finditer(gres))
         models = {match["model"] for match in gpus if match["model"]}
         nodes[name].append(
             Partition(
@@ -116,8 +119,6 @@ def as_file(partitions: list[Partition], how: str) -> str:
 
 def ask(*command: str) -> str:
     """The answer of one of SLURM's commands; InputError where there is none."""
-    if shutil.which(command[0]) is None:
-        raise InputError(f"{command[0]}: not found; this is for a host that can submit to SLURM")
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise InputError(f"{' '.join(command)}: {' '.join(ran.stderr.split())}")

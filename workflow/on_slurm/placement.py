@@ -17,7 +17,7 @@ QUIET.propagate = False
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a kind of job goes. `answer`: SLURM's, in its words; `accepted`: whether it would run."""
+    """Where a kind of job goes; SLURM's answer in its words, and whether it would run."""
 
     kind: JobKind
     partition: str | None
@@ -41,7 +41,7 @@ def _job(kind: JobKind) -> SimpleNamespace:
 
 
 def tried(kind: JobKind, partition: str | None, options: list[str]) -> Placement:
-    """Ask SLURM (`sbatch --test-only`, which starts nothing) whether a job of this kind would run."""
+    """Ask SLURM whether a job of this kind would run (`sbatch --test-only` starts nothing)."""
     if partition is None:
         return Placement(kind, None, False, "no partition is large enough, or has the GPUs")
     command = ["sbatch", "--test-only", "-p", partition, *_flags(kind.request), *options]

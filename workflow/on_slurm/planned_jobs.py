@@ -13,7 +13,8 @@ from selma3d.system.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 # What runs beside Snakemake itself (`localrules`) and is not submitted.
-LOCAL = {"all", "download", "environment", "figures", "panels", "histories", "tables", "gallery", "report"}  # fmt: skip
+LOCAL = {"all", "download", "environment"}
+LOCAL |= {"figures", "panels", "histories", "tables", "gallery", "report"}
 
 
 @dataclass(frozen=True, order=True)
@@ -58,9 +59,16 @@ def planned_kinds(arguments: list[str]) -> list[JobKind]:
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
         if ran.returncode:
-            lines = [line for line in ran.stderr.splitlines() if line.strip()]
-            raise InputError(f"snakemake -n: {lines[-1] if lines else 'ended without a word'}")
+            raise InputError(f"snakemake -n: {_reason(ran.stdout + ran.stderr)}")
         return _kinds(plan)
+
+
+def _reason(said: str) -> str:
+    """What Snakemake gives as the reason of an error, without the places in rule files."""
+    lines = [line.strip() for line in said.splitlines()]
+    began = next((n for n, line in enumerate(lines) if "Error" in line), max(0, len(lines) - 1))
+    told = [line for line in lines[began + 1 :] if line and not line.startswith("File ")]
+    return " ".join(told) or lines[began]
 
 
 def _kinds(plan: Path) -> list[JobKind]:

@@ -53,7 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
         rules = ", ".join(rule for rule, _ in each.kind.rules)
         print(f"\nrefused: {rules}: {each.answer}\n  {cure(each)}")
     if not refused:
-        print("\nSLURM accepts a job of every kind. Start: snakemake --profile slurm (docs/slurm.md)")
+        print(
+            "\nSLURM accepts a job of every kind. Start: snakemake --profile slurm (docs/slurm.md)"
+        )
     return int(bool(refused))
 
 
@@ -147,7 +149,7 @@ def cure(refused: Placement) -> str:
     if refused.kind.request.gpus and refused.partition is None:
         return (
             "ask for less in `resources` of the configuration (training_threads, training_mem_mb, "
-            "*_minutes: a training that ends at its limit continues), or add the partition to the file"
+            "*_minutes: a training that ends at its limit continues), or add a partition"
         )
     return "ask your site what it wants, then edit the file or profiles/slurm/config.yaml"
 

@@ -1,0 +1,162 @@
+"""Set-up for a SLURM cluster: what it understands, what it writes, where jobs then go."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from on_slurm import setup
+from on_slurm.partitions import Partition, as_file, asked_partitions
+from on_slurm.placement import placed
+from on_slurm.planned_jobs import JobKind, Request, planned_kinds
+from selma3d.system.errors import InputError
+
+# A university's cluster: small GPU nodes, large CPU nodes, no accounting of GPUs.
+SCONTROL = """\
+PartitionName=cpu
+   MaxTime=7-00:00:00 TotalCPUs=6400 TotalNodes=50 DefMemPerCPU=1000 AllowGroups=ALL
+PartitionName=gpu
+   MaxTime=1-00:00:00 TotalCPUs=64 TotalNodes=4 DefMemPerCPU=1000
+PartitionName=gpu-long
+   MaxTime=7-00:00:00 TotalCPUs=64 TotalNodes=4 DefMemPerCPU=1000
+PartitionName=gpu_debug
+   MaxTime=00:30:00 TotalCPUs=64 TotalNodes=4
+PartitionName=old
+   MaxTime=UNLIMITED TotalCPUs=4 TotalNodes=1
+"""
+SINFO = """\
+cpu|128|512000|(null)|up
+gpu|16|64000|gpu:a100:4(S:0-1)|up
+gpu|16|64000|gpu:h100:2,shard:8|up
+gpu-long|16|64000|gpu:a100:4(S:0-1)|up
+gpu_debug|16|64000|gpu:a100:4|up
+old|4|8000|(null)|inactive
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Commands that answer as a cluster's do; sbatch refuses more than 16 CPUs beside a GPU."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    answers = {
+        "scontrol": f"cat <<'END'\n{SCONTROL}END",
+        "sinfo": f"cat <<'END'\n{SINFO}END",
+        "sbatch": 'echo "sbatch: Job 7 to start at 2027-01-01T00:00:00" >&2',
+        "sacctmgr": "echo 'mine|100|'; echo 'theirs||50'",
+    }
+    for name, body in answers.items():
+        (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+def kind(rule: str, gpus: int, minutes: int, mem_mb: int = 4000, threads: int = 1) -> JobKind:
+    return JobKind(Request(gpus, threads, mem_mb, minutes), ((rule, 1),))
+
+
+def test_partitions_have_limits_of_time_and_the_largest_node_s_cpus_memory_and_gpus(slurm):
+    found = {partition.name: partition for partition in asked_partitions()}
+    assert found["cpu"] == Partition("cpu", "7-00:00:00", 128, 512000)
+    assert found["gpu"] == Partition("gpu", "1-00:00:00", 16, 64000, 4, ("a100", "h100"))
+    assert found["gpu_debug"].left_out == "by its name it is for trials"
+    assert found["old"].left_out == "it is inactive"
+    assert not found["gpu-long"].left_out
+
+
+def test_cpu_jobs_keep_off_small_gpu_nodes_which_they_would_fill_better(slurm, tmp_path):
+    file = tmp_path / "partitions.yaml"
+    file.write_text(as_file(asked_partitions(), "make slurm-setup"))
+    kinds = [
+        kind("score", 0, 1440, mem_mb=60000, threads=16),  # fills a GPU node to the brim
+        kind("split", 0, 10),
+        kind("pretrain", 1, 1440, mem_mb=32000, threads=8),
+        kind("finetune", 1, 2880, mem_mb=32000, threads=8),
+        kind("huge", 8, 60),
+    ]
+    chosen = [partition for _, partition in placed(file, kinds)]
+    assert chosen == ["cpu", "cpu", "gpu", "gpu-long", None]
+    assert "# Left out: gpu_debug: by its name it is for trials" in file.read_text()
+
+
+def test_a_cluster_of_gpu_nodes_alone_takes_every_job_and_states_its_nodes_limits(tmp_path):
+    file = tmp_path / "partitions.yaml"
+    file.write_text(as_file([Partition("all", "1-00:00:00", 16, 64000, 4)], "make slurm-setup"))
+    limits = yaml.safe_load(file.read_text())["partitions"]["all"]
+    assert (limits["max_threads"], limits["max_mem_mb"], limits["max_gpu"]) == (16, 64000, 4)
+    assert [p for _, p in placed(file, [kind("split", 0, 10), kind("pretrain", 1, 10)])] == [
+        "all",
+        "all",
+    ]
+
+
+def test_the_shipped_file_leaves_every_job_to_the_default_partition(repository):
+    file = repository / "profiles" / "slurm" / "partitions.yaml"
+    assert placed(file, [kind("pretrain", 1, 10)]) == [(kind("pretrain", 1, 10), None)]
+
+
+def test_without_slurm_it_says_where_it_belongs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert setup.main(["--file", str(tmp_path / "partitions.yaml")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and "SLURM" in said and said.count("\n") == 1
+    assert not (tmp_path / "partitions.yaml").exists()
+
+
+def test_a_kind_of_job_that_slurm_refuses_is_named_with_slurm_s_words(
+    slurm, tmp_path, capsys, monkeypatch
+):
+    (slurm / "sbatch").write_text(
+        "#!/bin/sh\ncase \"$*\" in *--gpus*) echo 'error: Invalid account' >&2; exit 1;; esac\n"
+    )
+    kinds = [kind("pretrain", 1, 60), kind("score", 0, 60)]
+    monkeypatch.setattr(setup, "planned_kinds", lambda arguments: kinds)
+    assert setup.main(["--file", str(tmp_path / "partitions.yaml")]) == 1
+    said = capsys.readouterr().out
+    assert "refused: pretrain: error: Invalid account" in said
+    assert "refused: score" not in said
+    assert "account mine: 100 jobs at a time" in said
+    assert "several accounts: state one as slurm_account" in said
+
+
+def test_every_gpu_job_of_the_default_challenge_gets_a_gpu_partition_and_no_other_does(
+    slurm, tmp_path
+):
+    gpu_rules_have_gpu_partitions("config/config.yaml", tmp_path)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "config",
+    ["demo", "real", "methods-phantoms", "methods-real", "scaling", "selma2025", "selma2026"],
+)
+def test_every_gpu_job_of_each_shipped_configuration_gets_a_gpu_partition_and_no_other_does(
+    slurm, tmp_path, config
+):
+    gpu_rules_have_gpu_partitions(f"config/{config}.yaml", tmp_path)
+
+
+USES_GPU = ("pretrain", "finetune", "predict_", "cellpose", "wnet3d", "nnunet_")
+
+
+def gpu_rules_have_gpu_partitions(config: str, folder: Path) -> None:
+    file, on_gpus = folder / "partitions.yaml", folder / "gpus.yaml"
+    file.write_text(as_file(asked_partitions(), "make slurm-setup"))
+    on_gpus.write_text(yaml.safe_dump({"resources": {"gpu": 1}, "results": str(folder / "none")}))
+    kinds = planned_kinds(["--profile", "slurm", "--configfile", config, str(on_gpus)])
+    assert sum(kind.jobs for kind in kinds) > 10
+    for kind_of_job, partition in placed(file, kinds):
+        for rule, _ in kind_of_job.rules:
+            wanted = {"gpu", "gpu-long"} if rule.startswith(USES_GPU) else {"cpu"}
+            assert partition in wanted, (rule, kind_of_job.request)
+
+
+def test_a_configuration_that_cannot_be_planned_is_told_in_one_line(tmp_path):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("resluts: here\n")
+    with pytest.raises(InputError, match=r"resluts.*did you mean"):
+        planned_kinds(["--profile", "slurm", "--configfile", str(wrong)])
