@@ -17,7 +17,7 @@ PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 # Each job starts a Python, which shall find compiled what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo methods real slurm-demo partial run estimate status slurm-setup manifest new-method test test-faults test-editions test-peers lint benchmarks clean-demo
+.PHONY: help setup demo methods real slurm-demo partial run estimate status slurm-setup manifest new-edition new-method test test-faults test-editions test-peers lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -91,6 +91,12 @@ status: $(RUNTIME) ## how far a challenge is: make status [CONFIG=config/demo.ya
 
 slurm-setup: $(RUNTIME) ## ask a SLURM cluster for its partitions and check a job of every kind [CONFIG=config/my.yaml]
 	@PYTHONPATH=workflow:workflow/scripts $(VENV)/bin/python -m on_slurm.setup $(CONFIG)
+
+# As they were typed, by the environment: neither shell nor make reads spaces, quotes and dollars.
+export NEW_EDITION_NAME := $(value NAME)
+export NEW_EDITION_DATA := $(value DATA)
+new-edition: $(RUNTIME) ## files for your own images: make new-edition NAME=mylab DATA=<folder>
+	@PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.images.new_edition
 
 KIND ?= rule
 FOLDER ?=
