@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..system.errors import InputError
+from ..system.fingerprint import visible
 from .checking import check, load_yaml, nearest
 from .config import Config, layer
 from .method_file import KINDS, MethodFile, RecipeFile
@@ -99,12 +100,12 @@ def select_methods(config: Config, root: Path) -> Selection:
 
 
 def _method_files(config: Config, root: Path) -> Iterator[Path]:
-    yield from sorted((root / "config" / "methods").glob("*.yaml"))
+    yield from visible(root / "config" / "methods", "*.yaml")
     for name in config.method_folders:
         folder = root / Path(name).expanduser()
         if not folder.is_dir():
             raise InputError(f"config: method_folders: {folder}: expected a folder, found none")
-        yield from sorted(folder.glob("*.yaml"))
+        yield from visible(folder, "*.yaml")
 
 
 def _read_method(file: Path, config: Config, root: Path) -> Method:

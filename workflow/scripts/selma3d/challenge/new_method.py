@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..system.errors import InputError
+from ..system.fingerprint import visible
 
 ROOT = Path(__file__).resolve().parents[4]
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -75,7 +76,7 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
 def _free_colour(folder: Path | None, root: Path) -> str:
     """The first colour that no method has; after the last, the first again."""
     folders = [root / "config" / "methods", *([folder] if folder else [])]
-    files = [file for place in folders for file in place.glob("*.yaml")]
+    files = [file for place in folders for file in visible(place, "*.yaml")]
     taken = {word.upper() for file in files for word in re.findall("#[0-9A-Fa-f]{6}", _text(file))}
     return next((colour for colour in COLOURS if colour not in taken), COLOURS[0])
 

@@ -23,6 +23,7 @@ from ..images.readers import read_image
 from ..inference import WindowSettings, load_model
 from ..inference.cases import binarise
 from ..system.errors import InputError
+from ..system.fingerprint import visible
 
 SUFFIXES = (".mha", ".tif", ".tiff")
 
@@ -63,7 +64,7 @@ def segment_input(context: Path, input_root: Path, output_root: Path) -> None:
 
 def only_image(folder: Path) -> Path:
     """The one image in a folder. Raises InputError."""
-    found = sorted(f for f in folder.glob("*") if f.suffix.lower() in SUFFIXES)
+    found = [f for f in visible(folder) if f.suffix.lower() in SUFFIXES]
     if len(found) != 1:
         raise InputError(
             f"{folder}: expected one image ({', '.join(SUFFIXES)}), "

@@ -30,6 +30,7 @@ from ..images.conversion.stored_values import mask_of_labels
 from ..images.readers import extensions, image_stem, image_suffix, read_image, reading
 from ..images.storage import open_hdf5, stored_here, whole
 from ..system.errors import InputError
+from ..system.fingerprint import visible
 from ..system.limits import SPARE_VOXELS
 from .predictions_json import read_jobs
 
@@ -119,9 +120,9 @@ def _place(predictions: Path, structure: str) -> Path | None:
 
 
 def _check_structures(predictions: Path, structures: Collection[str]) -> None:
-    for entry in sorted(predictions.iterdir()):
+    for entry in visible(predictions):
         name = entry.name.removesuffix(HDF5)
-        if entry.name.startswith(".") or name in structures:
+        if name in structures:
             continue
         if entry.is_dir() or entry.suffix == HDF5:
             raise InputError(f"{entry}: expected a structure, found {_unknown(name, structures)}")
@@ -140,10 +141,8 @@ def _find(place: Path, predictions: Path) -> list[ForeignMask]:
 
 
 def _mask_files(folder: Path, predictions: Path) -> Iterator[Path]:
-    for file in sorted(folder.iterdir()):
-        if file.name.startswith("."):
-            log.info("%s: hidden file, left out", file)
-        elif file.is_dir() or not (image_suffix(file) or file.suffix == HDF5):
+    for file in visible(folder):
+        if file.is_dir() or not (image_suffix(file) or file.suffix == HDF5):
             raise InputError(
                 f"{file}: expected a mask ({', '.join(extensions())}), found "
                 f"{'a folder' if file.is_dir() else 'another file'} (take it out of the folder)"

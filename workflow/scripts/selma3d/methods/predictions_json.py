@@ -18,6 +18,7 @@ from typing import Any
 from ..archive.paths import safe_path
 from ..images.readers import image_suffix
 from ..system.errors import InputError
+from ..system.fingerprint import visible
 from ..system.limits import check_file, proportionate
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def _mask(path: Path, where: str, pk: str, output: dict[str, Any]) -> Path | Non
     place = socket.get("relative_path") or f"images/{socket['slug']}"
     try:
         folder = safe_path(path.parent, f"{pk}/output/{place}")
-        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        found = visible(folder) if folder.is_dir() else []
         masks = [file for file in found if image_suffix(file)]
         if len(masks) > 1:
             raise InputError(f"{folder}: expected one mask, found {len(masks)}")

@@ -19,6 +19,7 @@ from ..images.geometry import Geometry
 from ..images.mha import write_mha
 from ..images.readers import read_image
 from ..system.errors import InputError
+from ..system.fingerprint import visible
 from ..system.limits import SPARE_VOXELS
 from .cases import CasesToSegment
 from .peers.programs import run
@@ -95,7 +96,7 @@ def _read(root: Path, folder: Path, shape: tuple[int, ...]) -> np.ndarray:
     _refuse_links(root, folder)
     if not folder.is_dir():
         raise InputError(f"output: expected a folder {folder.name}, found none")
-    found = sorted(path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES))
+    found = [path for path in visible(folder) if path.name.lower().endswith(SUFFIXES)]
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise InputError(f"output: expected one mask ({', '.join(SUFFIXES)}), found {names}")

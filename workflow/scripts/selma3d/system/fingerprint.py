@@ -6,13 +6,21 @@ import hashlib
 import os
 from pathlib import Path
 
-# What systems and file servers leave in folders.
-SYSTEM_FILES = ("Thumbs.db", "desktop.ini", "@eaDir")
+# What systems and file servers leave in folders, in small letters.
+SYSTEM_FILES = (
+    *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),
+    *("@eadir", "#recycle", "#snapshot", "__macosx", "lost+found"),
+)
 
 
 def is_system_file(name: str) -> bool:
     """Whether a file or folder of this name is a hidden one, or one of the system's own."""
-    return name.startswith(".") or name in SYSTEM_FILES
+    return name.startswith(".") or name.casefold() in SYSTEM_FILES
+
+
+def visible(folder: Path, pattern: str = "*") -> list[Path]:
+    """What a folder holds by its names, sorted; hidden files and the system's own left out."""
+    return sorted(path for path in folder.glob(pattern) if not is_system_file(path.name))
 
 
 def folder_fingerprint(folder: Path) -> str:
