@@ -182,7 +182,8 @@ def _described(path: str, mask: str, walk: _Walk) -> FoundImage:
     for part in path.split(","):
         with open_image(walk.root / part) as image:
             shapes.append(image.shape)
-            names += image.channel_names or ([PurePosixPath(part).name] if "," in path else [])
+            is_channel = "," in path and image.path.is_dir()
+            names += image.channel_names or ([image.path.name] if is_channel else [])
             size = size or image.voxel_size_um
             kind = image.format
     if len({shape[1:] for shape in shapes}) > 1:
