@@ -174,3 +174,19 @@ def test_unknown_settings_are_refused(images: torch.Tensor, settings: dict, mess
 def test_right_angles_in_oblong_windows_are_refused() -> None:
     with pytest.raises(InputError, match="as wide as high"):
         augmented(torch.zeros(1, 1, 4, 8, 16), {"rotate90": 0.5})
+
+
+def test_a_curve_keeps_the_order_of_intensities_and_the_darkest_voxel(images: torch.Tensor) -> None:
+    changed = augmented(images, {"curve": 1.0})
+    for before, after in zip(images.flatten(1), changed.flatten(1), strict=True):
+        assert after[before.argsort()].diff().min() >= -1e-4
+        assert after.min() == pytest.approx(float(before.min()), abs=1e-4)
+
+
+def test_sharpening_leaves_an_even_image_and_makes_edges_steeper(images: torch.Tensor) -> None:
+    even = torch.full((4, 1, 16, 24, 24), 0.7)
+    assert torch.allclose(augmented(even, {"sharpen": 1.0}), even, atol=1e-5)
+    changed = augmented(images, {"sharpen": 1.0})
+    assert (
+        changed.diff(dim=-1).abs().amax((1, 2, 3, 4)) > images.diff(dim=-1).abs().amax((1, 2, 3, 4))
+    ).all()

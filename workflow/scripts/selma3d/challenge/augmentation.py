@@ -41,6 +41,10 @@ class Gamma(Operation):
     high: Positive = Field(1.5, description="greatest exponent")
 
 
+class Curve(Operation):
+    sd: NotNegative = Field(0.5, description="of the logarithm of the slope, between seven knots")
+
+
 class Contrast(Operation):
     low: NotNegative = Field(0.75, description="least factor on the distance from the mean")
     high: NotNegative = Field(1.33, description="greatest factor on the distance from the mean")
@@ -48,6 +52,10 @@ class Contrast(Operation):
 
 class Brightness(Operation):
     sd: NotNegative = Field(0.2, description="greatest shift, in units of the normalised image")
+
+
+class Sharpen(Operation):
+    strength: NotNegative = Field(1.5, description="most that is added of what a blur takes away")
 
 
 class Gradient(Operation):
@@ -95,6 +103,9 @@ class Augmentation(Model):
     gamma: Annotated[Gamma, _ALONE] = Field(
         Gamma(), description="raise intensities to a power, within each window's range"
     )
+    curve: Annotated[Curve, _ALONE] = Field(
+        Curve(), description="map intensities by a random rising curve: another exposure"
+    )
     contrast: Annotated[Contrast, _ALONE] = Field(
         Contrast(), description="scale the distance from each window's mean"
     )
@@ -105,6 +116,9 @@ class Augmentation(Model):
         Gradient(), description="let illumination fall off along a random direction"
     )
     blur_z: Annotated[BlurZ, _ALONE] = Field(BlurZ(), description="blur along the detection axis")
+    sharpen: Annotated[Sharpen, _ALONE] = Field(
+        Sharpen(), description="add what a blur takes away: better optics, or a deconvolution"
+    )
     stripes: Annotated[Stripes, _ALONE] = Field(
         Stripes(), description="shadows along the light sheet"
     )
