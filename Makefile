@@ -53,9 +53,9 @@ methods: $(RUNTIME) ## all methods, small, on synthetic images [and real ones: m
 	$(if $(DATA),$(METHODS) config/methods-real.yaml $(REAL_IMAGES))
 	@for table in results/methods-*/tables/per-type/standings.md; do printf '\n%s\n' "$$table"; cat "$$table"; done
 
-real: $(RUNTIME) ## the chain on real images: make real DATA=folder [CONFIG=config/scaling-real.yaml]
+real: $(RUNTIME) ## what pretraining gains on real images: make real DATA=folder [SIZE=small] [CONFIG=config/real-cfos.yaml]
 	@test -n "$(call quoted,$(DATA))" || { echo "make: expected DATA=<folder of real images> (README, 'Real images')" >&2; exit 1; }
-	@$(RUN) --configfile config/real.yaml $(CONFIG) --cores $(CORES) --resources mem_mb=16000 --keep-going $(REAL_IMAGES)
+	@$(RUN) --configfile config/real.yaml $(if $(filter small,$(SIZE)),config/real-small.yaml) $(CONFIG) --cores $(CORES) --resources mem_mb=16000 --keep-going $(REAL_IMAGES)
 
 # As many CPUs as this machine lends: SLURM keeps the other jobs waiting, as on a cluster.
 SLURM := SLURM_TEST_NODES=1 SLURM_TEST_CPUS=$(CORES) tests/slurm/one_machine_slurm.sh
