@@ -139,12 +139,14 @@ def test_header_without_unit_is_an_unknown_voxel_size(tmp_path, grey, labels):
     assert convert(tmp_path).voxel_size_um("000") is None
 
 
-def test_header_with_unit_is_read_and_the_edition_wins(tmp_path, grey, labels):
+def test_header_with_unit_is_read_and_an_edition_that_disagrees_is_told(tmp_path, grey, labels):
     save_nifti(tmp_path / "s/raw/patchvolume_000_0000.nii.gz", grey, "micron", (1.5, 2, 6))
     save_nifti(tmp_path / "s/gt/patchvolume_000.nii.gz", labels)
     assert convert(tmp_path).voxel_size_um("000") == (6, 2, 1.5)
-    patches = convert(tmp_path, voxel_size_um=(5.0, 1.0, 1.0))
-    assert patches.voxel_size_um("000") == (5, 1, 1)
+    with pytest.raises(InputError, match=r"voxels of 5 × 1 × 1 µm .* edition .* 6 × 2 × 1\.5"):
+        convert(tmp_path, voxel_size_um=(5.0, 1.0, 1.0))
+    patches = convert(tmp_path, voxel_size_um=(5.0, 1.0, 1.0), allow=["other-geometry"])
+    assert patches.voxel_size_um("000") == (6, 2, 1.5)
     assert json.loads(patches.attributes("000")["source_voxel_size_um"]) == [6, 2, 1.5]
 
 

@@ -17,6 +17,7 @@ from .. import PatchFile, PatchWriter
 from ..geometry import OTHER_GEOMETRY, Geometry, on_grid
 from ..readers import StoredImage, read_image
 from ..storage import VoxelSize
+from ..voxel_sizes import StatedVoxelSize
 from .patch_sources import PatchSource, find_patches
 from .stored_values import FULL_MASK, mask_of_labels, whole_numbers
 
@@ -37,7 +38,7 @@ class PatchSettings:
     """Settings of the conversion of annotated images.
 
     kind: `patches` (each needs a mask) or `cases` (a phase may hide all masks). voxel_size_um
-    (z,y,x): wins over the headers'; where neither states one it is unknown. allow: oddities that
+    (z,y,x): of the structure, where no header and no row states one. allow: oddities that
     are accepted, and then recorded: empty-mask, full-mask, constant-image, ignore-label (a value
     255 beside others is foreground too), other-geometry (headers that disagree are passed over).
     """
@@ -74,6 +75,7 @@ def convert_patches(
         for number, source in enumerate(sources, start=1):
             log.info("%s: patch %s (%d of %d)", structure, source.id, number, len(sources))
             patch = _read_patch(source, root, settings.allow)
+            stated = StatedVoxelSize(structure=settings.voxel_size_um)
             channels = channels or len(patch.image)
             if len(patch.image) != channels:
                 raise InputError(
@@ -85,7 +87,7 @@ def convert_patches(
                 patch.image,
                 patch.mask,
                 source.specimen,
-                settings.voxel_size_um or patch.voxel_size_um,
+                stated.of(source.images[0], patch.voxel_size_um, settings.allow),
                 patch.provenance,
             )
 

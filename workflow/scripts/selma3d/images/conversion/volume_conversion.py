@@ -17,11 +17,13 @@ from ...system.atomic import publish
 from ...system.errors import InputError
 from ...system.file_lock import alone_in
 from .. import IndexRow, Intensity, VolumeFile, chunk_shape, content_hash, write_index
+from ..geometry import OTHER_GEOMETRY, on_grid
 from ..hdf5_writing import writing_hdf5
 from ..readers import ImageFile, fingerprint, open_image
 from ..readers.formats.plane_folder import PlaneFolder
 from ..storage import VoxelSize, compression
 from ..volume_file import describe_volume
+from ..voxel_sizes import StatedVoxelSize
 from .patch_sources import inside
 from .slabs import Channel, Slab, convert_slab, copy_chunks, cut, read_slab
 
@@ -47,6 +49,7 @@ class VolumeSettings:
     bad_plane: str = "error"
     allow: Collection[str] = ()
     progress: Progress | None = None
+    row_voxel_size_um: VoxelSize | None = None
 
 
 DEFAULT = VolumeSettings()
@@ -75,6 +78,7 @@ def convert_volume(
     h5, work, interpolate = Path(h5), Path(work), settings.bad_plane == "interpolate"
     images = open_channels(channel_sources, accept_unreadable=interpolate)
     _check_planes(images, MISSING_PLANES in settings.allow)
+    size = _voxel_size(images, StatedVoxelSize(settings.row_voxel_size_um, voxel_size_um), settings)
     channels = [Channel(image, number) for image in images for number in range(image.shape[0])]
     shape = (len(channels), *channels[0].shape)
     dtype = np.dtype(np.uint8 if all(i.dtype == np.uint8 for i in images) else np.uint16)
@@ -104,7 +108,7 @@ def convert_volume(
             "fingerprint": fingerprint(images),
             "plane_numbers": [_numbers_text(i) for i in images if isinstance(i, PlaneFolder)],
         }
-        row = _assemble(slabs, shape, dtype, h5, sample, specimen, voxel_size_um, source)
+        row = _assemble(slabs, shape, dtype, h5, sample, specimen, size, source)
         write_index([row], tsv)
         shutil.rmtree(folder)
 
@@ -137,6 +141,31 @@ def open_channels(sources: Sequence[Path], *, accept_unreadable: bool) -> list[I
                 f"{images[0].path}, found {image.shape[1:]}"
             )
     return images
+
+
+def _voxel_size(
+    images: Sequence[ImageFile], stated: StatedVoxelSize, settings: VolumeSettings
+) -> VoxelSize | None:
+    """Of all channels; InputError where two differ, in their headers or from what is stated."""
+    if OTHER_GEOMETRY not in settings.allow:
+        for image in images[1:]:
+            _check_same_grid(image, images[0])
+    for image in images:
+        if image.voxel_size_um is None:
+            log.info("%s: voxel size unknown: %s", image.path, image.why_no_voxel_size)
+    return stated.of(images[0].path, images[0].voxel_size_um, settings.allow)
+
+
+def _check_same_grid(image: ImageFile, first: ImageFile) -> None:
+    """Raise InputError where the headers of two channels disagree."""
+    shape = image.shape[1:]
+    number = np.broadcast_to(np.arange(shape[-1]), shape)  # nothing is allocated
+    turned = on_grid(number, image.geometry, first.geometry, image.path, first.path)
+    if turned is not number:
+        raise InputError(
+            f"{image.path}: expected axes that run as those of {first.path.name}, found reversed "
+            "ones (save both on one grid)"
+        )
 
 
 def _check_planes(images: Sequence[ImageFile], missing_allowed: bool) -> None:

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import ClassVar, Self
@@ -57,7 +58,6 @@ class ImageFile(ABC):
         if self.channel_names is not None and len(self.channel_names) != self.shape[0]:
             self.channel_names = None
         self.files = self.files or (self.path,)
-        self._identity = tuple(_state(file) for file in self.files)
 
     @property
     def voxel_size_um(self) -> VoxelSize | None:
@@ -79,19 +79,25 @@ class ImageFile(ABC):
             f"microscopes have voxels of {SMALLEST_UM:g} to {LARGEST_UM:g} µm"
         )
 
-    @property
+    @cached_property
     def identity(self) -> Identity:
-        """Name, size and time of each file when it was opened."""
-        return self._identity
+        """The state of the files when it was first asked for: ask before the first voxel."""
+        return self.state()
+
+    def state(self) -> Identity:
+        """Name, size and time of each file as they are now."""
+        return tuple(file_state(file) for file in self.files)
 
     def check_unchanged(self) -> None:
-        """Raise InputError where one of the files is no longer as it was when it was opened."""
-        for file, known in zip(self.files, self._identity, strict=True):
-            if _state(file) != known:
-                raise InputError(
-                    f"{file}: expected a file that stays as it is while it is read, found it "
-                    "changed (start again when nothing writes it any more)"
-                )
+        """Raise InputError where the files are no longer as they were; see `identity`."""
+        known, found = self.identity, self.state()
+        if found == known:
+            return
+        changed = [b[0] for a, b in zip(known, found, strict=False) if a != b]
+        raise InputError(
+            f"{self.path}: expected files that stay as they are while they are read, found changed "
+            f"ones: {', '.join(changed[:3])} (start again when nothing writes them any more)"
+        )
 
     def check_promise(self) -> None:
         """Raise InputError where few packed bytes stand for very many voxels."""
@@ -235,6 +241,7 @@ def reason_of(error: BaseException) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _state(file: Path) -> tuple[str, int, int]:
+def file_state(file: Path) -> tuple[str, int, int]:
+    """Name, size and time of a file."""
     stat = file.stat()
     return file.name, stat.st_size, stat.st_mtime_ns

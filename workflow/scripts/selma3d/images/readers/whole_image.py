@@ -42,6 +42,7 @@ def read_image(path: Path, most_voxels: int | None = None) -> StoredImage:
     the limits, and for a file that changes meanwhile.
     """
     with open_image(path) as image:
+        assert image.identity  # noted before a voxel is read
         array = image.read_all(most_voxels)
         image.check_unchanged()
         stored = StoredImage(array, image.axes, str(array.dtype), image.geometry)

@@ -1,0 +1,440 @@
+"""Formats of microscopes: each is read as another program, or its published layout, writes it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import npy2bdv
+import numpy as np
+import pytest
+import SimpleITK
+import tensorstore
+import zarr
+from PIL import Image, TiffImagePlugin
+from pylibCZIrw import czi as pylibczi
+
+from selma3d.challenge.samples import Sample
+from selma3d.images import PatchFile, VolumeFile
+from selma3d.images.conversion.patch_conversion import PatchSettings, convert_patches
+from selma3d.images.conversion.volume_conversion import convert_volume
+from selma3d.images.readers import open_image, read_image
+from selma3d.system.errors import InputError
+
+GREY = np.random.default_rng(0).integers(0, 60000, (2, 9, 20, 31)).astype(np.uint16)
+SIZE = (6.0, 1.5, 1.25)  # µm (z,y,x)
+NAMES = ("cfos", "autofluorescence")
+WHOLE = (slice(None),) * 3
+
+
+def ome(version: str) -> dict:
+    axes = [{"name": "c", "type": "channel"}]
+    axes += [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+    scale = [{"type": "scale", "scale": [1, *SIZE]}]
+    return {
+        "multiscales": [
+            {
+                "version": version,
+                "axes": axes,
+                "datasets": [{"path": "0", "coordinateTransformations": scale}],
+            }
+        ],
+        "omero": {"channels": [{"label": name} for name in NAMES]},
+    }
+
+
+def ome_zarr_4(path: Path) -> Path:
+    """By zarr-python."""
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    group.create_array("0", data=GREY, chunks=(1, 4, 8, 8))
+    group.attrs.update(ome("0.4"))
+    return path
+
+
+def ome_zarr_5(path: Path) -> Path:
+    """By zarr-python, in shards."""
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    group.create_array("0", data=GREY, chunks=(1, 4, 8, 8), shards=(1, 8, 16, 32))
+    group.attrs["ome"] = {"version": "0.5", **ome("0.5")}
+    return path
+
+
+def n5_block(voxels: np.ndarray) -> bytes:
+    """A block (Z,Y,X), as N5's specification has it: big endian, lengths in the order X, Y, Z."""
+    head = struct.pack(">HH3I", 0, 3, *reversed(voxels.shape))
+    return head + gzip.compress(voxels.astype(">u2").tobytes())
+
+
+def n5_array(folder: Path, grey: np.ndarray, **attributes: object) -> None:
+    """By hand, after N5's specification: blocks of 16³."""
+    for z, y, x in np.ndindex(*(-(-n // 16) for n in grey.shape)):
+        block = folder / str(x) / str(y) / str(z)
+        block.parent.mkdir(parents=True, exist_ok=True)
+        part = grey[tuple(slice(i * 16, i * 16 + 16) for i in (z, y, x))]
+        block.write_bytes(n5_block(part))
+    about = {
+        "dimensions": list(reversed(grey.shape)),
+        "blockSize": [16, 16, 16],
+        "dataType": "uint16",
+        "compression": {"type": "gzip", "level": -1, "useZlib": False},
+    }
+    (folder / "attributes.json").write_text(json.dumps(about | attributes))
+
+
+def n5(path: Path) -> Path:
+    for number, channel in enumerate(GREY):
+        n5_array(path / f"c{number}" / "s0", channel)
+        about = {"pixelResolution": {"unit": "um", "dimensions": list(reversed(SIZE))}}
+        (path / f"c{number}" / "attributes.json").write_text(json.dumps(about))
+    (path / "attributes.json").write_text('{"n5": "2.5.1"}')
+    return path
+
+
+def letters(text: object) -> np.ndarray:
+    return np.array([character.encode() for character in str(text)], "S1")
+
+
+def imaris(path: Path) -> Path:
+    """By hand, after Bitplane's description: datasets padded to chunks, texts as characters."""
+    with h5py.File(path, "w") as file:
+        about = file.create_group("DataSetInfo/Image").attrs
+        for axis, length in zip("ZYX", GREY.shape[1:], strict=True):
+            about[axis] = letters(length)
+        for axis, (length, size) in enumerate(
+            zip(reversed(GREY.shape[1:]), reversed(SIZE), strict=True)
+        ):
+            about[f"ExtMin{axis}"] = letters(-10.0)
+            about[f"ExtMax{axis}"] = letters(-10.0 + length * size)
+        about["Unit"] = letters("um")
+        for number, (channel, name) in enumerate(zip(GREY, NAMES, strict=True)):
+            file.create_group(f"DataSetInfo/Channel {number}").attrs["Name"] = letters(name)
+            padded = np.zeros((16, 32, 32), np.uint16)
+            padded[:9, :20, :31] = channel
+            place = f"DataSet/ResolutionLevel 0/TimePoint 0/Channel {number}"
+            file.create_dataset(f"{place}/Data", data=padded, chunks=(8, 16, 16), compression=2)
+            file[f"{place}/Histogram"] = np.zeros(256, np.uint64)
+    return path
+
+
+def bigdataviewer(path: Path) -> Path:
+    """By npy2bdv: the .h5 and its .xml."""
+    writer = npy2bdv.BdvWriter(str(path.with_suffix(".h5")), nchannels=2, blockdim=((4, 8, 8),))
+    for number, channel in enumerate(GREY):
+        writer.append_view(
+            channel, channel=number, voxel_size_xyz=tuple(reversed(SIZE)), voxel_units="um"
+        )
+    writer.set_attribute_labels("channel", NAMES)
+    writer.write_xml()
+    writer.close()
+    return path
+
+
+def czi(path: Path, compression: str = "zstd1:ExplicitLevel=3") -> Path:
+    """By Zeiss's own library."""
+    with pylibczi.create_czi(str(path), compression_options=compression) as document:
+        for c, z in np.ndindex(2, 9):
+            document.write(GREY[c, z][..., None], plane={"C": c, "Z": z, "T": 0})
+        document.write_metadata(
+            "brain",
+            channel_names=dict(enumerate(NAMES)),
+            scale_x=SIZE[2] * 1e-6,
+            scale_y=SIZE[1] * 1e-6,
+            scale_z=SIZE[0] * 1e-6,
+        )
+    return path
+
+
+def by_pillow(path: Path, planes: np.ndarray, description: str, **tags: float) -> Path:
+    """A TIFF by Pillow, which knows neither ImageJ nor OME: the description is theirs."""
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info[270] = description
+    pages = [Image.fromarray(plane) for plane in planes]
+    pages[0].save(path, save_all=True, append_images=pages[1:], tiffinfo=info, **tags)
+    return path
+
+
+def ome_tiff(path: Path) -> Path:
+    """The description after the OME schema."""
+    sizes = "".join(f'PhysicalSize{axis}="{size}" ' for axis, size in zip("ZYX", SIZE, strict=True))
+    channels = "".join(
+        f'<Channel ID="Channel:0:{n}" Name="{name}" SamplesPerPixel="1"/>'
+        for n, name in enumerate(NAMES)
+    )
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/'
+        f'OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" '
+        f'Type="uint16" SizeX="31" SizeY="20" SizeC="2" SizeZ="9" SizeT="1" {sizes}>{channels}'
+        '<TiffData IFD="0" PlaneCount="18"/></Pixels></Image></OME>'
+    )
+    planes = GREY.transpose(1, 0, 2, 3).reshape(-1, 20, 31)
+    return by_pillow(path, planes, text)
+
+
+def imagej(path: Path) -> Path:
+    """ImageJ's description of a stack whose planes are stored as times."""
+    text = (
+        f"ImageJ=1.54f\nimages=18\nchannels=2\nframes=9\nhyperstack=true\nmode=grayscale\n"
+        f"unit=micron\nspacing={SIZE[0]}\nloop=false\n"
+    )
+    planes = GREY.transpose(1, 0, 2, 3).reshape(-1, 20, 31)
+    return by_pillow(
+        path, planes, text, x_resolution=1 / SIZE[2], y_resolution=1 / SIZE[1], resolution_unit=1
+    )
+
+
+FORMATS: dict[str, tuple[str, Callable[[Path], Path]]] = {
+    "OME-Zarr 0.4": ("a.ome.zarr", ome_zarr_4),
+    "OME-Zarr 0.5": ("a.zarr", ome_zarr_5),
+    "N5": ("a.n5", n5),
+    "Imaris": ("a.ims", imaris),
+    "BigDataViewer": ("a.xml", bigdataviewer),
+    "BigDataViewer's HDF5": ("a.h5", bigdataviewer),
+    "CZI": ("a.czi", czi),
+    "OME-TIFF": ("a.ome.tif", ome_tiff),
+    "ImageJ": ("a.tif", imagej),
+}
+NAMELESS = ("N5", "ImageJ")  # no channel names in them
+
+
+@pytest.fixture(params=FORMATS)
+def kind(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def image(kind: str, tmp_path: Path) -> Path:
+    name, write = FORMATS[kind]
+    (tmp_path / "in").mkdir()
+    return write(tmp_path / "in" / name)
+
+
+def test_header_says_shape_size_and_channels(kind: str, image: Path) -> None:
+    with open_image(image) as found:
+        assert found.shape == GREY.shape
+        assert found.dtype == np.uint16
+        assert found.voxel_size_um == pytest.approx(SIZE)
+        assert found.why_no_voxel_size is None
+        assert found.channel_names == (None if kind in NAMELESS else NAMES)
+
+
+def test_any_planes_and_rows_of_a_channel_read_alone(image: Path) -> None:
+    with open_image(image) as found:
+        np.testing.assert_array_equal(found.read(1, 3, 7), GREY[1, 3:7])
+        np.testing.assert_array_equal(found.read(0, 8, 9, slice(5, 40)), GREY[0, 8:9, 5:])
+        np.testing.assert_array_equal(found.plane(1, 8), GREY[1, 8])
+        with pytest.raises(InputError, match=r"channel: expected 0 to 1.*found 2"):
+            found.read(2, 0, 1)
+
+
+def test_a_volume_is_converted_from_it(image: Path, tmp_path: Path) -> None:
+    convert_volume(
+        [image], tmp_path / "v.h5", tmp_path / "v.tsv", tmp_path / "work",
+        sample="a", specimen="", voxel_size_um=None,
+    )  # fmt: skip
+    with VolumeFile(tmp_path / "v.h5") as volume:
+        assert volume.voxel_size_um == pytest.approx(SIZE)
+        for channel in range(2):
+            np.testing.assert_array_equal(volume.read(channel, WHOLE), GREY[channel])
+
+
+def test_a_patch_is_converted_from_it(image: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "in" / "mask.npy", (GREY[0] > 50000).astype(np.uint8))
+    row = Sample(
+        structure="s", kind="patch", sample="a", specimen="", role="", archive="lab",
+        image=image.name, mask="mask.npy",
+    )  # fmt: skip
+    convert_patches(
+        tmp_path / "in", None, [row], tmp_path / "p.h5", tmp_path / "p.tsv",
+        structure="s", settings=PatchSettings(),
+    )  # fmt: skip
+    with PatchFile(tmp_path / "p.h5") as patches:
+        np.testing.assert_array_equal(patches.image("a", 1), GREY[1])
+        assert patches.voxel_size_um("a") == pytest.approx(SIZE)
+
+
+def test_plain_zarr_and_n5_arrays_have_no_voxel_size(tmp_path: Path) -> None:
+    zarr.create_array(tmp_path / "plain", data=GREY[0], chunks=(4, 8, 8), zarr_format=3)
+    n5_array(tmp_path / "plain.n5", GREY[0])
+    for name in ("plain", "plain.n5"):
+        with open_image(tmp_path / name) as found:
+            np.testing.assert_array_equal(found.read_all()[0], GREY[0])
+            assert found.voxel_size_um is None
+            assert "states no voxel size" in found.why_no_voxel_size
+
+
+def test_a_zarr_without_units_has_no_voxel_size_and_old_ones_read(tmp_path: Path) -> None:
+    group = zarr.open_group(tmp_path / "old.zarr", mode="w", zarr_format=2)
+    group.create_array("0", data=GREY[None], chunks=(1, 1, 4, 8, 8))
+    group.attrs["multiscales"] = [{"version": "0.1", "datasets": [{"path": "0"}]}]
+    assert read_image(tmp_path / "old.zarr").array.shape == GREY.shape
+
+
+def test_a_label_image_and_a_level_are_named_by_their_folder(tmp_path: Path) -> None:
+    image = ome_zarr_4(tmp_path / "a.ome.zarr")
+    np.testing.assert_array_equal(read_image(image / "0").array, GREY)
+
+
+def test_times_of_one_plane_each_are_planes_and_several_times_are_refused(tmp_path: Path) -> None:
+    for name, shape in (("planes", (9, 1, 20, 31)), ("series", (3, 3, 20, 31))):
+        group = zarr.open_group(tmp_path / name, mode="w", zarr_format=2)
+        group.create_array("0", data=GREY[0].reshape(shape), chunks=(1, 1, 8, 8))
+        axes = [{"name": a, "type": "space"} for a in "tzyx"]
+        group.attrs["multiscales"] = [{"axes": axes, "datasets": [{"path": "0"}]}]
+    np.testing.assert_array_equal(read_image(tmp_path / "planes").array[0], GREY[0])
+    with pytest.raises(InputError, match="at most one of channels"):
+        open_image(tmp_path / "series")
+
+
+def test_czi_reads_the_same_uncompressed(tmp_path: Path) -> None:
+    with open_image(czi(tmp_path / "a.czi", "uncompressed:")) as found:
+        np.testing.assert_array_equal(found.read(1, 0, 9), GREY[1])
+
+
+def test_czi_of_several_tiles_is_refused(tmp_path: Path) -> None:
+    with pylibczi.create_czi(str(tmp_path / "a.czi")) as document:
+        for tile, z in np.ndindex(2, 3):
+            plane, place = {"C": 0, "Z": z}, (tile * 31, 0)
+            document.write(GREY[0, z][..., None], plane=plane, location=place)
+    with pytest.raises(InputError, match="found several that differ in X"):
+        open_image(tmp_path / "a.czi")
+
+
+def test_bigdataviewer_of_tiles_or_without_its_description_is_refused(tmp_path: Path) -> None:
+    writer = npy2bdv.BdvWriter(str(tmp_path / "a.h5"), ntiles=2)
+    for tile in range(2):
+        writer.append_view(GREY[0], tile=tile)
+    writer.write_xml()
+    writer.close()
+    with pytest.raises(InputError, match="2 set-ups of 1 channels"):
+        open_image(tmp_path / "a.xml")
+    (tmp_path / "a.xml").unlink()
+    with pytest.raises(InputError, match=r"expected its \.xml beside it"):
+        open_image(tmp_path / "a.h5")
+
+
+def linked_chunk(folder: Path) -> Path:
+    image = ome_zarr_4(folder / "a.zarr")
+    chunk = next(path for path in (image / "0").rglob("0.0.0.0"))
+    (folder / "elsewhere").write_bytes(chunk.read_bytes())
+    chunk.unlink()
+    chunk.symlink_to(folder / "elsewhere")
+    return image
+
+
+def level_elsewhere(folder: Path) -> Path:
+    ome_zarr_4(folder / "other.zarr")
+    image = ome_zarr_4(folder / "a.zarr")
+    about = json.loads((image / ".zattrs").read_text())
+    about["multiscales"][0]["datasets"][0]["path"] = "../other.zarr/0"
+    (image / ".zattrs").write_text(json.dumps(about))
+    return image
+
+
+def external_data(folder: Path) -> Path:
+    imaris(folder / "other.ims")
+    place = "DataSet/ResolutionLevel 0/TimePoint 0/Channel 0/Data"
+    with h5py.File(imaris(folder / "a.ims"), "a") as file:
+        del file[place]
+        file[place] = h5py.ExternalLink("other.ims", place)
+    return folder / "a.ims"
+
+
+def xml_elsewhere(folder: Path) -> Path:
+    (folder / "in").mkdir()
+    bigdataviewer(folder / "a.xml")
+    text = (folder / "a.xml").read_text().replace("a.h5", "../a.h5")
+    (folder / "in" / "a.xml").write_text(text)
+    return folder / "in" / "a.xml"
+
+
+def n5_link(folder: Path) -> Path:
+    n5_array(folder / "other", GREY[0])
+    (folder / "a.n5").mkdir()
+    (folder / "a.n5" / "s0").symlink_to(folder / "other")
+    return folder / "a.n5"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (linked_chunk, "found a link"),
+        (level_elsewhere, r"expected the path of a part of it, found '\.\./other"),
+        (external_data, "expected data in this file, found a link"),
+        (xml_elsewhere, "expected a file beside the .xml"),
+        (n5_link, "found a link"),
+    ],
+)
+def test_data_that_lie_elsewhere_are_refused(tmp_path: Path, spoil, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_image(spoil(tmp_path))
+
+
+def zarr_metadata(folder: Path, **changed: object) -> Path:
+    image = ome_zarr_4(folder / "a.zarr")
+    about = json.loads((image / "0" / ".zarray").read_text())
+    (image / "0" / ".zarray").write_text(json.dumps(about | changed))
+    return image
+
+
+def huge_chunk_file(folder: Path) -> Path:
+    image = ome_zarr_4(folder / "a.zarr")
+    with next((image / "0").rglob("0.0.0.0")).open("ab") as file:
+        file.truncate(1 << 30)
+    return image
+
+
+def long_metadata(folder: Path) -> Path:
+    image = ome_zarr_4(folder / "a.zarr")
+    with (image / ".zattrs").open("ab") as file:
+        file.truncate(1 << 30)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda f: zarr_metadata(f, shape=[1, 10**6, 10**6, 10**6]), "promise of"),
+        (lambda f: zarr_metadata(f, chunks=[1, 4000, 4000, 4000]), "bytes in a chunk"),
+        (huge_chunk_file, "expected at most"),
+        (long_metadata, "bytes in metadata"),
+        (lambda f: zarr_metadata(f, compressor={"id": "unheard-of"}), "does not read"),
+    ],
+)
+def test_bounds_come_before_bytes(tmp_path: Path, spoil, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_image(spoil(tmp_path))
+
+
+def test_a_damaged_chunk_is_told(tmp_path: Path) -> None:
+    image = ome_zarr_4(tmp_path / "a.zarr")
+    next((image / "0").rglob("0.0.0.0")).write_bytes(b"\0" * 10)
+    with pytest.raises(InputError, match="expected a whole image"):
+        read_image(image)
+
+
+@pytest.mark.parametrize("name", ["OME-Zarr 0.4", "Imaris", "CZI"])
+def test_an_image_that_changes_while_it_is_read_fails(tmp_path: Path, name: str) -> None:
+    file, write = FORMATS[name]
+    with open_image(write(tmp_path / file)) as image:
+        assert image.identity
+        touched = tmp_path / file
+        touched = next((touched / "0").iterdir()) if touched.is_dir() else touched
+        touched = next(touched.rglob("*.*")) if touched.is_dir() else touched
+        os.utime(touched, (1, 1))
+        with pytest.raises(InputError, match="stay as they are while they are read"):
+            image.check_unchanged()
+
+
+def test_simpleitk_and_tensorstore_agree_with_what_is_read(tmp_path: Path) -> None:
+    """Two more writers: ITK's TIFF, and tensorstore's Zarr by its own defaults."""
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(GREY[0]), str(tmp_path / "a.tif"))
+    spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{tmp_path}/b.zarr/"}}
+    array = tensorstore.open(spec, create=True, dtype="uint16", shape=GREY[0].shape).result()
+    array[...] = GREY[0]
+    for name in ("a.tif", "b.zarr"):
+        np.testing.assert_array_equal(read_image(tmp_path / name).array[0], GREY[0])

@@ -1,0 +1,172 @@
+"""BigDataViewer's and BigStitcher's .xml with .h5 or .n5: one fused image, a set-up a channel.
+
+Layout: BigDataViewer's documentation, "File Formats". Voxels of its HDF5 are stored as int16, and
+mean uint16. The .xml states voxel sizes and the names of channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import h5py
+import numpy as np
+
+from ....system.errors import InputError
+from ....system.limits import check_file
+from ...geometry import Geometry
+from ..folder_tree import below
+from ..hdf5_image import Hdf5Image, open_datasets
+from ..image_file import ImageFile, canonical_shape
+from . import Format
+from .n5 import image_of_arrays
+
+UM = {"um": 1.0, "µm": 1.0, "μm": 1.0, "micrometer": 1.0, "micron": 1.0, "microns": 1.0,
+      "nm": 1e-3, "mm": 1e3}  # fmt: skip
+
+
+class BigDataViewerImage(Hdf5Image):
+    """The .h5 of a BigDataViewer data set."""
+
+    format = "BigDataViewer"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What an .xml says: set-ups in order, names of channels, voxel size, where the voxels are."""
+
+    setups: tuple[int, ...]
+    channel_names: tuple[str, ...] | None
+    geometry: Geometry | None
+    kind: str  # hdf5 or n5
+    data: Path
+
+
+def is_bigdataviewer(path: Path) -> bool:
+    """Whether an .xml is BigDataViewer's, or an .h5 has its groups."""
+    if path.suffix.lower() == ".xml":
+        check_file(path, "a description of images", "TEXT_BYTES")
+        with path.open("rb") as file:
+            return b"<SpimData" in file.read(1 << 12)
+    with h5py.File(path, "r", locking=False) as file:
+        return any(name.startswith("t0") and name[1:].isdecimal() for name in file)
+
+
+def open_bigdataviewer(path: Path, _: bool) -> ImageFile:
+    """The image of an .xml or of an .h5, beside which its .xml should lie. Raises InputError."""
+    if path.suffix.lower() == ".xml":
+        about = _described(path)
+        if about.kind == "bdv.n5":
+            folders = [below(about.data, f"setup{number}/timepoint0/s0") for number in about.setups]
+            return image_of_arrays(
+                path, folders, geometry=about.geometry, channel_names=about.channel_names
+            )
+        return _open_hdf5(about.data, about, path)
+    beside = path.with_suffix(".xml")
+    about = _described(beside) if beside.is_file() and is_bigdataviewer(beside) else None
+    return _open_hdf5(path, about if about is None or about.data == path else None, beside)
+
+
+def _open_hdf5(path: Path, about: Description | None, described: Path) -> BigDataViewerImage:
+    file, datasets = open_datasets(path, lambda file: _setups(file, about, path))
+    try:
+        stored = datasets[0].dtype
+        meant = np.dtype(np.uint16) if stored == np.int16 else stored
+        return BigDataViewerImage(
+            path=path,
+            shape=(len(datasets), *canonical_shape(datasets[0].shape, "ZYX", path)[1:]),
+            dtype=meant,
+            geometry=None if about is None else about.geometry,
+            channel_names=None if about is None else about.channel_names,
+            files=(path,) if about is None else (path, described),
+            packed_bytes=sum(dataset.id.get_storage_size() for dataset in datasets),
+            chunk=datasets[0].chunks[:2] if datasets[0].chunks else (1, 1),
+            file=file,
+            datasets=datasets,
+            stored_as=meant if meant != stored else None,
+        )
+    except BaseException:
+        file.close()
+        raise
+
+
+def _setups(file: h5py.File, about: Description | None, path: Path) -> Sequence[h5py.Dataset]:
+    times = sorted(name for name in file if name.startswith("t") and name[1:].isdecimal())
+    if len(times) != 1:
+        raise InputError(f"{path}: expected one time, found {len(times)}")
+    names = sorted(name for name in file[times[0]] if name.startswith("s"))
+    if about is not None:
+        names = [f"s{number:02d}" for number in about.setups]
+    elif len(names) > 1:
+        raise InputError(
+            f"{path}: expected its .xml beside it, which says what its {len(names)} set-ups are, "
+            "found none"
+        )
+    return [file[f"{times[0]}/{name}/0/cells"] for name in names]
+
+
+def _described(path: Path) -> Description:
+    check_file(path, "a description of images", "TEXT_BYTES")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise InputError(f"{path}: expected plain XML, found definitions of entities")
+    root = ElementTree.fromstring(text)
+    sequence = root.find("SequenceDescription")
+    loader = None if sequence is None else sequence.find("ImageLoader")
+    if loader is None or loader.get("format") not in ("bdv.hdf5", "bdv.n5"):
+        found = None if loader is None else loader.get("format")
+        raise InputError(
+            f"{path}: ImageLoader: expected bdv.hdf5 or bdv.n5, found {found!r} (fuse and export "
+            "it from BigStitcher as HDF5, N5, OME-Zarr or TIFF)"
+        )
+    place = loader.find("hdf5" if loader.get("format") == "bdv.hdf5" else "n5")
+    name = "" if place is None else (place.text or "").strip()
+    if place is None or place.get("type", "relative") != "relative" or "/" in name or not name:
+        raise InputError(
+            f"{path}: ImageLoader: expected a file beside the .xml, found {name!r} (move both into "
+            "one folder)"
+        )
+    setups = sequence.findall("ViewSetups/ViewSetup")
+    names = _channel_of(sequence, setups, path)
+    return Description(
+        setups=tuple(int(setup.findtext("id", "0")) for setup in setups),
+        channel_names=names,
+        geometry=_geometry(setups[0]),
+        kind=str(loader.get("format")),
+        data=below(path.parent, name),
+    )
+
+
+def _channel_of(
+    sequence: ElementTree.Element, setups: list[ElementTree.Element], path: Path
+) -> tuple[str, ...] | None:
+    """The names of the set-ups' channels; InputError where set-ups are more than channels."""
+    if not setups:
+        raise InputError(f"{path}: ViewSetups: expected one set-up a channel, found none")
+    numbers = [setup.findtext("attributes/channel", "0") for setup in setups]
+    if len(set(numbers)) != len(numbers):
+        raise InputError(
+            f"{path}: ViewSetups: expected one set-up a channel, found {len(setups)} set-ups of "
+            f"{len(set(numbers))} channels: tiles or views (fuse them in BigStitcher)"
+        )
+    known = {
+        channel.findtext("id", ""): channel.findtext("name", "")
+        for channel in sequence.findall("ViewSetups/Attributes[@name='channel']/Channel")
+    }
+    names = tuple(known.get(number, "") for number in numbers)
+    return names if any(names) else None
+
+
+def _geometry(setup: ElementTree.Element) -> Geometry | None:
+    size = setup.findtext("voxelSize/size")
+    unit = UM.get((setup.findtext("voxelSize/unit") or "").strip())
+    if size is None or len(size.split()) != 3:
+        return None
+    return Geometry(tuple(float(length) for length in size.split()), unit_um=unit)
+
+
+FORMAT = Format(
+    "BigDataViewer", (".xml", ".h5", ".hdf5"), open_bigdataviewer, recognises=is_bigdataviewer
+)

@@ -1,0 +1,94 @@
+"""Imaris files (.ims), version 5.5: HDF5, of which the full resolution is read.
+
+Layout: Bitplane's "Imaris 5.5 file format". Datasets are padded to whole chunks; the image's own
+lengths, its place and its unit are texts in attributes, an array of single characters each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+
+from ....system.errors import InputError
+from ...geometry import Geometry
+from ..hdf5_image import Hdf5Image, open_datasets, text_of
+from ..image_file import canonical_shape
+from . import Format
+
+UM = {"um": 1.0, "µm": 1.0, "μm": 1.0, "micrometer": 1.0, "nm": 1e-3, "mm": 1e3, "m": 1e6}
+LEVEL = "DataSet/ResolutionLevel 0"
+NUMBERED = re.compile(r"Channel (\d+)")
+
+
+class ImarisImage(Hdf5Image):
+    """An Imaris file."""
+
+    format = "Imaris"
+
+
+def open_imaris(path: Path, _: bool) -> ImarisImage:
+    """An Imaris file by its header. Raises InputError."""
+    file, datasets = open_datasets(path, lambda file: _channels(file, path))
+    try:
+        about = file["DataSetInfo/Image"].attrs
+        shape = tuple(int(text_of(about[axis])) for axis in "ZYX")
+        padded = datasets[0].shape
+        if any(size > there for size, there in zip(shape, padded, strict=True)):
+            raise InputError(f"{path}: expected {shape} voxels (Z,Y,X), found {padded}")
+        return ImarisImage(
+            path=path,
+            shape=(len(datasets), *canonical_shape(shape, "ZYX", path)[1:]),
+            dtype=datasets[0].dtype,
+            geometry=_geometry(about, shape),
+            channel_names=_names(file, len(datasets)),
+            packed_bytes=sum(dataset.id.get_storage_size() for dataset in datasets),
+            chunk=datasets[0].chunks[:2] if datasets[0].chunks else (1, 1),
+            file=file,
+            datasets=datasets,
+        )
+    except BaseException:
+        file.close()
+        raise
+
+
+def _channels(file: h5py.File, path: Path) -> Sequence[h5py.Dataset]:
+    level = file.get(LEVEL)
+    times = [] if level is None else [name for name in level if name.startswith("TimePoint ")]
+    if len(times) != 1:
+        raise InputError(f"{path}: expected one time, found {len(times)}")
+    point = level[times[0]]
+    numbers = sorted(int(found[1]) for name in point if (found := NUMBERED.fullmatch(name)))
+    if not numbers:
+        raise InputError(f"{path}: expected channels, found none")
+    return [point[f"Channel {number}/Data"] for number in numbers]
+
+
+def _geometry(about: h5py.AttributeManager, shape: tuple[int, ...]) -> Geometry | None:
+    """Spacing and first voxel's centre from the box that the image fills."""
+    try:
+        low, high = (
+            [float(text_of(about[f"Ext{end}{axis}"])) for axis in range(3)]
+            for end in ("Min", "Max")
+        )
+    except (KeyError, ValueError):
+        return None
+    spacing = tuple((b - a) / n for a, b, n in zip(low, high, reversed(shape), strict=True))
+    if min(spacing) <= 0:
+        return None
+    origin = tuple(a + length / 2 for a, length in zip(low, spacing, strict=True))
+    unit = UM.get(text_of(about.get("Unit", "")).strip())
+    return Geometry(spacing, origin, unit_um=unit)
+
+
+def _names(file: h5py.File, channels: int) -> tuple[str, ...] | None:
+    names = []
+    for number in range(channels):
+        about = file.get(f"DataSetInfo/Channel {number}")
+        names.append("" if about is None else text_of(about.attrs.get("Name", "")).strip())
+    return tuple(names) if any(names) else None
+
+
+FORMAT = Format("Imaris", (".ims",), open_imaris)

@@ -1,0 +1,181 @@
+"""OME-Zarr, versions 0.4 and 0.5 (and older ones), and plain Zarr arrays: the full resolution."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from ....system.errors import InputError
+from ...geometry import Geometry
+from ..chunked_array import ChunkedImage, open_array
+from ..folder_tree import Json, below, read_json
+from ..image_file import ImageFile
+from . import Format
+
+UM = {
+    "micrometer": 1.0, "micrometre": 1.0, "micron": 1.0, "um": 1.0, "µm": 1.0, "μm": 1.0,
+    "nanometer": 1e-3, "nanometre": 1e-3, "nm": 1e-3,
+    "millimeter": 1e3, "millimetre": 1e3, "mm": 1e3,
+}  # fmt: skip
+OLD_AXES = "TCZYX"  # of versions that name none
+METADATA = (".zattrs", ".zgroup", ".zarray", "zarr.json")
+
+log = logging.getLogger(__name__)
+
+
+class ZarrImage(ChunkedImage):
+    """The first level of an OME-Zarr, or a Zarr array."""
+
+    format = "OME-Zarr"
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr group or array."""
+    return any((path / name).is_file() for name in METADATA)
+
+
+def open_ome_zarr(path: Path, _: bool) -> ImageFile:
+    """The full resolution of an OME-Zarr, or of a plain array. Raises InputError."""
+    group, version = _attributes(path)
+    if _is_array(path, version):
+        return _plain_array(path, version)
+    image = path
+    if "multiscales" not in group:
+        image = _only_image(path, group)
+        group, version = _attributes(image)
+    pyramids = group.get("multiscales")
+    if not isinstance(pyramids, list) or len(pyramids) != 1:
+        found = len(pyramids) if isinstance(pyramids, list) else "none"
+        raise InputError(f"{path}: multiscales: expected one image, found {found}")
+    pyramid = pyramids[0]
+    level = pyramid["datasets"][0]
+    folder = below(image, level["path"])
+    letters, units = _axes(pyramid.get("axes"), path)
+    driver = _driver(folder)
+    if not letters:
+        letters = OLD_AXES[-len(open_array(folder, driver).shape) :]
+    letters = planes_of_times(letters, open_array(folder, driver).shape, path)
+    return ZarrImage.of(
+        path,
+        [folder],
+        driver,
+        letters,
+        geometry=_geometry(letters, units, level, pyramid, path),
+        channel_names=_channel_names(group),
+        files=(image / "zarr.json", image / ".zattrs"),
+    )
+
+
+def _attributes(folder: Path) -> tuple[Json, int]:
+    """The attributes of a group or array that OME defines, and the version of Zarr."""
+    third = read_json(folder / "zarr.json")
+    if third:
+        attributes = third.get("attributes", {})
+        return attributes.get("ome", attributes), 3
+    return read_json(folder / ".zattrs"), 2
+
+
+def _driver(folder: Path) -> str:
+    return "zarr3" if (folder / "zarr.json").is_file() else "zarr"
+
+
+def _is_array(folder: Path, version: int) -> bool:
+    if version == 3:
+        return read_json(folder / "zarr.json").get("node_type") == "array"
+    return (folder / ".zarray").is_file()
+
+
+def _only_image(path: Path, group: Json) -> Path:
+    """The one image of a group of images, as converters write it. Raises InputError."""
+    images = sorted(
+        entry.name
+        for entry in path.iterdir()
+        if entry.is_dir() and "multiscales" in _attributes(entry)[0]
+    )
+    if len(images) != 1:
+        found = ", ".join(images[:5]) or "no image"
+        raise InputError(
+            f"{path}: expected an OME-Zarr of one image, found {found} (name one of them: "
+            f"{path.name}/…)"
+        )
+    return below(path, images[0])
+
+
+def _plain_array(path: Path, version: int) -> ChunkedImage:
+    driver = "zarr3" if version == 3 else "zarr"
+    array = open_array(path, driver)
+    names = [str(name).upper() for name in array.domain.labels]
+    axes = "".join(names) if all(len(name) == 1 for name in names) else "CZYX"[-array.rank :]
+    return ZarrImage.of(path, [path], driver, axes)
+
+
+def _axes(described: Any, path: Path) -> tuple[str, dict[str, str]]:
+    """A letter for each axis, and the units of those that have one."""
+    letters, units = "", {}
+    for axis in described or ():
+        name = axis if isinstance(axis, str) else axis["name"]
+        letters += str(name).upper()
+        if isinstance(axis, dict) and "unit" in axis:
+            units[str(name).upper()] = str(axis["unit"])
+    if len(set(letters)) != len(letters) or not set(letters) <= set(OLD_AXES):
+        raise InputError(f"{path}: axes: expected t, c, z, y, x, found {described}")
+    return letters, units
+
+
+def planes_of_times(axes: str, shape: tuple[int, ...], path: Path) -> str:
+    """The axes, with T taken for Z where Z has one plane or is absent, and T has several."""
+    lengths = dict(zip(axes, shape, strict=False))
+    if lengths.get("Z", 1) > 1 or lengths.get("T", 1) == 1:
+        return axes
+    log.warning("%s: its planes are stored as times, axes %s: taken for Z", path, axes)
+    return axes.replace("Z", "?").replace("T", "Z")
+
+
+def _geometry(
+    letters: str, units: dict[str, str], level: Json, pyramid: Json, path: Path
+) -> Geometry | None:
+    """The voxel size and the first voxel's place; None where no scale is stated."""
+    scale, shift = [1.0] * len(letters), [0.0] * len(letters)
+    stated = False
+    for transform in (
+        *level.get("coordinateTransformations", ()),
+        *pyramid.get("coordinateTransformations", ()),
+    ):
+        kind = transform.get("type")
+        numbers = transform.get(kind)
+        if kind == "identity":
+            continue
+        if kind not in ("scale", "translation") or len(numbers or ()) != len(letters):
+            raise InputError(
+                f"{path}: coordinateTransformations: expected a scale or translation of "
+                f"{len(letters)} numbers, found {transform}"
+            )
+        numbers = [float(number) for number in numbers]
+        if kind == "scale":
+            stated = True
+            scale = [a * b for a, b in zip(scale, numbers, strict=True)]
+            shift = [a * b for a, b in zip(shift, numbers, strict=True)]
+        else:
+            shift = [a + b for a, b in zip(shift, numbers, strict=True)]
+    if not stated:
+        return None
+    um = {UM.get(units.get(axis, "")) for axis in "ZYX"}
+    factors = {axis: UM.get(units.get(axis, "")) for axis in "ZYX"}
+    if None in um:
+        spacing = tuple(scale[letters.index(axis)] for axis in "XYZ")
+        return Geometry(spacing)
+    spacing = tuple(scale[letters.index(axis)] * factors[axis] for axis in "XYZ")
+    origin = tuple(shift[letters.index(axis)] * factors[axis] for axis in "XYZ")
+    return Geometry(spacing, origin, unit_um=1.0)
+
+
+def _channel_names(group: Json) -> tuple[str, ...] | None:
+    channels = (group.get("omero") or {}).get("channels") or ()
+    names = tuple(str(channel.get("label", "")) for channel in channels)
+    return names if any(names) else None
+
+
+FORMAT = Format(
+    "OME-Zarr", (".ome.zarr", ".zarr"), open_ome_zarr, recognises=is_zarr, is_folder=True
+)

@@ -1,0 +1,56 @@
+"""Voxel sizes that a row, a header and an edition state of one image, and the one that counts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..system.errors import InputError
+from .geometry import OTHER_GEOMETRY, SPACING_TOLERANCE
+from .storage import VoxelSize
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StatedVoxelSize:
+    """What is stated beside a file's header, (z,y,x) in µm: of the image, of all images."""
+
+    row: VoxelSize | None = None  # in the samples table
+    structure: VoxelSize | None = None  # in the edition
+
+    def of(
+        self, path: Path, header: VoxelSize | None, allow: Collection[str] = ()
+    ) -> VoxelSize | None:
+        """The voxel size of the image `path`: of its row, else its header, else its structure.
+
+        Raises InputError, unless `allow` holds other-geometry, where the header disagrees with
+        what is stated of it.
+        """
+        place, stated = ("its row of the samples table", self.row)
+        if stated is None:
+            place, stated = ("the edition", self.structure)
+        if None not in (stated, header) and not _equal(stated, header):
+            text = (
+                f"{path}: expected voxels of {_text(stated)} µm (z,y,x) as {place} states, found "
+                f"{_text(header)} in its header"
+            )
+            if OTHER_GEOMETRY not in allow:
+                raise InputError(
+                    f"{text} (correct one of them; or, if headers are wrong, state sizes in the "
+                    f"samples table and allow {OTHER_GEOMETRY!r})"
+                )
+            log.warning("%s: allowed", text)
+        return self.row or header or self.structure
+
+
+def _equal(one: VoxelSize, other: VoxelSize) -> bool:
+    return np.allclose(one, other, rtol=SPACING_TOLERANCE, atol=0)
+
+
+def _text(size: VoxelSize) -> str:
+    return " × ".join(f"{length:g}" for length in size)
