@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ..challenge.config import Regions
-from ..images.conversion.readers import read_image
+from ..images.readers.whole_image import read_image
 from ..images.storage import VoxelSize
 from ..system.errors import InputError
 from ..system.limits import check_file
