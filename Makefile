@@ -86,8 +86,9 @@ run: $(RUNTIME) ## any run: make run [PROFILE=slurm] [CONFIG=config/my.yaml] [AR
 estimate: $(RUNTIME) ## what it will cost in jobs, GPU hours and disk: make estimate [CONFIG=config/my.yaml]
 	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.monitor.estimate $(CONFIG)
 
-status: $(RUNTIME) ## how far a challenge is: make status [CONFIG=config/demo.yaml]
-	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.monitor.status $(CONFIG)
+WATCH ?=
+status: $(RUNTIME) ## how far a challenge is: make status [CONFIG=config/demo.yaml] [WATCH=seconds]
+	@PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.monitor.status $(CONFIG) $(if $(WATCH),--watch $(WATCH))
 
 slurm-setup: $(RUNTIME) ## ask a SLURM cluster for its partitions and check a job of every kind [CONFIG=config/my.yaml]
 	@PYTHONPATH=workflow:workflow/scripts $(VENV)/bin/python -m on_slurm.setup $(CONFIG)

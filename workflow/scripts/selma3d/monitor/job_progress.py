@@ -25,11 +25,14 @@ class Progress:
     steps: int | None = None
     seconds_left: float | None = None
     note: str = ""
+    host: str = ""  # where it is at work
 
     @property
     def text(self) -> str:
-        """Steps and time in one line, then the note."""
-        told = [] if self.step is None else [f"step {self.step} of {self.steps}"]
+        """Host, steps and time in one line, then the note."""
+        told = [f"on {self.host}"] if self.host else []
+        if self.step is not None:
+            told.append(f"step {self.step} of {self.steps}")
         if self.seconds_left is not None:
             told.append(f"{duration(self.seconds_left)} left")
         return ", ".join([*told, self.note] if self.note else told)
@@ -50,7 +53,8 @@ def progress_of(log: Path) -> Progress:
     if state.end == job_state.FAILED:
         return Progress(FAILED, state.step, state.total, note=state.error)
     if state.lives(path):
-        return Progress(RUNNING, state.step, state.total, state.seconds_left)
+        host = state.process.host
+        return Progress(RUNNING, state.step, state.total, state.seconds_left, host=host)
     saved = state.end == job_state.NOT_FINISHED
     note = "saved, continues when it is run again" if saved else _last_sign(path)
     return Progress(STOPPED, state.step, state.total, note=note)

@@ -1,6 +1,6 @@
 """Status of a challenge, read from its files alone, also while it runs.
 
-    python -m selma3d.monitor.status [CONFIG ...] [--json]
+    python -m selma3d.monitor.status [CONFIG ...] [--watch SECONDS] [--json]
 
 CONFIG: files that are laid over config/config.yaml, as `--configfile` takes them.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -24,8 +25,10 @@ from ..system import job_state
 from ..system.errors import InputError
 from ..system.lease import Owner
 from .job_progress import DONE, FAILED, PENDING, RUNNING, STATES, STOPPED, Progress, progress_of
+from .outlook import Outlook
 
 ROOT = Path(__file__).resolve().parents[4]
+CLEAR = "\033[2J\033[H"  # the terminal, as ECMA-48 has it
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Status:
     """
 
     def __init__(self, challenge: Challenge, results: Path) -> None:
-        self._challenge, self.layout = challenge, Layout(str(results))
+        self.challenge, self.layout = challenge, Layout(str(results))
         self._names = cache(self._list)
         self._progress_of = cache(progress_of)
         self.encoders = [self._encoder(names) for names in encoders_of(challenge)]
@@ -90,7 +93,7 @@ class Status:
 
     def _job(self, method: str, structure: str, run: Run) -> tuple[str, str]:
         """The stage and the name of the job that a run waits for."""
-        challenge = self._challenge
+        challenge = self.challenge
         if method in challenge.foreign:
             return "foreign", f"{method}/{structure}"
         if method not in challenge.recipes:
@@ -128,8 +131,8 @@ class Status:
 
 
 def as_text(status: Status) -> str:
-    """The state as a table by method and structure, then what is at work, stopped or failed."""
-    lines = [status.owner, ""]
+    """The outlook, a table by method and structure, then what is at work, stopped or failed."""
+    lines = [status.owner, *Outlook.of(status).text, ""]
     rows = [("", "of", "all", *STATES, "scored")]
     for method, group, entries in _grouped(status.encoders):
         rows.append((method, f"encoder {group}", *_counts(entries), ""))
@@ -193,15 +196,24 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("config", nargs="*", type=Path)
     parser.add_argument("--json", action="store_true", help="every encoder and run, for programs")
+    parser.add_argument("--watch", type=float, metavar="SECONDS", help="print it again and again")
     given = parser.parse_args(arguments)
     try:
         config = read_config(ROOT, given.config)
-        status = Status(Challenge(config, ROOT), Path(config.results))
+        challenge = Challenge(config, ROOT)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print((as_json if given.json else as_text)(status))
-    return 0
+    while True:
+        told = (as_json if given.json else as_text)(Status(challenge, Path(config.results)))
+        if given.watch is None:
+            print(told)
+            return 0
+        print(f"{CLEAR}{time.strftime('%H:%M:%S')} {told}", flush=True)
+        try:
+            time.sleep(given.watch)
+        except KeyboardInterrupt:
+            return 0
 
 
 if __name__ == "__main__":
