@@ -43,6 +43,8 @@ CONFIG = {
 }
 # The shipped profile, but for its patience: jobs of a test last seconds.
 IMPATIENT = ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10"]
+# Its paths are those of the repository's root.
+PARTITIONS = ["--slurm-partition-config", str(ROOT / "profiles" / "slurm" / "partitions.yaml")]
 
 
 @dataclass
@@ -70,7 +72,7 @@ class TrainingRun(Workflow):
         command = [
             *(sys.executable, *run, "--profile", str(ROOT / "profiles" / "slurm")),
             *("--snakefile", str(ROOT / "Snakefile"), "--verbose"),
-            *("--configfile", *map(str, layers), *IMPATIENT, *options, "--", target),
+            *("--configfile", *map(str, layers), *IMPATIENT, *PARTITIONS, *options, "--", target),
         ]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
         with (self.folder / "snakemake.log").open("a") as log:
