@@ -24,6 +24,8 @@ import pytest
 from misbehaving_server import BLOCK, FAULTS, MisbehavingServer
 from selma3d import archive
 from selma3d.archive import archive_folder, download
+from selma3d.archive.download import Patience
+from selma3d.archive.listing import listing
 from selma3d.challenge.edition import ArchiveSettings
 from selma3d.system.errors import InputError
 
@@ -592,6 +594,25 @@ def test_packed_or_endless_answers_are_refused(site: Callable[..., Site]) -> Non
     assert endless.downloaded() == endless.server.files
 
 
+def test_a_transfer_stops_where_the_manifest_says_that_the_file_ends(
+    site: Callable[..., Site],
+) -> None:
+    endless = site({"a.tif": b"x" * (64 * BLOCK)}, lengths=False)
+    endless.manifest.write_text("path\tbytes\tsha256\na.tif\t100\t-\n")
+    with pytest.raises(InputError, match=r"a\.tif: .*expected 100 bytes, found more"):
+        endless.fetch(retries=0)
+    assert not any(path.is_file() for path in (endless.work / "parts").iterdir())
+
+
+def test_a_listing_without_end_is_not_read_to_it(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SELMA3D_TABLE_BYTES", "1000")
+    here = site({"S-BIAD0": b"[" * (64 * BLOCK)}, lengths=True)
+    with pytest.raises(InputError, match="expected 1000 bytes, found more"):
+        listing("S-BIAD0", here.roots, here.server.url, Patience(0, 0.001), 0.4)
+
+
 def test_head_is_not_needed(site: Callable[..., Site]) -> None:
     here = site(random_files(2, 1_000), head=False)
     here.state()
@@ -608,6 +629,20 @@ def test_too_little_room_is_found_before_the_first_byte(site: Callable[..., Site
     with pytest.raises(InputError, match=r"download: needs 3 MB at .*out, found .* must stay free"):
         here.fetch(min_free_bytes=free - 1_000_000)
     assert here.gets() == []
+
+
+def test_the_reserve_of_the_disk_is_kept_while_a_file_grows(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = site(random_files(1, 64 * BLOCK), head=False)
+    monkeypatch.setattr(download, "ROOM_BYTES", BLOCK)
+    usage = archive_folder.shutil.disk_usage(here.out.parent)
+    room = iter([usage, usage])  # at the beginning; then another program fills the disk
+    full = usage._replace(free=1000)
+    monkeypatch.setattr(archive_folder.shutil, "disk_usage", lambda _: next(room, full))
+    with pytest.raises(InputError, match=r"raw/000\.nii\.gz: grows at .* must stay free"):
+        here.fetch(min_free_bytes=2000)
+    assert here.downloaded() == {}
 
 
 def test_full_disk_fails_the_run_and_names_the_file(

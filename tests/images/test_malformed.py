@@ -437,7 +437,7 @@ def test_unknown_patch_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda text: text.replace("sha256", "md5"), "expected column 'sha256'"),
+        (lambda text: text.replace("sha256", "md5"), "column 'sha256': expected"),
         (lambda text: text + text.splitlines()[1] + "\n", "each id once, found '000'"),
         (lambda text: text.replace("\t1\t", "\tyes\t"), "expected numbers"),
     ],

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from job import running
 from selma3d import archive
+from selma3d.challenge.config import Download
 from selma3d.challenge.edition import Archive
 from selma3d.system.errors import InputError
 
@@ -20,6 +21,7 @@ def main() -> None:
         raise InputError(
             f"config: archives.{name}: expected a source, found an empty slot. {source.note}"
         )
+    limits = Download.read(snakemake.params.limits)
     manifest = source.manifest
     if source.kind == "phantom":
         manifest = snakemake.input[0]
@@ -30,7 +32,12 @@ def main() -> None:
         Path(snakemake.params.folder),
         Path(snakemake.output.receipt),
         work=Path(snakemake.params.work),
-        settings=archive.DownloadSettings(**snakemake.params.limits),
+        settings=archive.DownloadSettings(
+            workers=limits.workers,
+            per_host=limits.per_host,
+            retries=limits.retries,
+            min_free_bytes=round(limits.min_free_gb * 1e9),
+        ),
     )
 
 

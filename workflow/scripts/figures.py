@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.report.drawing.figure import draw_figure
+from selma3d.system.tables import read_tsv
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
 
 def main() -> None:
     display = Display.read(snakemake.params.display)
-    tables = {Path(path).stem: pd.read_csv(path, sep="\t") for path in snakemake.input.tables}
+    tables = {Path(path).stem: read_tsv(path) for path in snakemake.input.tables}
     if reported := snakemake.input.get("reported"):
-        tables["reported"] = pd.read_csv(reported, sep="\t")
+        tables["reported"] = read_tsv(reported)
     output = snakemake.output
     for svg, pdf, png in zip(output.svg, output.pdf, output.png, strict=True):
         forms = {"svg": svg, "pdf": pdf, "png": png}

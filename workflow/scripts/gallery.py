@@ -4,14 +4,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.challenge.edition import Edition
 from selma3d.challenge.method_file import KINDS
 from selma3d.report.cases.shown_cases import ShownCases
 from selma3d.report.gallery import draw_pictures, write_gallery
+from selma3d.system.tables import read_tsv
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -26,11 +25,11 @@ def main() -> None:
     }
     structures = [ShownCases.read(plain) for plain in snakemake.params.structures]
     standings = {
-        Path(path).parent.name: pd.read_csv(path, sep="\t").drop(columns="entrant")
+        Path(path).parent.name: read_tsv(path, columns=["entrant"]).drop(columns="entrant")
         for path in snakemake.input.standings
     }
     first_track = next(iter(standings.values()))
-    scores = pd.read_csv(snakemake.input.scores, sep="\t", dtype={"case": str})
+    scores = read_tsv(snakemake.input.scores, dtype={"case": str})
     with tempfile.TemporaryDirectory() as folder:
         write_gallery(
             snakemake.output.gallery,

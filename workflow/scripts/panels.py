@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.report.cases.panels import draw_panel
 from selma3d.report.cases.shown_cases import ShownCases
+from selma3d.system.tables import read_tsv
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 def main() -> None:
     display = Display.read(snakemake.params.display)
     scores = {
-        Path(path).parent.name: pd.read_csv(path, sep="\t", dtype={"case": str})
+        Path(path).parent.name: read_tsv(path, dtype={"case": str})
         for path in snakemake.input.scores
     }
     panels = [ShownCases.read(plain) for plain in snakemake.params.panels]

@@ -6,14 +6,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.challenge.edition import Edition
 from selma3d.images.splits import read_split
 from selma3d.report.page import Results, write_report
 from selma3d.report.page_contents import shown_figures, shown_overview, shown_tables
+from selma3d.system.tables import read_tsv
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -27,7 +26,7 @@ def main() -> None:
     params, inputs = snakemake.params, snakemake.input
     display, tracks = Display.read(params.display), {}
     for path in map(Path, inputs.ranking):
-        tracks.setdefault(path.parent.name, {})[path.stem] = pd.read_csv(path, sep="\t")
+        tracks.setdefault(path.parent.name, {})[path.stem] = read_tsv(path)
     results = Results(
         edition=Edition.read(params.edition),
         display=display,
@@ -51,7 +50,7 @@ def main() -> None:
 
 def faults() -> list[str]:
     """Runs that a partial challenge could not score, and why."""
-    tables = [pd.read_csv(path, sep="\t", dtype=str) for path in snakemake.input.faults]
+    tables = [read_tsv(path, dtype=str) for path in snakemake.input.faults]
     return [
         f"{row.method}, {row.structure}: {row.run} not scored: {row.fault}"
         for table in tables

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.report.table_formats import write_printed
+from selma3d.system.tables import read_tsv
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     display = Display.read(snakemake.params.display)
-    tables = {Path(path).stem: pd.read_csv(path, sep="\t") for path in snakemake.input.tables}
+    tables = {Path(path).stem: read_tsv(path) for path in snakemake.input.tables}
     output = snakemake.output
     for tsv, tex, md in zip(output.tsv, output.tex, output.md, strict=True):
         write_printed(Path(tsv).stem, tables, display, {"tsv": tsv, "tex": tex, "md": md})

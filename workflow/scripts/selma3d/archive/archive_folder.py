@@ -18,8 +18,9 @@ def require_room(what: str, size: int, folder: Path, min_free_bytes: int) -> Non
     """InputError if `size` more bytes in `folder` would leave less than `min_free_bytes` free."""
     free = shutil.disk_usage(folder).free
     if free - size < min_free_bytes:
+        needs = f"needs {amount(size)} at {folder}" if size else f"grows at {folder}"
         raise InputError(
-            f"{what}: needs {amount(size)} at {folder}, found {amount(free)} free, of which "
+            f"{what}: {needs}, found {amount(free)} free, of which "
             f"{amount(min_free_bytes)} must stay free (free some space, or use another disk)"
         )
 

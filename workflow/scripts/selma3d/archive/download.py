@@ -18,6 +18,7 @@ import requests
 import urllib3
 
 from ..system.errors import InputError
+from .archive_folder import require_room
 from .connections import Connections, is_web_page, without_secrets
 from .manifest import Entry, measure
 from .many_files import StoppedError
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 16  # what a kill can lose of a transfer
 PROGRESS_BYTES = 1 << 20  # a broken transfer that brought this much more is not a failed one
+ROOM_BYTES = 1 << 24  # after so many more, the free disk is looked at again
 LONGEST_RETRY_AFTER_S = 600.0
 _TEMPORARY = {408, 425, 429}  # of the 4xx; the others will not change
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -78,6 +80,8 @@ class Downloader:
     """What all files of one archive share.
 
     `arrived(path, size, new)` is told of every block: how much of `path` is there, how much is new.
+    `min_free_bytes` stay free on the disk of `parts`, whatever a server sends; `most_bytes` is the
+    most of any file.
     """
 
     connections: Connections
@@ -85,13 +89,16 @@ class Downloader:
     parts: Path
     arrived: Callable[[str, int, int], None]
     stop: Event
+    min_free_bytes: int = 0
+    most_bytes: int | None = None
 
     def download(self, entry: Entry, urls: Sequence[str]) -> tuple[PartialDownload, Entry]:
         """The file that `entry` describes, whole and verified, under a temporary name.
 
         A mirror is asked again as long as it brings more; then the next one is. After a turn
         through all of them comes a pause, longer each time. InputError, with every mirror's last
-        fault, where the turns are used up or no mirror has the file.
+        fault, where the turns are used up or no mirror has the file; and where the disk is full but
+        for its reserve.
         """
         # The preferred one first, but a dead host would cost every file its time-out.
         mirrors = [_Mirror(url, self.parts) for url in sorted(urls, key=self.connections.silent)]
@@ -149,18 +156,25 @@ class Downloader:
                 expected = _expected_size(response, entry, part.size if headers else 0)
                 if response.status_code == requests.codes.ok:
                     part.begin(response)
-                part.write(self._blocks(entry, part, response))
+                sizes = [n for n in (entry.bytes, expected, self.most_bytes) if n is not None]
+                part.write(self._blocks(entry, part, response, min(sizes, default=None)))
         self.arrived(entry.path, part.size, 0)
         return _verified(entry, part, expected)
 
     def _blocks(
-        self, entry: Entry, part: PartialDownload, response: requests.Response
+        self, entry: Entry, part: PartialDownload, response: requests.Response, most: int | None
     ) -> Iterator[bytes]:
-        size = part.size
+        size = looked_at = part.size
         for block in response.raw.stream(BLOCK_BYTES, decode_content=False):
             if self.stop.is_set():
                 raise StoppedError
             size += len(block)
+            if most is not None and size > most:
+                part.discard()
+                raise _TransferError(f"expected {most} bytes, found more")
+            if size - looked_at >= ROOM_BYTES:
+                require_room(entry.path, 0, self.parts, self.min_free_bytes)
+                looked_at = size
             self.arrived(entry.path, size, len(block))
             yield block
 

@@ -33,11 +33,49 @@ class Listing:
     files: dict[str, Entry] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
 
+    def add_study(self, content: bytes, where: str) -> list[str]:
+        """Add what a study's page-tab JSON names; the names of its lists of further files.
+
+        Raises InputError, as `add_files` does, for another form, and for names and sizes that are
+        none.
+        """
+        page = _parsed(content, where)
+        if not isinstance(page, dict) or not isinstance(page.get("section"), dict):
+            raise InputError(f"{where}: expected a study with a section, found something else")
+        lists = []
+        for section in _sections(page["section"]):
+            self._add(section.get("files"), where)
+            lists += _file_lists(section)
+        return lists
+
+    def add_files(self, content: bytes, where: str) -> None:
+        """Add the files of a list (JSON)."""
+        self._add(_parsed(content, where), where)
+
+    def _add(self, files: Any, where: str) -> None:
+        if not isinstance(files, list | None):
+            raise InputError(f"{where}: expected a list of files, found something else")
+        for file in _flat(files):
+            path = file.get("path") if isinstance(file, dict) else None
+            if not isinstance(path, str):
+                raise InputError(f"{where}: expected a file with a path, found {str(file)[:80]}")
+            fault = fault_of_name(path)
+            if fault:
+                raise InputError(f"{where}: path {path!r} is refused: {fault}")
+            if file.get("type", "file") != "file":
+                self.folders.add(path)
+                continue
+            size = file.get("size")
+            if type(size) is not int or size < 0:
+                raise InputError(f"{where}: {path}: size: expected a whole number, found {size!r}")
+            self.files[path] = Entry(path, size)
+
 
 def listing(
     accession: str, roots: Sequence[str], api: str, patience: Patience, timeout_s: float
 ) -> Listing:
     """What `accession` holds; InputError where an answer is not had or not understood."""
+    found = Listing()
     with tempfile.TemporaryDirectory() as folder:
         downloader = Downloader(
             Connections(1, timeout_s),
@@ -45,33 +83,32 @@ def listing(
             Path(folder),
             lambda path, size, new: None,
             threading.Event(),
+            most_bytes=limit("TABLE_BYTES"),
         )
+
+        def content(name: str, urls: Sequence[str]) -> bytes:
+            part, _ = downloader.download(Entry(name), urls)
+            return part.file.read_bytes()
+
         study = address(api, accession)
-        page = _json(accession, [study], downloader)
-        if not isinstance(page, dict) or not isinstance(page.get("section"), dict):
-            raise InputError(f"{study}: expected a study with a section, found something else")
-        found = Listing()
-        for section in _sections(page["section"]):
-            _add(found, section.get("files"), study)
-            for name in _file_lists(section):
-                addresses = [address(root, name) for root in roots]
-                _add(found, _json(name, addresses, downloader), addresses[0])
+        for name in found.add_study(content(accession, [study]), study):
+            addresses = [address(root, name) for root in roots]
+            found.add_files(content(name, addresses), addresses[0])
     if not found.files:
         raise InputError(f"{study}: expected files, found none")
     refuse_collisions(found.files)
     return found
 
 
-def _json(name: str, urls: Sequence[str], downloader: Downloader) -> Any:
-    part, _ = downloader.download(Entry(name), urls)
-    check_limit(urls[0], "bytes in a listing", part.file.stat().st_size, "TABLE_BYTES")
+def _parsed(content: bytes, where: str) -> Any:
+    check_limit(where, "bytes in a listing", len(content), "TABLE_BYTES")
     try:
-        with proportionate(urls[0], "a listing"):
-            listed = json.loads(part.file.read_bytes())
+        with proportionate(where, "a listing"):
+            listed = json.loads(content)
             _check_depth(listed)
             return listed
     except ValueError:
-        raise InputError(f"{urls[0]}: expected JSON, found something else") from None
+        raise InputError(f"{where}: expected JSON, found something else") from None
 
 
 def _check_depth(listed: Any) -> None:
@@ -109,22 +146,3 @@ def _file_lists(section: dict[str, Any]) -> Iterator[str]:
             # Submitted as TSV or XLSX, published as JSON under the same name.
             stem = value.removesuffix(".json").removesuffix(".tsv").removesuffix(".xlsx")
             yield f"{stem}.json"
-
-
-def _add(found: Listing, files: Any, where: str) -> None:
-    if not isinstance(files, list | None):
-        raise InputError(f"{where}: expected a list of files, found something else")
-    for file in _flat(files):
-        path = file.get("path") if isinstance(file, dict) else None
-        if not isinstance(path, str):
-            raise InputError(f"{where}: expected a file with a path, found {str(file)[:80]}")
-        fault = fault_of_name(path)
-        if fault:
-            raise InputError(f"{where}: path {path!r} is refused: {fault}")
-        if file.get("type", "file") != "file":
-            found.folders.add(path)
-            continue
-        size = file.get("size")
-        if type(size) is not int or size < 0:
-            raise InputError(f"{where}: {path}: size: expected a whole number, found {size!r}")
-        found.files[path] = Entry(path, size)

@@ -128,7 +128,8 @@ class Remote:
         files = [_sized(file, size) for file, size in zip(files, sizes, strict=True)]
         progress = Progress(title, len(files), None if unknown else coming)
         downloader = Downloader(
-            self._connections, self._patience, self._parts, progress.arrived, self._stop
+            *(self._connections, self._patience, self._parts, progress.arrived, self._stop),
+            min_free_bytes=self._min_free_bytes,
         )
 
         def bring(file: Published) -> list[Entry]:

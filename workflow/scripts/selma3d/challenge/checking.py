@@ -200,20 +200,15 @@ def read_table(path: Path, model: type[AnyModel]) -> tuple[AnyModel, ...]:
     Cells are text (empty for absent), or what the model's fields read from it; lines that begin
     with `#` are comments. Raises InputError naming column and row.
     """
-    import pandas as pd  # most of those who check settings read no table
+    from ..system.tables import read_tsv  # most of those who check settings read no table
 
-    check_file(path, "a table", "TABLE_BYTES")
-    try:
-        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file{_nearest_file(path)}") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a tab-separated table, found: {error}") from None
-    columns = [str(column) for column in frame.columns]
-    for name, field in model.model_fields.items():
-        if field.is_required() and name not in columns:
-            raise InputError(f"{path}: column {name!r}: expected, found only {', '.join(columns)}")
-    for name in columns:
+    if not path.exists():
+        raise InputError(f"{path}: no such file{_nearest_file(path)}")
+    required = [name for name, field in model.model_fields.items() if field.is_required()]
+    frame = read_tsv(
+        path, "a tab-separated table", required, dtype=str, keep_default_na=False, comment="#"
+    )
+    for name in map(str, frame.columns):
         if name not in model.model_fields:
             known = list(model.model_fields)
             raise InputError(f"{path}: column {name!r}: unknown key{nearest(name, known)}")

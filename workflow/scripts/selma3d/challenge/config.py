@@ -31,6 +31,7 @@ def _with_all(budgets: tuple[int | str, ...]) -> tuple[int | str, ...]:
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 Number = Annotated[int, Field(ge=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Overlap = Annotated[float, Field(ge=0, lt=1)]
 Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_item_twice)]
@@ -99,6 +100,7 @@ class Download(Model):
     workers: Count = Field(description="files at a time")
     per_host: Count = Field(description="files at a time from one host")
     retries: Number = Field(description="a file's attempts beyond the first, with growing pauses")
+    min_free_gb: NotNegative = Field(description="room that stays free on the disk, GB")
 
 
 class Predict(Model):

@@ -6,6 +6,7 @@ and nothing of it is written but under names that the reader chooses.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -84,7 +85,12 @@ def unpack(
                 content = read_encoder(first, input, named=packed)
     except FileNotFoundError:
         raise InputError(f"{packed}: expected an encoder's pack, found nothing") from None
-    except zipfile.BadZipFile as error:
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError) as error:
+        # zipfile seeks where a broken index points; the disk's own errors have other numbers.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise InputError(f"{packed}: expected a whole zip, found: {error}") from None
     log.info(
         "%s: %s of %s, checksums as packed", packed, content["task"], content["recipe"]["method"]

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..system.atomic import write_table
 from ..system.errors import InputError
+from ..system.tables import read_tsv
 from .intensity import Intensity
 from .storage import VoxelSize
 
@@ -78,20 +79,14 @@ def read_index(tsv: str | Path) -> pd.DataFrame:
 
     Raises InputError where columns are missing, ids repeat or values do not parse.
     """
-    try:
-        frame = pd.read_csv(tsv, sep="\t", dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise InputError(f"{tsv}: expected an index table, found nothing") from None
-    missing = [column for column in COLUMNS if column not in frame.columns]
-    if missing:
-        raise InputError(f"{tsv}: expected column {missing[0]!r}, found {list(frame.columns)}")
+    frame = read_tsv(tsv, "an index table", COLUMNS, dtype=str, keep_default_na=False)
     repeated = frame["id"][frame["id"].duplicated()]
     if len(repeated):
         raise InputError(f"{tsv}: id: expected each id once, found {repeated.iloc[0]!r} again")
     try:
         frame["labelled"] = frame["labelled"].astype(int)
         frame["foreground"] = frame["foreground"].replace("", "nan").astype(float)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(
             f"{tsv}: labelled, foreground: expected numbers, found something else ({error})"
         ) from None

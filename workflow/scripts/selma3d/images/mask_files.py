@@ -13,7 +13,7 @@ import numpy as np
 from ..system.atomic import publish
 from ..system.errors import InputError
 from .hdf5_writing import writing_hdf5
-from .storage import LazyFile, Slices, VoxelSize, stamp, voxel_size_of, whole, write_array
+from .storage import LazyFile, Slices, VoxelSize, reading, stamp, voxel_size_of, whole, write_array
 
 
 class PredictionFile(LazyFile):
@@ -22,6 +22,7 @@ class PredictionFile(LazyFile):
     kinds = ("predictions",)
 
     @property
+    @reading
     def ids(self) -> list[str]:
         """Case ids, sorted."""
         return list(self.file)
@@ -93,6 +94,7 @@ class SegmentationFile(LazyFile):
     kinds = ("segmentation",)
 
     @property
+    @reading
     def shape(self) -> tuple[int, int, int]:
         """(Z,Y,X)."""
         return self.mask.shape
@@ -108,10 +110,12 @@ class SegmentationFile(LazyFile):
         return self.dataset("probability")
 
     @property
+    @reading
     def voxel_size_um(self) -> VoxelSize | None:
         """(z,y,x) in micrometres; None when unknown."""
         return voxel_size_of(self.file)
 
+    @reading
     def read(self, slices: Slices) -> np.ndarray:
         """The mask's (Z,Y,X) region `slices`."""
         return self.mask[slices]

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..system.atomic import publish
 from ..system.errors import InputError
+from .hdf5_checks import attribute
 from .hdf5_writing import writing_hdf5
 from .index import IndexRow, content_hash, plane_hash, write_index
 from .intensity import Intensity
@@ -22,6 +23,7 @@ from .storage import (
     VoxelSize,
     describe,
     intensities_of,
+    reading,
     stamp,
     voxel_size_of,
     whole,
@@ -37,6 +39,7 @@ class PatchFile(LazyFile):
     kinds = KINDS
 
     @property
+    @reading
     def ids(self) -> list[str]:
         """Patch ids, sorted."""
         return list(self.file)
@@ -44,8 +47,9 @@ class PatchFile(LazyFile):
     @property
     def drawn_from_split(self) -> str | None:
         """Where cases were drawn from a split of the patches: the statement of it, else None."""
-        return self.file.attrs.get("drawn_from_split")
+        return attribute(self.file, "drawn_from_split")
 
+    @reading
     def image(self, patch: str, channel: int | None = None) -> np.ndarray:
         """All channels (C,Z,Y,X), or one (Z,Y,X), in the stored type."""
         image = self._image(patch)
@@ -58,39 +62,48 @@ class PatchFile(LazyFile):
         mask = self.dataset(f"{patch}/mask")
         return None if mask is None else whole(mask, self.path)
 
+    @reading
     def read(self, patch: str, channel: int, slices: Slices) -> np.ndarray:
         """The (Z,Y,X) window `slices` of one channel."""
         image = self._image(patch)
         return image[(self.channel_of(image, channel), *slices)]
 
+    @reading
     def read_mask(self, patch: str, slices: Slices) -> np.ndarray | None:
         """The (Z,Y,X) window `slices` of the mask; None where the truth is hidden."""
         mask = self.dataset(f"{patch}/mask")
         return None if mask is None else mask[slices]
 
+    @reading
     def shape(self, patch: str) -> tuple[int, int, int]:
         """(Z,Y,X)."""
         return self._image(patch).shape[1:]
 
+    @reading
     def channels(self, patch: str) -> int:
         """Number of channels."""
         return self._image(patch).shape[0]
 
+    @reading
     def specimen(self, patch: str) -> str:
         """The animal or organ; empty when unknown."""
-        return self.attributes(patch)["specimen"]
+        return str(attribute(self._group(patch), "specimen"))
 
+    @reading
     def voxel_size_um(self, patch: str) -> VoxelSize | None:
         """(z,y,x) in micrometres; None when unknown."""
         return voxel_size_of(self._group(patch))
 
+    @reading
     def intensity(self, patch: str, channel: int) -> Intensity:
         """Constants of one channel of the whole patch."""
         return intensities_of(self._group(patch))[channel]
 
+    @reading
     def attributes(self, patch: str) -> dict[str, Any]:
         """Everything recorded about a patch, its provenance too."""
-        return dict(self._group(patch).attrs)
+        group = self._group(patch)
+        return {name: attribute(group, name) for name in group.attrs}
 
     def _group(self, patch: str) -> h5py.Group:
         try:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from ..system.errors import InputError
 from ..system.randomness import numpy_generator
+from ..system.tables import read_tsv
 
 COLUMNS = ("structure", "patch", "specimen", "role", "fold", "grouped_by", "split_seed")
 GIVEN_ROLES = ("training", "validation", "test")
@@ -77,13 +78,12 @@ def make_split(
 
 
 def read_split(tsv: str | Path) -> pd.DataFrame:
-    """Read a split table. Raises InputError where columns are missing."""
-    texts = dict.fromkeys(("structure", "patch", "specimen"), str)
-    frame = pd.read_csv(tsv, sep="\t", dtype=texts, keep_default_na=False)
-    missing = [column for column in COLUMNS if column not in frame.columns]
-    if missing:
-        raise InputError(f"{tsv}: expected column {missing[0]!r}, found {list(frame.columns)}")
-    return frame
+    """Read a split table. Raises InputError for another table, and for numbers that are none."""
+    frame = read_tsv(tsv, "a split table", COLUMNS, dtype=str, keep_default_na=False)
+    try:
+        return frame.astype({"fold": int, "split_seed": int})
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{tsv}: expected whole numbers in fold, split_seed: {error}") from None
 
 
 def budget_order(split: pd.DataFrame, fold: int, seed: int) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from math import prod
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ParamSpec, Self, TypeVar
 
 # A thread pool inside the Blosc filter does not survive a fork; parallelism is the callers'.
 os.environ.setdefault("BLOSC_NTHREADS", "1")
@@ -17,7 +18,17 @@ import hdf5plugin
 import numpy as np
 
 from ..system.errors import InputError
-from ..system.limits import check_limit, check_size
+from ..system.limits import check_file, check_limit, check_size
+from .hdf5_checks import (
+    MOST_SEARCHED,
+    attribute,
+    check_chunks,
+    check_filters,
+    check_heaps,
+    first_line,
+    hdf5_faults_told,
+    refuse_links,
+)
 from .intensity import Intensity
 
 CONTRACT_VERSION = 1
@@ -76,13 +87,13 @@ def describe(
 
 def voxel_size_of(node: h5py.Group) -> VoxelSize | None:
     """(z,y,x) in micrometres; None when unknown."""
-    stored = node.attrs.get("voxel_size_um")
+    stored = attribute(node, "voxel_size_um")
     return None if stored is None else tuple(float(size) for size in stored)
 
 
 def intensities_of(node: h5py.Group) -> list[Intensity]:
     """One `Intensity` a channel."""
-    return [Intensity.from_json(stored) for stored in json.loads(node.attrs["intensity"])]
+    return [Intensity.from_json(stored) for stored in json.loads(attribute(node, "intensity"))]
 
 
 def open_hdf5(path: Path, **options: int) -> h5py.File:
@@ -92,32 +103,25 @@ def open_hdf5(path: Path, **options: int) -> h5py.File:
     elsewhere: into another file, or to another name. Datasets whose
     voxels lie elsewhere are for `stored_here` to refuse.
     """
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: expected an HDF5 file, found a folder, pipe or device")
+    size = check_file(path, "an HDF5 file")
     try:
+        if 0 < size <= MOST_SEARCHED:
+            check_heaps(path)
         file = h5py.File(path, "r", locking=False, **options)
     except FileNotFoundError:
         raise InputError(f"{path}: expected an HDF5 file, found nothing") from None
     except OSError as error:
         raise InputError(
             f"{path}: expected a whole HDF5 file, found one that does not open "
-            f"({_first_line(error)}) (truncated or damaged: make it anew)"
+            f"({first_line(error)}) (truncated or damaged: make it anew)"
         ) from None
     try:
-        _refuse_links(file, path)
+        with hdf5_faults_told(path):
+            refuse_links(file, path)
     except BaseException:
         file.close()
         raise
     return file
-
-
-def _refuse_links(file: h5py.File, path: Path) -> None:
-    def link(name: bytes, info: h5py.h5l.LinkInfo) -> str | None:
-        return None if info.type == h5py.h5l.TYPE_HARD else name.decode(errors="replace")
-
-    linked = file.id.links.visit(link, info=True)
-    if linked is not None:
-        raise InputError(f"{path}: {linked}: expected data in this file, found a link")
 
 
 def stored_here(dataset: h5py.Dataset, path: Path) -> h5py.Dataset:
@@ -127,16 +131,35 @@ def stored_here(dataset: h5py.Dataset, path: Path) -> h5py.Dataset:
         name = dataset.name.removeprefix("/")
         raise InputError(f"{path}: {name}: expected data in this file, found it in another")
     if dataset.chunks is not None:
-        chunk = prod(dataset.chunks) * dataset.dtype.itemsize
-        check_limit(f"{path}: {dataset.name}", "bytes in a chunk", chunk, "CHUNK_BYTES")
+        where, chunk = f"{path}: {dataset.name}", prod(dataset.chunks) * dataset.dtype.itemsize
+        check_limit(where, "bytes in a chunk", chunk, "CHUNK_BYTES")
+        check_filters(dataset, where)
     return dataset
 
 
 def whole(dataset: h5py.Dataset, path: Path, most_voxels: int | None = None) -> np.ndarray:
     """All of a dataset; InputError where it declares more than it may, see `check_size`."""
-    where, stored = f"{path}: {dataset.name}", dataset.id.get_storage_size()
-    check_size(where, dataset.shape, dataset.dtype.itemsize, packed=stored, most_voxels=most_voxels)
-    return dataset[()]
+    with hdf5_faults_told(path):
+        where, stored = f"{path}: {dataset.name}", dataset.id.get_storage_size()
+        itemsize = dataset.dtype.itemsize
+        check_size(where, dataset.shape, itemsize, packed=stored, most_voxels=most_voxels)
+        check_chunks(dataset, where, path)
+        return dataset[()]
+
+
+Given = ParamSpec("Given")
+Got = TypeVar("Got")
+
+
+def reading(method: Callable[Given, Got]) -> Callable[Given, Got]:
+    """A method of a `LazyFile` that reads: what a damaged file raises is told in one line."""
+
+    @wraps(method)
+    def told(*args: Given.args, **options: Given.kwargs) -> Got:
+        with hdf5_faults_told(args[0].path):
+            return method(*args, **options)
+
+    return told
 
 
 class LazyFile:
@@ -168,7 +191,8 @@ class LazyFile:
 
     def _open(self) -> h5py.File:
         handle = open_hdf5(self.path, rdcc_nbytes=self.cache_bytes, rdcc_nslots=10007)
-        kind, version = handle.attrs.get("kind"), handle.attrs.get("contract_version")
+        with hdf5_faults_told(self.path):
+            kind, version = attribute(handle, "kind"), attribute(handle, "contract_version")
         if kind not in self.kinds:
             handle.close()
             raise InputError(
@@ -182,6 +206,7 @@ class LazyFile:
             )
         return handle
 
+    @reading
     def dataset(self, name: str) -> h5py.Dataset | None:
         """The dataset at `name`, looked up once a process; None if there is none."""
         file = self.file
@@ -220,7 +245,3 @@ class LazyFile:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._forget()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

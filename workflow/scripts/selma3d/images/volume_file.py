@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from ..system.atomic import publish
+from .hdf5_checks import attribute
 from .hdf5_writing import writing_hdf5
 from .index import IndexRow, content_hash, plane_hash, write_index
 from .intensity import Intensity
@@ -18,6 +19,7 @@ from .storage import (
     VoxelSize,
     describe,
     intensities_of,
+    reading,
     stamp,
     voxel_size_of,
     write_array,
@@ -33,48 +35,58 @@ class VolumeFile(LazyFile):
     kinds = ("volume",)
 
     @property
+    @reading
     def channels(self) -> int:
         """Number of channels."""
         return self.dataset("image").shape[0]
 
     @property
+    @reading
     def shape(self) -> tuple[int, int, int]:
         """(Z,Y,X)."""
         return self.dataset("image").shape[1:]
 
     @property
+    @reading
     def dtype(self) -> np.dtype:
         """The stored integer type."""
         return self.dataset("image").dtype
 
     @property
+    @reading
     def specimen(self) -> str:
         """The animal or organ; empty when unknown."""
-        return self.file.attrs["specimen"]
+        return str(attribute(self.file, "specimen"))
 
     @property
+    @reading
     def voxel_size_um(self) -> VoxelSize | None:
         """(z,y,x) in micrometres; None when unknown."""
         return voxel_size_of(self.file)
 
     @property
+    @reading
     def block(self) -> int:
         """Edge of an occupancy block in voxels."""
-        return int(self.dataset("occupancy").attrs["block"])
+        return int(attribute(self.dataset("occupancy"), "block"))
 
+    @reading
     def intensity(self, channel: int) -> Intensity:
         """Constants of one whole channel."""
         return intensities_of(self.file)[channel]
 
+    @reading
     def read(self, channel: int, slices: Slices) -> np.ndarray:
         """The (Z,Y,X) window `slices` of one channel, in the stored integer type."""
         image = self.dataset("image")
         return image[(self.channel_of(image, channel), *slices)]
 
+    @reading
     def occupancy(self, channel: int) -> np.ndarray:
         """Block means, float32 (z,y,x), raw units."""
         return self.dataset("occupancy")[channel, ..., 0]
 
+    @reading
     def bright(self, channel: int) -> np.ndarray:
         """99th percentile of each block, float32 (z,y,x), raw units."""
         return self.dataset("occupancy")[channel, ..., 1]
@@ -91,8 +103,9 @@ class VolumeFile(LazyFile):
         """
         return self.tissue(channel) | (self.bright(channel) > self._air(channel))
 
+    @reading
     def _air(self, channel: int) -> float:
-        return self.dataset("occupancy").attrs["air"][channel]
+        return attribute(self.dataset("occupancy"), "air")[channel]
 
 
 def write_volume(

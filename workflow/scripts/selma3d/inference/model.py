@@ -6,20 +6,52 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from ..challenge.recipe import Network
+from ..challenge.augmentation import Positive
+from ..challenge.recipe import Network, Normalisation
 from ..images import CONTRACT_VERSION, Intensity
 from ..learning import networks, sampling
 from ..learning.device import Compute, set_threads
-from ..learning.model_files import SPARE_WEIGHTS, at_most_weights, check_window, read_weights
+from ..learning.model_files import (
+    SPARE_WEIGHTS,
+    Form,
+    at_most_weights,
+    check_form,
+    check_window,
+    read_weights,
+)
 from ..learning.windows import slide
 from ..system.errors import InputError
 from .settings import DEFAULT, WindowSettings
+
+
+class _Sees(Form):
+    """Images as the network sees them."""
+
+    inference_window: tuple[int, int, int] = Field(description="voxels (z,y,x)")
+    normalisation: Normalisation
+    resample: tuple[Positive, Positive, Positive] | None = None
+
+
+class _Structure(Form):
+    channel: int = Field(ge=0)
+
+
+class _Facts(Form):
+    """What a prediction needs beside the network."""
+
+    input: _Sees
+    threshold: float = Field(ge=0, le=1)
+    min_component_voxels: int = Field(0, ge=0)
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    channels_last: bool = False
+    structures: dict[str, _Structure]
 
 
 @dataclass(frozen=True)
@@ -118,30 +150,29 @@ def load_model(
             f"{path}: expected contract version {CONTRACT_VERSION}, "
             f"found {contents.get('contract_version')}"
         )
-    if "inference_window" not in contents["input"]:
+    sees = contents.get("input")
+    if isinstance(sees, Mapping) and "inference_window" not in sees:
         raise InputError(
             f"{path}: input.inference_window: expected, found only "
-            f"{', '.join(contents['input'])} (an earlier version's model: train it again)"
+            f"{', '.join(map(str, sees))} (an earlier version's model: train it again)"
         )
-    check_window(tuple(contents["input"]["inference_window"]), path)
+    facts = check_form(_Facts, contents, Path(path))
+    check_window(facts.input.inference_window, path)
     network = _network(contents, path)
     if device == "auto" and trained_with(contents).get("device") == "cpu":
         device = "cpu"  # as the recipe says
-    compute = Compute.of_model(
-        device, contents.get("precision", "fp32"), contents.get("channels_last") is True
-    )
-    resample = contents["input"].get("resample")
+    compute = Compute.of_model(device, facts.precision, facts.channels_last)
+    learnt = {name: structure.model_dump() for name, structure in facts.structures.items()}
     return TrainedModel(
         path=Path(path),
         network=compute.place(network).eval(),
         compute=compute,
-        window=tuple(contents["input"]["inference_window"]),
-        normalisation=contents["input"]["normalisation"],
-        resample=None if resample is None else tuple(resample),
-        threshold=contents["threshold"],
-        min_component_voxels=contents.get("min_component_voxels", 0),
-        structures={name: {"channel": n} for name, n in (channels or {}).items()}
-        | contents["structures"],
+        window=facts.input.inference_window,
+        normalisation=facts.input.normalisation,
+        resample=facts.input.resample,
+        threshold=facts.threshold,
+        min_component_voxels=facts.min_component_voxels,
+        structures={name: {"channel": n} for name, n in (channels or {}).items()} | learnt,
         contents=contents,
     )
 

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import pydantic
 import torch
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from ..challenge.checking import Model, check
 from ..system.errors import InputError
 from ..system.limits import check_file, check_limit, proportionate
 
 SPARE_WEIGHTS = 1 << 20  # that a network may have and replace while it is made
 MOST_OVERHEAD = 1 << 20  # bytes of a zip beside its members
+
+
+class Form(Model):
+    """Keys of a file of weights that are looked at; others may stand beside them."""
+
+    model_config = pydantic.ConfigDict(extra="ignore")
+
+
+AnyForm = TypeVar("AnyForm", bound=Form)
+
+
+def check_form(form: type[AnyForm], content: Mapping[str, Any], path: Path) -> AnyForm:
+    """The keys that a form names, by their types. Raises InputError."""
+    named = {name: content[name] for name in form.model_fields if name in content}
+    try:
+        return check(form, named, path)
+    except (TypeError, ValueError) as error:  # what JSON has no word for
+        raise InputError(f"{path}: expected plain values, found others ({error})") from None
 
 
 def read_weights(path: Path, what: str, *, named: Path | None = None) -> dict[str, Any]:
@@ -39,8 +59,9 @@ def read_weights(path: Path, what: str, *, named: Path | None = None) -> dict[st
             f"{named}: expected {what} of tensors and plain values, found one that does not load "
             f"without running code in it ({_reason(error)}) (it is not run: get another file)"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, TypeError, KeyError, AttributeError,
-            IndexError, zipfile.BadZipFile) as error:  # fmt: skip
+    except InputError:
+        raise
+    except Exception as error:  # what torch raises for damaged files shares no base class
         raise InputError(
             f"{named}: expected {what}, found one that does not load ({_reason(error)}) "
             "(truncated or damaged: make or fetch it again)"

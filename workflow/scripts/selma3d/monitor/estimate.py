@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 from ..challenge import Challenge
 from ..challenge.config import read_config
 from ..challenge.layout import of_encoder, of_model
@@ -26,6 +24,7 @@ from ..challenge.run import Run
 from ..ranking import cost
 from ..ranking.cost import measure_of
 from ..system.errors import InputError
+from ..system.tables import read_tsv
 from .disk import Files, disk
 from .job_progress import DONE
 from .status import ROOT, Status
@@ -195,7 +194,7 @@ class Estimate:
     def _steps_per_s(self, method: str, section: str) -> tuple[float | None, str]:
         table = Path(self._layout.throughput(method, section))
         if table.exists():
-            rows = pd.read_csv(table, sep="\t")
+            rows = read_tsv(table, "a table of throughput", ("advice", "steps_per_s"))
             return float(rows.loc[rows["advice"] == 1, "steps_per_s"].iloc[0]), "rule throughput"
         given = self._challenge.config.throughput.get(method, {}).get(section)
         return (given, "config: throughput") if given else (None, UNKNOWN)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..system.errors import InputError
 from ..system.job_state import JobState
+from ..system.tables import read_tsv
 
 COLUMNS = (
     *("method", "init", "stage", "jobs"),
@@ -83,18 +84,23 @@ def _sum_known(values: pd.Series) -> float:
 
 def measure_of(job: Job) -> Measure:
     """Time and memory of a job; a missing measurement (`-`, `NA`) is NaN."""
-    table = pd.read_csv(job.benchmark, sep="\t", na_values=["-", "NA"])
-    for column in ("s", "max_rss"):
-        if column not in table:
-            raise InputError(
-                f"{job.benchmark}: column {column!r}: expected, found {', '.join(table.columns)}"
-            )
-    seconds = float(table["s"].sum())
+    columns = ("s", "max_rss")
+    table = read_tsv(job.benchmark, "a benchmark", columns, na_values=["-", "NA"])
+    seconds = _numbers(table, "s", job.benchmark).sum()
     if job.history is not None:
-        trained = pd.read_csv(job.history, sep="\t")["seconds"]
-        seconds = max(seconds, float(trained.max()))
+        trained = read_tsv(job.history, "a history", ["seconds"])
+        seconds = max(seconds, _numbers(trained, "seconds", job.history).max())
     state = JobState.read(job.state) if job.state else None
     cpu_seconds = state.cpu_seconds if state else None
     if cpu_seconds is None:
-        cpu_seconds = float(table["cpu_time"].sum(min_count=1)) if "cpu_time" in table else np.nan
-    return Measure(seconds, cpu_seconds, float(table["max_rss"].max()))
+        known = "cpu_time" in table
+        cpu_seconds = _sum_known(_numbers(table, "cpu_time", job.benchmark)) if known else np.nan
+    memory_mb = _numbers(table, "max_rss", job.benchmark).max()
+    return Measure(float(seconds), float(cpu_seconds), float(memory_mb))
+
+
+def _numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    try:
+        return pd.to_numeric(table[column])
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: {column}: expected numbers, found others ({error})") from None

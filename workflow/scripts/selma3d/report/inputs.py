@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from ..challenge import Challenge, Run
 from ..challenge.display import Display, Entrant
 from ..challenge.layout import Layout
 from ..challenge.participants import encoders_of, expected_runs, is_shown, models_of
+from ..system.tables import read_tsv
 from .cases.shown_cases import ShownCases
 from .figures import FIGURES
 from .page_contents import PANEL, TRAINING
@@ -34,7 +33,7 @@ class ReportInputs:
         reported: the edition's table of published scores, which need not be there; they are
         compared where it has any.
         """
-        has_reported = reported.is_file() and len(pd.read_csv(reported, sep="\t")) > 0
+        has_reported = reported.is_file() and len(read_tsv(reported)) > 0
         return [name for name in FIGURES.names if name != "reported" or has_reported]
 
     def panels(self) -> dict[tuple[str, str], ShownCases]:

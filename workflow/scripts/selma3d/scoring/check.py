@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..images import PatchFile, PredictionFile
-from ..images.storage import stored_here
+from ..images.hdf5_checks import hdf5_faults_told
+from ..images.storage import stored_here, whole
 from ..system.errors import InputError
 
 Shape = tuple[int, ...]
@@ -67,8 +68,9 @@ def _absences(found: Collection[str], cases: Collection[str], complete: bool) ->
 
 def _mask(file: PredictionFile, case: str, shape: Shape) -> np.ndarray:
     """(Z,Y,X) uint8 {0,1}. Raises InputError with what is wrong and how to mend it."""
-    node = file.file[case]
-    dataset = node.get("mask") if isinstance(node, h5py.Group) else None
+    with hdf5_faults_told(file.path):
+        node = file.file[case]
+        dataset = node.get("mask") if isinstance(node, h5py.Group) else None
     if not isinstance(dataset, h5py.Dataset):
         raise InputError("expected a dataset 'mask' in the case's group, found none")
     if dataset.shape != shape:
@@ -78,7 +80,7 @@ def _mask(file: PredictionFile, case: str, shape: Shape) -> np.ndarray:
         )
     if dataset.dtype.kind not in "buif":
         raise InputError(f"expected a mask of uint8, found {dataset.dtype} (store numbers)")
-    mask = stored_here(dataset, file.path)[()]
+    mask = whole(stored_here(dataset, file.path), file.path)
     if dataset.dtype == np.uint8 and mask.max(initial=0) <= 1:
         return mask
     raise InputError(f"expected a mask of uint8 0 and 1, found {mask.dtype} {_about_values(mask)}")

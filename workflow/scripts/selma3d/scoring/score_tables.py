@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..challenge.run import Run
 from ..system.errors import InputError
+from ..system.tables import read_tsv
 from .metrics import TRUTH_FACTS
 
 SCORE_COLUMNS = (
@@ -28,18 +29,7 @@ def read_scores(paths: Iterable[str | Path]) -> pd.DataFrame:
     """Read and join tables of scores. Raises InputError naming the file and the column."""
     tables = []
     for path in paths:
-        table = pd.read_csv(
-            path,
-            sep="\t",
-            dtype=dict.fromkeys(SCORE_COLUMNS, str),
-            keep_default_na=False,
-        )
-        absent = [name for name in SCORE_COLUMNS if name not in table.columns]
-        if absent:
-            raise InputError(
-                f"{path}: column {absent[0]!r}: expected, found only {', '.join(table.columns)} "
-                "(score the predictions again)"
-            )
+        table = read_tsv(path, "a table of scores", SCORE_COLUMNS, dtype=str, keep_default_na=False)
         tables.append(_typed(table, str(path)))
     if not tables:
         return pd.DataFrame(columns=list(SCORE_COLUMNS))
@@ -58,7 +48,7 @@ def _typed(table: pd.DataFrame, source: str) -> pd.DataFrame:
             seed=table["seed"].astype(int),
             value=table["value"].astype(float),
         )
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(f"{source}: expected numbers in fold, seed and value: {error}") from None
 
 

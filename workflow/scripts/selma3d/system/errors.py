@@ -1,8 +1,24 @@
 """The one exception for input that a user can mend."""
 
+LONGEST_LINE = 1200
+
 
 class InputError(Exception):
     """A file, table or setting is not as it must be.
 
-    The message is one line: file, key, what was expected, what was found, what to do.
+    The message is one line: file, key, what was expected, what was found, what to do. Content of
+    files stands in it, and it stands in logs and on terminals: long lines lose their middle, and
+    what is not to be printed is shown by its code.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("\n".join(_shown(line) for line in message.split("\n")))
+
+
+def _shown(line: str) -> str:
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in line)
+    if len(line) <= LONGEST_LINE:
+        return line
+    half = LONGEST_LINE // 2
+    return f"{line[:half]} … {line[-half:]}"

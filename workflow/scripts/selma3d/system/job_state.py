@@ -13,11 +13,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .atomic import open_own, publish
+from .atomic import publish
 from .process_name import ProcessName
+from .records import read_record
 
 AT_WORK, FINISHED, FAILED, NOT_FINISHED = ("at work", "finished", "failed", "not finished")
-STATE_BYTES = 1 << 20
 BEAT_S = 30.0  # between signs of life of a job at work: its file is touched
 SILENT_S = 180.0  # without one, a job of another host counts as dead; clocks may differ by minutes
 PROGRESS_S = 5.0  # between two notes of a training
@@ -44,12 +44,7 @@ class JobState:
     @classmethod
     def read(cls, path: Path) -> JobState | None:
         """The state in a file; None where no job has written one."""
-        try:
-            with open_own(path, "r") as file:
-                state = json.loads(file.read(STATE_BYTES))
-            return cls(**state | {"process": ProcessName(**state["process"])})
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
-            return None
+        return read_record(path, cls)
 
     def write(self, path: Path) -> None:
         """Write it, whole or not at all."""

@@ -22,11 +22,12 @@ from types import TracebackType
 from .atomic import open_own, publish
 from .errors import InputError
 from .process_name import ProcessName
+from .records import read_record
 
 log = logging.getLogger(__name__)
 
 RECORD, HEARTBEAT = "lease.json", "lease.heartbeat"
-RECORD_BYTES = 1 << 16
+TOKEN_BYTES = 1 << 16
 HEARTBEAT_S = 5.0
 STALE_S = 40.0  # eight heartbeats; longer than the attribute cache of common network file systems
 BEAT_S = 180.0  # since the last beat, by this host's clock: clocks may differ by minutes
@@ -49,12 +50,7 @@ class Owner:
     @classmethod
     def read(cls, folder: str | Path) -> Owner | None:
         """The owner of a folder, dead or alive; None if nobody owns it."""
-        try:
-            with open_own(Path(folder) / RECORD, "r") as file:
-                record = json.loads(file.read(RECORD_BYTES))
-            return cls(**record | {"process": ProcessName(**record["process"])})
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
-            return None
+        return read_record(Path(folder) / RECORD, cls)
 
     def lives(self, folder: str | Path) -> bool:
         """Whether it lives, as far as one look at its folder can tell."""
@@ -188,6 +184,6 @@ class Lease:
     def _heartbeat(self) -> str:
         try:
             with open_own(self._beats, "r") as file:
-                return file.read(RECORD_BYTES)
+                return file.read(TOKEN_BYTES)
         except FileNotFoundError:
             return ""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ...system.atomic import write_table
 from ...system.errors import InputError
+from ...system.tables import read_tsv
 from .. import VolumeFile, content_hash, plane_hash, read_index
 from ..readers import fingerprint
 from ..readers.formats.plane_folder import PlaneFolder
@@ -40,7 +41,7 @@ def remove_converted_planes(
         files = [file for folder in folders for file in folder.files]
         sizes = [file.stat().st_size for file in files]
         write_table(pd.DataFrame({"path": files, "bytes": sizes}), record)
-    listed = pd.read_csv(record, sep="\t")
+    listed = read_tsv(record, "a record of planes", ("path", "bytes"), dtype={"path": str})
     planes = [_plane(Path(file), channel_sources, record) for file in listed["path"]]
     for file in planes:
         file.unlink(missing_ok=True)

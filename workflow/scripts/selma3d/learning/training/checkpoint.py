@@ -59,12 +59,12 @@ class Checkpoints:
                 state = _read_whole(path)
                 if state["fingerprint"] != self.fingerprint:
                     raise ValueError("it belongs to another recipe")
+                log.info("%s: continuing after step %d", path, state["step"])
             except Exception as error:  # torch and zipfile raise many types for damaged files
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
                 log.warning("%s: unusable, falling back to an older one (%s)", path, reason)
                 path.rename(path.with_suffix(".damaged"))
                 continue
-            log.info("%s: continuing after step %d", path, state["step"])
             return state
         return None
 

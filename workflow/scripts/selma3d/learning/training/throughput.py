@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from ...system.atomic import write_table
+from ...system.tables import read_tsv
 from ..device import Compute, set_threads
 from ..sampling import Batch
 from .assignment import Finetuning, Job, Outputs, Pretraining
@@ -99,7 +100,7 @@ def measure_finetuning(finetuning: Finetuning, table: Path, job: Job, steps: int
     finetune(
         replace(finetuning, recipe=shortened), thrown_away, replace(job, work=job.work / "training")
     )
-    history = pd.read_csv(thrown_away.history, sep="\t")
+    history = read_tsv(thrown_away.history, "a history")
     timed = history[history["step"] > WARM_UP].groupby("name")["value"]
     seconds = 1 / timed.get_group("steps_per_s")
     row = {

@@ -12,7 +12,7 @@ from ...challenge.recipe import Input
 from ...images import CONTRACT_VERSION, read_index
 from ...system.errors import InputError
 from ..device import Compute, versions
-from ..model_files import read_weights
+from ..model_files import Form, check_form, read_weights
 from ..networks import Segmenter
 from ..networks.segmenter import Parts, Transferred
 from ..sampling import VolumeSource
@@ -155,6 +155,30 @@ def provenance(volume: VolumeSource) -> VolumeRecord:
     }
 
 
+class _Recipe(Form):
+    method: str
+
+
+class _Volume(Form):
+    sample: str
+    specimen: str
+    sha256: str
+
+
+class _EncoderFacts(Form):
+    """What is looked at of an encoder's file beside its weights."""
+
+    input: dict[str, Any]
+    network: dict[str, Any]
+    recipe: _Recipe
+    task: str
+    trains: Parts
+    group: str
+    seed: int
+    steps: int
+    volumes: tuple[_Volume, ...]
+
+
 def read_encoder(
     path: Path, input: Input | None = None, *, named: Path | None = None
 ) -> EncoderFile:
@@ -170,6 +194,10 @@ def read_encoder(
             f"{named}: expected an encoder of contract version {CONTRACT_VERSION}, "
             f"found {kind} of version {version}"
         )
+    check_form(_EncoderFacts, content, named)
+    state = content.get("state")
+    if not isinstance(state, dict) or not all(isinstance(w, Tensor) for w in state.values()):
+        raise InputError(f"{named}: state: expected weights by name, found something else")
     expected = {} if input is None else input.model_dump(mode="json", exclude={"window"})
     for key, wanted in expected.items():
         if (seen := content["input"].get(key)) != wanted:

@@ -27,6 +27,7 @@ from ...challenge.source import Source
 from ...system.atomic import publish, write_table
 from ...system.errors import InputError
 from ...system.lease import Lease
+from ...system.tables import read_tsv
 from ..cases import CasesToSegment
 from . import nnunet_files
 from .environment import Environment
@@ -167,7 +168,7 @@ def train(
             prepared.write_text(wanted)
         nnunet.train(run_.seed)
         _pack(nnunet.trained, model)
-        table = pd.read_csv(nnunet.trained / f"fold_{FOLD}" / "history.tsv", sep="\t", dtype=str)
+        table = read_tsv(nnunet.trained / f"fold_{FOLD}" / "history.tsv", dtype=str)
         last = {**table.iloc[-1], "name": CHECKSUM, "value": _sha256(model)}
         write_table(pd.concat([table, pd.DataFrame([last])]), history)
         shutil.rmtree(nnunet.work)
@@ -231,7 +232,7 @@ def _sha256(path: Path) -> str:
 
 
 def _check(model: Path, history: Path) -> None:
-    table = pd.read_csv(history, sep="\t", dtype=str)
+    table = read_tsv(history, "a history", ("name", "value"), dtype=str)
     written = table.loc[table["name"] == CHECKSUM, "value"].tolist()
     found = _sha256(model)
     if written != [found]:

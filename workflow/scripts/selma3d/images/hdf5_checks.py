@@ -1,0 +1,194 @@
+"""Checks of an HDF5 file before the library reads it: it trusts sizes and settings in the file.
+
+A damaged one may take gigabytes, hang or end the process. What HDF5 itself reports is told in one
+line; links, heaps of texts, attributes, filters and the sizes of packed chunks are looked at here.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..system.errors import InputError
+from ..system.limits import check_limit, limit, proportionate
+
+MOST_SEARCHED = 1 << 30  # bytes of a file that is searched for heaps; only volumes are larger
+HEAP = b"GCOL\1\0\0\0"  # begins a heap of texts; its size follows
+HEAP_HEAD = 16  # bytes before the first object, and of an object before its text
+
+DEFLATE, SHUFFLE, FLETCHER32, LZF = 1, 2, 3, 32000
+BLOSC, LZ4, BITSHUFFLE, ZSTD = 32001, 32004, 32008, 32015
+PACKERS = {DEFLATE: "gzip", LZF: "lzf", BLOSC: "blosc", LZ4: "lz4", ZSTD: "zstd"}
+PLAIN = {SHUFFLE: "shuffle", FLETCHER32: "fletcher32"}
+FEWEST_VALUES = {BLOSC: 4, BITSHUFFLE: 3, LZF: 3, SHUFFLE: 1, DEFLATE: 1}
+ATTRIBUTE_CLASSES = (h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM)
+MOST_DEFLATED = 1032  # bytes of a byte of a deflated stream
+SPARE = 4096  # bytes that a filter may add to a chunk
+
+
+@contextmanager
+def hdf5_faults_told(path: Path) -> Iterator[None]:
+    """Turn whatever HDF5 raises on a damaged file into one line that names the file."""
+    try:
+        with proportionate(path, "an HDF5 file"):
+            yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: expected a whole HDF5 file of its kind, found one that does not read "
+            f"({first_line(error)}) (truncated or damaged: make it anew)"
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """An exception in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def check_heaps(path: Path) -> None:
+    """Raise InputError where a heap of texts is not one, by its sizes.
+
+    HDF5 makes room for whatever size a heap states, and goes through its texts by their sizes.
+    """
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        at = content.find(HEAP)
+        while at >= 0:
+            if not _is_heap(content, at):
+                raise InputError(
+                    f"{path}: expected texts within the file, found a heap of other sizes at byte "
+                    f"{at} (truncated or damaged: make it anew)"
+                )
+            at = content.find(HEAP, at + HEAP_HEAD)
+
+
+def _is_heap(content: mmap.mmap, at: int) -> bool:
+    """Whether the objects of a heap fill it: each has a number, a size, and room up to 8 bytes."""
+    end = at + int.from_bytes(content[at + 8 : at + HEAP_HEAD], "little")
+    if end > len(content):
+        return False
+    at += HEAP_HEAD
+    while at + HEAP_HEAD <= end:
+        number = int.from_bytes(content[at : at + 2], "little")
+        size = int.from_bytes(content[at + 8 : at + HEAP_HEAD], "little")
+        if number == 0:  # the rest is free, and its size includes its head
+            return at + size == end
+        at += HEAP_HEAD + size + -size % 8
+    return at <= end
+
+
+def refuse_links(file: h5py.File, path: Path) -> None:
+    """Raise InputError where a link leads into another file, or to another name."""
+
+    def link(name: bytes, info: h5py.h5l.LinkInfo) -> str | None:
+        return None if info.type == h5py.h5l.TYPE_HARD else name.decode(errors="replace")
+
+    linked = file.id.links.visit(link, info=True)
+    if linked is not None:
+        raise InputError(f"{path}: {linked}: expected data in this file, found a link")
+
+
+def attribute(node: h5py.Group | h5py.Dataset, name: str) -> Any:
+    """An attribute, if it is text or numbers; else None. Raises what HDF5 raises."""
+    if name not in node.attrs:
+        return None
+    stored = node.attrs.get_id(name)
+    kind = stored.get_type()
+    if kind.get_class() not in ATTRIBUTE_CLASSES:
+        raise ValueError(f"attribute {name}: neither text nor numbers")
+    # The memory that a reading takes; a text of its own length lies in a heap.
+    check_limit(f"attribute {name}", "bytes", prod(stored.shape) * kind.get_size(), "TEXT_BYTES")
+    return node.attrs[name]
+
+
+def check_filters(dataset: h5py.Dataset, where: str) -> None:
+    """Raise InputError for filters that are not known here, packed twice, or without settings."""
+    settings = dataset.id.get_create_plist()
+    found = [settings.get_filter(n)[::2] for n in range(settings.get_nfilters())]
+    codes = [code for code, _ in found]
+    known = [*PACKERS, *PLAIN, BITSHUFFLE]
+    packers = [code for code in codes if code in (*PACKERS, BITSHUFFLE)]
+    if not set(codes) <= set(known) or len(packers) > 1:
+        names = ", ".join([*PACKERS.values(), "bitshuffle", *PLAIN.values()])
+        raise InputError(
+            f"{where}: expected filters that are checked here ({names}), one that packs, found "
+            f"numbers {', '.join(map(str, codes))} (write it with gzip)"
+        )
+    for code, values in found:
+        if len(values) < FEWEST_VALUES.get(code, 0):
+            raise InputError(f"{where}: filter {code}: expected its settings, found {values}")
+
+
+def check_chunks(dataset: h5py.Dataset, where: str, file: Path) -> None:
+    """Raise InputError for chunks that would be unpacked to another size than theirs.
+
+    What a packer says of a chunk at its beginning is compared; a gzip stream that could become
+    much more than its chunk is unpacked here first, as far as the chunk's size.
+    """
+    settings = dataset.id.get_create_plist()
+    codes = [settings.get_filter(n)[0] for n in range(settings.get_nfilters())]
+    places = [n for n, code in enumerate(codes) if code in (*PACKERS, BITSHUFFLE)]
+    if not places:
+        return
+    packer, own_bit = codes[places[0]], 1 << places[0]
+    chunk = prod(dataset.chunks) * dataset.dtype.itemsize
+    chunks: list[tuple[int, int, int]] = []
+    dataset.id.chunk_iter(lambda c: chunks.append((c.filter_mask, c.byte_offset, c.size)))
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        for left_out, offset, size in chunks:
+            if left_out & own_bit:  # as where packing would gain nothing
+                promised = size
+            elif packer == DEFLATE and size * MOST_DEFLATED > limit("UNPACKED_FREELY") + chunk:
+                stream = os.pread(descriptor, size, offset)
+                promised = len(zlib.decompressobj().decompress(stream, chunk + SPARE + 1))
+            else:
+                promised = _promise(packer, os.pread(descriptor, 32, offset), size, chunk)
+            if not 0 <= promised <= chunk + SPARE:
+                raise InputError(
+                    f"{where}: expected chunks of {chunk} bytes, found one that would be unpacked "
+                    "to another size (damaged: make it anew)"
+                )
+    except zlib.error as error:
+        raise InputError(f"{where}: expected whole chunks, found a damaged one ({error})") from None
+    finally:
+        os.close(descriptor)
+
+
+def _promise(packer: int, head: bytes, size: int, chunk: int) -> int:
+    """The bytes that a chunk of `size` says it becomes; -1 where it contradicts itself."""
+    if packer == BLOSC:
+        number, block, packed = (
+            np.frombuffer(head[4:16], "<u4").tolist() if size >= 16 else (0,) * 3
+        )
+        return number if packed == size and 0 < block <= max(number, 1) else -1
+    if packer == BITSHUFFLE:  # lz4 or zstd within it begin so; plain bitshuffle has no head
+        return chunk if size == chunk else int.from_bytes(head[:8], "big")
+    if packer == LZ4:
+        return int.from_bytes(head[:8], "big")
+    if packer == ZSTD:
+        return _promise_of_zstd(head)
+    return chunk
+
+
+def _promise_of_zstd(head: bytes) -> int:
+    """Content size of a zstd frame (RFC 8878, 3.1.1.1); -1 where none is stated."""
+    if head[:4] != b"\x28\xb5\x2f\xfd":
+        return -1
+    flags = int.from_bytes(head[4:5], "little")
+    is_single = flags >> 5 & 1
+    width = (is_single, 2, 4, 8)[flags >> 6]
+    start = 5 + (0 if is_single else 1) + (0, 1, 2, 4)[flags & 3]
+    if width == 0:
+        return -1
+    return int.from_bytes(head[start : start + width], "little") + (256 if width == 2 else 0)
