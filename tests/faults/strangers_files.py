@@ -8,6 +8,7 @@ import json
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,8 +20,6 @@ import pandas as pd
 import tifffile
 import torch
 import yaml
-from selma3d.images.conversion.planes import open_stack
-from selma3d.images.conversion.readers import read_image
 
 import small_models
 import small_training
@@ -45,6 +44,7 @@ from selma3d.images import (
 )
 from selma3d.images.geometry import Geometry
 from selma3d.images.mha import write_mha
+from selma3d.images.readers import UnreadablePlaneError, open_image, read_image
 from selma3d.images.splits import read_split
 from selma3d.inference.model import load_model
 from selma3d.learning.training.checkpoint import Checkpoints
@@ -115,25 +115,31 @@ def images(folder: Path) -> dict[str, bytes]:
     }  # fmt: skip
 
 
+def hdf5_images(folder: Path) -> dict[str, bytes]:
+    for name, options in (("gzip.h5", {"compression": "gzip"}), ("lzf.h5", {"compression": "lzf"})):
+        with h5py.File(folder / name, "w") as file:
+            file.create_dataset("mask", data=GREY, chunks=(2, 6, 7), **options)
+            file.attrs["voxel_size_um"] = [6, 1.6, 1.6]
+    return {name: (folder / name).read_bytes() for name in ("gzip.h5", "lzf.h5")}
+
+
+def read_picture(path: Path) -> None:
+    """An image whole, and some of it."""
+    read_image(path)
+    with open_image(path) as image:
+        image.check_promise()
+        assert image.voxel_size_um or image.why_no_voxel_size
+        image.read(image.shape[0] - 1, 0, 1, slice(0, 2))
+
+
 def read_planes(path: Path) -> None:
     """The file as one of three planes in its folder."""
     for z in (0, 2):
         tifffile.imwrite(path.with_name(f"z{z}.tif"), GREY[0], compression="lzw", predictor=True)
-    for stack in open_stack(path.parent, accept_unreadable=True):
-        for z in range(stack.shape[0]):
-            if z not in stack.unreadable:
-                read_plane(stack, z)
-
-
-def read_plane(stack: object, z: int) -> None:
-    from selma3d.images.conversion.planes import UnreadablePlaneError
-
-    from selma3d.system.errors import InputError
-
-    try:
-        stack.read(z)
-    except UnreadablePlaneError as error:  # the conversion's own word; it may interpolate
-        raise InputError(str(error)) from None
+    with open_image(path.parent, accept_unreadable=True) as image:
+        for z in range(image.shape[1]):
+            with suppress(UnreadablePlaneError):  # a conversion may interpolate it
+                image.plane(0, z)
 
 
 def patches(folder: Path) -> bytes:
@@ -405,10 +411,11 @@ def kinds(folder: Path) -> dict[str, Kind]:
     pictures = images(folder)
     volume = folder / "packed.nii.gz"
     return {
-        "image": Kind(pictures, read_image),
-        "image within gzip": Kind({volume.name: pictures["a.nii.gz"]}, read_image, **GZIP),
+        "image": Kind(pictures, read_picture),
+        "image within gzip": Kind({volume.name: pictures["a.nii.gz"]}, read_picture, **GZIP),
         "plane": Kind({"z1.tif": tiff_plane()}, read_planes),
         "plane, not packed": Kind({"z1.tif": tiff_plane(compression=None)}, read_planes),
+        "image in HDF5": Kind(hdf5_images(folder), read_picture),
         "patches": Kind(stored, read_patches),
         "volume": Kind({"v.h5": (folder / "v.h5").read_bytes()}, read_volume),
         "predictions": Kind(predicted, foreign.read),

@@ -10,7 +10,7 @@ import numpy as np
 
 from ....system.errors import InputError
 from ...geometry import Geometry
-from ...storage import open_hdf5, stored_here, voxel_size_of
+from ...storage import open_hdf5, stored_here, voxel_size_of, whole
 from ..image_file import ImageFile
 from . import Format
 
@@ -31,6 +31,10 @@ class SelmaHdf5(ImageFile):
         if self.dataset.ndim == 3:
             return self.dataset[start:stop, rows]
         return self.dataset[channel, start:stop, rows]
+
+    def load_all(self) -> np.ndarray:
+        array = whole(self.dataset, self.path)
+        return array[None] if array.ndim == 3 else array
 
     def close(self) -> None:
         self.file.close()
