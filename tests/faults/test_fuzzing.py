@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from guarded_reading import Outcome, Read, read_all
+from microscope_files import microscope_kinds
 from mutations import mutated
 from strangers_files import Kind, kinds
 
@@ -90,6 +91,7 @@ def test_what_was_once_a_fault(every_kind: dict[str, Kind], tmp_path: Path) -> N
 
 @pytest.mark.faults
 def test_thousands_of_spoilt_files(every_kind: dict[str, Kind], tmp_path: Path) -> None:
+    every_kind = every_kind | microscope_kinds(tmp_path / "microscopes")
     everything: list[Outcome] = []
     print("\n| kind | files | read | refused | faults | highest memory, MB | longest, CPU s |")
     print("|---|---|---|---|---|---|---|")
