@@ -13,14 +13,10 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
+from selma3d.images import InstanceFile
 from selma3d.images.hdf5_writing import writing_hdf5
 from selma3d.images.storage import stamp, write_array
-from selma3d.inference.instances import (
-    InstanceFile,
-    Splitting,
-    label_instances,
-    write_instances,
-)
+from selma3d.inference.instances import Splitting, label_instances, write_instances
 
 WHOLE = (256, 256, 256)
 
@@ -132,7 +128,7 @@ def test_a_file_of_instances_says_how_they_were_made(tmp_path: Path, size) -> No
     with InstanceFile(tmp_path / "labels.h5") as found:
         expected, _, _ = instances(mask, Splitting(depth=0.8), size)
         np.testing.assert_array_equal(found.labels[()], expected)
-        assert found.splitting == Splitting(depth=0.8)
+        assert (found.method, found.depth) == ("watershed", 0.8)
         assert found.voxel_size_um == size
         assert (found.component.tolist(), found.unsplit) == ([1, 1], 0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.h5", "mask.h5"]

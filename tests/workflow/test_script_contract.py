@@ -36,7 +36,8 @@ ONLY_TRIGGERS = {"download": "download.py makes no use of files"}
 TARGETS = [
     "all",
     "throughput",
-    f"{VOLUME}/sample1.objects.tsv",
+    "results/segmentations/unet/brains.html",
+    f"{VOLUME}/export/sample1.labels.ome.tif",
     f"{VOLUME}/export/sample1.mha",
     f"{VOLUME}/export/sample1.ome.zarr",
     "results/packs/unet/vessel-like/masked-s0.zip",

@@ -316,3 +316,48 @@ def annotation_files(wildcards):
     files = sorted(path.glob("*.*")) if path.is_dir() else [path]
     named = [Path(workflow.basedir, table).expanduser()] if table else []
     return [str(file) for file in [*files, *named] if file.is_file()]
+
+
+def segmenting_history(wildcards):
+    """The history of the model that segments whole volumes of a structure."""
+    model = segmenting_model(wildcards)
+    return f"{model.removesuffix('.pt')}.tsv"
+
+
+def indexes_of_segmenting_model(wildcards):
+    """The tables of the patches that this model learns from."""
+    target = CHALLENGE.segmenting_target(wildcards.structure)
+    return [LAYOUT.patches_index(name) for name in target.learns]
+
+
+def brain_named(wildcards):
+    """Which volume is segmented, and by which model."""
+    row = volume_row(wildcards)
+    structure = CHALLENGE.structures[wildcards.structure]
+    return {
+        "sample": row.sample,
+        "specimen": row.specimen,
+        "group": row.group,
+        "structure": structure.name,
+        "method": wildcards.method,
+        "run": CHALLENGE.segmenting_run(wildcards.method).name,
+        "scored_as": structure.scored_as,
+    }
+
+
+def of_all_brains(wildcards, suffix):
+    """A file of each volume that a method segments."""
+    return [
+        LAYOUT.segmented(wildcards.method, row.structure, row.sample, suffix)
+        for row in CHALLENGE.segmented_volumes()
+    ]
+
+
+def brain_summaries(wildcards):
+    """The numbers of each volume that a method segments."""
+    return of_all_brains(wildcards, ".summary.tsv")
+
+
+def brain_regions(wildcards):
+    """The regions of each volume that a method segments."""
+    return of_all_brains(wildcards, ".regions.tsv")

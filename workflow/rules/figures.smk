@@ -203,6 +203,7 @@ rule report:
         ],
         faults=[LAYOUT.faults(*pair) for pair in scored_pairs(CHALLENGE, LAYOUT)],
         splits=[LAYOUT.split(name) for name in CHALLENGE.structures_with_patches],
+        brains=[LAYOUT.brains(name) for name in BRAIN_METHODS],
     output:
         report=LAYOUT.report,
     log:

@@ -14,6 +14,10 @@ RANKED = [LAYOUT.ranking(table) for table in RANKING_TABLES]
 SHOWN_FIGURES = REPORT_INPUTS.figures(Path(REPORTED))
 PANELS = REPORT_INPUTS.panels()
 HISTORIES = REPORT_INPUTS.histories()
+try:
+    BRAIN_METHODS = () if CONFIG.partial else CHALLENGE.brain_methods
+except InputError as error:
+    raise WorkflowError(str(error)) from None
 
 # Snakemake's own report reads each caption from a file: here, the docstring of what draws it.
 CAPTIONS = TemporaryDirectory(prefix="selma3d-captions-")

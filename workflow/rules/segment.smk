@@ -115,3 +115,68 @@ rule objects:
         regions=CONFIG.segment.regions.plain(),
     script:
         "../scripts/objects.py"
+
+
+rule brain_page:
+    """The page of a segmented volume: pictures, numbers, model, settings, warnings."""
+    input:
+        volume=LAYOUT.volume(),
+        mask=LAYOUT.segmented(),
+        labels=LAYOUT.segmented(suffix=".labels.h5"),
+        objects=LAYOUT.segmented(suffix=".objects.tsv"),
+        vessels=LAYOUT.segmented(suffix=".vessels.tsv"),
+        regions=LAYOUT.segmented(suffix=".regions.tsv"),
+        density=LAYOUT.segmented(suffix=".density.nii.gz"),
+        history=segmenting_history,
+        training=indexes_of_segmenting_model,
+        exported=[
+            LAYOUT.exported(".ome.zarr"),
+            LAYOUT.exported(".labels.ome.zarr"),
+        ],
+    output:
+        page=LAYOUT.segmented(suffix=".html"),
+        summary=LAYOUT.segmented(suffix=".summary.tsv"),
+    log:
+        LAYOUT.log("brain_page", VOLUME),
+    benchmark:
+        LAYOUT.benchmark("brain_page", VOLUME)
+    wildcard_constraints:
+        method=any_of(CHALLENGE.recipes),
+    conda:
+        "../envs/selma3d.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        named=brain_named,
+        channel=channel_of,
+        settings=CONFIG.segment.plain(),
+    script:
+        "../scripts/brain_page.py"
+
+
+rule brains:
+    """The table over all volumes that a method segments, with means by group."""
+    input:
+        summaries=brain_summaries,
+        regions=brain_regions,
+    output:
+        table=LAYOUT.brains(suffix=".tsv"),
+        groups=LAYOUT.brains(suffix=".groups.tsv"),
+        regions=LAYOUT.brains(suffix=".regions.tsv"),
+        page=LAYOUT.brains(),
+    log:
+        LAYOUT.log("brains", "{method}"),
+    benchmark:
+        LAYOUT.benchmark("brains", "{method}")
+    wildcard_constraints:
+        method=any_of(CHALLENGE.recipes),
+    conda:
+        "../envs/selma3d.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        title=CHALLENGE.edition.title,
+    script:
+        "../scripts/brains.py"

@@ -44,6 +44,7 @@ def main() -> None:
             **{package: version(package) for package in PACKAGES},
             "configuration": params.config,
         },
+        brains={Path(path).parent.name: Path(path) for path in inputs.brains},
     )
     write_report(snakemake.output.report, results)
 

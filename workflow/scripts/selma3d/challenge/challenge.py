@@ -399,6 +399,26 @@ class Challenge:
         own = self.structures[structure].target
         return self.targets[own if own in self.targets else ONE_MODEL]
 
+    def segmented_volumes(self) -> list[Sample]:
+        """Rows of all volumes that a recipe can segment."""
+        return [
+            row
+            for name, structure in self.structures.items()
+            if structure.target in self.targets or ONE_MODEL in self.targets
+            for row in self.samples_of(name, "volume")
+        ]
+
+    @property
+    def brain_methods(self) -> tuple[str, ...]:
+        """Recipes whose masks of all volumes the report links; InputError for what is none."""
+        for name in self.config.segment.methods:
+            if name not in self.recipes:
+                raise InputError(
+                    f"config: segment.methods: expected recipes that take part, found {name!r}"
+                    f"{nearest(name, list(self.recipes))}"
+                )
+        return self.config.segment.methods
+
     def ranking_groups(self) -> dict[str, list[str]]:
         """The groups of structures whose mean ranks are averaged; left-out twins are in none."""
         scored = [self.structures[name] for name in self.scored]

@@ -165,6 +165,10 @@ class Layout:
         """The mask of one slab of a volume."""
         return self.segmented(suffix=f".slabs/{slab}.h5")
 
+    def brains(self, method: str = "{method}", suffix: str = ".html") -> str:
+        """The table over all volumes that a method segments, as a page or a table."""
+        return f"{self.results}/segmentations/{method}/brains{suffix}"
+
     def exported(self, suffix: str = "{suffix}") -> str:
         """The mask of a volume for other programs."""
         return f"{self.results}/segmentations/{{method}}/{{structure}}/export/{{sample}}{suffix}"

@@ -33,6 +33,11 @@ class Sample(Model):
         "separated by commas"
     )
     mask: str = Field(description="path in the archive")
+    group: str = Field(
+        "",
+        description="what a volume's specimen belongs to, such as a treatment or an age; the "
+        "table over all brains has means by group",
+    )
 
     @property
     def is_trained_on(self) -> bool:

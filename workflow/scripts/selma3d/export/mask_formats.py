@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..images import SegmentationFile
+from ..images import InstanceFile, SegmentationFile
 from ..images.geometry import Geometry
 from ..images.mha import write_mha
 from ..images.nifti import write_nifti
 from ..images.storage import ArrayOnDisk
-from ..inference.instances import InstanceFile
 from ..system.errors import InputError
 from .ome_tiff import write_ome_tiff
 from .ome_zarr import write_ome_zarr

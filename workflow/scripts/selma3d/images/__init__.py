@@ -5,7 +5,7 @@ Arrays are (Z,Y,X), images (C,Z,Y,X); voxel sizes are (z,y,x) in micrometres, No
 
 from .index import IndexRow, content_hash, plane_hash, read_index, write_index
 from .intensity import PERCENTILES, Intensity
-from .mask_files import PredictionFile, PredictionWriter, SegmentationFile
+from .mask_files import InstanceFile, PredictionFile, PredictionWriter, SegmentationFile
 from .occupancy import BLOCK, air_threshold, block_statistics
 from .patch_file import PatchFile, PatchWriter
 from .storage import CONTRACT_VERSION, chunk_shape, window_cache_bytes
@@ -16,6 +16,7 @@ __all__ = [
     "CONTRACT_VERSION",
     "PERCENTILES",
     "IndexRow",
+    "InstanceFile",
     "Intensity",
     "PatchFile",
     "PatchWriter",

@@ -119,3 +119,39 @@ class SegmentationFile(LazyFile):
     def read(self, slices: Slices) -> np.ndarray:
         """The mask's (Z,Y,X) region `slices`."""
         return self.mask[slices]
+
+
+class InstanceFile(LazyFile):
+    """A `segmentations/<method>/<structure>/<sample>.labels.h5`: the number of each object."""
+
+    kinds = ("instances",)
+
+    @property
+    def labels(self) -> h5py.Dataset:
+        """uint32 (Z,Y,X), on disk: ids from 1, 0 where there is none."""
+        return self.dataset("labels")
+
+    @property
+    def component(self) -> np.ndarray:
+        """The connected component of each object, from 1, in the order of ids."""
+        return self.dataset("component")[()]
+
+    @property
+    def voxel_size_um(self) -> VoxelSize | None:
+        """(z,y,x) in micrometres; None when unknown."""
+        return voxel_size_of(self.file)
+
+    @property
+    def method(self) -> str:
+        """How objects that touch were told apart: `components` (not at all) or `watershed`."""
+        return str(self.file.attrs["method"])
+
+    @property
+    def depth(self) -> float:
+        """By how much the distance to the background must fall between two, in voxel edges."""
+        return float(self.file.attrs["depth"])
+
+    @property
+    def unsplit(self) -> int:
+        """Components that were too large to be split."""
+        return int(self.file.attrs["unsplit"])

@@ -32,15 +32,7 @@ from skimage.segmentation import watershed
 
 from ..images import SegmentationFile
 from ..images.hdf5_writing import writing_hdf5
-from ..images.storage import (
-    ArrayOnDisk,
-    LazyFile,
-    VoxelSize,
-    chunk_shape,
-    compression,
-    stamp,
-    voxel_size_of,
-)
+from ..images.storage import ArrayOnDisk, VoxelSize, chunk_shape, compression, stamp
 from ..system.atomic import publish
 from .blocks import Box
 from .components import EDGE, Components, label_blocks, stitch
@@ -63,38 +55,6 @@ class Splitting:
     method: Literal["components", "watershed"] = "watershed"
     depth: float = 1.0
     largest: int = LARGEST
-
-
-class InstanceFile(LazyFile):
-    """A `segmentations/<method>/<structure>/<sample>.labels.h5`."""
-
-    kinds = ("instances",)
-
-    @property
-    def labels(self) -> h5py.Dataset:
-        """uint32 (Z,Y,X), on disk: ids from 1, 0 where there is none."""
-        return self.dataset("labels")
-
-    @property
-    def component(self) -> np.ndarray:
-        """The connected component of each object, from 1, in the order of ids."""
-        return self.dataset("component")[()]
-
-    @property
-    def voxel_size_um(self) -> VoxelSize | None:
-        """(z,y,x) in micrometres; None when unknown."""
-        return voxel_size_of(self.file)
-
-    @property
-    def splitting(self) -> Splitting:
-        """How objects that touch were told apart."""
-        stored = {name: self.file.attrs[name] for name in asdict(Splitting())}
-        return Splitting(str(stored["method"]), float(stored["depth"]), int(stored["largest"]))
-
-    @property
-    def unsplit(self) -> int:
-        """Components that were too large to be split."""
-        return int(self.file.attrs["unsplit"])
 
 
 def write_instances(

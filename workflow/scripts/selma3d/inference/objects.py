@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..images import VolumeFile
+from ..images import InstanceFile, VolumeFile
 from ..images.storage import ArrayOnDisk, VoxelSize
 from ..system.errors import InputError
 from .components import EDGE, boxes
-from .instances import InstanceFile
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Results:
     of the page. overviews: figures of the data. missing: what an unfinished run lacks. left_out:
     methods that do not take part, and why. caveats: what the workflow knows and the tables do not
     (held-out split, synthetic images, unknown voxel sizes). provenance: commit, versions,
-    configuration, anything else worth keeping.
+    configuration, anything else worth keeping. brains: by method, the page of its whole volumes.
     """
 
     edition: Edition
@@ -57,6 +57,7 @@ class Results:
     left_out: Sequence[str]
     caveats: Sequence[str]
     provenance: Mapping[str, Any]
+    brains: Mapping[str, Path] = field(default_factory=dict)
 
 
 def write_report(path: str | Path, results: Results) -> None:
@@ -81,6 +82,10 @@ def write_report(path: str | Path, results: Results) -> None:
         profile=PROFILES[edition.metric_profile],
         groups_by=_groups_by(edition.ranking),
         overviews=[_figure(figure, f"D{n}") for n, figure in enumerate(results.overviews, start=1)],
+        brains={
+            display.method(name): os.path.relpath(page, folder)
+            for name, page in results.brains.items()
+        },
         other_figures=[figure for figure in numbered if not figure["track"]],
         files=_files(results, folder),
         caveats=[*results.caveats, *_own_caveats(edition, tracks, display)],

@@ -1,0 +1,36 @@
+"""Rule brain_page: the mask of a volume and its tables -> one page, and its numbers in a row."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d.report.brains.facts import Named
+from selma3d.report.brains.page import BrainFiles, write_brain_page
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+ONE = ("volume", "mask", "labels", "objects", "vessels", "regions", "density", "history")
+
+
+def main() -> None:
+    inputs = snakemake.input
+    write_brain_page(
+        BrainFiles(
+            **{name: Path(inputs[name]) for name in ONE},
+            training=tuple(map(Path, inputs.training)),
+            exported=tuple(map(Path, inputs.exported)),
+        ),
+        Named(**snakemake.params.named),
+        snakemake.params.channel,
+        snakemake.params.settings,
+        Path(snakemake.output.page),
+        Path(snakemake.output.summary),
+    )
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

@@ -1,0 +1,1 @@
+"""Pages of segmented brains, and the table over all of them."""
