@@ -16,7 +16,8 @@ import pandas as pd
 from ...system.atomic import write_table
 from ..table_formats import Printed
 from ..templates import write_page
-from .page import number, read_numbers
+from .numbers import number
+from .page import read_numbers
 
 # Shown, and averaged by group.
 MEASURES = {

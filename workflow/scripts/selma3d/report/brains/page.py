@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
@@ -22,6 +21,7 @@ from ..drawing import canvas
 from ..table_formats import Printed
 from ..templates import write_page
 from .facts import Named, Training, summary_of, warnings_of
+from .numbers import number
 from .pictures import (
     THIN,
     Scene,
@@ -99,17 +99,6 @@ def write_brain_page(
 def read_numbers(path: Path) -> pd.DataFrame:
     """A table whose texts are kept as they are; an acronym may be NA."""
     return pd.read_csv(path, sep="\t", keep_default_na=False, na_values="NaN")
-
-
-def number(value: object) -> str:
-    """A count with thousands apart; another number with four significant digits; NaN as –."""
-    if isinstance(value, int | np.integer):
-        return f"{value:,}".replace(",", " ")
-    if not np.isfinite(value):
-        return "–"
-    if abs(value) >= 1000:
-        return f"{round(value):,}".replace(",", " ")
-    return f"{value:.4g}"
 
 
 def _answers(summary: Mapping[str, Any], named: Named) -> list[str]:
@@ -238,8 +227,10 @@ def _about_planes(scene: Scene, instances: InstanceFile) -> tuple[str, str]:
     split = " Objects that touch are split." if instances.method == "watershed" else ""
     return (
         "Planes",
-        "Three planes through the part of the volume with most objects, at full resolution: the "
-        f"image above, with outlines of the objects below.{split} Neighbours have different "
+        "Three planes through the part of the volume with most objects, at full resolution, each "
+        f"at its own scale: the image above, with outlines of the objects below.{split} The first "
+        "axis runs to the right, the second down. "
+        "Neighbours have different "
         "colours, which mean nothing else. Grey values from the 1st percentile (black) to the "
         "99.9th (white), dim ones lifted (gamma 0.6).",
     )
@@ -250,8 +241,8 @@ def _about_projections(scene: Scene) -> tuple[str, str]:
     how = "brightest voxel" if thin else f"brightest voxel, or the mean through over {THIN} voxels"
     return (
         "Projections",
-        f"The whole volume, seen along each axis: the {how}, above; below, in orange where objects "
-        "are, the stronger the more of them lie behind one another.",
+        f"The whole volume, seen along each axis, each at its own scale: the {how}, above; below, "
+        "in orange where objects are, the stronger the more of them lie behind one another.",
     )
 
 
