@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from selma3d.inference.brain_tables import BrainTables, write_brain_tables
 from selma3d.inference.instances import Splitting, write_instances
 from selma3d.report.brains.all_brains import Tables, group_means, write_brains
 from selma3d.report.brains.facts import Named, Training, warnings_of
-from selma3d.report.brains.page import BrainFiles, write_brain_page
+from selma3d.report.brains.numbers import number
+from selma3d.report.brains.page import BrainFiles, read_numbers, write_brain_page
 from selma3d.report.brains.pictures import scale_bar
 from selma3d.system.atomic import write_table
 
@@ -87,7 +89,7 @@ def test_a_page_tells_counts_model_settings_and_regions(page: Path) -> None:
     objects = pd.read_csv(page.with_name("brain-1.objects.tsv"), sep="\t")
     assert objects["region"].tolist() == [2, 1, 1, 2]
     assert objects["border"].tolist() == [1, 0, 0, 0]
-    assert f"median object has {np.median(objects['volume_um3']):.4g}"[:24] in text
+    assert f"median object has {number(np.median(objects['volume_um3']))} µm³" in text
     for said in ("masked-nall-f0-s0", "0.71", "watershed, depth 1", "4 × 2 × 2 µm", "0.25"):
         assert said in text
     assert text.count("Objects a mm³</th>") == 1, "the table of regions"
@@ -110,17 +112,15 @@ def test_an_unknown_voxel_size_leaves_voxels_and_a_warning(tmp_path: Path) -> No
     assert re.search(r"the median object has \d+ voxels", text)
     summary = pd.read_csv(tmp_path / "brain-1.summary.tsv", sep="\t").iloc[0]
     assert np.isnan(summary["objects_mm3"])
-    assert summary["objects"] == 4
-
-
-def test_the_same_tables_give_the_same_page(page: Path, tmp_path: Path) -> None:
-    assert brain(tmp_path, SIZE).read_bytes() == page.read_bytes()
+    assert summary["components"] == 3
 
 
 def test_all_brains_stand_in_one_table_with_means_by_group(page: Path, tmp_path: Path) -> None:
-    other = replace(NAMED, sample="brain-2", specimen="mouse 2", group="control")
-    brain(page.parent, SIZE, other)
     folder = page.parent
+    row = read_numbers(folder / "brain-1.summary.tsv")
+    row = row.assign(sample="brain-2", specimen="mouse 2", group="control", objects=6)
+    write_table(row, folder / "brain-2.summary.tsv")
+    shutil.copy(folder / "brain-1.regions.tsv", folder / "brain-2.regions.tsv")
     outputs = Tables(*(folder.parent / f"brains{e}" for e in (".tsv", ".g.tsv", ".r.tsv", ".html")))
     names = ("brain-1", "brain-2")
     write_brains(
@@ -135,7 +135,7 @@ def test_all_brains_stand_in_one_table_with_means_by_group(page: Path, tmp_path:
     groups = pd.read_csv(outputs.groups, sep="\t")
     assert groups[["group", "brains", "objects_mean"]].values.tolist() == [
         ["treated", 1, 4.0],
-        ["control", 1, 4.0],
+        ["control", 1, 6.0],
     ]
     regions = pd.read_csv(outputs.regions, sep="\t")
     assert regions.groupby("sample")["objects"].sum().tolist() == [4, 4]
