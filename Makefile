@@ -43,6 +43,11 @@ $(INSTALLED): $(RUNTIME) requirements/develop.txt
 demo: $(RUNTIME) ## the whole challenge on synthetic images, in minutes
 	@$(RUN) --profile profiles/demo --cores $(CORES)
 
+CONTROLS := config/controls.yaml
+controls: $(RUNTIME) ## comparisons whose answer is known: does the analysis find it? fails where not
+	@$(RUN) --configfile $(CONTROLS) --cores $(CORES) --resources mem_mb=12000
+	@PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.ranking.controls $(CONTROLS)
+
 # A variable, since a comma within $(if ...) would end its argument.
 # Text between the single quotes of YAML, between the double quotes of a shell.
 quoted = $(subst `,\`,$(subst $$,\$$,$(subst ",\",$(subst \,\\,$(subst ','',$(1))))))

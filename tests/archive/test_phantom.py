@@ -20,7 +20,7 @@ from selma3d.archive.phantom.growth import Habit, grow
 from selma3d.archive.phantom.microscope import Condition, expose
 from selma3d.archive.phantom.specification import read_spec
 from selma3d.archive.phantom.specimens import Specimen
-from selma3d.archive.phantom.structures import KINDS
+from selma3d.archive.phantom.structures import KINDS, Abundance
 from selma3d.system.errors import InputError
 from selma3d.system.randomness import numpy_generator
 
@@ -80,13 +80,57 @@ def betti_numbers(mask: np.ndarray) -> tuple[int, int, int]:
 
 def drawn(kind: str, grid: Grid, channels: int = 1, seed: int = 0) -> Canvas:
     canvas = Canvas(grid, channels)
-    KINDS[kind](numpy_generator(seed, kind), canvas, 1.0)
+    KINDS[kind](numpy_generator(seed, kind), canvas, Abundance(1.0))
     return canvas
+
+
+def roughness(image: np.ndarray) -> float:
+    """Differences of neighbouring voxels, relative to the spread of all."""
+    values = image.astype(float)
+    return float(np.diff(values, axis=-1).std() / values.std())
 
 
 def specimen(kind: str, number: int, role: str, name: str = "some") -> Specimen:
     entry = {"kind": kind, **SHAPES, **COHORTS}
     return Specimen(read_spec({"structures": {name: entry}})[0], number, role, seed=1)
+
+
+def test_volumes_may_be_imaged_as_test_cases_are_but_those_of_annotated_specimens() -> None:
+    entry = {"kind": "cell", **SHAPES, **COHORTS}
+    plain = read_spec({"structures": {"some": entry}})[0]
+    as_test = read_spec({"structures": {"some": entry | {"volumes_as_test": True}}})[0]
+
+    def haze(structure: object, number: int) -> float:
+        return np.mean(
+            [Specimen(structure, number, "training", seed).condition.haze for seed in range(40)]
+        )
+
+    assert haze(as_test, 1) == haze(plain, 1)
+    assert haze(as_test, 7) > haze(plain, 7) + 0.03
+
+
+def test_little_light_is_noise_beside_the_same_structure() -> None:
+    entry = {"kind": "cell", **SHAPES, **COHORTS}
+    bright, dark = (
+        Specimen(read_spec({"structures": {"some": entry | more}})[0], 1, "training", 1)
+        for more in ({}, {"light": 0.01})
+    )
+    assert dark.condition.photons == pytest.approx(bright.condition.photons / 100)
+    (image,), (truth,) = bright.patches(1)
+    (noisy,), (same,) = dark.patches(1)
+    assert np.array_equal(truth, same)
+    assert roughness(noisy[0]) > 2 * roughness(image[0])
+
+
+def test_distractors_are_as_many_as_asked_for_and_never_in_the_truth() -> None:
+    grid = Grid((24, 48, 48), (4.0, 2.0, 2.0))
+    lit = []
+    for distractors in (0.0, 8.0):
+        canvas = Canvas(grid, 1)
+        KINDS["vessel"](numpy_generator(0, "vessel"), canvas, Abundance(1.0, distractors))
+        lit.append(((canvas.emission[0] > 0) & ~canvas.truth).sum())
+    assert lit[0] == 0
+    assert lit[1] > 1000
 
 
 def test_same_seed_gives_the_same_bytes(archive: Path, tmp_path: Path) -> None:

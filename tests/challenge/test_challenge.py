@@ -178,6 +178,31 @@ def test_scratch_long_runs_only_where_it_is_asked_for(repository, full):
     assert "scratch-long" in Challenge.of(full, repository).inits("unet")
 
 
+def test_scratch_again_runs_only_where_it_is_asked_for_and_from_no_encoder(repository, full):
+    assert "scratch-again" not in Challenge.of(full, repository).inits("unet")
+    full["inits"] = ["scratch", "scratch-again"]
+    assert Challenge.of(full, repository).inits("unet") == ("scratch", "scratch-again")
+    again = Run("scratch-again", seed=2)
+    assert again.encoder("unet", "vessel-like") is None
+    assert again.training_seed != Run("scratch", seed=2).training_seed == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "unnet"}, "method: no recipe 'unnet' takes part, did you mean 'unet'"),
+        ({"init": "restore"}, "init: expected one of scratch, scratch-again, masked, shuffled"),
+        ({"structures": ["vesel"]}, "structures: no structure 'vesel', did you mean 'vessel'"),
+        ({"expect": "harm"}, "expect: expected one of gain, no gain, no difference"),
+    ],
+)
+def test_a_control_names_what_takes_part(repository, changes, message):
+    content = layered(repository, "controls")
+    content["controls"]["positive"] |= changes
+    with pytest.raises(InputError, match=re.escape(message)):
+        Challenge.of(content, repository).controls()
+
+
 def test_every_encoder_that_a_run_starts_from_is_planned(repository, full):
     challenge = Challenge.of(full, repository)
     planned = set(encoders_of(challenge))

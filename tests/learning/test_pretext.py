@@ -38,6 +38,7 @@ SMALL = {
     "masked": {"block": [4, 4, 4]},
     "pgl": {"hidden": 16, "projected": 8},
     "restore": {},
+    "shuffled": {"block": [4, 4, 4]},
     "simclr": {"hidden": 16, "projected": 8},
 }
 TEACHERS = ["byol", "ibot", "pgl"]
@@ -275,6 +276,16 @@ def test_hidden_voxels_say_nothing_of_the_image(fill: str) -> None:
     torch.testing.assert_close(seen, seen_again)
     assert torch.equal((seen * (1 - hidden)), clean * (1 - hidden))
     assert hidden.mean() == pytest.approx(0.6, abs=0.02)
+
+
+def test_shuffled_windows_keep_their_grey_values_and_lose_their_form() -> None:
+    batch = batch_of([0, 1])
+    images = task_of("masked").normalised(batch)
+    shown = task_of("shuffled", augment={}).augmented(images, batch, 0, "augment")
+    for before, after in zip(images, shown, strict=True):
+        torch.testing.assert_close(before.flatten().sort().values, after.flatten().sort().values)
+    along = [(x[..., 1:] - x[..., :-1]).abs().mean() for x in (images, shown)]
+    assert along[1] > 2 * along[0]
 
 
 def test_masked_loss_counts_hidden_voxels_only() -> None:

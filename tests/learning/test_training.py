@@ -256,6 +256,20 @@ def test_scratch_long_takes_pretrainings_steps_as_well(images: Path, tmp_path: P
     assert load(tmp_path / "model.pt")["steps"] == 34
 
 
+def test_scratch_again_learns_from_the_same_patches_with_other_seeds(
+    images: Path, tmp_path: Path
+) -> None:
+    found = {}
+    for init in ("scratch", "scratch-again"):
+        folder = tmp_path / init
+        training.finetune(**finetuning(images, folder, run=Run(init)))
+        found[init] = load(folder / "model.pt")
+    one, other = found.values()
+    assert one["training_patches"] == other["training_patches"]
+    assert one["seed"] == other["seed"]
+    assert any(not torch.equal(one["state"][key], other["state"][key]) for key in one["state"])
+
+
 def test_encoder_of_another_normalisation_is_refused(
     images: Path, tmp_path: Path, encoder: Path
 ) -> None:

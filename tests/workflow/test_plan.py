@@ -77,13 +77,14 @@ def test_a_run_that_needs_an_unknown_source_says_so_by_name(repository, tmp_path
     assert "handed out on the challenge's site" in ran.stderr
 
 
-def test_the_demos_samples_are_those_that_its_phantom_draws(repository, tmp_path):
+@pytest.mark.parametrize("name", ["demo", "controls"])
+def test_samples_are_those_that_the_editions_phantom_draws(repository, name):
     from selma3d.archive.phantom.archive import SAMPLE_COLUMNS
     from selma3d.archive.phantom.specification import read_spec
 
-    edition = yaml.safe_load((repository / "config/editions/demo.yaml").read_text())
+    edition = yaml.safe_load((repository / f"config/editions/{name}.yaml").read_text())
     spec = edition["archives"]["phantom"]["phantom"]
-    table = (repository / "config/samples/demo.tsv").read_text().splitlines()
+    table = (repository / f"config/samples/{name}.tsv").read_text().splitlines()
     assert table[0].split("\t") == SAMPLE_COLUMNS
     rows = [line.split("\t") for line in table[1:]]
     for structure in read_spec(spec):

@@ -132,10 +132,10 @@ rule tables:
                 category="Tables",
                 labels={"track": "{track}", "table": name},
             )
-            for name in TABLES.names
+            for name in SHOWN_TABLES
         ],
-        tex=[LAYOUT.table(name, extension="tex") for name in TABLES.names],
-        md=[LAYOUT.table(name, extension="md") for name in TABLES.names],
+        tex=[LAYOUT.table(name, extension="tex") for name in SHOWN_TABLES],
+        md=[LAYOUT.table(name, extension="md") for name in SHOWN_TABLES],
     log:
         LAYOUT.log("tables", "{track}"),
     benchmark:
@@ -189,7 +189,7 @@ rule report:
         ranking=[
             LAYOUT.ranking(table, track)
             for track in CONFIG.tracks
-            for table in RANKING_TABLES
+            for table in REPORTED_TABLES
         ],
         figures=figure_files("svg"),
         overviews=[
@@ -199,7 +199,7 @@ rule report:
         tables=[
             LAYOUT.table(name, track)
             for track in CONFIG.tracks
-            for name in TABLES.names
+            for name in SHOWN_TABLES
         ],
         faults=[LAYOUT.faults(*pair) for pair in scored_pairs(CHALLENGE, LAYOUT)],
         splits=[LAYOUT.split(name) for name in CHALLENGE.structures_with_patches],

@@ -322,7 +322,7 @@ class Challenge:
         """How a recipe's models start: controls, pretexts, packs that the config admits."""
         admitted = self.config.inits
         known = (*CONTROLS, *self.methods[method].pretexts, *self.packs(method))
-        default = tuple(init for init in known if init != "scratch-long")
+        default = tuple(init for init in known if init == "scratch" or init not in CONTROLS)
         return default if admitted == "all" else tuple(i for i in known if i in admitted)
 
     def packs(self, method: str) -> dict[str, dict[str, str]]:
@@ -436,7 +436,31 @@ class Challenge:
             "groups": self.ranking_groups(),
             "metric_profile": self.edition.metric_profile,
             "analysis": self.analysis.plain(),
+            "controls": self.controls(),
         }
+
+    def controls(self) -> dict[str, Any]:
+        """The declared controls by name, as plain data.
+
+        Raises InputError where one names a recipe, an init or a structure that does not take part.
+        """
+        for name, control in self.config.controls.items():
+            where = f"config: controls.{name}"
+            if control.method not in self.recipes:
+                hint = nearest(control.method, list(self.recipes))
+                raise InputError(f"{where}.method: no recipe {control.method!r} takes part{hint}")
+            inits = self.inits(control.method)
+            for key in ("init", "against"):
+                if (init := getattr(control, key)) not in inits:
+                    raise InputError(
+                        f"{where}.{key}: expected one of {', '.join(inits)}, found {init!r} "
+                        "(config: inits)"
+                    )
+            for structure in control.structures:
+                if structure not in self.scored:
+                    hint = nearest(structure, list(self.scored))
+                    raise InputError(f"{where}.structures: no structure {structure!r}{hint}")
+        return {name: control.plain() for name, control in self.config.controls.items()}
 
     @property
     def analysis(self) -> Analysis:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from .analysis import Analysis
 from .checking import Model, check, load_yaml
+from .controls import Control
 from .edition import ArchiveSettings, Name
 
 Item = TypeVar("Item", bound=Hashable)
@@ -299,6 +300,10 @@ class Config(Model):
     segment: Segment
     ranking: Ranking
     analysis: Analysis
+    controls: dict[Name, Control] = Field(
+        description="comparisons whose answer is known beforehand; each is judged by itself, and "
+        "`make controls` fails where one fails ([how](../docs/gains.md#controls))"
+    )
     resources: Resources
     throughput: dict[str, dict[str, Annotated[float, Field(gt=0)]]] = Field(
         description="steps a second by method and pretext (or `finetune`), for `make estimate` "

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from .encoder import Encoder
 
 TRACKS = ("per-type", "one-model")
-CONTROLS = ("scratch", "scratch-long")  # inits that need no encoder
+AGAIN = "scratch-again"  # the null arm: from scratch, with other seeds than `scratch` itself
+CONTROLS = ("scratch", "scratch-long", AGAIN)  # inits that need no encoder
+_OTHER_SEEDS = 1_000_000  # above any seed that a configuration names
 ENSEMBLE = "-ens"  # ends the init of ensembles, and the name of their runs
 ONE = "-one"  # ends the names of the one-model track's runs
 
@@ -55,6 +57,11 @@ class Run:
     def is_ensemble(self) -> bool:
         """Whether several models segment together."""
         return is_ensemble(self.init)
+
+    @property
+    def training_seed(self) -> int:
+        """The seed of first weights and of windows; patches are drawn by `seed` in every arm."""
+        return self.seed + _OTHER_SEEDS if self.init == AGAIN else self.seed
 
     def ensemble(self) -> Run:
         """The ensemble that the run's model is a member of."""
@@ -104,5 +111,5 @@ NO_INIT = Run.init  # of a method that learns nothing, and so starts from nothin
 
 
 def is_pretrained(init: str) -> bool:
-    """Whether models of an init start from an encoder; `scratch-long` is a control, not one."""
+    """Whether models of an init start from an encoder; controls start from none."""
     return init != NO_INIT and member_init(init) not in CONTROLS

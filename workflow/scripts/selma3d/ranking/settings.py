@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from ..challenge.analysis import Analysis
 from ..challenge.checking import Model
+from ..challenge.controls import Control
 from ..scoring.score_tables import TrackScores
 from .ranking_rules import RULES
 
@@ -44,6 +45,9 @@ class RankingSettings(Model):
     seed: int = Field(0, description="of the bootstrap's draws")
     analysis: Analysis | None = Field(
         None, description="what is asked of the gains; none: all of them are exploratory"
+    )
+    controls: dict[str, Control] = Field(
+        {}, description="comparisons with known answers, each judged by itself"
     )
     targets: dict[str, str] = Field(
         {}, description="the fine-tuned model that segments a structure, where it is known"

@@ -39,6 +39,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("signed_rank_p", "smallest_signed_rank_p", "imputed", "unpaired", "statement"),
         "declaration",
     ),
+    "controls": (
+        *("control", "method", "init", "against", "metric", "budget", "structures"),
+        *("expected", "found", "passed", "gain", "low", "high", "detectable"),
+        *("specimens", "trainings", "statement"),
+    ),
     "gains_by_specimen": (
         *("method", "init", "structure", "seen", "metric", "budget", "specimen", "seed"),
         *("scratch", "pretrained", "gain"),

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from ..challenge.analysis import Analysis
 from ..challenge.run import NO_INIT, is_ensemble
 from ..scoring.score_tables import ENTRANT, WHOLE_BUDGET, TrackScores
 from .aggregation import Settled, case_values, settle
+from .controls import controls_table
 from .curves import curves_table, gap_table
 from .discipline import Discipline, Entrant, disciplines_of
 from .entrant_pairs import pairwise_table
@@ -92,6 +94,7 @@ def rank_track(
             intervals=not interval_reasons(ranked),
         ),
         "verdicts": _verdicts(settled, settings),
+        "controls": _controls(settled, settings),
         "gains": gains,
         "gains_by_specimen": gains_by_specimen,
         "curves": curves_table(settled, settings.training_patches, resampling),
@@ -122,6 +125,15 @@ def _verdicts(settled: Settled, settings: RankingSettings) -> pd.DataFrame:
     measured = settled.values[~settled.values["absent"]]
     judgements = judge(measured, settings.analysis, settings.targets)
     return verdicts_table(judgements, settings.analysis)
+
+
+def _controls(settled: Settled, settings: RankingSettings) -> pd.DataFrame:
+    """Verdicts on the declared controls; no row where none is."""
+    margin = Analysis.model_fields["margin"].default
+    if settings.analysis is not None:
+        margin = settings.analysis.margin
+    measured = settled.values[~settled.values["absent"]]
+    return controls_table(measured, settings.controls, margin, settings.targets)
 
 
 def _cases_table(settled: Settled) -> pd.DataFrame:

@@ -93,6 +93,18 @@ def judge(
     return tuple(judgements)
 
 
+def judge_alone(
+    scores: pd.DataFrame,
+    name: str,
+    comparison: Comparison,
+    margin: float,
+    targets: Mapping[str, str],
+) -> Judgement:
+    """The verdict on one comparison that no other comes before; scores and errors as in `judge`."""
+    judgement = _estimated(scores, name, comparison, margin, targets)
+    return replace(judgement, verdict=verdict_of(judgement.estimate, margin))
+
+
 def _declared(scores: pd.DataFrame, analysis: Analysis) -> Iterator[tuple[str, Comparison]]:
     """The endpoints of a run, which may have one budget, no unseen structure, or no control."""
     declared = analysis.primary

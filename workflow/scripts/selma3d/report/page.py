@@ -18,6 +18,7 @@ from ..challenge.structure import whole
 from ..ranking.tables import Tables
 from ..scoring.metrics import PROFILES
 from . import labels, pretraining_findings, ranking_findings
+from .control_findings import controls_outcome
 from .data_urls import data_url, width_px
 from .page_contents import ShownFigure, ShownTable
 from .table_formats import Printed
@@ -114,11 +115,22 @@ def _track(
             *ranges,
             *pretraining_findings.how_sure(tables),
         ],
+        "controls": _controls(tables, display),
+        "controls_outcome": controls_outcome(tables),
         "gains": Printed(pretraining_findings.by_structure(tables, display), text_columns=5),
         "leaderboard": TABLES["leaderboard"].printed(leaderboard, display),
         "scores": TABLES["structures"].printed(means, display) if len(means) else None,
         "figures": {c: [f for f in own if f["category"] == c] for c in categories},
     }
+
+
+def _controls(tables: Tables, display: Display) -> Printed | None:
+    """The table of controls with their cost; none where no control was declared."""
+    declared = tables.get("controls", pd.DataFrame())
+    if declared.empty:
+        return None
+    module = TABLES["controls"]
+    return module.printed(module.rows(declared, tables["cost"]), display)
 
 
 def _groups_by(ranking: RankingRule) -> str:

@@ -11,7 +11,7 @@ import math
 import pandas as pd
 
 from ..challenge.display import Display
-from ..challenge.run import is_pretrained
+from ..challenge.run import AGAIN, is_pretrained
 from ..ranking.power import Spreads, specimens_needed
 from ..ranking.tables import Tables
 from ..ranking.verdicts import (
@@ -32,6 +32,10 @@ ANSWERS = {
     INCONCLUSIVE: "Not decided",
     NOT_ANSWERABLE: "Not answered",
     EXPLORATORY: "Not asked",
+}
+CONTROL_ARMS = {
+    "scratch-long": "The control scratch-long (from scratch, with pretraining's compute on top)",
+    AGAIN: f"The control {AGAIN} (from scratch, with other seeds)",
 }
 MORE_TRAININGS = (2, 4)  # times as many: what they would need is told beside the design's own
 
@@ -59,15 +63,15 @@ def further_endpoints(tables: Tables, display: Display) -> list[str]:
 
 
 def ranges(tables: Tables, display: Display) -> list[str]:
-    """The least and the largest gain of pretexts, then of the control."""
+    """The least and the largest gain of pretexts, then of each control."""
     gains = improved(of_declared_metric(tables))
     of_pretexts = gains["init"].map(is_pretrained).astype(bool)
     return [
         *_range(gains[of_pretexts], "Exploratory, all pretexts", display),
-        *_range(
-            gains[~of_pretexts],
-            "The control scratch-long (from scratch, with pretraining's compute on top)",
-            display,
+        *(
+            sentence
+            for init, what in CONTROL_ARMS.items()
+            for sentence in _range(gains[gains["init"] == init], what, display)
         ),
     ]
 

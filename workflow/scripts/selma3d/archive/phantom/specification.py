@@ -40,6 +40,17 @@ class StructureSpec(Model):
     training: Cohort = Field(NO_ANIMALS, description="the last of several is for validation")
     test: Cohort = Field(NO_ANIMALS, description="imaged under other conditions")
     volumes: Count = Field(0, description="unannotated volumes")
+    light: float = Field(
+        1.0, gt=0, description="relative to good images; with a hundredth of it, noise hides form"
+    )
+    distractors: float = Field(
+        1.0, ge=0, description="relative number of objects that are bright and not labelled"
+    )
+    volumes_as_test: bool = Field(
+        False,
+        description="whether volumes, but one of an annotated specimen, are imaged as the test "
+        "cases are, and so hold what the annotated patches lack",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

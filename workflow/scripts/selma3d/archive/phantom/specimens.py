@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ...system.randomness import numpy_generator
 from .geometry import Canvas, Grid
 from .microscope import Condition, draw_condition, expose
 from .specification import StructureSpec
-from .structures import KINDS
+from .structures import KINDS, Abundance
 from .tissue import tissue
 
 # Share of a field that lies above the tissue's surface; below 0 the field is inside the tissue.
@@ -35,7 +35,16 @@ class Specimen:
     @property
     def condition(self) -> Condition:
         """The same for everything that is imaged of this specimen; shifted for test."""
-        return draw_condition(self._generator("condition"), shifted=self.role == "test")
+        structure = self.structure
+        shifted = self.role == "test" or (self.is_imaged_only and structure.volumes_as_test)
+        drawn = draw_condition(self._generator("condition"), shifted=shifted)
+        return replace(drawn, photons=drawn.photons * structure.light)
+
+    @property
+    def is_imaged_only(self) -> bool:
+        """Whether the specimen is seen in a volume alone: no patch is cut from it."""
+        structure = self.structure
+        return self.number > structure.training.specimens + structure.test.specimens
 
     def patches(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Image (n,C,Z,Y,X) uint16 and truth (n,Z,Y,X) bool: neighbours along x of one field."""
@@ -55,7 +64,9 @@ class Specimen:
         grid = Grid(shape, self.structure.voxel_size_um)
         around = tissue(rng, grid, air, condition.texture)
         canvas = Canvas(grid, self.structure.channels)
-        KINDS[self.structure.kind](rng, canvas, condition.density)
+        KINDS[self.structure.kind](
+            rng, canvas, Abundance(condition.density, self.structure.distractors)
+        )
         glow = condition.background * around.glow
         channels = [
             expose(rng, grid, condition.stain * emission * around.inside + glow, condition)

@@ -1,12 +1,14 @@
 """The labelled structures, as exact voxel truth and the light that they emit.
 
 Emission is relative to the tissue's own glow (1), sizes are micrometres, densities are objects per
-cubic millimetre: chosen by eye beside real images of cleared brains, not measured.
+cubic millimetre: chosen by eye beside real images of cleared brains, not measured. What is not
+labelled may be as bright as what is: form alone tells them apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,9 +19,17 @@ from .smooth import random_field
 Range = tuple[float, float]
 
 
-def vessels(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
+@dataclass(frozen=True)
+class Abundance:
+    """How many objects, relative to a kind's own density: labelled ones, and distractors."""
+
+    labelled: float
+    distractors: float = 1.0
+
+
+def vessels(rng: np.random.Generator, canvas: Canvas, many: Abundance) -> None:
     """Branching, tapering, tortuous trees; channel 1 (Evans blue) is dimmer and misses some."""
-    count = canvas.count(rng, 6000 * density, least=6)
+    count = canvas.count(rng, 6000 * many.labelled, least=6)
     roots = canvas.anywhere(rng, count)
     heading = unit(rng.standard_normal((count, 3)))
     radii = np.clip(rng.lognormal(np.log(3.8), 0.35, count), 2.6, 10.0)
@@ -33,35 +43,41 @@ def vessels(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
     inside = voxels_inside(canvas.grid, tree.centres, tree.radii)
     stain = rng.lognormal(np.log(3.2), 0.45, count)[tree.tree] * np.sqrt(tree.radii / 4.0)
     canvas.paint(inside, stain, labelled=True)
-    _blobs(rng, canvas, per_mm3=4000, radius_um=(2.5, 6.0), brightness=(1.0, 4.0))
+    _blobs(
+        rng, canvas, per_mm3=4000 * many.distractors, radius_um=(2.5, 6.0), brightness=(1.0, 4.0)
+    )
     if len(canvas.emission) > 1:
         perfused = rng.random(count) > 0.25
         dye = np.where(perfused, rng.lognormal(np.log(0.5), 0.3, count), 0.0)[tree.tree]
         canvas.paint(inside, stain * dye, labelled=True, channel=1)
 
 
-def cells(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
+def cells(rng: np.random.Generator, canvas: Canvas, many: Abundance) -> None:
     """c-Fos-like nuclei of log-normal brightness, some dim, among unlabelled fainter ones."""
     faint = {"radius_um": (4.0, 6.0), "brightness": (0.2, 0.9)}
-    _blobs(rng, canvas, per_mm3=70_000, **faint)
-    centres = _clustered(rng, canvas, 20_000 * density)
+    _blobs(rng, canvas, per_mm3=70_000 * many.distractors, **faint)
+    centres = _clustered(rng, canvas, 20_000 * many.labelled)
     brightness = 1.5 + rng.lognormal(np.log(1.2), 0.7, len(centres))
     _ellipsoids(rng, canvas, centres, (5.0, 7.0), 0.15, brightness)
-    _fibres(rng, canvas, per_mm3=500, brightness=(1.0, 5.0))
-    _blobs(rng, canvas, per_mm3=150, radius_um=(10.0, 18.0), brightness=(0.8, 2.0))
+    _fibres(rng, canvas, per_mm3=500 * many.distractors, brightness=(1.0, 5.0))
+    _blobs(
+        rng, canvas, per_mm3=150 * many.distractors, radius_um=(10.0, 18.0), brightness=(0.8, 2.0)
+    )
 
 
-def nuclei(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
+def nuclei(rng: np.random.Generator, canvas: Canvas, many: Abundance) -> None:
     """Larger than c-Fos cells, dense, touching, of even brightness; specks of lipofuscin."""
-    centres = _clustered(rng, canvas, 70_000 * density)
+    centres = _clustered(rng, canvas, 70_000 * many.labelled)
     brightness = rng.lognormal(np.log(2.0), 0.3, len(centres))
     _ellipsoids(rng, canvas, centres, (5.5, 8.5), 0.2, brightness)
-    _blobs(rng, canvas, per_mm3=15_000, radius_um=(2.0, 3.5), brightness=(1.5, 4.0))
+    _blobs(
+        rng, canvas, per_mm3=15_000 * many.distractors, radius_um=(2.0, 3.5), brightness=(1.5, 4.0)
+    )
 
 
-def plaques(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
+def plaques(rng: np.random.Generator, canvas: Canvas, many: Abundance) -> None:
     """Few and irregular: lobes around a dense core, in a diffuse unlabelled halo."""
-    count = canvas.count(rng, 900 * density, least=3)
+    count = canvas.count(rng, 900 * many.labelled, least=3)
     cores = canvas.anywhere(rng, count)
     size = np.clip(rng.lognormal(np.log(13.0), 0.35, count), 7.0, 30.0)
     brightness = rng.lognormal(np.log(2.8), 0.4, count)
@@ -79,13 +95,15 @@ def plaques(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
     canvas.paint(lobes, light, labelled=True)
     core = voxels_inside(canvas.grid, cores, 0.5 * size)
     canvas.paint(core, 1.6 * brightness, labelled=True)
-    _fibres(rng, canvas, per_mm3=300, brightness=(0.8, 2.5))
-    _blobs(rng, canvas, per_mm3=3000, radius_um=(2.5, 5.0), brightness=(1.0, 4.0))
+    _fibres(rng, canvas, per_mm3=300 * many.distractors, brightness=(0.8, 2.5))
+    _blobs(
+        rng, canvas, per_mm3=3000 * many.distractors, radius_um=(2.5, 5.0), brightness=(1.0, 4.0)
+    )
 
 
-def microglia(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
+def microglia(rng: np.random.Generator, canvas: Canvas, many: Abundance) -> None:
     """A small bright body with thin, branching processes."""
-    count = canvas.count(rng, 14_000 * density, least=3)
+    count = canvas.count(rng, 14_000 * many.labelled, least=3)
     bodies = canvas.anywhere(rng, count)
     brightness = rng.lognormal(np.log(5.0), 0.35, count)
     _ellipsoids(rng, canvas, bodies, (4.0, 6.0), 0.25, brightness)
@@ -102,11 +120,13 @@ def microglia(rng: np.random.Generator, canvas: Canvas, density: float) -> None:
     )
     inside = voxels_inside(canvas.grid, processes.centres, processes.radii)
     canvas.paint(inside, 0.7 * brightness[processes.tree], labelled=True)
-    _fibres(rng, canvas, per_mm3=300, brightness=(0.8, 2.5))
-    _blobs(rng, canvas, per_mm3=3000, radius_um=(2.5, 5.0), brightness=(1.0, 3.0))
+    _fibres(rng, canvas, per_mm3=300 * many.distractors, brightness=(0.8, 2.5))
+    _blobs(
+        rng, canvas, per_mm3=3000 * many.distractors, radius_um=(2.5, 5.0), brightness=(1.0, 3.0)
+    )
 
 
-KINDS: dict[str, Callable[[np.random.Generator, Canvas, float], None]] = {
+KINDS: dict[str, Callable[[np.random.Generator, Canvas, Abundance], None]] = {
     "vessel": vessels,
     "cell": cells,
     "nucleus": nuclei,

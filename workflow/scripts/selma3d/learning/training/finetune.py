@@ -145,7 +145,11 @@ class _Attempt:
 
     def train(self, stop: Stop) -> None:
         """Train to the end, from wherever an earlier attempt has got to."""
-        settings, recipe, seed = self.settings, self.finetuning.recipe, self.finetuning.run.seed
+        settings, recipe, seed = (
+            self.settings,
+            self.finetuning.recipe,
+            self.finetuning.run.training_seed,
+        )
         compute = Compute.choose(
             settings.device, settings.precision, settings.channels_last, distributed.local_rank()
         )
@@ -197,7 +201,7 @@ class _Attempt:
         return kind(network, self.finetuning.recipe.input, self.settings)
 
     def _sampler(self) -> Sampler:
-        settings, seed = self.settings, self.finetuning.run.seed
+        settings, seed = self.settings, self.finetuning.run.training_seed
         input, volumes = self.finetuning.recipe.input, self.finetuning.volumes
         window = source_window(input.window, input.resample)
         patches = {

@@ -22,8 +22,10 @@ _HATCHES = (
 _CONTROLS = {
     "scratch": ("o", (0, (3, 1.5))),
     "scratch-long": ("s", (0, (1, 1))),
+    "scratch-again": ("v", (0, (2, 1))),
     "scratch-ens": ("d", (0, (3, 1.5, 1, 1.5))),
     "scratch-long-ens": ("H", (0, (1, 1, 3, 1))),
+    "scratch-again-ens": ("p", (0, (2, 1, 3, 1))),
 }
 
 

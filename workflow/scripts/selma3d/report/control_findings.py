@@ -1,0 +1,26 @@
+"""Sentences on controls: whether what is known beforehand was found."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..ranking.tables import Tables
+from . import labels
+
+
+def controls_outcome(tables: Tables) -> str:
+    """One sentence: all controls passed, or which have failed; empty where none was declared."""
+    controls = tables.get("controls", pd.DataFrame())
+    if controls.empty:
+        return ""
+    told = [
+        f"{row['control']} (expected {row['expected']}; found {row['statement']})"
+        for row in controls.to_dict("records")
+    ]
+    failed = [text for text, ok in zip(told, controls["passed"], strict=True) if not ok]
+    if failed:
+        return (
+            f"No: {labels.count(len(failed), 'control')} of {len(told)} failed, and the verdicts "
+            f"of this run are not to be relied on: {'; '.join(failed)}."
+        )
+    return f"Yes, {labels.count(len(told), 'control')} of {len(told)} passed: {'; '.join(told)}."
