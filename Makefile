@@ -17,7 +17,7 @@ PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 # Each job starts a Python, which shall find compiled what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo methods real slurm-demo partial run estimate status slurm-setup manifest new-edition new-method test test-faults test-editions test-peers lint benchmarks clean-demo
+.PHONY: help setup demo controls methods real slurm-demo partial run estimate status slurm-setup manifest new-edition new-method test test-faults test-editions test-peers lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list

@@ -130,7 +130,7 @@ def test_distractors_are_as_many_as_asked_for_and_never_in_the_truth() -> None:
         KINDS["vessel"](numpy_generator(0, "vessel"), canvas, Abundance(1.0, distractors))
         lit.append(((canvas.emission[0] > 0) & ~canvas.truth).sum())
     assert lit[0] == 0
-    assert lit[1] > 1000
+    assert lit[1] > 300
 
 
 def test_same_seed_gives_the_same_bytes(archive: Path, tmp_path: Path) -> None:

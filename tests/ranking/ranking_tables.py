@@ -123,6 +123,7 @@ def ranking_tables(made_up: MadeUp | None = None) -> dict[str, pd.DataFrame]:
         "rules": _rules(leaderboard),
         "stability": _stability(made_up),
         "verdicts": _verdicts(scores, made_up),
+        "controls": [],
         "gains": _gains(pairs, made_up),
         "gains_by_specimen": pairs,
         "curves": _curves(scores, made_up),
