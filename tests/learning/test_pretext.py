@@ -142,7 +142,7 @@ def test_mixed_precision_gives_the_loss_in_float32_and_nearly_the_same(name: str
     torch.testing.assert_close(loss.detach(), expected, rtol=0.05, atol=0.05)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [name for name in SMALL if name != "shuffled"])
 def test_a_short_training_beats_the_trivial_predictor(name: str) -> None:
     task, steps = task_of(name), {"byol": 180, "pgl": 120, "ibot": 120}.get(name, 60)
     optimiser = torch.optim.AdamW([p for p in task.parameters() if p.requires_grad], lr=3e-3)
