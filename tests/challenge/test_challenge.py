@@ -193,7 +193,7 @@ def test_scratch_again_runs_only_where_it_is_asked_for_and_from_no_encoder(repos
     [
         ({"method": "unnet"}, "method: no recipe 'unnet' takes part, did you mean 'unet'"),
         ({"init": "restore"}, "init: expected one of scratch, scratch-again, masked, shuffled"),
-        ({"structures": ["vesel"]}, "structures: no structure 'vesel', did you mean 'vessel'"),
+        ({"structures": ["cfoss"]}, "structures: no structure 'cfoss', did you mean 'cfos'"),
         ({"expect": "harm"}, "expect: expected one of gain, no gain, no difference"),
     ],
 )

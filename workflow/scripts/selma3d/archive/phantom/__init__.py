@@ -15,6 +15,9 @@ entry a structure, as in an edition file:
         training: {specimens: 3, patches_per_specimen: 2}
         test: {specimens: 3, patches_per_specimen: 1}
         volumes: 2
+        light: 1.0                 # 0.01: a hundredth of it; noise then hides form
+        distractors: 1.0           # 8.0: eight times as many bright objects that are not labelled
+        volumes_as_test: false     # true: volumes are imaged as the test cases are
 
 `channels` is 1, `folder` the structure's name, `volumes` and either cohort none by default. The
 last of several training specimens has the role of validation. The first volume is of the first
