@@ -68,8 +68,8 @@ def test_given_steps_per_second_are_used_where_nothing_is_measured(repository, t
     rate = 0.5
     keys = {"resources": {"gpu": 1, "training_gpus": 2}, "throughput": {"unet": {"masked": rate}}}
     estimate = estimated(repository, tmp_path, **keys)
-    recipe = yaml.safe_load((repository / "config/methods/unet.yaml").read_text())["recipe"]
-    steps = recipe["small"]["pretexts"]["masked"]["steps"]
+    demo = yaml.safe_load((repository / "config/demo.yaml").read_text())
+    steps = demo["recipe_overrides"]["unet"]["pretexts"]["masked"]["steps"]
     seen = kind(estimate, "pretrain", "unet", "masked")
     assert seen.source == "config: throughput"
     assert seen.gpu_hours == pytest.approx(2 * seen.to_do * steps / rate / 3600)
