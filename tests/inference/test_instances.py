@@ -40,7 +40,7 @@ def balls(*centres: tuple[int, int, int], radius: float = 6) -> np.ndarray:
     return np.any(near, axis=0).astype(np.uint8)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=14, deadline=None)
 @given(
     shape=st.tuples(*[st.integers(6, 34)] * 3),
     edges=st.tuples(*[st.integers(5, 20)] * 3),

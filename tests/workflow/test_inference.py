@@ -35,9 +35,7 @@ def test_slabs_of_several_jobs_join_to_the_mask_of_one_and_a_finished_slab_stays
     challenge: Workflow, tmp_path: Path
 ) -> None:
     targets = [
-        f"{FOLDER}/sample1.objects.tsv",
-        f"{FOLDER}/sample1.vessels.tsv",
-        f"{FOLDER}/export/sample1.ome.zarr",
+        f"{FOLDER}/sample1.html",
         f"{FOLDER}/export/sample1.mha",
     ]
     first = challenge.run(f"{FOLDER}/sample1.slabs/1.h5", "--notemp", segment=SEGMENT)
@@ -67,6 +65,9 @@ def test_slabs_of_several_jobs_join_to_the_mask_of_one_and_a_finished_slab_stays
 
     objects = pd.read_csv(folder / "sample1.objects.tsv", sep="\t")
     assert objects["voxels"].sum() == mask.sum()
+    labels = zarr.open_group(folder / "export/sample1.labels.ome.zarr", mode="r")["0"][:]
+    assert np.unique(labels[mask > 0]).tolist() == objects["id"].tolist()
+    assert "<h1>sample1: cfos</h1>" in (folder / "sample1.html").read_text()
     level = zarr.open_group(folder / "export/sample1.ome.zarr", mode="r")["0"][:]
     np.testing.assert_array_equal(level, mask)
     image = SimpleITK.ReadImage(str(folder / "export/sample1.mha"))

@@ -16,7 +16,7 @@ import pandas as pd
 from ...system.atomic import write_table
 from ..table_formats import Printed
 from ..templates import write_page
-from .numbers import number
+from .numbers import number, spread
 from .page import read_numbers
 
 # Shown, and averaged by group.
@@ -111,7 +111,7 @@ def _printed(groups: pd.DataFrame) -> Printed:
             "Brains": number(int(row["brains"])),
         }
         | {
-            title: f"{number(row[f'{name}_mean'])} ± {number(row[f'{name}_std'])}"
+            title: spread(row[f"{name}_mean"], row[f"{name}_std"])
             for name, title in MEASURES.items()
         }
         for row in groups.to_dict("records")

@@ -17,7 +17,7 @@ UM3_PER_MM3, UM_PER_MM = 1e9, 1e3
 SAME_SIZE = 0.1  # by which voxel sizes of image and training may differ
 FEW_VOXELS, MANY_TINY = 2, 0.2
 MANY_CUT = 0.2
-LION = 0.5  # of the foreground, in one object
+LION = 0.25  # of the foreground, in one object
 FAR = 100  # times less foreground than in any training patch
 
 
@@ -173,7 +173,10 @@ def _of_objects(objects: pd.DataFrame, spots: bool, unsplit: int) -> list[str]:
         said.append(f"{cut:.0%} of the objects are cut by a face of the volume.")
     largest = objects["voxels"].max() / objects["voxels"].sum()
     if largest > LION and spots and len(objects) > 1:
-        said.append(f"One object holds {largest:.0%} of the mask: a flooded region, perhaps.")
+        said.append(
+            f"One object holds {largest:.0%} of the mask: something else that is bright, or a "
+            "flooded region, perhaps."
+        )
     if unsplit:
         said.append(
             f"{count(unsplit, 'component')} too large to be split, so counted as one object each."

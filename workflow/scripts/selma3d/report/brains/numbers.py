@@ -16,3 +16,13 @@ def number(value: object) -> str:
     if abs(value) >= 1000:
         return f"{round(value):,}".replace(",", APART)
     return f"{value:.4g}"
+
+
+def spread(mean: float, deviation: float) -> str:
+    """A mean with its standard deviation, where there is one."""
+    return number(mean) if np.isnan(deviation) else f"{number(mean)} ± {number(deviation)}"
+
+
+def share(value: float) -> str:
+    """A share in percent, with three significant digits."""
+    return f"{100 * value:.3g} %"

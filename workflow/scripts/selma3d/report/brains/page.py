@@ -21,7 +21,7 @@ from ..drawing import canvas
 from ..table_formats import Printed
 from ..templates import write_page
 from .facts import Named, Training, summary_of, warnings_of
-from .numbers import number
+from .numbers import number, share
 from .pictures import (
     THIN,
     Scene,
@@ -110,15 +110,15 @@ def _answers(summary: Mapping[str, Any], named: Named) -> list[str]:
     if known:
         said.append(
             f"{number(summary['objects_mm3'])} objects a mm³ of tissue (tissue: "
-            f"{summary['tissue_share']:.0%} of {number(summary['volume_mm3'])} mm³)."
+            f"{share(summary['tissue_share'])} of {number(summary['volume_mm3'])} mm³)."
         )
-    share = f"The mask covers {summary['foreground_share']:.3%} of the volume"
+    covered = f"The mask covers {share(summary['foreground_share'])} of the volume"
     median = (
         f"{number(summary['median_volume_um3'])} µm³"
         if known
         else f"{number(summary['median_voxels'])} voxels"
     )
-    said.append(f"{share}; the median object has {median}.")
+    said.append(f"{covered}; the median object has {median}.")
     if named.scored_as == "vessel-like" and known:
         said.append(
             f"{number(summary['length_mm'])} mm of centre line, "
@@ -145,7 +145,8 @@ NUMBERS = {
 
 
 def _numbers(summary: Mapping[str, Any]) -> Printed:
-    rows = [{"": title, "Value": number(summary[key])} for key, title in NUMBERS.items()]
+    printed = {key: (share if key.endswith("_share") else number) for key in NUMBERS}
+    rows = [{"": title, "Value": printed[k](summary[k])} for k, title in NUMBERS.items()]
     return Printed(pd.DataFrame(rows))
 
 
