@@ -90,9 +90,11 @@ def test_a_page_tells_counts_model_settings_and_regions(page: Path) -> None:
     assert objects["region"].tolist() == [2, 1, 1, 2]
     assert objects["border"].tolist() == [1, 0, 0, 0]
     assert f"median object has {number(np.median(objects['volume_um3']))} µm³" in text
+    voxels = np.prod(SHAPE) * np.prod(SIZE)
+    assert f"{number(4 / voxels * 1e9)} objects a mm³ of" in text
     for said in ("masked-nall-f0-s0", "0.71", "watershed, depth 1", "4 × 2 × 2 µm", "0.25"):
         assert said in text
-    assert text.count("Objects a mm³</th>") == 1, "the table of regions"
+    assert text.count("Objects a mm³</th>") == 2, "in the numbers and in the table of regions"
     assert "mouse &lt;1&gt;" in text
 
 

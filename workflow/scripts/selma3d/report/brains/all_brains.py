@@ -22,10 +22,10 @@ from .page import read_numbers
 # Shown, and averaged by group.
 MEASURES = {
     "objects": "Objects",
-    "objects_mm3": "Objects a mm³ of tissue",
+    "objects_mm3": "Objects a mm³",
     "median_volume_um3": "Median object, µm³",
     "foreground_share": "Mask, share of the volume",
-    "length_mm_mm3": "Length a mm³ of tissue, mm",
+    "length_mm_mm3": "Length a mm³, mm",
 }
 
 

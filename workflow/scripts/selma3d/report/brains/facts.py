@@ -67,14 +67,14 @@ def summary_of(
 ) -> dict[str, object]:
     """A brain in a row: its size, objects, foreground and lengths; NaN where no size is known.
 
-    tissue_share: of the volume, in blocks that are not air. objects_mm3: objects a mm³ of tissue.
+    tissue_share: of the volume, in blocks that are not told apart as air by their brightness.
+    objects_mm3, length_mm_mm3: a mm³ of the volume; objects_mm3_tissue: of those blocks.
     """
     size, voxels = volume.voxel_size_um, int(np.prod(volume.shape))
     mm3 = np.nan if size is None else float(np.prod(size)) / UM3_PER_MM3
     tissue = float(volume.tissue(channel).mean())
     length_mm = np.nan if size is None else float(vessels["length"].sum()) / UM_PER_MM
     foreground = int(objects["voxels"].sum())
-    tissue_mm3 = tissue * voxels * mm3
     whole = (objects["border"] == 0).to_numpy()
     return {
         "sample": named.sample,
@@ -90,13 +90,14 @@ def summary_of(
         "objects": len(objects),
         "components": int(instances.component.max(initial=0)),
         "border_objects": int(len(objects) - whole.sum()),
-        "objects_mm3": len(objects) / tissue_mm3,
+        "objects_mm3": len(objects) / (voxels * mm3),
+        "objects_mm3_tissue": len(objects) / (tissue * voxels * mm3),
         "median_voxels": float(np.median(objects["voxels"])) if len(objects) else np.nan,
         "median_volume_um3": float(np.median(objects["volume_um3"])) if len(objects) else np.nan,
         "foreground_voxels": foreground,
         "foreground_share": foreground / voxels,
         "length_mm": length_mm,
-        "length_mm_mm3": length_mm / tissue_mm3,
+        "length_mm_mm3": length_mm / (voxels * mm3),
     }
 
 

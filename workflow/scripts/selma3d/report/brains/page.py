@@ -108,10 +108,15 @@ def _answers(summary: Mapping[str, Any], named: Named) -> list[str]:
         objects += f" in {number(summary['components'])} connected components"
     said = [f"{objects}; {number(summary['border_objects'])} of them touch a face of the volume."]
     if known:
-        said.append(
-            f"{number(summary['objects_mm3'])} objects a mm³ of tissue (tissue: "
-            f"{share(summary['tissue_share'])} of {number(summary['volume_mm3'])} mm³)."
+        density = (
+            f"{number(summary['objects_mm3'])} objects a mm³ of {number(summary['volume_mm3'])} mm³"
         )
+        if summary["tissue_share"] < 1:
+            density += (
+                f"; {number(summary['objects_mm3_tissue'])} a mm³ of the "
+                f"{share(summary['tissue_share'])} that are brighter than air"
+            )
+        said.append(f"{density}.")
     covered = f"The mask covers {share(summary['foreground_share'])} of the volume"
     median = (
         f"{number(summary['median_volume_um3'])} µm³"
@@ -122,7 +127,7 @@ def _answers(summary: Mapping[str, Any], named: Named) -> list[str]:
     if named.scored_as == "vessel-like" and known:
         said.append(
             f"{number(summary['length_mm'])} mm of centre line, "
-            f"{number(summary['length_mm_mm3'])} mm a mm³ of tissue."
+            f"{number(summary['length_mm_mm3'])} mm a mm³."
         )
     return said
 
@@ -131,16 +136,17 @@ NUMBERS = {
     "objects": "Objects",
     "components": "Connected components",
     "border_objects": "Objects at a face of the volume",
-    "objects_mm3": "Objects a mm³ of tissue",
+    "objects_mm3": "Objects a mm³",
+    "objects_mm3_tissue": "Objects a mm³ brighter than air",
     "median_voxels": "Median object, voxels",
     "median_volume_um3": "Median object, µm³",
     "foreground_voxels": "Mask, voxels",
     "foreground_share": "Mask, share of the volume",
     "length_mm": "Length of centre lines, mm",
-    "length_mm_mm3": "Length a mm³ of tissue, mm",
+    "length_mm_mm3": "Length a mm³, mm",
     "voxels": "Volume, voxels",
     "volume_mm3": "Volume, mm³",
-    "tissue_share": "Tissue, share of the volume",
+    "tissue_share": "Brighter than air, share of the volume",
 }
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import NullFormatter
 
 from ...images import InstanceFile, VolumeFile
 from ..drawing import canvas
@@ -119,8 +120,10 @@ def draw_distributions(scene: Scene) -> Figure:
         edges = np.geomspace(low, max(high, low * 1.01), 40)
         sizes.hist(volume, bins=edges, color="#00507f")
         sizes.set_xscale("log")
+        sizes.set_xlim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high * 1.01)))
         sizes.axvline(np.median(volume), color=canvas.INK, linestyle="--")
         sizes.xaxis.set_major_formatter(lambda value, _: number(value))
+        sizes.xaxis.set_minor_formatter(NullFormatter())
         sizes.set_title(f"Volume of objects (median {number(np.median(volume))})")
     sizes.set_xlabel("volume, µm³" if known else "volume, voxels")
     sizes.set_ylabel("objects")
