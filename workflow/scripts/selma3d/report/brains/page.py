@@ -137,7 +137,7 @@ NUMBERS = {
     "components": "Connected components",
     "border_objects": "Objects at a face of the volume",
     "objects_mm3": "Objects a mm³",
-    "objects_mm3_tissue": "Objects a mm³ brighter than air",
+    "objects_mm3_tissue": "… of what is brighter than air",
     "median_voxels": "Median object, voxels",
     "median_volume_um3": "Median object, µm³",
     "foreground_voxels": "Mask, voxels",
@@ -146,7 +146,7 @@ NUMBERS = {
     "length_mm_mm3": "Length a mm³, mm",
     "voxels": "Volume, voxels",
     "volume_mm3": "Volume, mm³",
-    "tissue_share": "Brighter than air, share of the volume",
+    "tissue_share": "Brighter than air",
 }
 
 
