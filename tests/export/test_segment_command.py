@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import cc3d
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 import SimpleITK
 import tifffile
@@ -85,7 +90,7 @@ def test_mask_is_that_of_the_library(tmp_path: Path, model: Path, kind: str, out
     ("arguments", "message"),
     [
         (("model.pt", "image.mha", "mask.mha", "--structure", "vessel"), "found one for spots"),
-        (("model.pt", "absent.mha", "mask.mha"), "expected an image file, found nothing"),
+        (("model.pt", "absent.mha", "mask.mha"), "absent.mha: expected an image"),
         (("model.pt", "image.mha", "mask.png"), "expected a name that ends in"),
         (("absent.pt", "image.mha", "mask.mha"), "expected a model file, found nothing"),
         (("second.pt", "image.mha", "mask.mha"), "expected at least 2 channels for spots, found 1"),
@@ -107,6 +112,100 @@ def test_bad_input_is_one_clear_line(
     assert main(list(arguments)) == 1
     assert message in caplog.text
     assert not (tmp_path / "mask.mha").exists()
+
+
+def write_two_channels(path: Path) -> Path:
+    """Noise in channel 1, nothing in channel 0; 2 µm wide and 6 µm high voxels."""
+    voxels = np.stack([np.full(SHAPE, 7, np.uint16), noise(SHAPE)], axis=1)
+    tifffile.imwrite(
+        path,
+        voxels,
+        photometric="minisblack",
+        ome=True,
+        metadata={
+            "axes": "ZCYX",
+            "Channel": {"Name": ["autofluorescence", "Ex_642"]},
+            "PhysicalSizeX": 2.0,
+            "PhysicalSizeY": 2.0,
+            "PhysicalSizeZ": 6.0,
+        },
+    )
+    return path
+
+
+@pytest.mark.parametrize("output", ["mask.tif", "mask.h5"])
+def test_the_channel_is_chosen_by_number_or_name_and_said(tmp_path, model, caplog, output):
+    image = write_two_channels(tmp_path / "image.ome.tif")
+    for channel in ("1", "ex_642"):
+        caplog.clear()
+        caplog.set_level(logging.INFO)
+        arguments = [str(model), str(image), str(tmp_path / output), "--channel", channel]
+        assert main([*arguments, "--threads", "1"]) == 0
+        assert "segmenting spots in channel 1 of 0 to 1 (Ex_642), threshold 0.50" in caplog.text
+        differing = np.count_nonzero(read_mask(tmp_path / output) != expected_mask(model))
+        assert differing <= 2
+    assert main([str(model), str(image), str(tmp_path / "other.tif")]) == 1
+    assert "found a constant channel (another --channel?" in caplog.text
+    assert main([*arguments[:-1], "Ex_561"]) == 1
+    assert "expected a number from 0 to 1 or a name (autofluorescence, Ex_642)" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [".nii.gz", "-planes"])
+def test_objects_and_a_picture_lie_beside_the_mask(tmp_path, model, caplog, kind):
+    caplog.set_level(logging.INFO)
+    image = write_image(tmp_path, kind)
+    arguments = [str(model), str(image), str(tmp_path / "mask.nii.gz"), "--threads", "1"]
+    assert main([*arguments, "--voxel-size-um", "6", "2", "2"]) == 0
+    objects = pd.read_csv(tmp_path / "mask.objects.tsv", sep="\t")
+    mask = read_mask(tmp_path / "mask.nii.gz")
+    assert len(objects) == cc3d.connected_components(mask, connectivity=26).max()
+    assert objects["voxels"].sum() == mask.sum()
+    assert objects["volume_um3"].sum() == pytest.approx(24 * mask.sum())
+    assert (tmp_path / "mask.overlay.png").read_bytes().startswith(b"\x89PNG")
+    assert f"{len(objects)} objects" in caplog.text
+    for name in ("mask.nii.gz", "mask.objects.tsv", "mask.overlay.png"):
+        assert f"wrote {tmp_path / name}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("trained", "allow", "said"),
+    [
+        ([[6.0, 2.0, 2.0]], False, None),
+        ([[6.5, 2.2, 2.2]], False, None),
+        ([[2.0, 2.0, 2.0]], False, "expected voxels of 2×2×2 µm (z,y,x) as in training, found 6×2"),
+        ([[2.0, 2.0, 2.0]], True, "as in training, found 6×2×2 µm (z,y,x), allowed"),
+        ([], False, "the model does not state the size of voxels"),
+    ],
+)
+def test_voxels_are_compared_with_those_of_training(tmp_path, caplog, trained, allow, said):
+    model = write_model(tmp_path / "model.pt", training_voxel_sizes_um={"spots": trained})
+    image = write_two_channels(tmp_path / "image.ome.tif")
+    arguments = [str(model), str(image), str(tmp_path / "mask.mha"), "--channel", "1"]
+    refused = bool(said) and not allow and bool(trained)
+    assert main([*arguments, *(["--allow", "other-voxel-size"] if allow else [])]) == refused
+    assert (tmp_path / "mask.mha").exists() != refused
+    assert said is None or said in caplog.text
+
+
+def test_what_is_wrong_with_the_files_is_found_before_torch_is_loaded(tmp_path, repository):
+    model = write_model(tmp_path / "model.pt")
+    image = write_two_channels(tmp_path / "image.ome.tif")
+    code = """
+import sys
+from selma3d.segment import main
+model, image, folder = sys.argv[1:]
+assert main([model, image, folder + "/mask.tif", "--channel", "2"]) == 1
+assert main([image, image, folder + "/mask.tif"]) == 1
+assert main([model, image, folder + "/mask.png"]) == 1
+assert main([model, image, folder + "/nowhere/mask.tif"]) == 1
+assert main([model, folder + "/absent.nii", folder + "/mask.tif"]) == 1
+assert "torch" not in sys.modules
+"""
+    subprocess.run(
+        [sys.executable, "-c", code, str(model), str(image), str(tmp_path)],
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(repository / "workflow" / "scripts")},
+    )
 
 
 TURNED = (-1, 0, 0, 0, -1, 0, 0, 0, 1)
@@ -162,7 +261,7 @@ def test_unfinished_work_is_continued_for_the_same_planes_only(
     export_planes(1)
     arguments = [str(model), str(scan), str(out), "--threads", "1"]
     with monkeypatch.context() as patched, pytest.raises(KilledError):
-        patched.setattr("selma3d.export.single_image.segment_volume", killed)
+        patched.setattr("selma3d.inference.segment_volume", killed)
         main(arguments)
     if change == "planes":
         export_planes(2)
@@ -170,7 +269,8 @@ def test_unfinished_work_is_continued_for_the_same_planes_only(
     caplog.clear()
     caplog.set_level(logging.INFO)
     assert main([*arguments, *size]) == 0
-    assert ("converted anew" in caplog.text) == (change != "nothing")
+    assert ("removed" in caplog.text) == (change != "nothing")
+    assert ("converting" in caplog.text) == (change != "nothing")
     clean = tmp_path / "clean.h5"
     assert main([str(model), str(scan), str(clean), "--threads", "1", *size]) == 0
     with SegmentationFile(out) as found, SegmentationFile(clean) as expected:

@@ -26,7 +26,8 @@ class FoundImage:
     """An image of a lab's folder: a volume, or a patch with its mask.
 
     path, mask: below the folder, with `/`; files of channels separated by commas. shape (C,Z,Y,X).
-    voxel_size_um (z,y,x), None where the file does not say it. structure: what it shows.
+    voxel_size_um (z,y,x), None where the file does not say it. structure: what it shows. channel:
+    that shows it, where it is not the structure's.
     """
 
     path: str
@@ -39,6 +40,7 @@ class FoundImage:
     role: str = ""
     structure: str = ""
     sample: str = ""
+    channel: str = ""
 
     @property
     def kind(self) -> str:
@@ -114,6 +116,7 @@ def new_edition(survey: Survey, name: str, template: str) -> NewEdition:
     questions: list[Question] = []
     images = _with_specimens(placed, questions, name)
     images = _with_roles_of_volumes(images, questions, name)
+    images = _with_channels(images, questions, name)
     edition = f"config/editions/{name}.yaml"
     files = {
         edition: _edition_text(survey, name, images, questions),
@@ -256,6 +259,32 @@ def _with_roles_of_volumes(
     return kept
 
 
+def _with_channels(
+    images: list[FoundImage], questions: list[Question], name: str
+) -> list[FoundImage]:
+    """A volume with other channels than the patches says in its row which one is meant."""
+    of_patches = {i.structure: i.shape[0] for i in images if i.kind == "patch"}
+    kept = []
+    for image in images:
+        if image.kind == "volume" and image.shape[0] not in (1, of_patches[image.structure]):
+            questions.append(
+                Question(
+                    f"{image.sample}: which channel shows {image.structure}, as in the patches "
+                    f"(column channel)? 0 is assumed, of {_channels_listed(image)}",
+                    f"config/samples/{name}.tsv",
+                    f"{image.structure}\tvolume\t{image.sample}\t",
+                )
+            )
+            image = replace(image, channel=image.channel_names[0] if image.channel_names else "0")
+        kept.append(image)
+    return kept
+
+
+def _channels_listed(image: FoundImage) -> str:
+    names = image.channel_names or ("",) * image.shape[0]
+    return ", ".join(f"{number} {name}".strip() for number, name in enumerate(names))
+
+
 def _number(specimen: str) -> str:
     """The number in a specimen's name; the whole name where it has none."""
     return re.sub(r"\D", "", specimen) or specimen
@@ -275,6 +304,7 @@ def _samples_text(images: Iterable[FoundImage]) -> str:
             "archive": ARCHIVE,
             "image": image.path,
             "mask": image.mask,
+            "channel": image.channel,
         }
         writer.writerow(cells.get(column, "") for column in Sample.model_fields)
     return text.getvalue()
@@ -318,13 +348,12 @@ def _structure_lines(
                 f"{structure}: filaments or spots? {scored_as} is assumed", file, line.rstrip()
             )
         )
-    channels = max(image.shape[0] for image in images)
+    patches = [image for image in images if image.kind == "patch"]
+    channels = max(image.shape[0] for image in patches)
     line = f"    channel: 0  # {structure}: "
     if channels > 1:
-        names = next((i.channel_names for i in images if len(i.channel_names) == channels), ())
-        listed = ", ".join(
-            f"{number} {names[number]}" if names else str(number) for number in range(channels)
-        )
+        image = next(image for image in patches if image.shape[0] == channels)
+        listed = _channels_listed(image)
         lines.append(f"{line}that networks see, of {_in_a_comment(listed)}")
         questions.append(
             Question(

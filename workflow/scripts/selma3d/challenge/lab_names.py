@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 IMAGE_FOLDERS = ("raw", "images", "image", "imgs", "img", "imagestr", "imagests", "data", "crops")
@@ -26,6 +28,11 @@ SPECIMEN_WORDS = (
 )
 CHANNEL_FOLDER = re.compile(
     r"(?:c|ch|channel)[ _-]?\d{1,2}|ex[ _-]?\d{3}[ _-]em[ _-]?\d{3}|\d{3}(?:[ _-]?nm)?",
+    re.IGNORECASE,
+)
+CHANNEL_IN_NAME = re.compile(
+    r"(?<![A-Za-z0-9])(?:c\d{1,2}|ch\d{1,2}|channel\d{1,2}|w\d|ex_\d{3}_em_\d{3}|\d{3}nm)"
+    r"(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
 # Folders whose names say how images are kept, and nothing of what they show.
@@ -135,6 +142,32 @@ def _images_called(
         for folder, stem in by_place
         if folder == place and (match := IMAGE_END.fullmatch(stem)) and match["stem"] == wanted
     ]
+
+
+def channel_patterns(names: Sequence[str]) -> dict[str, str]:
+    """Patterns such as `*_C00_*.tif` by channel, where a folder's planes are of several.
+
+    Empty where names say nothing of channels, or where each does not fit one pattern and all as
+    many.
+    """
+    found = [list(CHANNEL_IN_NAME.finditer(name)) for name in names]
+    if len({len(matches) for matches in found}) != 1:
+        return {}
+    for matches in zip(*found, strict=True):
+        patterns: dict[str, str] = {}
+        for name, match in zip(names, matches, strict=True):
+            before, after = name[: match.start()][-1:], name[match.end() :][:1]
+            start = f"*{before}" if before else ""
+            patterns[match[0]] = f"{start}{match[0]}{after}*{PurePosixPath(name).suffix}"
+        fitting = Counter(
+            channel
+            for name in names
+            for channel, pattern in patterns.items()
+            if fnmatchcase(name, pattern)
+        )
+        if len(patterns) > 1 and sum(fitting.values()) == len(names):
+            return dict(sorted(patterns.items())) if len(set(fitting.values())) == 1 else {}
+    return {}
 
 
 def specimen_of(path: str) -> str:

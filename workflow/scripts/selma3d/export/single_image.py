@@ -1,12 +1,12 @@
 """Command for single images: a model and an image give a mask, without the workflow.
 
-    python -m selma3d.segment MODEL IMAGE OUTPUT [--structure NAME]
+    PYTHONPATH=workflow/scripts .venv/bin/python -m selma3d.segment MODEL IMAGE OUTPUT
 
-MODEL is a file of `models/`. IMAGE is a NIfTI, MHA, TIFF or NPY file, or a volume of the workflow
-(HDF5), which is segmented block by block in bounded memory; so is a folder of TIFF planes, which is
-converted first. OUTPUT is a mask of 0 and 1 on the image's grid; its name chooses the format: .h5,
-.ome.zarr, .ome.tiff, .tif, .mha, .nii or .nii.gz. A run that was interrupted continues when it is
-started again (HDF5 and folders).
+MODEL is a file of `results/<name>/models/`. IMAGE is any image that the workflow reads
+(docs/formats.md), or a volume of the workflow. OUTPUT is a mask of 0 and 1 on the image's grid; its
+name chooses the format: .h5, .ome.zarr, .ome.tif, .tif, .mha, .nii or .nii.gz. Beside it come a
+table of the objects (.objects.tsv) and a picture of mask on image (.overlay.png). A run that was
+interrupted continues when it is started again with the same image and settings.
 """
 
 from __future__ import annotations
@@ -15,93 +15,207 @@ import argparse
 import logging
 import shutil
 import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..images import Intensity, VolumeFile, write_volume
+from ..images import Intensity, SegmentationFile, VolumeFile
 from ..images.conversion.stored_values import whole_numbers
-from ..images.conversion.volume_conversion import (
-    convert_volume,
-    open_channels,
-    source_fingerprint,
-)
+from ..images.conversion.volume_conversion import VolumeSettings, convert_volume
 from ..images.geometry import Geometry
-from ..images.readers import fingerprint, read_image
-from ..images.storage import VoxelSize
-from ..inference import TrainedModel, WindowSettings, load_model, segment_volume
-from ..inference.cases import binarise
-from ..inference.settings import DEFAULT
-from ..system.atomic import remove_leftovers
+from ..images.readers import open_image
+from ..images.storage import ArrayOnDisk, VoxelSize
+from ..system.atomic import remove_leftovers, write_table
 from ..system.errors import InputError
-from . import export, export_segmentation, suffix_of
+from . import export
+from .overlay import draw_overlay
+from .single_input import (
+    ALLOWED,
+    CONSTANT_IMAGE,
+    MISSING_PLANES,
+    SingleInput,
+    Task,
+    check_voxel_size,
+    inspected,
+    settings_fingerprint,
+)
+
+if TYPE_CHECKING:  # what imports torch, which is loaded after the checks
+    import pandas as pd
+
+    from ..inference import TrainedModel, WindowSettings
+    from ..inference.instances import Splitting
 
 log = logging.getLogger(__name__)
 
-HDF5 = (".h5", ".hdf5")
+MOST_IN_MEMORY = 256**3  # voxels; larger images are segmented block by block, resumably
 
 
-def segment(
-    model: TrainedModel,
-    image: Path,
-    output: Path,
-    *,
-    structure: str | None = None,
-    work: Path | None = None,
-    voxel_size_um: VoxelSize | None = None,
-    settings: WindowSettings = DEFAULT,
-) -> None:
-    """Segment an image file into a mask file, see the module's text.
+@dataclass(frozen=True)
+class Found:
+    """One channel of an image, its mask (Z,Y,X, in memory or on disk) and a row an object."""
 
-    structure: may be left out where it makes no difference to the channel. work: a folder that
-    survives an interruption, beside the output if None. voxel_size_um (z,y,x): wins over the
-    file's. Intensity constants are those of the whole image. Raises InputError.
-    """
-    structure = structure or only_structure(model)
-    is_hdf5 = output.suffix in HDF5
-    if not is_hdf5:
-        suffix_of(output)
-    work = work or output.with_name(f"{output.name}.work")
-    remove_leftovers(output)
-    if image.is_dir() or image.suffix in HDF5:
-        volume = image
-        if image.is_dir():
-            volume = _converted(image, work, voxel_size_um)
-        masks = output if is_hdf5 else work / "mask.h5"
-        segment_volume(
-            model, volume, masks, work=work / "segment", structure=structure, settings=settings
-        )
-        if not is_hdf5:
-            export_segmentation(masks, output)
-        shutil.rmtree(work, ignore_errors=True)
-        return
-    stored = read_image(image)
-    voxels = whole_numbers(stored.array, image)
-    channel = model.channel(structure)
-    if channel >= len(voxels):
-        raise InputError(
-            f"{image}: channel: expected at least {channel + 1} channels for {structure}, "
-            f"found {len(voxels)}"
-        )
-    size = voxel_size_um or stored.voxel_size_um
-    if is_hdf5:
-        with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-            volume = Path(folder) / "volume.h5"
-            write_volume(
-                volume, volume.with_suffix(".tsv"), voxels, sample=image.name, voxel_size_um=size
+    image: ArrayOnDisk
+    mask: ArrayOnDisk
+    objects: pd.DataFrame
+    voxel_size_um: VoxelSize | None
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A model that is put to a task's image: the structure, and the channel that shows it."""
+
+    model: TrainedModel
+    image: SingleInput
+    task: Task
+    settings: WindowSettings
+    structure: str
+    channel: int
+
+    @classmethod
+    def of(
+        cls, model: TrainedModel, image: SingleInput, task: Task, settings: WindowSettings
+    ) -> Segmenter:
+        """Raises InputError where structure, channel or voxel size do not fit."""
+        structure = task.structure or only_structure(model)
+        own = model.channel(structure)
+        channel = own if image.channel is None else image.channel
+        if channel >= image.shape[0]:
+            raise InputError(
+                f"{task.image}: channel: expected at least {channel + 1} channels for {structure}, "
+                f"found {image.shape[0]} (--channel NUMBER says which one shows it)"
             )
+        size = task.voxel_size_um or image.voxel_size_um
+        remark = check_voxel_size(task, size, model.training_voxel_sizes_um(structure))
+        if remark:
+            log.warning("%s: %s", task.image, remark)
+        log.info(
+            "segmenting %s in channel %s, threshold %.2f",
+            structure,
+            image.called(channel),
+            model.threshold,
+        )
+        return cls(model, image, task, settings, structure, channel)
+
+    @contextmanager
+    def found(self) -> Iterator[Found]:
+        """What is found, while its files are open."""
+        task = self.task
+        is_large = self.image.voxels > MOST_IN_MEMORY
+        if is_large or task.is_hdf5 or self.image.is_volume or task.image.is_dir():
+            with self._on_disk() as found:
+                yield found
+        else:
+            yield self._in_memory()
+
+    def _in_memory(self) -> Found:
+        from ..inference.cases import binarise
+        from ..inference.objects import objects_in_memory
+
+        with open_image(self.task.image) as file:
+            voxels = whole_numbers(file.read_all()[self.channel], self.task.image)
+            file.check_unchanged()
+        self._check_varies(voxels.min() < voxels.max())
+        size = self.task.voxel_size_um or self.image.voxel_size_um
+        probability = self.model.probability(voxels, Intensity.of(voxels), self.settings)
+        mask = binarise(self.model, probability)
+        table = objects_in_memory(mask, voxels, size, self._splitting)
+        return Found(voxels, mask, table, size)
+
+    @contextmanager
+    def _on_disk(self) -> Iterator[Found]:
+        """Block by block; a killed run of the same image and settings is continued."""
+        from ..inference import segment_volume
+        from ..inference.instances import write_instances
+        from ..inference.objects import Channel, measure_objects
+
+        task, work = self.task, self._own_folder()
+        volume = self._volume(work)
+        with VolumeFile(volume) as source:
+            self._check_varies(source.intensity(self.channel).sd > 0)
+        masks = task.output if task.is_hdf5 else work / "mask.h5"
+        if task.is_hdf5 or not masks.exists():
             segment_volume(
-                model,
+                self.model.with_channel(self.structure, self.channel),
                 volume,
-                output,
-                work=Path(folder) / "work",
-                structure=structure,
-                settings=settings,
+                masks,
+                work=work / "segment",
+                structure=self.structure,
+                settings=self.settings,
             )
-        return
-    grey = voxels[channel]
-    probability = model.probability(grey, Intensity.of(grey), settings)
-    geometry = stored.geometry or Geometry.of_size(None)
-    export(binarise(model, probability), output, geometry.with_voxel_size(voxel_size_um))
+        write_instances(masks, work / "labels.h5", self._splitting)
+        table = measure_objects(work / "labels.h5", volume, channel=self.channel)
+        with VolumeFile(volume) as source, SegmentationFile(masks) as found:
+            grey = Channel(source.dataset("image"), self.channel)
+            yield Found(grey, found.mask, table, found.voxel_size_um)
+
+    def _own_folder(self) -> Path:
+        """Where work with this image, model and settings lies; any other is removed."""
+        decisive = [self.model.path, self.structure, self.channel]
+        decisive += [self.settings.overlap, self.settings.block]
+        own = self.task.folder / settings_fingerprint(self.task, self.image, decisive)
+        for other in self.task.folder.glob("*"):
+            if other != own and other.is_dir():
+                log.info("%s: of another image, model or setting, removed", other)
+                shutil.rmtree(other)
+        own.mkdir(parents=True, exist_ok=True)
+        return own
+
+    def _volume(self, work: Path) -> Path:
+        """The image as a volume of the workflow, converted if need be."""
+        task = self.task
+        if self.image.is_volume:
+            return task.image
+        volume = work / "volume.h5"
+        if not volume.exists():
+            log.info("converting %s", task.image)
+            convert_volume(
+                [task.image],
+                volume,
+                volume.with_suffix(".tsv"),
+                work / "convert",
+                specimen="",
+                sample=task.image.name,
+                voxel_size_um=task.voxel_size_um,
+                settings=VolumeSettings(allow=[a for a in task.allow if a == MISSING_PLANES]),
+            )
+        return volume
+
+    def _check_varies(self, varies: bool) -> None:
+        if not varies and CONSTANT_IMAGE not in self.task.allow:
+            raise InputError(
+                f"{self.task.image}: expected grey values that vary, found a constant channel "
+                f"(another --channel? to segment it nevertheless, --allow {CONSTANT_IMAGE})"
+            )
+
+    @property
+    def _splitting(self) -> Splitting:
+        from ..inference.instances import Splitting
+
+        return Splitting(method=self.task.split)
+
+
+def segment(model: TrainedModel, image: SingleInput, task: Task, settings: WindowSettings) -> None:
+    """Segment an image into a mask, a table of its objects and a picture, see the module's text.
+
+    Intensity constants are those of the whole image. Raises InputError.
+    """
+    segmenter = Segmenter.of(model, image, task, settings)
+    remove_leftovers(task.output)
+    table, picture = task.beside(".objects.tsv"), task.beside(".overlay.png")
+    with segmenter.found() as found:
+        if not task.is_hdf5:
+            geometry = image.geometry or Geometry.of_size(None)
+            export(found.mask, task.output, geometry.with_voxel_size(task.voxel_size_um))
+        write_table(found.objects, table)
+        draw_overlay(found.image, found.mask, picture, found.voxel_size_um)
+        objects, voxels = len(found.objects), found.objects["voxels"].sum()
+    shutil.rmtree(task.folder, ignore_errors=True)
+    log.info("%d objects, %.3g %% of the voxels", objects, 100 * voxels / image.voxels)
+    for path in (task.output, table, picture):
+        log.info("wrote %s", path)
 
 
 def only_structure(model: TrainedModel) -> str:
@@ -115,34 +229,36 @@ def only_structure(model: TrainedModel) -> str:
     return next(iter(model.structures))
 
 
-def _converted(folder: Path, work: Path, voxel_size_um: VoxelSize | None) -> Path:
-    """The volume of a folder of planes, converted once for the same planes and voxel size."""
-    volume = work / "volume.h5"
-    if volume.exists() and not _is_made_from(volume, folder, voxel_size_um):
-        log.info("%s: of other planes or another voxel size, converted anew", volume)
-        volume.unlink()
-    if not volume.exists():
-        convert_volume(
-            [folder],
-            volume,
-            volume.with_suffix(".tsv"),
-            work / "convert",
-            specimen="",
-            sample=folder.name,
-            voxel_size_um=voxel_size_um,
-        )
-    return volume
-
-
-def _is_made_from(h5: Path, folder: Path, voxel_size_um: VoxelSize | None) -> bool:
-    planes = open_channels([folder], accept_unreadable=False)
-    with VolumeFile(h5) as volume:
-        same = volume.voxel_size_um == voxel_size_um
-        return same and source_fingerprint(volume) == fingerprint(planes)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 if the mask is written, 1 for bad input."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    task = Task(
+        model=given.model,
+        image=given.image,
+        output=given.output,
+        structure=given.structure,
+        channel=given.channel,
+        voxel_size_um=tuple(given.voxel_size_um) if given.voxel_size_um else None,
+        allow=tuple(given.allow),
+        split=given.split,
+        work=given.work,
+    )
+    try:
+        image = inspected(task)
+        from ..inference import WindowSettings, load_model  # torch: seconds, after the checks
+
+        asked = {name: getattr(given, name) for name in ("overlap", "batch", "block")}
+        settings = WindowSettings(**{name: n for name, n in asked.items() if n is not None})
+        model = load_model(given.model, device=given.device, threads=given.threads)
+        segment(model, image, task, settings)
+    except InputError as error:
+        log.error("error: %s", error)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m selma3d.segment",
         description=__doc__,
@@ -151,32 +267,40 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("model", type=Path)
     parser.add_argument("image", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--channel", help="that shows the structure: a number from 0, or its name")
     parser.add_argument("--structure", help="which of the model's structures it is")
-    parser.add_argument("--voxel-size-um", type=float, nargs=3, metavar=("Z", "Y", "X"))
-    parser.add_argument("--overlap", type=float, default=WindowSettings.overlap, help="of windows")
-    parser.add_argument("--batch", type=int, default=WindowSettings.batch, help="windows at a time")
     parser.add_argument(
-        "--block", type=int, default=WindowSettings.block, help="edge in voxels (HDF5)"
+        "--voxel-size-um", type=_length, nargs=3, metavar=("Z", "Y", "X"), help="not the file's"
     )
+    parser.add_argument(
+        "--split",
+        default="components",
+        choices=["components", "watershed"],
+        help="watershed tells objects of the table apart that touch",
+    )
+    parser.add_argument(
+        "--allow",
+        nargs="+",
+        default=[],
+        choices=ALLOWED,
+        metavar="ODDITY",
+        help=f"accept what is refused otherwise: {', '.join(ALLOWED)}",
+    )
+    parser.add_argument("--overlap", type=float, help="of windows, a share of their size (0.5)")
+    parser.add_argument("--batch", type=int, help="windows at a time (4)")
+    parser.add_argument("--block", type=int, help="edge in voxels of what is held in memory (256)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     parser.add_argument("--work", type=Path, help="folder for unfinished work")
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        segment(
-            load_model(given.model, device=given.device, threads=given.threads),
-            given.image,
-            given.output,
-            structure=given.structure,
-            work=given.work,
-            voxel_size_um=tuple(given.voxel_size_um) if given.voxel_size_um else None,
-            settings=WindowSettings(overlap=given.overlap, batch=given.batch, block=given.block),
-        )
-    except InputError as error:
-        log.error("error: %s", error)
-        return 1
-    return 0
+    return parser
+
+
+def _length(text: str) -> float:
+    """A positive length; raises ValueError for another text."""
+    length = float(text)
+    if not 0 < length < float("inf"):
+        raise ValueError(text)
+    return length
 
 
 if __name__ == "__main__":

@@ -16,7 +16,14 @@ from pathlib import Path, PurePosixPath
 import tifffile
 
 from ..challenge.lab_edition import FoundImage, Survey
-from ..challenge.lab_names import CHANNEL_FOLDER, TEST_FOLDERS, Pairs, pair_masks, specimen_of
+from ..challenge.lab_names import (
+    CHANNEL_FOLDER,
+    TEST_FOLDERS,
+    Pairs,
+    channel_patterns,
+    pair_masks,
+    specimen_of,
+)
 from ..system.errors import InputError
 from ..system.fingerprint import is_system_file
 from .conversion.patch_conversion import MOST_FOREGROUND
@@ -39,6 +46,7 @@ class _Walk:
     images: list[str] = field(default_factory=list)
     unplaced: dict[str, str] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
+    channels: dict[str, str] = field(default_factory=dict)  # names by path, of folders and patterns
     notes: list[str] = field(default_factory=list)
     files: int = 0
 
@@ -127,7 +135,10 @@ def _add_tiffs(folder: Path, files: list[Path], walk: _Walk) -> None:
         return
     flat = [file for file in (files[0], files[-1]) if _is_plane(file)]
     if len(files) > 1 and len(flat) == 2:
-        walk.images.append(walk.path(folder))
+        patterns = channel_patterns([file.name for file in files])
+        places = [folder / pattern for pattern in patterns.values()] or [folder]
+        walk.images.append(",".join(walk.path(place) for place in places))
+        walk.channels |= {walk.path(folder / p): channel for channel, p in patterns.items()}
         return
     for file in files:
         walk.images.append(walk.path(file))
@@ -151,6 +162,7 @@ def _join_channels(folders: list[Path], before: int, walk: _Walk) -> None:
     if len(channels) > 1 and all(CHANNEL_FOLDER.fullmatch(name) for name in names):
         walk.images[before:] = [p for p in walk.images[before:] if p not in channels]
         walk.images.append(",".join(channels))
+        walk.channels |= dict(zip(channels, names, strict=True))
 
 
 def _placed(walk: _Walk, pairs: Pairs) -> Iterator[FoundImage]:
@@ -182,8 +194,8 @@ def _described(path: str, mask: str, walk: _Walk) -> FoundImage:
     for part in path.split(","):
         with open_image(walk.root / part) as image:
             shapes.append(image.shape)
-            is_channel = "," in path and image.path.is_dir()
-            names += image.channel_names or ([image.path.name] if is_channel else [])
+            own = [walk.channels[part]] if part in walk.channels else []
+            names += own or list(image.channel_names or ())
             size = size or image.voxel_size_um
             kind = image.format
     if len({shape[1:] for shape in shapes}) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..challenge.augmentation import Positive
 from ..challenge.recipe import Network, Normalisation
 from ..images import CONTRACT_VERSION, Intensity
+from ..images.storage import VoxelSize
 from ..learning import networks, sampling
 from ..learning.device import Compute, set_threads
 from ..learning.model_files import (
@@ -77,6 +78,19 @@ class TrainedModel:
                 f"found one for {', '.join(self.structures)}"
             )
         return self.structures[structure]["channel"]
+
+    def with_channel(self, structure: str, channel: int) -> TrainedModel:
+        """The same model for images that show a structure in another channel."""
+        return replace(self, structures={**self.structures, structure: {"channel": channel}})
+
+    def training_voxel_sizes_um(self, structure: str) -> list[VoxelSize]:
+        """Sizes (z,y,x) of the voxels that it learnt a structure from; none where unknown.
+
+        Of a structure that it did not learn from: those of all that it did.
+        """
+        by_structure = self.contents.get("training_voxel_sizes_um", {})
+        learnt = [structure] if structure in by_structure else list(by_structure)
+        return [tuple(size) for name in learnt for size in by_structure[name]]
 
     @torch.inference_mode()
     def probability(

@@ -12,6 +12,7 @@ from ..images import InstanceFile, VolumeFile
 from ..images.storage import ArrayOnDisk, VoxelSize
 from ..system.errors import InputError
 from .components import EDGE, boxes
+from .instances import Splitting, label_instances
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,16 @@ def measure_objects(
         )
     log.info("%s: %d objects", instances, len(objects))
     return objects.assign(component=component)
+
+
+def objects_in_memory(
+    mask: np.ndarray, image: np.ndarray, voxel_size_um: VoxelSize | None, splitting: Splitting
+) -> pd.DataFrame:
+    """The objects of a mask (Z,Y,X) in memory, as `measure_objects`."""
+    labels, parts = (np.zeros(mask.shape, np.uint32) for _ in range(2))
+    component, _ = label_instances(mask, labels, parts, splitting, voxel_size_um)
+    table = object_table(labels, len(component), image, voxel_size_um)
+    return table.assign(component=component)
 
 
 def object_table(

@@ -64,7 +64,7 @@ def read_weights(path: Path, what: str, *, named: Path | None = None) -> dict[st
     except Exception as error:  # what torch raises for damaged files shares no base class
         raise InputError(
             f"{named}: expected {what}, found one that does not load ({_reason(error)}) "
-            "(truncated or damaged: make or fetch it again)"
+            "(truncated or damaged: copy or make it again)"
         ) from None
     if not isinstance(content, dict):
         raise InputError(f"{named}: expected {what}, found {type(content).__name__}")

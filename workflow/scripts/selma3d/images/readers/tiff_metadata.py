@@ -68,7 +68,7 @@ def _errors_raised(path: Path) -> Iterator[None]:
     if records:
         raise InputError(
             f"{path}: expected a whole TIFF, found a damaged one ({records[0].getMessage()}) "
-            "(fetch it again)"
+            "(copy or save it again)"
         )
 
 
@@ -89,12 +89,13 @@ def check_complete(image: tifffile.TiffPageSeries | list[tifffile.TiffPage], pat
     for number, offset, count in segments:
         if not count:
             raise InputError(
-                f"{path}: page {number}: expected voxels, found an empty strip (fetch it again)"
+                f"{path}: page {number}: expected voxels, found an empty strip (copy or save it "
+                "again)"
             )
         if offset + count > size:
             raise InputError(
                 f"{path}: page {number}: expected voxels up to byte {offset + count}, found a file "
-                f"of {size} bytes (truncated: fetch it again)"
+                f"of {size} bytes (truncated: copy or save it again)"
             )
 
 

@@ -55,7 +55,7 @@ def _walk(content: mmap.mmap, path: Path, order: str, big: bool) -> None:
         if page in seen:
             raise InputError(
                 f"{path}: expected pages in a row, found one that leads back to an earlier one "
-                "(damaged: fetch it again)"
+                "(damaged: copy or save it again)"
             )
         seen.add(page)
         check_limit(path, "pages", len(seen), "PAGES")
@@ -63,7 +63,7 @@ def _walk(content: mmap.mmap, path: Path, order: str, big: bool) -> None:
         if tags > MOST_TAGS:
             raise InputError(
                 f"{path}: expected at most {MOST_TAGS} tags a page, found {tags} "
-                "(damaged: fetch it again)"
+                "(damaged: copy or save it again)"
             )
         start = page + width
         for at in range(start, start + tags * step, step):
@@ -80,7 +80,8 @@ def _walk(content: mmap.mmap, path: Path, order: str, big: bool) -> None:
             if offset + size > len(content):
                 raise InputError(
                     f"{path}: tag {code}: expected values in the file, found a place beyond its "
-                    f"end, byte {offset + size} of {len(content)} (truncated: fetch it again)"
+                    f"end, byte {offset + size} of {len(content)} (truncated: copy or save it "
+                    "again)"
                 )
             if code == DESCRIPTION and len(seen) == 1:
                 _check_description(content[offset : offset + size].decode("latin-1"), path)

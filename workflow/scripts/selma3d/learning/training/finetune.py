@@ -257,6 +257,7 @@ class _Attempt:
             },
             "collapsed": validation.collapsed,
             "training_specimens": self._specimens("training"),
+            "training_voxel_sizes_um": {e.structure: e.voxel_sizes_um() for e in self.patches},
             "training_patches": {each.structure: each.training for each in self.patches},
             "transferred": transferred,
         }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ...challenge.edition import UNKNOWN
 from ...challenge.run import Run
 from ...challenge.source import Source
 from ...images import PatchFile, read_index
@@ -68,3 +69,10 @@ class RunPatches:
     def specimens(self, patches: list[str]) -> list[str]:
         """The known specimens of some patches."""
         return sorted(set(self.index.loc[patches, "specimen"]) - {""})
+
+    def voxel_sizes_um(self) -> list[list[float]]:
+        """Sizes (z,y,x) of the training patches' voxels, each once; none where one is unknown."""
+        sizes = set(self.index.loc[self.training, "voxel_size_um"])
+        if UNKNOWN in sizes:
+            return []
+        return sorted([float(length) for length in size.split(",")] for size in sizes)

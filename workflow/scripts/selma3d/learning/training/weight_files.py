@@ -123,6 +123,7 @@ class ModelFile(_Weights, ModelFacts):
     validation: Best
     collapsed: bool  # learnt nothing
     training_specimens: list[str]
+    training_voxel_sizes_um: dict[str, list[list[float]]]  # by structure, each (z,y,x) once
     training_patches: dict[str, list[str]]  # ids by structure
     transferred: Transferred
 
