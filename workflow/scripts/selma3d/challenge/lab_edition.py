@@ -267,17 +267,29 @@ def _with_channels(
     kept = []
     for image in images:
         if image.kind == "volume" and image.shape[0] not in (1, of_patches[image.structure]):
+            channel = _likely_channel(image)
             questions.append(
                 Question(
                     f"{image.sample}: which channel shows {image.structure}, as in the patches "
-                    f"(column channel)? 0 is assumed, of {_channels_listed(image)}",
+                    f"(column channel)? {channel} is assumed, of {_channels_listed(image)}",
                     f"config/samples/{name}.tsv",
                     f"{image.structure}\tvolume\t{image.sample}\t",
                 )
             )
-            image = replace(image, channel=image.channel_names[0] if image.channel_names else "0")
+            image = replace(image, channel=str(channel))
         kept.append(image)
     return kept
+
+
+def _likely_channel(image: FoundImage) -> int:
+    """The one channel whose name holds that of the structure; else the first."""
+    words = re.sub(r"[^a-z0-9]", "", image.structure)
+    named = [
+        number
+        for number, name in enumerate(image.channel_names)
+        if words in re.sub(r"[^a-z0-9]", "", name.casefold())
+    ]
+    return named[0] if len(named) == 1 else 0
 
 
 def _channels_listed(image: FoundImage) -> str:
@@ -371,7 +383,7 @@ def _structure_lines(
 def _voxel_size_line(
     structure: str, images: list[FoundImage], questions: list[Question], file: str
 ) -> str:
-    sizes = Counter(image.voxel_size_um for image in images)
+    sizes = Counter(_rounded(image.voxel_size_um) for image in images)
     known = [size for size in sizes if size is not None]
     end = f"# {structure}: [z, y, x] in micrometres"
     if not known:
@@ -406,6 +418,11 @@ def _voxel_size_line(
             )
         )
     return line
+
+
+def _rounded(size: VoxelSize | None) -> VoxelSize | None:
+    """Without the last digits, in which headers of the same size differ."""
+    return None if size is None else tuple(float(f"{length:.4g}") for length in size)
 
 
 def _listed(size: VoxelSize) -> str:
