@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from selma3d.challenge.lab_names import (
+    channel_patterns,
     pair_masks,
     sample_name,
     specimen_of,
@@ -104,3 +105,28 @@ def test_names_of_samples_are_unlike_each_other():
     assert sample_name("left hemisphere (2)", []) == "left-hemisphere-2"
     assert sample_name("a", ["a", "a-2"]) == "a-3"
     assert sample_name("..", []) == "image"
+
+
+def planes(*starts: str) -> list[str]:
+    return [f"{start}z{z:03d}.tif" for start in starts for z in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("starts", "patterns"),
+    [
+        (("C00_", "C01_"), {"C00": "C00_*.tif", "C01": "C01_*.tif"}),
+        (
+            ("a_Ex_488_Em_525_", "a_Ex_642_Em_680_"),
+            {"Ex_488_Em_525": "*_Ex_488_Em_525_*.tif", "Ex_642_Em_680": "*_Ex_642_Em_680_*.tif"},
+        ),
+        (("a_C1_", "a_C10_"), {"C1": "*_C1_*.tif", "C10": "*_C10_*.tif"}),
+        (("a_C1_",), {}),
+        (("left_", "right_"), {}),
+    ],
+)
+def test_planes_of_several_channels_in_a_folder_are_told_apart(starts, patterns):
+    assert channel_patterns(planes(*starts)) == patterns
+
+
+def test_channels_with_unlike_numbers_of_planes_are_not_guessed_at():
+    assert channel_patterns([*planes("C00_", "C01_"), "C01_z003.tif"]) == {}
