@@ -23,6 +23,7 @@ from ..challenge.lab_edition import (
     new_edition,
     write,
 )
+from ..challenge.layout import Layout
 from ..system.errors import InputError
 from .lab_survey import survey
 
@@ -102,12 +103,9 @@ def _made(made: NewEdition, name: str) -> Iterator[str]:
     yield "then:"
     yield f"  .venv/bin/snakemake --configfile config/{name}.yaml -n --quiet rules"
     yield f"  make run CONFIG=config/{name}.yaml"
-    for image in made.images:
-        if image.kind == "volume":
-            mask = f"results/{name}/segmentations/unet/{image.structure}/{image.sample}.objects.tsv"
-            yield "and for the mask and the objects of a volume, such as the first:"
-            yield f'  make run CONFIG=config/{name}.yaml ARGS="-- {mask}"'
-            break
+    yield f"its results: results/{name}/report.html"
+    if any(image.kind == "volume" for image in made.images):
+        yield f"and those of the volumes: {Layout(f'results/{name}').brains('unet')}"
 
 
 def _by_reason(unplaced: Mapping[str, str]) -> Iterator[str]:
