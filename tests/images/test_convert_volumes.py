@@ -378,6 +378,7 @@ def test_channels_with_other_plane_numbers_are_refused(tmp_path, grey, numbers):
         (["slice-0", "slice-1", "slice-2"], [0, 1, 2]),
         (["a-0100", "a-0101", "a-0099"], [2, 0, 1]),
         (["10-11-12 b-3 Z2", "10-11-12 b-3 Z1"], [1, 0]),
+        (["13-36-04-30002", "13-36-04-30000", "13-36-04-30001"], [1, 2, 0]),
     ],
 )
 def test_a_minus_is_a_sign_or_a_hyphen(tmp_path, grey, names, order):

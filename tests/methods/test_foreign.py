@@ -20,6 +20,7 @@ from selma3d.challenge import Challenge
 from selma3d.challenge.participants import expected_runs
 from selma3d.export.metrics_json import metrics_json, write_metrics_json
 from selma3d.images import PatchWriter, PredictionFile, PredictionWriter
+from selma3d.images.geometry import Geometry
 from selma3d.methods.foreign import convert_foreign, sources
 from selma3d.scoring.method_scores import Scoring, score_predictions
 from selma3d.system.errors import InputError
@@ -243,6 +244,66 @@ def test_another_shape_is_refused_and_reversed_axes_are_recognised(folder, cases
     path.unlink()
     write_mask(folder / "vessel" / "000.mha", MASK[1:])
     refused(folder, cases, r"expected shape \(Z,Y,X\) \(5, 7, 9\), found \(4, 7, 9\)$")
+
+
+FLIPPED = np.diag([-1.0, 1.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("spacing", "unit", "turned"),
+    [
+        ((1.0, 1.0, 1.0), None, True),
+        ((0.002, 0.002, 0.005), "mm", True),
+        ((2.0, 2.0, 5.0), "micron", True),
+        ((2.0, 2.0, 5.0), "micron", False),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".nii.gz", ".mha"])
+def test_a_mask_of_another_orientation_is_turned_onto_its_case(
+    tmp_path, folder, spacing, unit, turned, suffix
+):
+    """An image's first axis runs one way in the case's file, the other way in the mask's."""
+    size = np.array([*spacing, 1.0])
+    units = {"mm": 1000.0, "micron": 1.0, None: None}
+    place = Geometry.read(
+        {
+            "spacing": spacing,
+            "origin": [0, 0, 0],
+            "direction": np.diag([-1.0, -1.0, 1.0]).tolist(),
+            "unit_um": units[unit],
+        }
+    )
+    provenance = {"source_geometry": json.dumps(place.plain())}
+    with PatchWriter(tmp_path / "c.h5", tmp_path / "c.tsv", "cases") as writer:
+        image = np.zeros((1, *MASK.shape), np.uint16)
+        writer.add("a", image, MASK, "", None, provenance)
+    affine = np.eye(4) * size
+    stored = MASK.T
+    if turned:
+        affine = FLIPPED @ affine
+        affine[0, 3] = (MASK.shape[2] - 1) * spacing[0]
+        stored = stored[::-1]
+    (folder / "vessel").mkdir(exist_ok=True)
+    header = nibabel.Nifti1Image(stored, affine)
+    header.header.set_xyzt_units(unit or "unknown")
+    nibabel.save(header, folder / "vessel/a.nii.gz")
+    if suffix == ".mha":
+        itk = SimpleITK.ReadImage(str(folder / "vessel/a.nii.gz"))  # in mm, whatever the unit
+        SimpleITK.WriteImage(itk, str(folder / "vessel/a.mha"))
+        (folder / "vessel/a.nii.gz").unlink()
+    np.testing.assert_array_equal(converted(folder, tmp_path / "c.h5").mask("a"), MASK)
+
+
+def test_a_mask_that_lies_elsewhere_is_refused(tmp_path, folder):
+    place = Geometry((1.0, 1.0, 1.0), direction=((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    provenance = {"source_geometry": json.dumps(place.plain())}
+    with PatchWriter(tmp_path / "c.h5", tmp_path / "c.tsv", "cases") as writer:
+        writer.add("a", np.zeros((1, *MASK.shape), np.uint16), MASK, "", None, provenance)
+    affine = FLIPPED.copy()
+    affine[0, 3] = 500
+    (folder / "vessel").mkdir(exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(MASK.T, affine), folder / "vessel/a.nii.gz")
+    refused(folder, tmp_path / "c.h5", r"case 'a': expected direction .* as its image has")
 
 
 def test_probabilities_are_no_masks(folder, cases):

@@ -92,7 +92,7 @@ def test_the_files_as_printed_are_planned_and_converted(checkout, tmp_path, monk
         assert PatchFile(tmp_path / f"{kind}.h5").ids == ids
     row = challenge.volume("neurite", "left")
     convert_volume(
-        channel_sources(archive, row.image),
+        channel_sources(archive, row.images),
         tmp_path / "left.h5",
         tmp_path / "left.tsv",
         tmp_path / "work",

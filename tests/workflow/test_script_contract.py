@@ -32,7 +32,11 @@ RECIPES = {"pretrain", "finetune", "pack_encoder", "unpack_encoder", "pretrainin
 METHODS = {"threshold_method", "classical", "ensemble", "cellpose", "wnet3d", "nnunet_train"}
 SHOWN = {"score", "rank", "cost", "figures", "tables", "panels", "gallery", "report"}
 # Params that no script needs: a change of them runs the job again.
-ONLY_TRIGGERS = {"download": "download.py makes no use of files"}
+ONLY_TRIGGERS = {
+    "convert_patches": "convert_patches.py makes no use of state",
+    "convert_cases": "convert_patches.py makes no use of state",
+    "convert_volume": "convert_volume.py makes no use of state",
+}
 TARGETS = [
     "all",
     "throughput",

@@ -8,6 +8,7 @@ sys.path.insert(0, SCRIPTS)
 sys.path.append(os.path.join(workflow.basedir, "workflow"))
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -26,7 +27,7 @@ from selma3d.challenge.run import (
 )
 from selma3d.challenge.target import ONE_MODEL
 from selma3d.system.errors import InputError
-from selma3d.system.fingerprint import folder_fingerprint
+from selma3d.system.fingerprint import files_fingerprint
 
 if workflow.is_main_process:
     upstream_fixes.apply()
@@ -61,9 +62,11 @@ wildcard_constraints:
 
 
 def receipts(published):
-    """Receipts of the archives that hold these folders and samples."""
+    """Receipts of the archives that hold these folders and samples; local ones have none."""
     return [
-        LAYOUT.receipt(name) for name in sorted({place.archive for place in published})
+        LAYOUT.receipt(name)
+        for name in sorted({place.archive for place in published})
+        if not CHALLENGE.archives[name].is_read_in_place
     ]
 
 
@@ -77,12 +80,37 @@ def volume_row(wildcards):
     return row
 
 
-def local_files(archive):
-    """The state of a folder that is an archive: what is corrected in it is fetched anew."""
-    source = CHALLENGE.archives[archive]
-    if source.kind != "local" or source.folder is None:
+def place_of(archive):
+    """Where an archive's files lie."""
+    try:
+        return CHALLENGE.place(archive).plain()
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+@cache
+def state_of(archive, names):
+    """The state of files that are read where they lie: those that are corrected are read again."""
+    if not CHALLENGE.archives[archive].is_read_in_place:
         return None
-    return folder_fingerprint(Path(source.folder))
+    return files_fingerprint(Path(CHALLENGE.place(archive).folder), names)
+
+
+def place_of_images(kind):
+    """Where the archive of a structure's patches or cases lies."""
+    return lambda wildcards: place_of(
+        CHALLENGE.images(wildcards.structure, kind).archive
+    )
+
+
+def state_of_images(kind):
+    """The state of the files of a structure's patches or cases."""
+
+    def state(wildcards):
+        images = CHALLENGE.images(wildcards.structure, kind)
+        return state_of(images.archive, images.places)
+
+    return state
 
 
 def environment_of(method):

@@ -22,7 +22,8 @@ rule convert_patches:
     params:
         kind="patches",
         images=lambda wildcards: CHALLENGE.images(wildcards.structure, "patch").plain(),
-        archives=LAYOUT.archives,
+        archive=place_of_images("patch"),
+        state=state_of_images("patch"),
         allow=CONFIG.convert.allow,
     script:
         "../scripts/convert_patches.py"
@@ -43,7 +44,8 @@ use rule convert_patches as convert_cases with:
     params:
         kind="cases",
         images=lambda wildcards: CHALLENGE.images(wildcards.structure, "case").plain(),
-        archives=LAYOUT.archives,
+        archive=place_of_images("case"),
+        state=state_of_images("case"),
         allow=["empty-mask", "constant-image", *CONFIG.convert.allow],
 
 
@@ -71,7 +73,7 @@ rule draw_cases:
 
 
 rule convert_volume:
-    """One unannotated volume: a folder of TIFF planes a channel to one chunked HDF5."""
+    """One unannotated volume: planes, or any format of a microscope, to one chunked HDF5."""
     input:
         lambda wildcards: receipts([volume_row(wildcards)]),
     output:
@@ -92,7 +94,11 @@ rule convert_volume:
         voxel_size_um=lambda wildcards: CHALLENGE.structures[
             wildcards.structure
         ].voxel_size_um,
-        archives=LAYOUT.archives,
+        channel=lambda wildcards: CHALLENGE.structures[wildcards.structure].channel,
+        archive=lambda wildcards: place_of(volume_row(wildcards).archive),
+        state=lambda wildcards: state_of(
+            volume_row(wildcards).archive, volume_row(wildcards).images
+        ),
         work=LAYOUT.work("convert_volume", "{structure}/{sample}"),
         bad_plane=CONFIG.convert.bad_plane,
         allow=CONFIG.convert.allow,

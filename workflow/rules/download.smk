@@ -31,6 +31,5 @@ rule download:
         folder=subpath(output.receipt, parent=True),
         work=LAYOUT.work("download", "{archive}"),
         limits=CONFIG.download.plain(),
-        files=lambda wildcards: local_files(wildcards.archive),
     script:
         "../scripts/download.py"

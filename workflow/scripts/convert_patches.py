@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
-from selma3d.challenge.challenge import AnnotatedImages
+from selma3d.challenge.challenge import AnnotatedImages, ArchivePlace
 from selma3d.images.conversion.patch_conversion import PatchSettings, convert_patches
 
 if TYPE_CHECKING:
@@ -15,14 +15,21 @@ if TYPE_CHECKING:
 
 def main() -> None:
     images = AnnotatedImages.read(snakemake.params.images)
+    archive = ArchivePlace.read(snakemake.params.archive)
     convert_patches(
-        Path(snakemake.params.archives) / images.archive,
+        Path(archive.folder),
         images.folder,
         images.rows,
         Path(snakemake.output.patches),
         Path(snakemake.output.index),
         structure=images.structure,
-        settings=PatchSettings(snakemake.params.kind, images.voxel_size_um, snakemake.params.allow),
+        settings=PatchSettings(
+            snakemake.params.kind,
+            images.voxel_size_um,
+            snakemake.params.allow,
+            channel=images.channel,
+            links=tuple(map(Path, archive.links)),
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
+from selma3d.challenge.challenge import ArchivePlace
 from selma3d.challenge.samples import Sample
 from selma3d.images.conversion.plane_removal import remove_converted_planes
 from selma3d.images.conversion.volume_conversion import (
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 def main() -> None:
     row, work = Sample.read(snakemake.params.row), Path(snakemake.params.work)
     volume, index = Path(snakemake.output.volume), Path(snakemake.output.index)
-    sources = channel_sources(Path(snakemake.params.archives) / row.archive, row.image)
+    archive = ArchivePlace.read(snakemake.params.archive)
+    sources = channel_sources(
+        Path(archive.folder), row.images, links=tuple(map(Path, archive.links))
+    )
     convert_volume(
         sources,
         volume,
@@ -31,7 +35,12 @@ def main() -> None:
         specimen=row.specimen,
         voxel_size_um=snakemake.params.voxel_size_um,
         settings=VolumeSettings(
-            snakemake.threads, snakemake.params.bad_plane, snakemake.params.allow
+            snakemake.threads,
+            snakemake.params.bad_plane,
+            snakemake.params.allow,
+            row_voxel_size_um=row.voxel_size_um,
+            row_channel=row.channel,
+            channel=snakemake.params.channel,
         ),
     )
     if snakemake.params.remove_planes:

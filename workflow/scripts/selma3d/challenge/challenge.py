@@ -36,6 +36,21 @@ class AnnotatedImages(Model):
     folder: str | None
     rows: tuple[Sample, ...]
     voxel_size_um: tuple[float, float, float] | None
+    channel: int  # that networks see
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """All files and folders in the archive that images and masks are looked for in."""
+        named = [name for row in self.rows for name in (*row.images, row.mask) if name]
+        folders = [f"{self.folder}/{part}" for part in ("raw", "gt")] if self.folder else []
+        return (*folders, *named)
+
+
+class ArchivePlace(Model):
+    """Where an archive's files lie, and further folders that links among them may lead to."""
+
+    folder: str
+    links: tuple[str, ...] = ()
 
 
 class Challenge:
@@ -194,7 +209,19 @@ class Challenge:
             folder=folder.folder if folder else None,
             rows=self.samples_of(structure, kind),
             voxel_size_um=self.structures[structure].voxel_size_um,
+            channel=self.structures[structure].channel,
         )
+
+    def place(self, archive: str) -> ArchivePlace:
+        """Where an archive's files lie: a local one's own folder, else below the results."""
+        source = self.archives[archive]
+        if not source.is_read_in_place:
+            return ArchivePlace(folder=self.layout.archive(archive))
+        if source.folder is None:
+            raise InputError(
+                f"config: archives.{archive}.folder: expected, found none (kind local)"
+            )
+        return ArchivePlace(folder=source.folder, links=source.links or ())
 
     def _folder(self, structure: str, kind: str) -> ImageFolder | None:
         if (structure, kind) in self._named:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -197,8 +198,9 @@ def salvaged(
 def read_table(path: Path, model: type[AnyModel]) -> tuple[AnyModel, ...]:
     """Read a tab-separated table with a header; each row becomes a model.
 
-    Cells are text (empty for absent), or what the model's fields read from it; lines that begin
-    with `#` are comments. Raises InputError naming column and row.
+    Cells are text (empty for absent), or what the model's fields read from it; they may hold `#`
+    or stand in quotes. Lines that begin with `#` are comments. Raises InputError naming column and
+    row.
     """
     from ..system.tables import read_tsv  # most of those who check settings read no table
 
@@ -206,7 +208,12 @@ def read_table(path: Path, model: type[AnyModel]) -> tuple[AnyModel, ...]:
         raise InputError(f"{path}: no such file{_nearest_file(path)}")
     required = [name for name, field in model.model_fields.items() if field.is_required()]
     frame = read_tsv(
-        path, "a tab-separated table", required, dtype=str, keep_default_na=False, comment="#"
+        path,
+        "a tab-separated table",
+        required,
+        dtype=str,
+        keep_default_na=False,
+        skiprows=_remarks(path),
     )
     for name in map(str, frame.columns):
         if name not in model.model_fields:
@@ -221,6 +228,13 @@ def read_table(path: Path, model: type[AnyModel]) -> tuple[AnyModel, ...]:
     if faults:
         raise InputError(_joined(faults))
     return tuple(rows)
+
+
+def _remarks(path: Path) -> list[int]:
+    """The numbers of the lines that begin with `#`; elsewhere in a line it is data."""
+    check_file(path, "a table", "TABLE_BYTES")
+    with path.open("rb") as file:
+        return [n for n, line in enumerate(file) if line.removeprefix(BOM_UTF8).startswith(b"#")]
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

@@ -24,8 +24,8 @@ class ArchiveSettings(Model):
     kind: Literal["biostudies", "urls", "local", "phantom", "slot"] | None = Field(
         None,
         description="`biostudies`: the files that the manifest lists; `urls`: each URL, a zip or "
-        "tar unpacked; `local`: the files below a folder; `phantom`: synthetic images, drawn "
-        "first; `slot`: nothing, a place for you to fill",
+        "tar unpacked; `local`: the files below a folder, read where they lie; `phantom`: "
+        "synthetic images, drawn first; `slot`: nothing, a place for you to fill",
     )
     accession: str | None = Field(None, description="of BioStudies, such as S-BIAD1196")
     roots: tuple[str, ...] | None = Field(
@@ -33,8 +33,14 @@ class ArchiveSettings(Model):
     )
     urls: tuple[str, ...] | None = Field(None, description="addresses of files")
     folder: str | None = Field(None, description="where the files of a `local` source lie")
+    links: tuple[str, ...] | None = Field(
+        None,
+        description="further folders that links in a `local` source may lead to; links that stay "
+        "in its own folder may always",
+    )
     manifest: str | None = Field(
-        None, description="a table of the files, with sizes and checksums to verify"
+        None,
+        description="a table of the files, with sizes and checksums to verify what is downloaded",
     )
     licence: str | None = Field(
         None, description="of the images; stated with all that is made from them"
@@ -59,6 +65,11 @@ class Archive(ArchiveSettings):
     def is_downloaded(self) -> bool:
         """Whether its files come from elsewhere, and could come again."""
         return self.kind in ("biostudies", "urls")
+
+    @property
+    def is_read_in_place(self) -> bool:
+        """Whether its files are read where they lie: nothing is fetched, copied or linked."""
+        return self.kind == "local"
 
 
 class ImageFolder(Model):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import logging
+import re
+from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from .checking import Faults, Model, nearest, read_table
-from .edition import ReadEdition
+from .edition import Micrometres, ReadEdition
+
+log = logging.getLogger(__name__)
 
 
 class Sample(Model):
@@ -29,8 +33,8 @@ class Sample(Model):
     )
     archive: str = Field(description="one of the edition's")
     image: str = Field(
-        description="path in the archive: a file, a folder of planes, or files of channels "
-        "separated by commas"
+        description="path in the archive: a file, a folder, or a pattern of planes such as "
+        "`brain1/*_C00_*.tif`; several, a channel each, are separated by commas"
     )
     mask: str = Field(description="path in the archive")
     group: str = Field(
@@ -38,6 +42,38 @@ class Sample(Model):
         description="what a volume's specimen belongs to, such as a treatment or an age; the "
         "table over all brains has means by group",
     )
+    channel: str = Field(
+        "",
+        description="number (from 0) or name of the image's channel that networks see; empty: the "
+        "structure's",
+    )
+    voxel_size_um: tuple[Micrometres, Micrometres, Micrometres] | None = Field(
+        None,
+        description="`z y x` in micrometres; empty: as the image's header states, or else its "
+        "structure",
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _stripped(cls, value: Any) -> Any:
+        return value.strip() if isinstance(value, str) else value
+
+    @field_validator("voxel_size_um", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return tuple(value) if isinstance(value, list) else value
+        if not value.strip():
+            return None
+        try:
+            return tuple(float(word) for word in re.split(r"[\s,;x×]+", value.strip("[]() ")))
+        except ValueError:
+            return value  # no numbers, which the field's type tells
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The files, folders or patterns that the image's channels lie in."""
+        return tuple(name.strip() for name in self.image.split(",") if name.strip())
 
     @property
     def is_trained_on(self) -> bool:
@@ -65,12 +101,22 @@ def read_samples(file: Path, edition: ReadEdition, faults: Faults) -> tuple[Samp
     for key, times in Counter((s.kind, s.sample, s.structure) for s in samples).items():
         if times > 1:
             faults.note(f"{file}: {key[0]} {key[1]!r} of {key[2]} stands {_times(times)}")
+    for alike in _alike({sample.specimen for sample in samples}):
+        log.warning("%s: specimens %s differ in case only: taken for several", file, alike)
     for specimen in sorted(_on_both_sides(samples)):
         faults.note(
             f"{file}: specimen {specimen!r}: expected in training (volumes are trained on, unless "
             "their role is validation or test) or in validation and test, found in both"
         )
     return samples
+
+
+def _alike(names: set[str]) -> list[str]:
+    """Names that are the same but for the case of their letters, joined for a message."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        groups[name.casefold()].append(repr(name))
+    return [", ".join(group) for group in groups.values() if len(group) > 1]
 
 
 def _times(times: int) -> str:

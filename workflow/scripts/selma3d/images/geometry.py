@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -64,6 +64,31 @@ class Geometry:
         factor = self.unit_um / unit_um
         spacing, origin = (tuple(n * factor for n in v) for v in (self.spacing, self.origin))
         return replace(self, spacing=spacing, origin=origin, unit_um=unit_um)
+
+    def plain(self) -> dict[str, object]:
+        """The same as plain data, for an attribute of a file."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, plain: dict[str, object]) -> Self:
+        """Build it again from plain data."""
+        direction = plain["direction"]
+        return cls(
+            tuple(plain["spacing"]),
+            tuple(plain["origin"]),
+            None if direction is None else tuple(map(tuple, direction)),
+            plain["unit_um"],
+        )
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it is what programs write that have been told of no geometry."""
+        return self.spacing == (1, 1, 1) and not any(self.origin) and self.unit_um is None
+
+    def in_voxels(self) -> Geometry:
+        """The same directions, with voxels as the unit."""
+        lengths = zip(self.origin, self.spacing, strict=True)
+        return Geometry((1.0, 1.0, 1.0), tuple(o / s for o, s in lengths), self.direction)
 
     def flips_onto(self, other: Geometry, shape: tuple[int, ...]) -> list[int]:
         """The axes of (Z,Y,X) arrays to reverse, so that this image lies on another's grid.
@@ -132,6 +157,32 @@ def on_grid(
         raise InputError(
             f"{path}: expected {expected} as in {beside.name}, found {found} (save both on one "
             f"grid; or, if the headers are wrong, allow {OTHER_GEOMETRY!r})"
+        ) from None
+    return np.flip(array, [axis - 3 for axis in axes]) if axes else array
+
+
+def on_grid_of_case(
+    array: np.ndarray, own: Geometry | None, case: Geometry | None, path: Path, name: str
+) -> np.ndarray:
+    """A mask (…,Z,Y,X) that a program made of a case, on the case's grid.
+
+    own, case: what the headers of the mask and of the case's image say. Axes that both say are
+    reversed are turned back; a mask whose header says nothing is as the case is stored. Spacings
+    are compared where both state one. Raises InputError where the headers disagree otherwise.
+    """
+    if own is None or case is None or own.direction is None or own.says_nothing:
+        return array
+    if case.unit_um is None and case.spacing == (1, 1, 1):
+        own = own.in_voxels()
+    elif own.unit_um is None and case.unit_um is not None:
+        own = replace(own, unit_um=UM_PER_MM)  # as ITK, which states no unit, means it
+    try:
+        axes = own.flips_onto(case, array.shape[-3:])
+    except ValueError as difference:
+        expected, found = difference.args
+        raise InputError(
+            f"{path}: case {name!r}: expected {expected} as its image has, found {found} (save the "
+            "mask on the image's grid)"
         ) from None
     return np.flip(array, [axis - 3 for axis in axes]) if axes else array
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..system.atomic import publish
 from ..system.errors import InputError
+from .geometry import Geometry
 from .hdf5_checks import attribute
 from .hdf5_writing import writing_hdf5
 from .index import IndexRow, content_hash, plane_hash, write_index
@@ -98,6 +99,12 @@ class PatchFile(LazyFile):
     def intensity(self, patch: str, channel: int) -> Intensity:
         """Constants of one channel of the whole patch."""
         return intensities_of(self._group(patch))[channel]
+
+    @reading
+    def geometry(self, patch: str) -> Geometry | None:
+        """Where the header of its image says that it lies; None where it says nothing."""
+        stored = attribute(self._group(patch), "source_geometry")
+        return None if stored is None else Geometry.read(json.loads(stored))
 
     @reading
     def attributes(self, patch: str) -> dict[str, Any]:

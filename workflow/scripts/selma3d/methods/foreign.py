@@ -27,6 +27,7 @@ import numpy as np
 from ..images import PatchFile, PredictionFile, PredictionWriter
 from ..images.conversion.patch_sources import PREFIX
 from ..images.conversion.stored_values import mask_of_labels
+from ..images.geometry import Geometry, on_grid_of_case
 from ..images.readers import extensions, image_stem, image_suffix, read_image, reading
 from ..images.storage import open_hdf5, stored_here, whole
 from ..system.errors import InputError
@@ -98,7 +99,7 @@ def convert_foreign(
                 log.warning("%s: no mask of case %s of %s", predictions, case, structure)
                 continue
             source = found[case]
-            mask, labels = _read(source, place, cases.shape(case))
+            mask, labels = _read(source, place, cases.shape(case), cases.geometry(case))
             writer.add(case, mask, provenance=_provenance(source.path, labels))
 
 
@@ -187,7 +188,10 @@ def _by_case(
 
 
 def _read(
-    source: ForeignMask, place: Path | None, shape: tuple[int, ...]
+    source: ForeignMask,
+    place: Path | None,
+    shape: tuple[int, ...],
+    geometry: Geometry | None,
 ) -> tuple[np.ndarray, list[int]]:
     """A mask (Z,Y,X) uint8 {0,1} and the values that its file has."""
     path = source.path
@@ -196,10 +200,12 @@ def _read(
         inner = f"{source.name}/mask" if path == place else "mask"
         array = _read_hdf5(path, inner, most)
     else:
-        stored = read_image(path, most).array
-        if stored.shape[0] != 1:
-            raise InputError(f"{path}: expected one channel in a mask, found {stored.shape[0]}")
-        array = stored[0]
+        stored = read_image(path, most)
+        if len(stored.array) != 1:
+            raise InputError(f"{path}: expected one channel in a mask, found {len(stored.array)}")
+        array = stored.array[0]
+        if array.shape == shape:
+            array = on_grid_of_case(array, stored.geometry, geometry, path, source.name)
     if array.shape != shape:
         reversed_axes = array.shape == shape[::-1]
         hint = " (its axes are reversed: store it as Z,Y,X)" if reversed_axes else ""

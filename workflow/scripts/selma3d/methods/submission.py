@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ..images.conversion.stored_values import mask_of_labels
-from ..images.geometry import Geometry
-from ..images.mha import write_mha
+from ..images.geometry import Geometry, on_grid_of_case
+from ..images.mha import mha_header, write_mha
 from ..images.readers import read_image
 from ..system.errors import InputError
 from ..system.fingerprint import visible
@@ -53,8 +53,10 @@ def segment_cases(
                 given, written = Path(folder, "input"), Path(folder, "output")
                 (written / slugs["output"]).mkdir(parents=True)
                 image = given / slugs["input"] / IMAGE
-                grid = Geometry.of_size(cases.voxel_size_um(case))
+                known = cases.geometry(case) or Geometry.of_size(None)
+                grid = known.with_voxel_size(cases.voxel_size_um(case))
                 write_mha(cases.image(case, to_segment.channel), image, grid)
+                given_grid = mha_header(image).geometry
                 folders = {**places, "input": given, "output": written}
                 named = {key: str(path) for key, path in folders.items()}
                 named["structure"] = to_segment.structure
@@ -62,7 +64,9 @@ def segment_cases(
                 spent = run(arguments, program_log=program_log, minutes=minutes)
                 log.info("case %s: %.1f s, %.1f CPU s", case, spent.seconds, spent.cpu_seconds)
                 try:
-                    mask = _read(Path(folder), written / slugs["output"], cases.shape(case))
+                    mask = _read(
+                        Path(folder), written / slugs["output"], cases.shape(case), given_grid
+                    )
                 except InputError as error:
                     raise InputError(
                         f"method {to_segment.method}, case {case!r}: {error}"
@@ -88,8 +92,10 @@ def _filled(part: str, named: Mapping[str, str]) -> str:
     return part
 
 
-def _read(root: Path, folder: Path, shape: tuple[int, ...]) -> np.ndarray:
+def _read(root: Path, folder: Path, shape: tuple[int, ...], grid: Geometry) -> np.ndarray:
     """The one mask of a folder below `root`, uint8 {0,1} (Z,Y,X); above 0 is foreground.
+
+    grid: of the image that the program was given, which its mask is turned onto.
 
     A program may replace folders and files as it likes: a link is followed nowhere.
     """
@@ -102,10 +108,12 @@ def _read(root: Path, folder: Path, shape: tuple[int, ...]) -> np.ndarray:
         raise InputError(f"output: expected one mask ({', '.join(SUFFIXES)}), found {names}")
     path = found[0]
     _refuse_links(root, path)
-    array = read_image(path, max(SPARE_VOXELS, 4 * prod(shape))).array
+    stored = read_image(path, max(SPARE_VOXELS, 4 * prod(shape)))
+    array = stored.array
     if array.shape != (1, *shape):
         raise InputError(
             f"{path.name}: expected one channel of shape (Z,Y,X) {shape}, found {array.shape}"
         )
-    mask, _ = mask_of_labels(array[0], path)
+    turned = on_grid_of_case(array[0], stored.geometry, grid, path, path.stem)
+    mask, _ = mask_of_labels(turned, path)
     return mask

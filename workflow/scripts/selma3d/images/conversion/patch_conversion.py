@@ -19,6 +19,7 @@ from ..readers import StoredImage, read_image
 from ..storage import VoxelSize
 from ..voxel_sizes import StatedVoxelSize
 from .patch_sources import PatchSource, find_patches
+from .row_channel import channel_order
 from .stored_values import FULL_MASK, mask_of_labels, whole_numbers
 
 log = logging.getLogger(__name__)
@@ -38,14 +39,18 @@ class PatchSettings:
     """Settings of the conversion of annotated images.
 
     kind: `patches` (each needs a mask) or `cases` (a phase may hide all masks). voxel_size_um
-    (z,y,x): of the structure, where no header and no row states one. allow: oddities that
-    are accepted, and then recorded: empty-mask, full-mask, constant-image, ignore-label (a value
-    255 beside others is foreground too), other-geometry (headers that disagree are passed over).
+    (z,y,x): of the structure, where no header and no row states one. allow: oddities that are
+    accepted, and then recorded: empty-mask, full-mask, constant-image, ignore-label (a value 255
+    beside others is foreground too), other-geometry (headers that disagree are passed over).
+    channel: that networks see of the structure. links: further folders that links in the archive
+    may lead to.
     """
 
     kind: str = "patches"
     voxel_size_um: VoxelSize | None = None
     allow: Collection[str] = ()
+    channel: int = 0
+    links: tuple[Path, ...] = ()
 
 
 DEFAULT = PatchSettings()
@@ -69,13 +74,20 @@ def convert_patches(
     Raises InputError for bad files and for oddities that the settings do not allow.
     """
     root = Path(archive_root)
-    sources = find_patches(root, folder, rows, masks_required=settings.kind == "patches")
+    sources = find_patches(
+        root,
+        folder,
+        rows,
+        masks_required=settings.kind == "patches",
+        links=settings.links,
+    )
     channels: int | None = None
     with PatchWriter(h5, tsv, settings.kind) as writer:
         for number, source in enumerate(sources, start=1):
             log.info("%s: patch %s (%d of %d)", structure, source.id, number, len(sources))
-            patch = _read_patch(source, root, settings.allow)
-            stated = StatedVoxelSize(structure=settings.voxel_size_um)
+            patch = _read_patch(source, root, settings)
+            row = None if source.row is None else source.row.voxel_size_um
+            stated = StatedVoxelSize(row, settings.voxel_size_um)
             channels = channels or len(patch.image)
             if len(patch.image) != channels:
                 raise InputError(
@@ -117,9 +129,14 @@ class _Patch:
     provenance: dict[str, str | int]
 
 
-def _read_patch(source: PatchSource, root: Path, allow: Collection[str]) -> _Patch:
+def _read_patch(source: PatchSource, root: Path, settings: PatchSettings) -> _Patch:
+    allow = settings.allow
     stored = [read_image(path) for path in source.images]
     image, mask = _stack_channels(stored, source, allow), None
+    if source.row is not None:
+        names = [name for part in stored for name in part.channel_names]
+        order = channel_order(source.row.channel, settings.channel, names, source.images[0])
+        image = image if order == sorted(order) else image[order]
     provenance = _image_provenance(stored, source, root)
     oddities: dict[str, Path] = {}
     if any(channel.min() == channel.max() for channel in image):
@@ -196,6 +213,8 @@ def _image_provenance(
         "source_dtype": ", ".join(image.dtype for image in stored),
         "source_axes": ", ".join(image.axes for image in stored),
     }
+    if stored[0].geometry is not None:
+        provenance["source_geometry"] = json.dumps(stored[0].geometry.plain())
     if stored[0].voxel_size_um is not None:
         provenance["source_voxel_size_um"] = json.dumps(stored[0].voxel_size_um)
     return provenance

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...challenge.samples import Sample
@@ -22,6 +23,7 @@ from ..readers import extensions, image_stem, image_suffix
 log = logging.getLogger(__name__)
 
 PREFIX = "patchvolume_"
+Roots = Sequence[Path]  # folders that an image may lie in, the archive's first
 CHANNEL = re.compile(r"(?P<id>.+)_(?P<channel>\d{4})")
 
 
@@ -33,19 +35,27 @@ class PatchSource:
     images: tuple[Path, ...]
     mask: Path | None
     specimen: str
+    row: Sample | None = None  # of the samples table, where it names the files
 
 
 def find_patches(
-    archive_root: Path, folder: str | None, rows: Sequence[Sample], *, masks_required: bool
+    archive_root: Path,
+    folder: str | None,
+    rows: Sequence[Sample],
+    *,
+    masks_required: bool,
+    links: Sequence[Path] = (),
 ) -> list[PatchSource]:
     """All patches of `folder` and of the rows that name files, sorted by id.
 
-    Rows without files state the specimen of a patch that was found.
+    Rows without files state the specimen of a patch that was found. links: further folders that
+    links in the archive may lead to.
     Raises InputError for ids that repeat or match nothing, missing masks or channels, unknown
     formats, and files outside the archive.
     """
+    archive = (archive_root, *links)
     sources: dict[str, PatchSource] = {}
-    for source in _discover(archive_root, folder, masks_required) if folder is not None else ():
+    for source in _discover(archive, folder, masks_required) if folder is not None else ():
         if source.id in sources:
             raise InputError(
                 f"{source.images[0]}: expected each id once, found {source.id!r} also as "
@@ -60,18 +70,18 @@ def find_patches(
                 f"samples table: sample: expected each id once, found {sample!r} again"
             )
         stated.add(sample)
-        sources[sample] = _from_row(archive_root, row, sources, masks_required)
+        sources[sample] = _from_row(archive, row, sources, masks_required)
     if not sources:
         raise InputError(f"{archive_root / (folder or '')}: expected patches, found none")
     return [sources[patch] for patch in sorted(sources)]
 
 
-def _discover(archive_root: Path, folder: str, masks_required: bool) -> list[PatchSource]:
-    root = inside(archive_root, archive_root / folder)
-    raw, gt = _image_files(archive_root, root / "raw"), root / "gt"
+def _discover(archive: Roots, folder: str, masks_required: bool) -> list[PatchSource]:
+    root = inside(archive, archive[0] / folder)
+    raw, gt = _image_files(archive, root / "raw"), root / "gt"
     masks: dict[str, Path] = {}
     if gt.is_dir() or masks_required:
-        for file in _image_files(archive_root, gt):
+        for file in _image_files(archive, gt):
             name = image_stem(file)
             if name in masks:
                 raise InputError(
@@ -112,20 +122,22 @@ def _channel_files(raw: Sequence[Path], masks: Mapping[str, Path]) -> dict[str, 
     return {name: [files[number] for number in sorted(files)] for name, files in channels.items()}
 
 
-def _image_files(archive_root: Path, folder: Path) -> list[Path]:
+def _image_files(archive: Roots, folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of images, found nothing")
     files = []
     for file in sorted(folder.iterdir()):
         if is_system_file(file.name):
             log.info("%s: hidden or of the system, left out", file)
+        elif file.suffix.lower() == ".xml":
+            log.info("%s: describes the file of its name, which is read", file)
         elif image_suffix(file) is None and not file.is_dir():
             raise InputError(
                 f"{file}: expected an image ({', '.join(extensions())}), found extension "
                 f"{file.suffix!r} (convert it, or take it out of the folder)"
             )
         else:
-            files.append(inside(archive_root, file))
+            files.append(inside(archive, file))
     if not files:
         raise InputError(
             f"{folder}: expected images ({', '.join(extensions())}), found an empty folder"
@@ -134,7 +146,7 @@ def _image_files(archive_root: Path, folder: Path) -> list[Path]:
 
 
 def _from_row(
-    archive_root: Path, row: Sample, found: Mapping[str, PatchSource], mask_required: bool
+    archive: Roots, row: Sample, found: Mapping[str, PatchSource], mask_required: bool
 ) -> PatchSource:
     sample, specimen = row.sample, row.specimen
     if not row.image:
@@ -144,19 +156,31 @@ def _from_row(
                 f"samples table: sample: expected a patch of the archive, found {sample!r}"
                 + (f" (did you mean {near[0]!r}?)" if near else " (name its image file)")
             )
-        return PatchSource(sample, found[sample].images, found[sample].mask, specimen)
+        return replace(found[sample], specimen=specimen, row=row)
     if mask_required and not row.mask:
         raise InputError(f"samples table: {sample}: mask: expected a file, found nothing")
-    images = tuple(inside(archive_root, archive_root / name) for name in row.image.split(","))
-    mask = inside(archive_root, archive_root / row.mask) if row.mask else None
-    return PatchSource(sample, images, mask, specimen)
+    images = tuple(inside(archive, archive[0] / name) for name in row.images)
+    mask = inside(archive, archive[0] / row.mask) if row.mask else None
+    return PatchSource(sample, images, mask, specimen, row)
 
 
-def inside(archive_root: Path, path: Path) -> Path:
-    """`path`, if it lies in the archive once all links are followed; else InputError."""
-    if not path.resolve().is_relative_to(archive_root.resolve()):
-        raise InputError(
-            f"{path}: expected a file inside {archive_root}, found one that leads to "
-            f"{path.resolve()} (copy it into the archive's folder)"
-        )
+def inside(roots: Roots, path: Path) -> Path:
+    """`path`, if it and what lies in it are below one of the roots once links are followed.
+
+    roots: the archive's folder first. Raises InputError.
+    """
+    _check_inside(roots, path)
+    if path.is_dir():
+        with os.scandir(path) as entries:
+            linked = [Path(entry.path) for entry in entries if entry.is_symlink()]
+        for link in linked:
+            _check_inside(roots, link)
     return path
+
+
+def _check_inside(roots: Roots, path: Path) -> None:
+    if not any(path.resolve().is_relative_to(root.resolve()) for root in roots):
+        raise InputError(
+            f"{path}: expected a file inside {roots[0]}, found one that leads to {path.resolve()} "
+            "(copy it into the archive's folder, or name that folder in the archive's links)"
+        )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ...system.atomic import write_table
 from ...system.errors import InputError
+from ...system.fingerprint import PATTERN
 from ...system.tables import read_tsv
 from .. import VolumeFile, content_hash, plane_hash, read_index
 from ..readers import fingerprint
@@ -53,7 +54,8 @@ def _plane(file: Path, folders: Sequence[Path], record: Path) -> Path:
 
     The record may be older than the run that reads it, and may have been written by others.
     """
-    if Path(file.parent) not in map(Path, folders) or file.suffix.lower() not in EXTENSIONS:
+    places = [folder.parent if PATTERN in folder.name else folder for folder in map(Path, folders)]
+    if Path(file.parent) not in places or file.suffix.lower() not in EXTENSIONS:
         raise InputError(
             f"{record}: expected planes in {', '.join(map(str, folders))}, found {file} (nothing "
             "is deleted: remove the record)"

@@ -16,6 +16,7 @@ import numpy as np
 from ...system.atomic import publish
 from ...system.errors import InputError
 from ...system.file_lock import alone_in
+from ...system.fingerprint import PATTERN
 from .. import IndexRow, Intensity, VolumeFile, chunk_shape, content_hash, write_index
 from ..geometry import OTHER_GEOMETRY, on_grid
 from ..hdf5_writing import writing_hdf5
@@ -25,6 +26,7 @@ from ..storage import VoxelSize, compression
 from ..volume_file import describe_volume
 from ..voxel_sizes import StatedVoxelSize
 from .patch_sources import inside
+from .row_channel import channel_order
 from .slabs import Channel, Slab, convert_slab, copy_chunks, cut, read_slab
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,8 @@ class VolumeSettings:
     allow: `missing-planes` accepts fewer or more than the planes' metadata state, and channels
     whose planes have other numbers. bad_plane: `error` or `interpolate`: a lone unreadable plane
     becomes the mean of its neighbours, which the file records. progress(done, total): called after
-    each slab, in place of the log.
+    each slab, in place of the log. row_voxel_size_um (z,y,x), row_channel (number or name): what
+    the image's row of the samples table states. channel: that networks see of the structure.
     """
 
     threads: int = 2
@@ -50,6 +53,8 @@ class VolumeSettings:
     allow: Collection[str] = ()
     progress: Progress | None = None
     row_voxel_size_um: VoxelSize | None = None
+    row_channel: str = ""
+    channel: int = 0
 
 
 DEFAULT = VolumeSettings()
@@ -80,10 +85,15 @@ def convert_volume(
     _check_planes(images, MISSING_PLANES in settings.allow)
     size = _voxel_size(images, StatedVoxelSize(settings.row_voxel_size_um, voxel_size_um), settings)
     channels = [Channel(image, number) for image in images for number in range(image.shape[0])]
+    names = [n for image in images for n in image.channel_names or ("",) * image.shape[0]]
+    order = channel_order(settings.row_channel, settings.channel, names, images[0].path)
+    channels = [channels[number] for number in order]
     shape = (len(channels), *channels[0].shape)
     dtype = np.dtype(np.uint8 if all(i.dtype == np.uint8 for i in images) else np.uint16)
     with alone_in(work, "conversion of this volume"):
-        folder = work / f"slabs-{fingerprint(images)}-{settings.bad_plane}"
+        folder = (
+            work / f"slabs-{fingerprint(images)}-{settings.bad_plane}-{'.'.join(map(str, order))}"
+        )
         _keep_only(folder, work)
         _remove_partial(h5)
         _remove_partial(Path(tsv))
@@ -113,19 +123,29 @@ def convert_volume(
         shutil.rmtree(folder)
 
 
-def channel_sources(archive_root: Path, image: str) -> list[Path]:
-    """The channels of a volume, in order: its folders C00, C01, …, or the one place it names.
+def channel_sources(
+    archive_root: Path, names: Sequence[str], *, links: Sequence[Path] = ()
+) -> list[Path]:
+    """The places of a volume's channels, in order: those named, or the folders C00, C01, … of one.
 
-    A volume of which only C01 was published has one channel, and that is its channel 0.
-    Raises InputError if there is nothing, or if it lies outside the archive.
+    names: files, folders, or patterns of planes in the archive. links: further folders that links
+    in it may lead to. A volume of which only C01 was published has one channel, and that is its
+    channel 0. Raises InputError if there is nothing, or if it lies outside the archive.
     """
-    place = inside(archive_root, archive_root / image)
-    if not place.exists():
-        raise InputError(f"{place}: expected a folder of planes or a TIFF, found nothing")
-    if not place.is_dir():
-        return [place]
-    channels = sorted(c for c in place.iterdir() if CHANNEL_FOLDER.fullmatch(c.name))
-    return channels or [place]
+    roots = (archive_root, *links)
+    places = [inside(roots, archive_root / name) for name in names]
+    for place in places:
+        if PATTERN in place.name:
+            for file in place.parent.glob(place.name):
+                inside(roots, file)
+        elif not place.exists():
+            raise InputError(
+                f"{place}: expected an image file or a folder of planes, found nothing"
+            )
+    if len(places) != 1 or not places[0].is_dir():
+        return places
+    channels = sorted(c for c in places[0].iterdir() if CHANNEL_FOLDER.fullmatch(c.name))
+    return [inside(roots, channel) for channel in channels] or places
 
 
 def open_channels(sources: Sequence[Path], *, accept_unreadable: bool) -> list[ImageFile]:

@@ -5,17 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...system.errors import InputError
+from ...system.fingerprint import PATTERN
 from .formats import extensions, format_of
+from .formats.plane_folder import open_pattern
 from .image_file import ImageFile, reading
 
 
 def open_image(path: Path, *, accept_unreadable: bool = False) -> ImageFile:
     """Open a file or folder of any known format; the caller closes it. No voxel is read.
 
+    A name with `*` stands for the planes of one channel among others in a folder.
+
     accept_unreadable: planes that do not open are left to the caller, in `unreadable`.
     Raises InputError for what is absent, damaged, not 3D, or of no known format.
     """
     path = Path(path)
+    if PATTERN in path.name and not path.exists():
+        with reading(path):
+            return open_pattern(path, accept_unreadable)
     if not path.exists():
         raise InputError(f"{path}: expected an image file, found nothing")
     if not (path.is_file() or path.is_dir()):

@@ -37,8 +37,9 @@ def in_order(folder: Path, files: Sequence[Path]) -> tuple[list[Path], range]:
 
 
 def _plane_numbers(folder: Path, files: Sequence[Path]) -> list[int]:
-    # Odd entries are the numbers, with a minus before them, even ones the text between them.
-    parts = {file: re.split(r"(-?\d+)", file.name) for file in files}
+    # Odd entries are the numbers, with a minus before them, even ones the text between them. Right
+    # behind a digit, as in a time 13-36-04-30000, it is a hyphen.
+    parts = {file: re.split(r"((?:(?<!\d)-)?\d+)", file.name) for file in files}
     patterns = Counter(tuple(part[::2]) for part in parts.values())
     if len(patterns) > 1:
         usual, *_, rare = (pattern for pattern, _ in patterns.most_common())
@@ -54,7 +55,8 @@ def _plane_numbers(folder: Path, files: Sequence[Path]) -> list[int]:
     if len(varying) > 1:
         raise InputError(
             f"{folder}: expected names that differ in one number only, found {len(varying)} that "
-            f"differ: {files[0].name}, {files[-1].name} (one folder for each sample and channel)"
+            f"differ: {files[0].name}, {files[-1].name} (name a pattern for each channel in the "
+            "samples table, such as *_C00_*.tif,*_C01_*.tif, or one folder for each)"
         )
     # Names that differ only in the width of a number, such as z1 and z01, are duplicates.
     return _signed(folder, files, varying[0]) if varying else [0] * len(files)

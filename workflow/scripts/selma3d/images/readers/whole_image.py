@@ -27,6 +27,7 @@ class StoredImage:
     axes: str
     dtype: str
     geometry: Geometry | None
+    channel_names: tuple[str, ...]  # empty texts where the file has none
 
     @property
     def voxel_size_um(self) -> VoxelSize | None:
@@ -45,7 +46,8 @@ def read_image(path: Path, most_voxels: int | None = None) -> StoredImage:
         assert image.identity  # noted before a voxel is read
         array = image.read_all(most_voxels)
         image.check_unchanged()
-        stored = StoredImage(array, image.axes, str(array.dtype), image.geometry)
+        names = image.channel_names or ("",) * image.shape[0]
+        stored = StoredImage(array, image.axes, str(array.dtype), image.geometry, names)
         if image.geometry is not None and image.geometry.unit_um and not image.voxel_size_um:
             log.warning("%s: voxel size taken as unknown: %s", path, image.why_no_voxel_size)
     return stored

@@ -71,7 +71,19 @@ def open_planes(folder: Path, accept_unreadable: bool) -> ImageFile:
     Raises InputError for gaps, duplicates, odd shapes and types, and for unreadable headers
     unless `accept_unreadable` leaves them to the caller.
     """
-    files = _tiff_files(folder)
+    return _of_files(folder, _tiff_files(folder), accept_unreadable)
+
+
+def open_pattern(pattern: Path, accept_unreadable: bool) -> ImageFile:
+    """The image of the TIFF files in a folder whose names fit a pattern, such as `*_C00_*.tif`."""
+    found = sorted(pattern.parent.glob(pattern.name))
+    files = [f for f in found if not is_system_file(f.name) and f.suffix.lower() in EXTENSIONS]
+    if not files:
+        raise InputError(f"{pattern}: expected TIFF planes of such names, found {len(found)} files")
+    return _of_files(pattern, files, accept_unreadable)
+
+
+def _of_files(folder: Path, files: list[Path], accept_unreadable: bool) -> ImageFile:
     if len(files) == 1:
         return open_tiff(files[0], accept_unreadable)
     return _open_folder(folder, *in_order(folder, files), accept_unreadable)
