@@ -86,6 +86,14 @@ def test_an_ensemble_of_one_model_is_refused(repository, full):
         Challenge.of(full, repository).runs("unet", "cfos")
 
 
+def test_the_methods_that_segment_all_volumes_are_checked(repository, full):
+    full["segment"] = full["segment"] | {"methods": ["unet"]}
+    assert Challenge.of(full, repository).brain_methods == ("unet",)
+    full["segment"] = full["segment"] | {"methods": ["threshold"]}
+    with pytest.raises(InputError, match=r"segment\.methods: expected recipes .*'threshold'"):
+        Challenge.of(full, repository).brain_methods  # noqa: B018 - a property that checks
+
+
 def test_the_init_that_segments_volumes_is_checked(repository, full):
     assert Challenge.of(full, repository).segmenting_run("unet").init == "masked"
     full["segment"] = full["segment"] | {"init": "maskd"}
