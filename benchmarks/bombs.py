@@ -141,7 +141,12 @@ def made(folder: Path) -> dict[str, tuple[str, Path]]:
         path = folder / f"{what}.pt"
         models.CASES[what][0](path)
         bombs[f"model: {what}"] = "weights", path
-    return bombs | {"HDF5 of 27 TB": ("patches", declared(folder / "p.h5"))}
+    hdf5 = {
+        "HDF5 of 27 TB": declared(folder / "p.h5"),
+        "HDF5: a chunk of gzip that becomes 400 times its size": deflated(folder / "q.h5"),
+        "HDF5: a heap of texts of 8 EB": with_heap(folder / "r.h5"),
+    }
+    return bombs | {what: ("patches", path) for what, path in hdf5.items()}
 
 
 def declared(path: Path) -> Path:
@@ -151,6 +156,32 @@ def declared(path: Path) -> Path:
     with h5py.File(path, "w") as file:
         file.attrs.update({"kind": "patches", "contract_version": 1})
         file.create_group("a").create_dataset("mask", (30_000,) * 3, np.uint8, chunks=(64,) * 3)
+    return path
+
+
+def deflated(path: Path) -> Path:
+    """One chunk of 4 MB, in whose place lie 1.6 GB of zeros."""
+    import zlib
+
+    import h5py
+    import numpy as np
+
+    packer = zlib.compressobj(9)
+    parts = [packer.compress(bytes(1 << 24)) for _ in range(100)]
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"kind": "patches", "contract_version": 1})
+        mask = file.create_group("a").create_dataset(
+            "mask", (64, 256, 256), np.uint8, chunks=(64, 256, 256), compression="gzip"
+        )
+        mask.id.write_direct_chunk((0, 0, 0), b"".join([*parts, packer.flush()]))
+    return path
+
+
+def with_heap(path: Path) -> Path:
+    """A whole file, but for the size of the heap that its texts lie in."""
+    content = declared(path).read_bytes()
+    at = content.index(b"GCOL")
+    path.write_bytes(content[: at + 8] + b"\xff" * 7 + b"\x7f" + content[at + 16 :])
     return path
 
 

@@ -34,6 +34,7 @@ from job import RUN_OWNER  # noqa: E402 - found by the line above
 from selma3d.challenge import Challenge  # noqa: E402
 from selma3d.challenge.config import read_config  # noqa: E402
 from selma3d.challenge.layout import Layout  # noqa: E402
+from selma3d.system.atomic import open_own  # noqa: E402
 from selma3d.system.errors import InputError  # noqa: E402
 from selma3d.system.lease import Lease, Owner  # noqa: E402
 from selma3d.system.process_name import ProcessName  # noqa: E402
@@ -53,10 +54,13 @@ def main(arguments: list[str]) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logging.getLogger("selma3d").addHandler(handler)
     given = parsed(arguments)
-    if given is None or given.dryrun or given.unlock:
+    if given is None or given.unlock:
         cli.main(arguments)  # starts no job
     try:
+        # Before Snakemake reads the files itself: it would replace each alias in them.
         config = read_config(ROOT, given.configfile or [], cli.parse_config(given.config))
+        if given.dryrun:
+            cli.main(arguments)
         directory = Path(given.directory or ".").resolve()
         results = directory / config.results
         beside = config.partial and run_may_live(results)
@@ -101,7 +105,7 @@ def output_to(file: Path) -> Iterator[int]:
     """Add all output of this process and its children to a file; yields the terminal."""
     file.parent.mkdir(parents=True, exist_ok=True)
     saved = [os.dup(1), os.dup(2)]
-    with file.open("a") as log_file:
+    with open_own(file, "a") as log_file:
         sys.stdout.flush()
         os.dup2(log_file.fileno(), 1)
         os.dup2(log_file.fileno(), 2)

@@ -9,7 +9,7 @@ import pytest
 
 from selma3d.images.conversion.plane_removal import remove_converted_planes
 from selma3d.methods.peers.programs import run
-from selma3d.system.atomic import open_own
+from selma3d.system.atomic import open_own, publish
 from selma3d.system.errors import InputError
 from selma3d.system.job_state import JobState
 from selma3d.system.lease import HEARTBEAT, RECORD, Lease, Owner
@@ -48,6 +48,33 @@ def test_a_record_that_is_no_file_is_not_waited_for(tmp_path: Path, plant) -> No
         Owner.read(tmp_path)
     with pytest.raises(InputError, match="expected a file, found a"):
         JobState.read(tmp_path / RECORD)
+
+
+def test_a_link_at_a_temporary_name_is_not_written_through(theirs: Path) -> None:
+    table = theirs.with_name("table.tsv")
+    with publish(table) as temporary:
+        name = temporary
+        temporary.write_text("first")
+    name.symlink_to(theirs)
+    with publish(table) as temporary:
+        assert temporary == name
+        temporary.write_text("second")
+    assert table.read_text() == "second"
+    with pytest.raises(InputError, match="found a link"), publish(table) as temporary:
+        temporary.symlink_to(theirs)
+    assert table.read_text() == "second"
+    assert not table.is_symlink()
+
+
+def test_the_log_of_a_run_follows_no_link(theirs: Path, repository: Path) -> None:
+    import run as command
+
+    (theirs.with_name("snakemake.log")).symlink_to(theirs)
+    with (
+        pytest.raises(InputError, match=r"snakemake\.log: expected a file, found a link"),
+        command.output_to(theirs.with_name("snakemake.log")),
+    ):
+        pass
 
 
 def test_a_programs_log_follows_no_link(theirs: Path) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from selma3d.system import gpus, job_state
-from selma3d.system.atomic import remove_leftovers
+from selma3d.system.atomic import open_own, remove_leftovers
 from selma3d.system.errors import InputError
 from selma3d.system.job_state import FAILED, FINISHED, NOT_FINISHED, JobReport
 from selma3d.system.lease import LeaseLostError
@@ -43,11 +43,15 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(snakemake.threads))
     os.environ.setdefault("BLOSC_NTHREADS", "1")
+    try:
+        log = open_own(snakemake.log[0], "a")
+    except InputError as error:
+        sys.exit(f"error: {error}")
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
-        handlers=[logging.FileHandler(snakemake.log[0], mode="a"), logging.StreamHandler()],
+        handlers=[logging.StreamHandler(log), logging.StreamHandler()],
         force=True,
     )
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # tells of its guesses otherwise

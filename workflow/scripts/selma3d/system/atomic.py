@@ -30,15 +30,17 @@ def publish(path: str | Path) -> Iterator[Path]:
 
     On any exception the temporary file is removed and whatever stood at `path` stays untouched.
     The temporary name keeps the suffix, since some writers choose the format by it. Raises
-    InputError where the disk is full.
+    InputError where the disk is full. What stands at the temporary name goes first: a link there
+    would lead the writer elsewhere, and is not put in the place of `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
+    temporary.unlink(missing_ok=True)
     try:
         with full_disk_explained(path):
             yield temporary
-            with temporary.open("rb") as written:
+            with open_own(temporary, "rb") as written:
                 os.fsync(written.fileno())
             temporary.replace(path)
     finally:
