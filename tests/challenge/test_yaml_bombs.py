@@ -87,3 +87,17 @@ def test_a_predictions_json_out_of_proportion_is_one_line(tmp_path, content, mes
     with pytest.raises(InputError, match=rf"predictions\.json: .*{message}") as refused:
         read_jobs(tmp_path / "predictions.json")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_a_run_checks_its_settings_before_snakemake_replaces_their_aliases(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, dry: list[str]
+) -> None:
+    """Snakemake itself would not come to an end with these."""
+    import run as command
+
+    (tmp_path / "bomb.yaml").write_text(merges(60))
+    with pytest.raises(SystemExit) as ended:
+        command.main([*dry, "--cores", "1", "--configfile", str(tmp_path / "bomb.yaml")])
+    assert ended.value.code == 1
+    assert "bomb.yaml: expected at most 200000 values, aliases replaced" in caplog.text
