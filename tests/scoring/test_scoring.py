@@ -15,6 +15,7 @@ from selma3d.scoring.method_scores import Scoring, score_predictions
 from selma3d.scoring.metrics import TRUTH_FACTS, metrics_of
 from selma3d.scoring.metrics.case_scores import describe_case, describe_truth, score_case
 from selma3d.scoring.metrics.prepared import PreparedMask
+from selma3d.scoring.metrics.quantities import measure
 from selma3d.scoring.score_tables import SCORE_COLUMNS, read_scores
 from selma3d.system.atomic import write_table
 from selma3d.system.errors import InputError
@@ -22,6 +23,7 @@ from selma3d.system.errors import InputError
 SHAPE = (14, 16, 18)
 VOXEL_SIZE = (4.0, 1.5, 1.5)
 TRUTHS = {name: tubes(seed, SHAPE, count=2) for seed, name in enumerate(["000", "001", "002"])}
+BEFORE = Path(__file__).with_name("scores_before_quantities.tsv")
 NETWORK, ONE_MODEL = "scratch-n4-f0-s1", "masked-nall-f1-s0-one"
 
 
@@ -84,7 +86,23 @@ def test_every_run_and_case_has_the_profile_robust_and_descriptive_metrics(cases
             **describe_case(*pair, structure_type="vessel-like", voxel_size_um=size),
             "missing": 0,
             **describe_truth(pair[0], voxel_size_um=size),
+            **quantities("predicted_", pair[1], size),
+            **quantities("truth_", pair[0], size),
         }
+
+
+def quantities(of: str, mask: np.ndarray, size: tuple[float, ...] | None) -> dict[str, float]:
+    found = measure(PreparedMask(mask), "vessel-like", size or (1.0, 1.0, 1.0))
+    return {of + name: value for name, value in found.items()}
+
+
+def test_rows_of_the_first_metrics_are_byte_for_byte_what_they_were(cases, tmp_path):
+    alone = predict(tmp_path, ONE_MODEL, {"000": TRUTHS["000"]})
+    write_table(score(cases, [predict(tmp_path, NETWORK, shifted(1)), alone]), tmp_path / "now.tsv")
+    before = BEFORE.read_text().splitlines()
+    metrics = {line.split("\t")[-2] for line in before}
+    now = (tmp_path / "now.tsv").read_text().splitlines()
+    assert [line for line in now if line.split("\t")[-2] in metrics] == before
 
 
 def test_columns_say_what_was_scored(cases, tmp_path):

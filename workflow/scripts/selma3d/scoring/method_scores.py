@@ -14,10 +14,11 @@ import pandas as pd
 from ..challenge.run import Run
 from ..images import PatchFile, PredictionFile
 from ..system.errors import InputError
-from .metrics import DESCRIBE, ROBUST, metrics_of
+from .metrics import DESCRIBE, PREDICTED, ROBUST, TRUTH, metrics_of, quantities_of
 from .metrics.case_scores import describe_truth, score
-from .metrics.comparison import Comparison
+from .metrics.comparison import Comparison, spacing_of
 from .metrics.prepared import PreparedMask, VoxelSize, prepare_truth
+from .metrics.quantities import measure
 from .score_tables import SCORE_COLUMNS
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,8 @@ def score_predictions(
     `default` is of no track and is listed once in each of the tracks.
 
     A case has rows of the edition's profile, of `robust`, and of "describe": `describe_case`, the
-    truth facts (see `metrics`), and `missing`, 1 where a run lacks the case; its metrics are then
-    NaN. The log names missing predictions and predictions of what is no case, and counts the cases
+    quantities of truth and prediction, the truth facts (see `metrics`), and `missing`, 1 where a
+    run lacks the case; its metrics are then NaN. The log names missing predictions and predictions of what is no case, and counts the cases
     whose truth is hidden: these have no rows.
     Raises InputError for unknown run names, profiles and structure types, and for predictions of
     another shape than the truth.
@@ -68,6 +69,12 @@ def score_predictions(
         name: metrics_of(name, scoring.scored_as)
         for name in dict.fromkeys((scoring.profile, ROBUST, DESCRIBE))
     }
+    quantities = quantities_of(scoring.scored_as)
+
+    def measured(of: str, mask: PreparedMask, voxel_size_um: VoxelSize | None) -> list[Value]:
+        found = measure(mask, scoring.scored_as, spacing_of(voxel_size_um))
+        return [(DESCRIBE, of + name, value) for name, value in found.items()]
+
     rows: Rows = []
     with ExitStack() as stack:
         cases = stack.enter_context(PatchFile(cases_h5))
@@ -79,15 +86,20 @@ def score_predictions(
         for case in _cases_with_truth(cases):
             truth, voxel_size_um = prepare_truth(cases.mask(case)), cases.voxel_size_um(case)
             facts = describe_truth(truth, voxel_size_um=voxel_size_um)
+            values_of_truth = [(DESCRIBE, fact, value) for fact, value in facts.items()]
+            values_of_truth += [
+                row for row in measured(TRUTH, truth, voxel_size_um) if row[1] not in facts
+            ]
             columns_of_case = {"specimen": cases.specimen(case), "case": case}
             for columns_of_run, file in runs:
                 if case in file.ids:
                     comparison = _compare(truth, file, case, voxel_size_um)
                     values = list(_values(comparison, scoring.scored_as, metrics))
+                    values += measured(PREDICTED, comparison.prediction, voxel_size_um)
                 else:
                     log.warning("%s: no prediction of case %s", file.path, case)
-                    values = list(_missing_values(metrics))
-                values += [(DESCRIBE, fact, value) for fact, value in facts.items()]
+                    values = list(_missing_values(metrics, quantities))
+                values += values_of_truth
                 for columns in columns_of_run:
                     rows += _rows({**columns_of_case, **columns}, values)
     table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).assign(
@@ -143,10 +155,14 @@ def _values(comparison: Comparison, scored_as: str, profiles: Iterable[str]) -> 
     yield DESCRIBE, MISSING, 0.0
 
 
-def _missing_values(metrics: Mapping[str, Sequence[str]]) -> Iterator[Value]:
+def _missing_values(
+    metrics: Mapping[str, Sequence[str]], quantities: Sequence[str]
+) -> Iterator[Value]:
     for profile, names in metrics.items():
         for metric in names:
             yield profile, metric, math.nan
+    for name in quantities:
+        yield DESCRIBE, PREDICTED + name, math.nan
     yield DESCRIBE, MISSING, 1.0
 
 

@@ -66,3 +66,19 @@ def _either_along_x(words: np.ndarray) -> np.ndarray:
     either = words | (words << np.uint64(1))
     either[..., 1:] |= words[..., :-1] >> np.uint64(WORD - 1)
     return either
+
+
+def grown(words: np.ndarray) -> np.ndarray:
+    """The mask and the six face neighbours of its voxels.
+
+    Bits after the last voxel of a row may be set: intersect with a mask before counting.
+    """
+    one, last = np.uint64(1), np.uint64(WORD - 1)
+    result = words | (words << one) | (words >> one)
+    result[..., 1:] |= words[..., :-1] >> last
+    result[..., :-1] |= words[..., 1:] << last
+    for axis in (0, 1):
+        own, neighbours = np.moveaxis(result, axis, 0), np.moveaxis(words, axis, 0)
+        own[1:] |= neighbours[:-1]
+        own[:-1] |= neighbours[1:]
+    return result

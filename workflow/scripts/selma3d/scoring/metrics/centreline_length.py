@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import math
-from itertools import product
-
-import numpy as np
 
 from .comparison import Comparison
 from .prepared import PreparedMask, VoxelSize
-
-# One of each two opposite steps to a voxel's 26 neighbours.
-STEPS = tuple(step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0))
 
 
 def length_error(comparison: Comparison) -> float:
@@ -25,17 +19,5 @@ def length_error(comparison: Comparison) -> float:
 
 
 def skeleton_length(mask: PreparedMask, spacing: VoxelSize) -> float:
-    """Sum of the distances between all neighbouring (26) voxels of the skeleton.
-
-    In units of `spacing` (z,y,x). Where three voxels of a branching touch each other all three
-    distances count, in truth and prediction alike.
-    """
-    position = np.stack(np.unravel_index(mask.skeleton, mask.shape), axis=1) + 1
-    frame = np.asarray(mask.shape) + 2  # a step off one end of a row must not land on the next row
-    strides = np.array([frame[1] * frame[2], frame[2], 1])
-    voxels = position @ strides
-    return sum(
-        math.hypot(*np.multiply(step, spacing))
-        * np.count_nonzero(np.isin(voxels + np.dot(step, strides), voxels, assume_unique=True))
-        for step in STEPS
-    )
+    """Length of the skeleton in units of `spacing` (z,y,x); see `SkeletonGraph.length`."""
+    return mask.skeleton_graph.length(spacing)

@@ -16,6 +16,7 @@ VESSEL_LIKE, SPOT_LIKE = "vessel-like", "spot-like"
 STRUCTURE_TYPES = (VESSEL_LIKE, SPOT_LIKE)
 ROBUST = "robust"
 DESCRIBE = "describe"  # in place of a profile: metrics that are shown and not ranked
+TRUTH, PREDICTED = "truth_", "predicted_"  # before the name of a quantity in score tables
 LENGTH_UNIT = "µm or voxels"  # micrometres where the voxel size is known
 
 # Facts about a case's truth that decide what an undefined value means; see `describe_truth`.
@@ -37,6 +38,7 @@ class Metric:
     undefined_by: {profile: truth fact}; where that fact is 0, no prediction can be held
     responsible for an undefined value. formula: `module:function` beside this table, of a
     `Comparison`; profile_formulas: {profile: the same} where a profile computes it otherwise.
+    of_empty: {profile: an empty prediction's value} where that is not the worst.
     """
 
     name: str
@@ -51,6 +53,20 @@ class Metric:
     edge_cases: str
     formula: str
     profile_formulas: Mapping[str, str] = field(default_factory=dict)
+    of_empty: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number that is read off a mask; truth and prediction are compared in it, not ranked.
+
+    Score tables hold it with TRUTH or PREDICTED before its name.
+    """
+
+    name: str
+    label: str
+    unit: str
+    structure_types: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,7 @@ METRICS: Mapping[str, Metric] = {
             "both masks are empty, 0 where one is or nothing meets; no component lacks a skeleton",
             "overlap:cldice_selma2024",
             {"selma2026": "overlap:cldice_selma2026", ROBUST: "overlap:cldice_robust"},
+            {"selma2024": 1.0, "selma2025": 1.0},
         ),
         Metric(
             "panoptic_quality", "Panoptic quality", "higher", 0, 1, "", 0.0,
@@ -164,6 +181,18 @@ METRICS: Mapping[str, Metric] = {
             "surface:average_surface_distance",
         ),
         Metric(
+            "tolerant_dice", "Dice within a voxel", "higher", 0, 1, "", 0.0,
+            {DESCRIBE: STRUCTURE_TYPES}, {DESCRIBE: "truth_voxels"},
+            "NaN where both masks are empty, 0 where one is",
+            "overlap:tolerant_dice",
+        ),
+        Metric(
+            "centroid_f1", "Centroid F1", "higher", 0, 1, "", 0.0,
+            {DESCRIBE: STRUCTURE_TYPES}, {DESCRIBE: "truth_voxels"},
+            "NaN where both masks are empty, 0 where one is",
+            "centroids:centroid_f1",
+        ),
+        Metric(
             "length_error", "Relative length error", "lower", 0, math.inf, "", 1.0,
             {DESCRIBE: (VESSEL_LIKE,)}, {DESCRIBE: "truth_skeleton_voxels"},
             "NaN where the truth's skeleton has no length: it is empty, or of lone voxels",
@@ -171,6 +200,30 @@ METRICS: Mapping[str, Metric] = {
         ),
     )
 }  # fmt: skip
+
+
+QUANTITIES: Mapping[str, Quantity] = {
+    quantity.name: quantity
+    for quantity in (
+        Quantity("objects", "Objects", "", STRUCTURE_TYPES),
+        Quantity("voxels", "Foreground", "voxels", STRUCTURE_TYPES),
+        Quantity(
+            "length_density", "Length density", "mm/mm³ or voxels in 10⁶ voxels", (VESSEL_LIKE,)
+        ),
+        Quantity("radius", "Mean radius", LENGTH_UNIT, (VESSEL_LIKE,)),
+        Quantity("branch_points", "Branch points", "", (VESSEL_LIKE,)),
+    )
+}
+
+
+def quantities_of(structure_type: str) -> tuple[str, ...]:
+    """Names of the quantities of a structure type. Raises InputError for an unknown type."""
+    _check("structure type", structure_type, STRUCTURE_TYPES)
+    return tuple(
+        name
+        for name, quantity in QUANTITIES.items()
+        if structure_type in quantity.structure_types
+    )
 
 
 def metrics_of(profile: str, structure_type: str) -> tuple[str, ...]:
@@ -204,6 +257,17 @@ def worst_value(metric: str, facts: Mapping[str, float]) -> float:
     """
     worst = METRICS[metric].worst
     return facts[worst] if isinstance(worst, str) else worst
+
+
+def degenerate_value(metric: str, facts: Mapping[str, float], profile: str) -> float:
+    """The empty mask's value on a case: a prediction that has it need not have found anything.
+
+    NaN where the truth is empty too, so that an empty mask is right. Raises KeyError for an absent
+    fact.
+    """
+    if facts["truth_voxels"] == 0:
+        return math.nan
+    return METRICS[metric].of_empty.get(profile, worst_value(metric, facts))
 
 
 def _check(what: str, found: str, known: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ from scipy.spatial import KDTree
 from ...system.errors import InputError
 from . import bits
 from .skeleton import innermost_voxels, lee_skeleton
+from .skeleton_graph import SkeletonGraph
 
 VoxelSize = tuple[float, float, float]
 
@@ -35,6 +36,11 @@ class PreparedMask:
     def words(self) -> np.ndarray:
         """One bit a voxel; see `bits.pack`."""
         return bits.pack(self.array)
+
+    @cached_property
+    def grown_words(self) -> np.ndarray:
+        """The mask and its voxels' six neighbours, one bit a voxel; see `bits.grown`."""
+        return bits.grown(self.words)
 
     @cached_property
     def voxels(self) -> int:
@@ -69,10 +75,27 @@ class PreparedMask:
         return self._labels[1]
 
     @cached_property
+    def _labelled(self) -> tuple[np.ndarray, np.ndarray]:
+        """Flat indices of the foreground in the padded box, and the component of each."""
+        foreground = np.flatnonzero(self._padded)
+        return foreground, self.labels.reshape(-1)[foreground]
+
+    @cached_property
     def object_voxels(self) -> np.ndarray:
         """Voxels of each component, first to last."""
-        foreground = np.flatnonzero(self._padded)
-        return np.bincount(self.labels.reshape(-1)[foreground], minlength=self.objects + 1)[1:]
+        _, labels = self._labelled
+        return np.bincount(labels, minlength=self.objects + 1)[1:]
+
+    @cached_property
+    def centroids(self) -> np.ndarray:
+        """Centres of mass (n, 3) of the components, first to last, in voxels (z,y,x)."""
+        foreground, labels = self._labelled
+        sums = [
+            np.bincount(labels, weights=position, minlength=self.objects + 1)[1:]
+            for position in np.unravel_index(foreground, self._padded.shape)
+        ]
+        corner = [s.start - 1 for s in self.box]
+        return np.stack(sums, axis=1) / self.object_voxels[:, None] + corner
 
     def labels_at(self, position: tuple[np.ndarray, ...]) -> np.ndarray:
         """Components of the foreground voxels at (z, y, x)."""
@@ -102,6 +125,11 @@ class PreparedMask:
         if not without.size:
             return self.skeleton
         return np.union1d(self.skeleton, self._in_image(innermost_voxels(self.labels, without)))
+
+    @cached_property
+    def skeleton_graph(self) -> SkeletonGraph:
+        """Neighbours in the skeleton."""
+        return SkeletonGraph.of(self.skeleton, self.shape)
 
     @cached_property
     def surface(self) -> np.ndarray:
