@@ -118,6 +118,11 @@ def ranking_tables(made_up: MadeUp | None = None) -> dict[str, pd.DataFrame]:
     tables = {
         "cases": cases,
         "by_metric": by_metric,
+        "weights": _weights(made_up),
+        "references": _references(cases),
+        "described": _described(by_metric),
+        "quantities": _quantities(cases),
+        "agreement": _agreement(cases),
         "bootstrap": bootstrap,
         "pairwise": _pairwise(scores, made_up),
         "rules": _rules(leaderboard),
@@ -210,7 +215,7 @@ def _cases(scores: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
     if not made_up.known:
         cases["specimen"] = ""
     imputed = (np.arange(len(cases)) % 97 == 0).astype(int)
-    return cases.assign(imputed=imputed)
+    return cases.assign(imputed=imputed, doubtful=cases["case"].eq("s1c0"))
 
 
 def _interval(values: pd.Series, made_up: MadeUp) -> tuple[float, float]:
@@ -237,6 +242,7 @@ def _by_metric(cases: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
                 0,
                 0,
                 0,
+                int((values == 0).sum()) if key[-1] == "dice" else 0,
             )
         )
     table = pd.DataFrame(rows, columns=COLUMNS["by_metric"])
@@ -244,6 +250,62 @@ def _by_metric(cases: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
     signed = table["mean"].where(~upward, -table["mean"])
     ranks = signed.groupby([table["structure"], table["metric"]]).rank(method="min")
     return table.assign(rank=ranks)
+
+
+def _weights(made_up: MadeUp) -> pd.DataFrame:
+    rows = [(kind, name, metric) for name, kind, _, metric in made_up.disciplines()]
+    weights = pd.DataFrame(rows, columns=["group", "structure", "metric"])
+    of_group = weights.groupby("group")["metric"].transform("size") * weights["group"].nunique()
+    return weights.assign(weight=1 / of_group)
+
+
+def _references(cases: pd.DataFrame) -> pd.DataFrame:
+    """Of each case; one is harder than any entrant's score allows."""
+    dice = cases[(cases["budget"] == "all") & (cases["metric"] == "dice")]
+    rows = []
+    for (structure, specimen, case), own in dice.groupby(
+        ["structure", "specimen", "case"], sort=False
+    ):
+        best, doubtful = own.sort_values("value").iloc[-1], case == "s1c0"
+        low, middle, high = best["value"] / 2, own["value"].median(), best["value"]
+        three = (low, high, middle)
+        rows.append(
+            (
+                *(structure, specimen, case, 12.0, 80.0, 0.01, "voxels", 900.0),
+                *(low, min(1.0, high + 0.1) if doubtful else low / 2, len(own)),
+                *(best["method"], best["init"], high, middle, doubtful),
+                *three,
+                *three,
+                *three,
+                0.05,
+            )
+        )
+    return pd.DataFrame(rows, columns=COLUMNS["references"])
+
+
+def _described(by_metric: pd.DataFrame) -> pd.DataFrame:
+    dice = by_metric[by_metric["metric"] == "dice"]
+    columns = [*ENTRANT, "structure", "scored_as", "metric", "mean", "sd"]
+    further = [dice.assign(metric=name) for name in ("dice", "tolerant_dice", "centroid_f1")]
+    table = pd.concat(further, ignore_index=True)[[*columns, "cases"]]
+    table.insert(len(columns), "pooled", table["mean"] * 0.9)
+    return table.assign(imputed=0)
+
+
+def _quantities(cases: pd.DataFrame) -> pd.DataFrame:
+    dice = cases[(cases["budget"] == "all") & (cases["metric"] == "dice")]
+    found = dice.assign(quantity="objects", truth=12.0, predicted=12 * dice["value"])
+    return found[list(COLUMNS["quantities"])].reset_index(drop=True)
+
+
+def _agreement(cases: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for key, own in _quantities(cases).groupby([*ENTRANT, "structure", "quantity"], sort=False):
+        apart = own["predicted"] - own["truth"]
+        limits = apart.mean() - 1.96 * apart.std(), apart.mean() + 1.96 * apart.std()
+        means = own["truth"].mean(), own["predicted"].mean(), apart.mean()
+        rows.append((*key, *means, *limits, apart.sum() / own["truth"].sum(), 0.5, len(own), 0))
+    return pd.DataFrame(rows, columns=COLUMNS["agreement"])
 
 
 def _bootstrap(scores: pd.DataFrame) -> pd.DataFrame:

@@ -50,7 +50,11 @@ def rows_of(latex_table: str) -> list[str]:
     return [line for line in latex_table.splitlines() if line.endswith(r"\\") and "&" in line]
 
 
-@pytest.mark.parametrize("name", ["leaderboard", "structures", "budgets", "gains", "verdicts"])
+SHOWN = ["leaderboard", "structures", "budgets", "gains", "verdicts", "described", "agreement"]
+OF_CASES = ["references", "weights"]
+
+
+@pytest.mark.parametrize("name", [*SHOWN, *OF_CASES])
 def test_every_latex_row_has_as_many_cells_as_columns(
     name: str, ranking: dict, tmp_path: Path
 ) -> None:
@@ -61,7 +65,7 @@ def test_every_latex_row_has_as_many_cells_as_columns(
         assert len(re.findall(r"(?<!\\)&", row)) == columns - 1
 
 
-@pytest.mark.parametrize("name", ["leaderboard", "structures", "budgets", "gains", "verdicts"])
+@pytest.mark.parametrize("name", [*SHOWN, *OF_CASES])
 def test_every_markdown_row_has_as_many_cells_as_the_head(
     name: str, ranking: dict, tmp_path: Path
 ) -> None:
@@ -70,7 +74,7 @@ def test_every_markdown_row_has_as_many_cells_as_the_head(
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
 
 
-@pytest.mark.parametrize("name", ["leaderboard", "structures", "budgets", "gains", "verdicts"])
+@pytest.mark.parametrize("name", SHOWN)
 def test_tsv_holds_the_unrounded_numbers_behind_the_title(
     name: str, ranking: dict, tmp_path: Path
 ) -> None:
@@ -91,7 +95,8 @@ def test_table_without_rows_says_so(name: str, tmp_path: Path) -> None:
     nothing = empty_tables() | {"cost": cost_table([])}
     text = written(name, nothing, tmp_path)
     assert "no rows" in text["md"]
-    assert text["tsv"].startswith("entrant\t")
+    of_entrants = {"method", "init"} <= set(nothing[TABLES[name].SOURCES[0]])
+    assert text["tsv"].startswith("entrant\t") == of_entrants
 
 
 def test_best_score_of_a_structure_is_bold(ranking: dict, tmp_path: Path) -> None:
@@ -101,6 +106,38 @@ def test_best_score_of_a_structure_is_bold(ranking: dict, tmp_path: Path) -> Non
     title = DISPLAY.entrant(*winner.loc[winner["mean"].idxmax(), ["method", "init"]])
     assert shown.texts.loc[cfos & shown.bold["Dice ↑"], "Entrant"].tolist() == [title]
     assert r"\textbf{0." in written("structures", ranking, tmp_path)["tex"]
+
+
+def test_the_empty_mask_s_value_is_marked_and_never_bold(ranking: dict) -> None:
+    means = ranking["by_metric"].query("structure == 'microglia' and metric == 'betti0_error'")
+    rest = ranking["by_metric"].drop(means.index)
+    for as_empty, mark in ((means["cases"], "∅"), (1, f"∅ 1/{means['cases'].iloc[0]}")):
+        shown = printed("structures", pd.concat([rest, means.assign(as_empty=as_empty)]))
+        own = shown.texts["Structure"] == TITLES["microglia"]
+        column = next(name for name in shown.texts if name.startswith("Betti-0"))
+        assert shown.texts.loc[own, column].str.endswith(mark).all()
+        assert shown.bold.loc[own, column].any() == (mark != "∅")
+
+
+def test_further_metrics_are_printed_with_pooled_scores_and_nothing_is_bold(ranking: dict) -> None:
+    shown = printed("described", ranking["described"])
+    assert shown.bold is None
+    first = ranking["described"].iloc[0]
+    assert shown.texts["Dice, pooled"].iloc[0] == f"{first['pooled']:.3f}"
+    assert "Centroid F1 ↑" in shown.texts
+
+
+def test_cases_with_doubtful_labels_say_so_beside_their_scores(ranking: dict) -> None:
+    shown = printed("references", ranking["references"]).texts
+    doubtful = shown["Labels"] == "labels doubtful"
+    assert shown.loc[doubtful, "Case"].str.contains("s1c0").all()
+    assert doubtful.sum() == 2
+
+
+def test_weights_of_a_structure_s_metrics_add_up(ranking: dict) -> None:
+    shown = printed("weights", ranking["weights"]).texts.set_index("Structure")
+    assert shown.loc[TITLES["cfos"], ["Dice", "Together"]].tolist() == ["25 %", "50 %"]
+    assert shown.loc[TITLES["microglia"], "clDice"] == "12.5 %"
 
 
 def test_metric_that_a_structure_lacks_is_a_dash(ranking: dict) -> None:

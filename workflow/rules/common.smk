@@ -280,6 +280,12 @@ def score_tables(wildcards):
     return [LAYOUT.scores(*pair) for pair in scored_pairs(CHALLENGE, LAYOUT)]
 
 
+def references_of_scored(wildcards):
+    """References of the structures that have scores."""
+    scored = {structure for _, structure in scored_pairs(CHALLENGE, LAYOUT)}
+    return [LAYOUT.references(name) for name in sorted(scored)]
+
+
 def growing_memory(wildcards, attempt):
     """MB of memory: more for each attempt, since the last one may have ended for want of it."""
     return CONFIG.resources.training_mem_mb * attempt

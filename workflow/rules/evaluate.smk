@@ -1,4 +1,7 @@
-"""Scores: every prediction of a method on a structure, checked and compared with the truth."""
+"""Scores: every prediction of a method on a structure, checked and compared with the truth.
+
+References of the cases stand beside them.
+"""
 
 
 rule check:
@@ -55,6 +58,27 @@ rule score:
         partial=CONFIG.partial,
     script:
         "../scripts/score.py"
+
+
+rule references:
+    """How good a score can be on each test case: the best threshold, the label moved by one voxel."""
+    input:
+        cases=cases_of,
+    output:
+        references=LAYOUT.references(),
+    log:
+        LAYOUT.log("references", "{structure}"),
+    benchmark:
+        LAYOUT.benchmark("references", "{structure}")
+    conda:
+        "../envs/selma3d.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        channel=channel_of,
+    script:
+        "../scripts/references.py"
 
 
 rule metrics_json:

@@ -8,6 +8,7 @@ rule rank:
     """Rank the entrants of a track; compare with and without pretraining."""
     input:
         scores=score_tables,
+        references=references_of_scored,
         splits=[LAYOUT.split(name) for name in CHALLENGE.structures_with_patches],
     output:
         leaderboard=report(

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def main() -> None:
     display = Display.read(snakemake.params.display)
-    tables = {Path(path).stem: read_tsv(path) for path in snakemake.input.tables}
+    tables = {
+        Path(path).stem: read_tsv(path, dtype={"case": str}) for path in snakemake.input.tables
+    }
     if reported := snakemake.input.get("reported"):
         tables["reported"] = read_tsv(reported)
     output = snakemake.output

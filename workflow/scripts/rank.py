@@ -10,6 +10,7 @@ from selma3d.challenge.checking import check
 from selma3d.images.splits import read_split, training_set_sizes
 from selma3d.ranking.settings import RankingSettings
 from selma3d.ranking.track import rank_track
+from selma3d.scoring.references import read_references
 from selma3d.scoring.score_tables import read_scores
 from selma3d.system.atomic import write_table
 
@@ -31,6 +32,7 @@ def main() -> None:
         check(RankingSettings, {**plain, "training_patches": sizes}, "ranking"),
         track=snakemake.wildcards.track,
         expected=pd.DataFrame(snakemake.params.expected),
+        references=read_references(snakemake.input.references),
     )
     for name, table in tables.items():
         write_table(table, Path(snakemake.params.folder) / f"{name}.tsv")

@@ -26,7 +26,7 @@ def main() -> None:
     params, inputs = snakemake.params, snakemake.input
     display, tracks = Display.read(params.display), {}
     for path in map(Path, inputs.ranking):
-        tracks.setdefault(path.parent.name, {})[path.stem] = read_tsv(path)
+        tracks.setdefault(path.parent.name, {})[path.stem] = read_tsv(path, dtype={"case": str})
     results = Results(
         edition=Edition.read(params.edition),
         display=display,

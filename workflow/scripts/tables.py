@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def main() -> None:
     display = Display.read(snakemake.params.display)
-    tables = {Path(path).stem: read_tsv(path) for path in snakemake.input.tables}
+    tables = {
+        Path(path).stem: read_tsv(path, dtype={"case": str}) for path in snakemake.input.tables
+    }
     output = snakemake.output
     for tsv, tex, md in zip(output.tsv, output.tex, output.md, strict=True):
         write_printed(Path(tsv).stem, tables, display, {"tsv": tsv, "tex": tex, "md": md})

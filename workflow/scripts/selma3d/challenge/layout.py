@@ -177,6 +177,10 @@ class Layout:
         """The folder that a model's container is built from."""
         return f"{self.results}/containers/{method}/{structure}"
 
+    def references(self, structure: Structure | str = "{structure}") -> str:
+        """How good a score can be on each test case of a structure, whoever segments it."""
+        return f"{self.results}/references/{_name(structure)}.tsv"
+
     # -- what is shown ------------------------------------------------------------------------
 
     def scores(self, method: str = "{method}", structure: Structure | str = "{structure}") -> str:

@@ -81,9 +81,16 @@ def mean_interval(discipline: Discipline, resampling: Resampling) -> tuple[Float
 
 
 def by_metric_table(
-    disciplines: Sequence[Discipline], settled: Settled, rule: str, resampling: Resampling
+    disciplines: Sequence[Discipline],
+    settled: Settled,
+    rule: str,
+    resampling: Resampling,
+    degenerate: Mapping[tuple[str, ...], int],
 ) -> pd.DataFrame:
-    """Every entrant in every discipline: mean and sample sd over cases, interval, rank, counts."""
+    """Every entrant in every discipline: mean and sample sd over cases, interval, rank, counts.
+
+    degenerate: see `degenerate.cases_as_empty`.
+    """
     faults = _faults(settled)
     dropped = settled.dropped.groupby(["structure", "metric"]).size()
     rows = []
@@ -114,6 +121,7 @@ def by_metric_table(
                     "missing": counts[MISSING],
                     "nan_prediction": counts[UNDEFINED],
                     "dropped_truth": int(dropped.get((d.structure, d.metric), 0)),
+                    "as_empty": degenerate.get((method, init, d.structure, d.metric), 0),
                 }
             )
     return table("by_metric", rows)

@@ -12,12 +12,32 @@ Tables = Mapping[str, pd.DataFrame]  # of a track, by name
 COLUMNS: dict[str, tuple[str, ...]] = {
     "cases": (
         *("method", "init", "budget", "structure", "scored_as", "seen", "specimen", "case"),
-        *("metric_profile", "metric", "value", "imputed"),
+        *("metric_profile", "metric", "value", "imputed", "doubtful"),
     ),
     "by_metric": (
         *("method", "init", "structure", "scored_as", "seen", "metric"),
         *("mean", "sd", "low", "high", "rank"),
-        *("cases", "specimens", "missing", "nan_prediction", "dropped_truth"),
+        *("cases", "specimens", "missing", "nan_prediction", "dropped_truth", "as_empty"),
+    ),
+    "weights": ("group", "structure", "metric", "weight"),
+    "references": (
+        *("structure", "specimen", "case", "objects", "object_voxels", "foreground"),
+        *("length_unit", "oracle_threshold", "oracle_dice", "moved_dice", "entrants"),
+        *("best_method", "best_init", "best_dice", "median_dice", "doubtful"),
+        *("oracle_tolerant_dice", "best_tolerant_dice", "median_tolerant_dice"),
+        *("oracle_surface_dice", "best_surface_dice", "median_surface_dice"),
+        *("oracle_centroid_f1", "best_centroid_f1", "median_centroid_f1", "chance_centroid_f1"),
+    ),
+    "described": (
+        *("method", "init", "structure", "scored_as", "metric"),
+        *("mean", "sd", "pooled", "cases", "imputed"),
+    ),
+    "quantities": (
+        *("method", "init", "structure", "specimen", "case", "quantity", "truth", "predicted"),
+    ),
+    "agreement": (
+        *("method", "init", "structure", "quantity", "truth", "predicted", "bias", "low", "high"),
+        *("relative", "concordance", "cases", "missing"),
     ),
     "bootstrap": ("method", "init", "replicate", "place", "mean_rank"),
     "pairwise": (

@@ -6,16 +6,25 @@ An entrant is (method, init) at the whole label budget.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
 from ..challenge.analysis import Analysis
 from ..challenge.run import NO_INIT, is_ensemble
+from ..scoring.references import REFERENCE_COLUMNS
 from ..scoring.score_tables import ENTRANT, WHOLE_BUDGET, TrackScores
 from .aggregation import Settled, case_values, settle
+from .case_references import COMPARED, case_references_table, doubtful_cases
 from .controls import controls_table
 from .curves import curves_table, gap_table
+from .degenerate import add_degenerate_notes, cases_as_empty
+from .described import (
+    agreement_table,
+    described_table,
+    quantities_by_case,
+    settle_described,
+)
 from .discipline import Discipline, Entrant, disciplines_of
 from .entrant_pairs import pairwise_table
 from .gains import gains_tables
@@ -32,6 +41,7 @@ from .stability import (
 )
 from .tables import COLUMNS, table
 from .verdicts import judge, verdicts_table
+from .weights import weights_table
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +52,7 @@ def rank_track(
     *,
     track: str,
     expected: pd.DataFrame | None = None,
+    references: pd.DataFrame | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Rank the entrants of one track and compare them, as tables by name.
 
@@ -50,6 +61,7 @@ def rank_track(
     scores: rows of the score tables of all methods (`score_tables.read_scores`).
     expected: method, structure, run (and track): what should have been scored; what was not is
         listed in the table `missing`.
+    references: rows of `scoring.references` on the same cases.
 
     The result is a function of its arguments alone. Raises InputError where scores contradict
     themselves.
@@ -76,12 +88,23 @@ def rank_track(
     robust = settle_robust(track_scores, settled, grouped)
     rules = rules_table(ranked, groups)
     profile_places = profile_places_table(ranks, robust, groups, settings.rule)
-    by_metric = by_metric_table(disciplines, whole, settings.rule, resampling)
+    degenerate = cases_as_empty(track_scores, whole)
+    by_metric = by_metric_table(disciplines, whole, settings.rule, resampling, degenerate)
+    add_degenerate_notes(notes, by_metric)
     gains, gains_by_specimen = gains_tables(settled)
+    described = settle_described(track_scores)
+    if references is None:
+        references = pd.DataFrame(columns=list(REFERENCE_COLUMNS))
+    compared = _compared(settled, described)
     return {
-        "cases": _cases_table(settled),
+        "cases": _cases_table(settled, doubtful_cases(references, compared)),
         "leaderboard": leaderboard_table(ranks, replicates, ranked, in_ranking, notes),
         "by_metric": by_metric,
+        "weights": weights_table(ranked, groups),
+        "references": case_references_table(references, compared),
+        "described": described_table(track_scores, settled, described),
+        "quantities": table("quantities", quantities_by_case(track_scores).to_dict("records")),
+        "agreement": agreement_table(track_scores),
         "bootstrap": bootstrap_table(replicates),
         "pairwise": pairwise_table(disciplines, whole),
         "rules": rules,
@@ -136,8 +159,17 @@ def _controls(settled: Settled, settings: RankingSettings) -> pd.DataFrame:
     return controls_table(measured, settings.controls, margin, settings.targets)
 
 
-def _cases_table(settled: Settled) -> pd.DataFrame:
+def _compared(settled: Settled, described: Settled) -> pd.DataFrame:
+    """Entrants' values by case of what references are compared in, with every training patch."""
+    values = pd.concat([settled.values, described.values], ignore_index=True)
+    wanted = (values["budget"] == WHOLE_BUDGET) & values["metric"].isin(COMPARED)
+    return case_values(values[wanted])
+
+
+def _cases_table(settled: Settled, doubtful: Collection[tuple[str, str]]) -> pd.DataFrame:
     cases = case_values(settled.values).assign(metric_profile=settled.profile)
+    keys = zip(cases["structure"], cases["case"], strict=True)
+    cases["doubtful"] = [key in doubtful for key in keys]
     return cases[list(COLUMNS["cases"])]
 
 

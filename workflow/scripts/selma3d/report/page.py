@@ -17,7 +17,7 @@ from ..challenge.run import NO_INIT, is_pretrained
 from ..challenge.structure import whole
 from ..ranking.tables import Tables
 from ..scoring.metrics import PROFILES
-from . import labels, pretraining_findings, ranking_findings
+from . import label_findings, labels, pretraining_findings, ranking_findings
 from .control_findings import controls_outcome
 from .data_urls import data_url, width_px
 from .page_contents import ShownFigure, ShownTable
@@ -119,6 +119,14 @@ def _track(
         "controls_outcome": controls_outcome(tables),
         "gains": Printed(pretraining_findings.by_structure(tables, display), text_columns=5),
         "leaderboard": TABLES["leaderboard"].printed(leaderboard, display),
+        "weighs": label_findings.weights(tables, display),
+        "weights": _printed("weights", tables, display),
+        "degenerate": label_findings.degenerate(tables, display),
+        "reachable": label_findings.reachable(tables, display),
+        "doubtful": label_findings.doubtful(tables, display),
+        "references": _printed("references", tables, display),
+        "described": _printed("described", tables, display),
+        "agreement": _printed("agreement", tables, display),
         "scores": TABLES["structures"].printed(means, display) if len(means) else None,
         "figures": {c: [f for f in own if f["category"] == c] for c in categories},
     }
@@ -131,6 +139,12 @@ def _controls(tables: Tables, display: Display) -> Printed | None:
         return None
     module = TABLES["controls"]
     return module.printed(module.rows(declared, tables["cost"]), display)
+
+
+def _printed(name: str, tables: Tables, display: Display) -> Printed | None:
+    """One of TABLES that is made of the ranking table of its name; None where that has no row."""
+    rows = tables.get(name, pd.DataFrame())
+    return TABLES[name].printed(rows, display) if len(rows) else None
 
 
 def _groups_by(ranking: RankingRule) -> str:
@@ -227,6 +241,8 @@ def _own_caveats(
             "share an animal cannot be checked, and cases may not be independent."
         )
     for track, tables in tracks.items():
+        doubtful = label_findings.doubtful(tables, display)
+        caveats += [f"Labels (track {track}): {sentence}" for sentence in doubtful]
         quirks = ranking_findings.quirks(tables, display)
         caveats += [f"Metric quirks (track {track}): {sentence}" for sentence in quirks]
     return caveats

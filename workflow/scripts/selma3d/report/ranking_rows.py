@@ -87,3 +87,15 @@ def could_be_significant(pairs: pd.DataFrame) -> bool:
     if tested.empty:
         return False
     return smallest_signed_rank_p(int(tested["specimens"].max())) * len(tested) < LEVEL
+
+
+def is_degenerate(mean: pd.Series) -> bool:
+    """Whether a row of by_metric has the empty mask's value in every case."""
+    return bool(mean["as_empty"] == mean["cases"] and mean["cases"])
+
+
+def degenerate_mark(mean: pd.Series) -> str:
+    """What is printed behind a mean that holds values of the empty mask; "" where none is."""
+    if not mean["as_empty"]:
+        return ""
+    return " ∅" if is_degenerate(mean) else f" ∅ {mean['as_empty']:.0f}/{mean['cases']:.0f}"

@@ -38,6 +38,9 @@ _LATEX = {
     "·": r"\textperiodcentered{}",
     "…": r"\dots{}",
     "µ": r"\textmu{}",
+    "∅": r"$\emptyset$",
+    "⁶": r"$^6$",
+    "³": r"$^3$",
     "β": r"$\beta$",
 }
 _MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\|*_<>`"} | {"\n": " "})

@@ -7,6 +7,7 @@ annotator. Points thrown at random tell which F1 by centroids is none.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,21 @@ def reference_table(cases_h5: str | Path, structure: str, channel: int) -> pd.Da
                     }
                 )
     return pd.DataFrame(rows, columns=list(REFERENCE_COLUMNS))
+
+
+def read_references(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read and join tables of references."""
+    names = dict.fromkeys(("structure", "specimen", "case", "length_unit"), str)
+    tables = [
+        pd.read_csv(path, sep="\t", dtype=names, keep_default_na=False, na_values=[""])
+        for path in paths
+    ]
+    joined = (
+        pd.concat(tables, ignore_index=True)
+        if tables
+        else pd.DataFrame(columns=list(REFERENCE_COLUMNS))
+    )
+    return joined.fillna({"specimen": ""})
 
 
 def case_references(

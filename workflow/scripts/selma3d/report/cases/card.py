@@ -48,7 +48,7 @@ def draw_card(
                 score = labels.number(pick.mean, metric)
                 label = (
                     f"{display.structure(shown.structure)}, case {pick.case}: "
-                    f"{labels.metric_name(metric, arrow=False)} {score}"
+                    f"{labels.metric_name(metric, arrow=False)} {score}{pick.remark}"
                 )
                 rows.append((label, _pictures(cases, masks, pick.case, shown.channel)))
         if not rows:

@@ -13,12 +13,18 @@ from ..ranking_rows import metrics_of, ranked_cases
 
 @dataclass(frozen=True)
 class Pick:
-    """A case, why it is shown, and the entrants' scores on it."""
+    """A case, why it is shown, and the entrants' scores on it; whether its labels are doubtful."""
 
     case: str
     why: str
     mean: float
     scores: Mapping[tuple[str, str], float]
+    doubtful: bool = False
+
+    @property
+    def remark(self) -> str:
+        """What has to stand beside the case's score."""
+        return " (labels doubtful)" if self.doubtful else ""
 
 
 def scores_of(
@@ -46,10 +52,11 @@ def choose(scores: pd.DataFrame) -> list[Pick]:
     means = wide.mean(axis=1).sort_index()
     order = means.sort_values(ascending=not labels.is_higher_better(metric), kind="stable").index
     picked = {"best": order[0], "median": order[(len(order) - 1) // 2], "worst": order[-1]}
+    doubtful = set(scores.loc[scores["doubtful"].astype(bool), "case"])
     reasons: dict[str, list[str]] = {}
     for why, case in picked.items():
         reasons.setdefault(case, []).append(why)
     return [
-        Pick(case, " and ".join(why), means[case], wide.loc[case].to_dict())
+        Pick(case, " and ".join(why), means[case], wide.loc[case].to_dict(), case in doubtful)
         for case, why in reasons.items()
     ]

@@ -176,7 +176,7 @@ def _header(cases: PatchFile, pick: Pick, metric: str) -> str:
     of = f" (specimen {specimen})" if specimen else ""
     value = labels.number(pick.mean, metric)
     name = labels.metric_name(metric, arrow=False)
-    return f"{pick.why.capitalize()} case: {pick.case}{of}, mean {name} {value}"
+    return f"{pick.why.capitalize()} case: {pick.case}{of}, mean {name} {value}{pick.remark}"
 
 
 def _scale(cases: PatchFile, case: str) -> tuple[float, ...]:

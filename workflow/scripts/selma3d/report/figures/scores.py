@@ -1,6 +1,7 @@
 """Scores of every test case with every training patch. Small dots: cases (seeds and folds
 averaged), each at the same height in all rows of a structure, those of one specimen side by
-side; crosses: cases where the worst value stands in for a missing or undefined score. Grey
+side; rings: cases whose labels are doubtful (no threshold and no entrant reaches the label moved
+by one voxel); crosses: cases where the worst value stands in for a missing or undefined score. Grey
 boxes: quartiles, with the median as a line, from six cases on. Large symbols: means, with 95 %
 bootstrap intervals where there are at least six known specimens. Colour tells the method, the
 symbol its initialisation; open symbols start from scratch. Arrows say which direction is better.
@@ -98,13 +99,24 @@ def _draw_dots(
     axes: Axes, heights: pd.Series, cases: pd.DataFrame, own_style: EntrantStyle
 ) -> None:
     imputed = (cases["imputed"] > 0).to_numpy()
+    doubtful = cases["doubtful"].to_numpy(bool) & ~imputed
+    sound = ~imputed & ~doubtful
     axes.scatter(
-        cases["value"][~imputed],
-        heights[~imputed],
+        cases["value"][sound],
+        heights[sound],
         s=3.5,
         color=own_style.colour,
         alpha=0.75,
         linewidth=0,
+        zorder=2,
+    )
+    axes.scatter(
+        cases["value"][doubtful],
+        heights[doubtful],
+        s=6,
+        facecolor="white",
+        edgecolor=own_style.colour,
+        linewidth=0.6,
         zorder=2,
     )
     axes.scatter(
@@ -147,6 +159,9 @@ def _explain(figure: Figure, cases: pd.DataFrame) -> None:
         ),
         Line2D([], [], color="#9a9a9a", linewidth=5, alpha=0.5, label="quartiles"),
     ]
+    if cases["doubtful"].any():
+        ring = {"marker": "o", "markersize": 3, "markerfacecolor": "white"} | grey
+        handles.append(Line2D([], [], label="case, labels doubtful", **ring))
     if (cases["imputed"] > 0).any():
         cross = {"marker": "x", "markersize": 4} | grey
         handles.append(Line2D([], [], label="worst value stands in", **cross))

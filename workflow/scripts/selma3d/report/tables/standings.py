@@ -42,7 +42,7 @@ def rows(leaderboard: pd.DataFrame, means: pd.DataFrame, cost: pd.DataFrame) -> 
 
 
 def printed(table: pd.DataFrame, display: Display) -> Printed:
-    """The same with times in minutes; the best Dice of a structure is bold."""
+    """The same with times in minutes; the best Dice of a structure is bold, unless it is 0."""
     scores = [column for column in table if column.startswith(f"{METRIC} ")]
     names = {c: f"Dice, {display.structure(c.removeprefix(f'{METRIC} '))}" for c in scores}
     rows, bold = [], []
@@ -59,5 +59,5 @@ def printed(table: pd.DataFrame, display: Display) -> Printed:
                 "Parameters (M)": millions(row["parameters"]),
             }
         )
-        bold.append({names[column]: row[column] == table[column].max() for column in scores})
+        bold.append({names[column]: 0 < row[column] == table[column].max() for column in scores})
     return Printed(pd.DataFrame(rows), pd.DataFrame(bold))

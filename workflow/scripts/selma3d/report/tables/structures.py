@@ -1,6 +1,7 @@
-"""Scores per structure: mean ± standard deviation over cases; the best of a structure in bold. –:
-no masks or not scored; ranks hold the worst value against missing masks. Brackets: 95 %
-bootstrap intervals, given from six known specimens on.
+"""Scores per structure: mean ± standard deviation over cases; the best of a structure in bold. ∅:
+the empty mask's value in every case, never bold whatever its rank; ∅ 2/6: in so many. –: no masks
+or not scored; ranks hold the worst value against missing masks. Brackets: 95 % bootstrap intervals,
+given from six known specimens on.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import pandas as pd
 from ...challenge.display import Display
 from ...scoring.metrics import METRICS
 from .. import labels
-from ..ranking_rows import segmented
+from ..ranking_rows import degenerate_mark, is_degenerate, segmented
 from ..table_formats import Printed
 
 PLACE = 3
@@ -41,7 +42,9 @@ def printed(means: pd.DataFrame, display: Display) -> Printed:
         ]
         names = [labels.metric_name(metric) for metric in metrics]
         best = [
-            there and by_metric.loc[metric, "rank"] == 1
+            there
+            and by_metric.loc[metric, "rank"] == 1
+            and not is_degenerate(by_metric.loc[metric])
             for metric, there in zip(metrics, present, strict=True)
         ]
         rows.append(row | dict(zip(names, cells, strict=True)))
@@ -54,4 +57,5 @@ def _mean(row: pd.Series, metric: str) -> str:
         return "–"
     spread = "" if pd.isna(row["sd"]) else f" ± {labels.number(row['sd'], metric)}"
     interval = labels.interval(row["low"], row["high"], metric)
-    return labels.number(row["mean"], metric) + spread + (f" [{interval}]" if interval else "")
+    number = labels.number(row["mean"], metric) + spread + (f" [{interval}]" if interval else "")
+    return number + degenerate_mark(row)

@@ -220,9 +220,7 @@ def quantities_of(structure_type: str) -> tuple[str, ...]:
     """Names of the quantities of a structure type. Raises InputError for an unknown type."""
     _check("structure type", structure_type, STRUCTURE_TYPES)
     return tuple(
-        name
-        for name, quantity in QUANTITIES.items()
-        if structure_type in quantity.structure_types
+        name for name, quantity in QUANTITIES.items() if structure_type in quantity.structure_types
     )
 
 

@@ -49,5 +49,6 @@ def branch_points(mask: PreparedMask, spacing: VoxelSize) -> float:
 
 
 FORMULAS = {
-    formula.__name__: formula for formula in (voxels, objects, length_density, radius, branch_points)
+    formula.__name__: formula
+    for formula in (voxels, objects, length_density, radius, branch_points)
 }

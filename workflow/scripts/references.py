@@ -1,0 +1,25 @@
+"""Rule references: test cases of a structure -> how good a score can be on each of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d.scoring.references import reference_table
+from selma3d.system.atomic import write_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    references = reference_table(
+        Path(snakemake.input.cases), snakemake.wildcards.structure, snakemake.params.channel
+    )
+    write_table(references, snakemake.output.references)
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()
