@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from selma3d.ranking.crossed_effects import Floats, GainGrid, error_terms, squared_error
-from selma3d.ranking.power import Spreads, power_table
+from selma3d.ranking.power import Spreads, power_table, structures_detect
 from selma3d.system.randomness import numpy_generator
 
 SIMULATIONS, REPLICATES = 2000, 1000
@@ -115,6 +115,29 @@ def coverage_table() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+ENDPOINTS = {
+    "2 like learnt microglia": [MEASURED["learnt microglia"]] * 2,
+    "4 like learnt microglia": [MEASURED["learnt microglia"]] * 4,
+    "phantom c-Fos and microglia": [MEASURED["phantom c-Fos"], MEASURED["phantom microglia"]],
+    "2 never annotated": [MEASURED["never annotated"]] * 2,
+    "4 never annotated": [MEASURED["never annotated"]] * 4,
+}
+DESIGNS = ((6, 3), (6, 5), (10, 5), (10, 10), (20, 10))
+
+
+def structures_table() -> pd.DataFrame:
+    """Mean gains over several structures that designs find: a model each, or one for all."""
+    rows = []
+    for name, spreads in ENDPOINTS.items():
+        for one_model in (False, True):
+            found = {
+                f"{n} × {s}": round(structures_detect(spreads, n, s, one_model=one_model), 3)
+                for n, s in DESIGNS
+            }
+            rows.append({"structures": name, "models": "one" if one_model else "one each", **found})
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
     """Print the coverage of both intervals, and what designs detect."""
     print("Coverage of 95 % intervals, and differences claimed where there is none (3.1 % asked):")
@@ -127,6 +150,8 @@ def main() -> None:
         print(f"\n{name}: gain that is found with 80 % power, by trainings and specimens;")
         print(f"and specimens that a gain of {RELEVANT} takes (NaN: more than 500, or none):")
         print(detects.round(3).assign(needed=needed).to_string())
+    print("\nThe same of means over several structures, specimens of each × trainings:")
+    print(structures_table().to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """The power of a design: the gain that so many specimens and trainings find, and what it takes.
 
 The three standard deviations come from an experiment (`crossed_effects.mean_gain`), the degrees of
-freedom from the mean squares that the design is expected to have. Means over several structures
-have more degrees of freedom than are counted here: they need less than is said.
+freedom from the mean squares that the design is expected to have.
 """
 
 from __future__ import annotations
@@ -35,14 +34,38 @@ def design_detects(spreads: Spreads, specimens: int, trainings: int) -> float:
 
     From the expected mean squares of the design, with the degrees of freedom that they give.
     """
-    n, s = specimens, trainings
+    return structures_detect([spreads], specimens, trainings, one_model=False)
+
+
+def structures_detect(
+    spreads: Sequence[Spreads], specimens: int, trainings: int, *, one_model: bool
+) -> float:
+    """The mean gain over structures that n specimens and s trainings of each find at 80 %.
+
+    spreads: a structure each, with specimens of its own. one_model: one fine-tuned model segments
+    them all, and a training that does well does so on each (the least favourable case); else each
+    has trainings of its own. NaN below 2 × 2.
+    """
+    n, s, k = specimens, trainings, len(spreads)
     if n < 2 or s < 2:
         return np.nan
-    rest = spreads.rest**2 / (n * s)
+    rests = [each.rest**2 / (n * s) / k**2 for each in spreads]
+    of_trainings = [each.trainings**2 / s / k**2 for each in spreads]
+    if one_model:
+        together = sum(each.trainings for each in spreads) ** 2 / s / k**2
+        training_terms = [Term(np.asarray(together + sum(rests)), s - 1)]
+    else:
+        training_terms = [
+            Term(np.asarray(square + rest), s - 1)
+            for square, rest in zip(of_trainings, rests, strict=True)
+        ]
     terms = Terms(
-        specimens=(Term(np.asarray(spreads.specimens**2 / n + rest), n - 1),),
-        trainings=(Term(np.asarray(spreads.trainings**2 / s + rest), s - 1),),
-        rest=(Term(np.asarray(rest), (n - 1) * (s - 1)),),
+        specimens=tuple(
+            Term(np.asarray(each.specimens**2 / n / k**2 + rest), n - 1)
+            for each, rest in zip(spreads, rests, strict=True)
+        ),
+        trainings=tuple(training_terms),
+        rest=tuple(Term(np.asarray(rest), (n - 1) * (s - 1)) for rest in rests),
     )
     square, degrees = squared_error(terms)
     return detectable_gain(float(square**0.5), float(degrees))
