@@ -17,7 +17,7 @@ PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 # Each job starts a Python, which shall find compiled what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo controls methods real slurm-demo partial run estimate status slurm-setup manifest new-edition new-method test test-faults test-editions test-peers lint benchmarks clean-demo
+.PHONY: help setup demo controls methods real slurm-demo partial run estimate status slurm-setup submit manifest new-edition new-method test test-faults test-editions test-peers lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -103,6 +103,9 @@ export NEW_EDITION_NAME := $(value NAME)
 export NEW_EDITION_DATA := $(value DATA)
 new-edition: $(RUNTIME) ## files for your own images: make new-edition NAME=mylab DATA=<folder>
 	@PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.images.new_edition
+
+submit: $(RUNTIME) ## Snakemake itself as a SLURM job that outlives its time limit: make submit [CONFIG=...] [ARGS=...]
+	@PYTHONPATH=workflow:workflow/scripts $(VENV)/bin/python -m on_slurm.submit $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
 
 KIND ?= rule
 FOLDER ?=

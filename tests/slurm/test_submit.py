@@ -1,0 +1,60 @@
+"""Snakemake as a SLURM job: it outlives the time limit of its job, and ends when it is told to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cluster import Cluster, Job, ask, until
+from on_slurm import submit
+from training_run import CONFIG, IMPATIENT, MODEL, PARTITIONS, ROOT, TrainingRun
+
+
+def submitted(run: TrainingRun, minutes: int) -> Path:
+    """Submit the run as a job of so many minutes; its log."""
+    given = run.folder / "given.yaml"
+    given.write_text(yaml.safe_dump({"results": str(run.results), **CONFIG, **run.config}))
+    layers = [*(str(ROOT / layer) for layer in run.layers), str(given)]
+    options = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(run.folder), *IMPATIENT]
+    arguments = ["--minutes", str(minutes), "--configfile", *layers, *options, *PARTITIONS]
+    assert submit.main([*arguments, "--", MODEL]) == 0
+    return run.results / "logs" / "submit.log"
+
+
+def head(cluster: Cluster) -> Job | None:
+    """The job that runs Snakemake."""
+    named = ask("squeue", "--noheader", f"--name={submit.NAME}", "--format=%i").split()
+    return next((job for job in cluster.jobs() if job.id in named), None)
+
+
+@pytest.mark.faults
+def test_a_head_job_whose_time_is_up_continues_its_run(
+    cluster: Cluster, run: TrainingRun, survived
+) -> None:
+    log = submitted(run, minutes=3)  # told at once, or within a minute
+    until(
+        lambda: log.exists() and "it is requeued, and continues" in log.read_text(),
+        "the end of its time",
+    )
+    until(lambda: head(cluster) is None, "the run to end", seconds=900)
+    assert (run.folder / MODEL).exists(), log.read_text()[-4000:]
+    survived(
+        run,
+        "the job that runs Snakemake reaches its time limit (make submit)",
+        "requeued under its number; took the dead run over, its jobs had gone on",
+    )
+
+
+@pytest.mark.faults
+def test_an_interrupted_head_job_cancels_its_jobs_and_ends(
+    cluster: Cluster, run: TrainingRun
+) -> None:
+    submitted(run, minutes=30)
+    cluster.job(run.folder, "finetune")
+    run.until_saved()
+    job = until(lambda: head(cluster), "the head job")
+    ask("scancel", "--signal=INT", "--batch", job.id)
+    until(lambda: not cluster.jobs(), "all jobs to end")
+    assert run.finish().returncode == 0

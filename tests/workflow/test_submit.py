@@ -1,0 +1,73 @@
+"""Snakemake as a SLURM job: what is submitted, and where to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake_executor_plugin_slurm.partitions import read_partition_file
+
+from on_slurm import submit
+
+
+@pytest.fixture
+def sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An sbatch that keeps its options and the script, and says job 42."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    command = folder / "sbatch"
+    command.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/options\ncat > {tmp_path}/script\necho 42\n'
+    )
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return tmp_path
+
+
+def given(folder: Path, **partitions: dict) -> list[str]:
+    file, config = folder / "partitions.yaml", folder / "a config.yaml"
+    file.write_text(yaml.safe_dump({"partitions": partitions}))
+    config.write_text(yaml.safe_dump({"results": str(folder / "results")}))
+    return ["--partitions", str(file), "--configfile", str(config)]
+
+
+def test_the_job_is_small_requeued_and_told_before_its_limit(sbatch, capsys):
+    cpu, gpu = {"max_runtime": "2-00:00:00"}, {"max_runtime": "7-00:00:00", "max_gpu": 4}
+    short = {"max_runtime": "01:00:00"}
+    assert submit.main([*given(sbatch, short=short, cpu=cpu, gpu=gpu), "--rerun-incomplete"]) == 0
+    options = (sbatch / "options").read_text().split("\n")
+    for option in ("--time=2880", "--requeue", "--signal=B:USR1@120", "--open-mode=append"):
+        assert option in options
+    assert options[options.index("-p") + 1] == "cpu"
+    script = (sbatch / "script").read_text()
+    assert f"--profile slurm --configfile '{sbatch}/a config.yaml' --rerun-incomplete &" in script
+    assert "job 42 runs Snakemake on partition cpu" in capsys.readouterr().out
+    assert (sbatch / "results" / "logs").is_dir()
+
+
+def test_without_partitions_it_goes_to_the_default_one_for_a_week(sbatch):
+    assert submit.main(given(sbatch)) == 0
+    options = (sbatch / "options").read_text().split("\n")
+    assert "-p" not in options
+    assert "--time=10080" in options
+
+
+def test_gpu_nodes_are_taken_where_there_are_no_others(tmp_path):
+    arguments = given(tmp_path, gpu={"max_runtime": "1-00:00:00", "max_gpu": 4})
+    assert submit.longest(read_partition_file(Path(arguments[1]))) == ("gpu", 1440)
+
+
+def test_what_sbatch_refuses_is_said_in_its_words(sbatch, capsys):
+    (sbatch / "bin" / "sbatch").write_text("#!/bin/sh\necho 'Invalid account' >&2\nexit 1\n")
+    assert submit.main(given(sbatch)) == 1
+    assert capsys.readouterr().err == "error: sbatch: Invalid account\n"
+
+
+def test_a_wrong_configuration_is_told_before_anything_is_submitted(sbatch, capsys):
+    arguments = given(sbatch)
+    Path(arguments[-1]).write_text("resluts: here\n")
+    assert submit.main(arguments) == 1
+    assert "did you mean 'results'?" in capsys.readouterr().err
+    assert not (sbatch / "options").exists()
