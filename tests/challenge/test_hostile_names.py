@@ -51,6 +51,15 @@ def test_names_of_an_edition_do_not_leave_the_results(challenge, key: str, name:
         _ = challenge(change).structures
 
 
+@pytest.mark.parametrize("name", ["null", "nan"])
+def test_names_that_tables_take_for_missing_values_are_refused(challenge, name: str) -> None:
+    def change(edition: dict) -> None:
+        edition["structures"][name] = edition["structures"]["vessel"]
+
+    with pytest.raises(InputError, match=rf"demo\.yaml: structures\.{name}: expected text like"):
+        _ = challenge(change).structures
+
+
 @pytest.mark.parametrize(
     "image",
     ["x.sif;touch$IFS./PWNED;#", "$(touch PWNED)", "`id`", "a b.sif", "x.sif\n", "-x", "a|b", "x&"],

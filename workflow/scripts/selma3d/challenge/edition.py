@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from .checking import Faults, Model, check, load_yaml, nearest, salvaged
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*\Z")]
+# Programs that read tables take `nan` and `null` for missing values.
+Name = Annotated[str, Field(pattern=r"^(?!(?:nan|null)\Z)[a-z0-9][a-z0-9-]*\Z")]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
 ScoredAs = Literal["vessel-like", "spot-like"]
 Micrometres = Annotated[float, Field(gt=0)]
