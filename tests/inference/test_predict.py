@@ -14,7 +14,7 @@ from monai.inferers import sliding_window_inference
 from selma3d.images import Intensity, PatchWriter, PredictionFile
 from selma3d.inference import TrainedModel, WindowSettings, load_model, predict_cases
 from selma3d.inference.cases import binarise
-from selma3d.system.errors import InputError
+from selma3d.system.errors import GpuMemoryError, InputError
 from small_models import noise, write_model
 
 WINDOW = (16, 12, 8)
@@ -150,3 +150,23 @@ def test_images_that_cannot_be_segmented_are_named(tmp_path: Path, model: Traine
                 chosen, tmp_path / "cases.h5", tmp_path / "out.h5", structure=structure, **names
             )
         assert not (tmp_path / "out.h5").exists()
+
+
+def test_windows_are_predicted_as_many_at_a_time_as_there_is_memory_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model(write_model(tmp_path / "small.pt", window=WINDOW), threads=1)
+    windows = torch.randn(5, 1, *WINDOW)
+    expected = model.probability_of_windows(windows)
+    forward, room = model.network.forward, 2
+
+    def limited(images: torch.Tensor) -> torch.Tensor:
+        if len(images) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(images)
+
+    monkeypatch.setattr(model.network, "forward", limited)
+    torch.testing.assert_close(model.probability_of_windows(windows), expected)
+    room = 0
+    with pytest.raises(GpuMemoryError, match="GPU out of memory: one window of"):
+        model.probability_of_windows(windows)

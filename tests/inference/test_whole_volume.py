@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 from dataclasses import replace
 from pathlib import Path
@@ -26,10 +27,12 @@ from selma3d.inference import (
 from selma3d.inference.blocks import BlockGrid
 from selma3d.inference.cases import binarise
 from selma3d.inference.resampling import Resampling
+from selma3d.learning.device import Compute
 from selma3d.learning.sampling import rescale
 from selma3d.learning.windows import window_starts
 from selma3d.system.errors import InputError
 from small_models import noise, write_model, write_noise
+from stand_in_gpu import GPU, stand_in_gpu
 
 THRESHOLD_BAND = 1e-5  # masks are equal where the probability is further from the threshold
 BLOCK = 64
@@ -342,3 +345,24 @@ def test_truncated_model_is_named(tmp_path: Path) -> None:
     torch.save({"kind": "encoder"}, path)
     with pytest.raises(InputError, match="expected a fine-tuned model"):
         load_model(path)
+
+
+def test_what_a_block_needs_goes_to_the_gpu_once_and_its_sum_comes_back_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model(write_model(tmp_path / "model.pt", window=(32, 16, 24)), threads=1)
+    volume, given = write_noise(tmp_path, (70, 60, 80)), WindowSettings(block=64)
+    on_cpu = tmp_path / "cpu.h5"
+    segment_volume(model, volume, on_cpu, work=tmp_path / "c", structure="spots", settings=given)
+    with stand_in_gpu(monkeypatch) as gpu:
+        network = copy.deepcopy(model.network).to(GPU)
+        there = replace(model, compute=Compute(GPU), network=network)
+        gpu.copies.clear()
+        segment_volume(
+            there, volume, tmp_path / "gpu.h5", work=tmp_path / "g", structure="spots",
+            settings=given,
+        )  # fmt: skip
+    # One block has windows, 168 of them; the weights of a window go there too.
+    assert gpu.copies == {"to the GPU": 2, "from the GPU": 1}
+    masks = [h5py.File(path)["mask"][:] for path in (on_cpu, tmp_path / "gpu.h5")]
+    assert (masks[0] == masks[1]).mean() > 0.9999

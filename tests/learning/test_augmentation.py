@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
 from selma3d.challenge.augmentation import Augmentation
 from selma3d.challenge.checking import check
-from selma3d.learning.augmentation import GEOMETRIC, augment
+from selma3d.learning import augmentation
+from selma3d.learning.augmentation import GEOMETRIC
 from selma3d.system.errors import InputError
 
 OPERATIONS = tuple(Augmentation.model_fields)
@@ -20,6 +23,21 @@ def images() -> torch.Tensor:
     images = torch.randn(4, 1, 16, 24, 24, generator=torch.Generator().manual_seed(0)) * 0.3
     z, y, x = torch.meshgrid(torch.arange(16), torch.arange(24), torch.arange(24), indexing="ij")
     return images + 5.0 * (((z - 6) ** 2 + (y - 8) ** 2 + (x - 14) ** 2) < 20)
+
+
+def augment(
+    image: torch.Tensor,
+    mask: torch.Tensor | None,
+    *,
+    indices: Sequence[int],
+    settings: Augmentation,
+    seed: int = 0,
+    purpose: str = "augment",
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Draw and apply at once."""
+    samples = [(int(index), purpose) for index in indices]
+    drawn = augmentation.draw(seed, samples, settings, image.shape[2:])
+    return augmentation.augment(image, mask, drawn)
 
 
 def augmented(images: torch.Tensor, settings: dict, seed: int = 0, first: int = 0) -> torch.Tensor:

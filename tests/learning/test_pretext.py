@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -75,12 +75,25 @@ def section(spec: dict) -> Pretext:
     return check(Pretext, loop | spec, "small")
 
 
+def shown(task: pretext.Pretext, batch: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
+    """A batch with all that the task draws for it."""
+    return batch | task.draw(batch["index"].tolist(), seed)
+
+
+def losses_of(task: pretext.Pretext, batch: dict[str, Tensor], seed: int = 0) -> dict[str, Tensor]:
+    return task.losses(shown(task, batch, seed))
+
+
+def trivial_loss_of(task: pretext.Pretext, batch: dict[str, Tensor], seed: int = 0) -> float:
+    return task.trivial_loss(shown(task, batch, seed))
+
+
 def seen_by_the_network(task: pretext.Pretext, indices: Sequence[int], seed: int) -> list[Tensor]:
     """What the student's encoder is shown, one tensor (views,1,Z,Y,X) a sample."""
     shown, encode = [], task.network.encode
     task.network.encode = lambda images: shown.append(images) or encode(images)
     with torch.no_grad():
-        task.losses(batch_of(indices), seed)
+        losses_of(task, batch_of(indices), seed)
     del task.network.encode
     return [torch.cat([each[n :: len(indices)].flatten() for each in shown])
             for n in range(len(indices))]  # fmt: skip
@@ -93,7 +106,7 @@ def test_every_task_of_the_registry_is_tested_here() -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_loss_is_finite_and_trains_every_parameter_that_is_not_frozen(name: str) -> None:
     task = task_of(name)
-    losses = task.losses(batch_of([0, 1, 2]), seed=0)
+    losses = losses_of(task, batch_of([0, 1, 2]), seed=0)
     losses["loss"].backward()
     assert all(value.isfinite() and value.ndim == 0 for value in losses.values())
     assert losses["loss"].dtype == torch.float32
@@ -132,10 +145,10 @@ def test_seed_and_index_decide_the_draws(name: str) -> None:
 def test_mixed_precision_gives_the_loss_in_float32_and_nearly_the_same(name: str) -> None:
     task = task_of(name)
     with torch.no_grad():
-        expected = task.losses(batch_of([0, 1, 2]), seed=0)["loss"]
+        expected = losses_of(task, batch_of([0, 1, 2]), seed=0)["loss"]
     with torch.autocast("cpu", torch.bfloat16):
-        loss = task.losses(batch_of([0, 1, 2]), seed=0)["loss"]
-        trivial = task.trivial_loss(batch_of([0, 1, 2]), seed=0)
+        loss = losses_of(task, batch_of([0, 1, 2]), seed=0)["loss"]
+        trivial = trivial_loss_of(task, batch_of([0, 1, 2]), seed=0)
     loss.backward()
     task.after_step(0.5)
     assert loss.dtype == torch.float32 and math.isfinite(trivial)
@@ -148,26 +161,26 @@ def test_a_short_training_beats_the_trivial_predictor(name: str) -> None:
     optimiser = torch.optim.AdamW([p for p in task.parameters() if p.requires_grad], lr=3e-3)
     for step in range(steps):
         optimiser.zero_grad()
-        task.losses(batch_of(range(8 * step, 8 * step + 8)), seed=0)["loss"].backward()
+        losses_of(task, batch_of(range(8 * step, 8 * step + 8)), seed=0)["loss"].backward()
         optimiser.step()
         task.after_step((step + 1) / steps)
     unseen = batch_of(range(10_000, 10_016))
     with torch.no_grad():
-        loss = float(task.losses(unseen, seed=0)["loss"])
-    assert loss < task.trivial_loss(unseen, seed=0)
+        loss = float(losses_of(task, unseen, seed=0)["loss"])
+    assert loss < trivial_loss_of(task, unseen, seed=0)
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_collapsed_encoder_shows_in_the_spread(name: str) -> None:
     task = task_of(name)
     with torch.no_grad():
-        healthy = float(task.losses(batch_of([0, 1, 2, 3]), seed=0)["spread"])
+        healthy = float(losses_of(task, batch_of([0, 1, 2, 3]), seed=0)["spread"])
         for key, parameter in task.network.named_parameters():
             if key.startswith(task.network.encoder_prefixes):
                 parameter.zero_()
             if key.endswith("N.bias"):
                 parameter.fill_(1.0)
-        collapsed = float(task.losses(batch_of([0, 1, 2, 3]), seed=0)["spread"])
+        collapsed = float(losses_of(task, batch_of([0, 1, 2, 3]), seed=0)["spread"])
     assert healthy > 0.02 > collapsed
 
 
@@ -192,11 +205,11 @@ def test_the_teacher_follows_the_student_and_ends_by_standing_still(name: str) -
         for parameter in task.network.parameters():
             parameter.add_(1.0)
     start = distance()
-    task.losses(batch_of([0, 1]), seed=0)["loss"].backward()
+    losses_of(task, batch_of([0, 1]), seed=0)["loss"].backward()
     task.after_step(1e-6)
     assert distance() == pytest.approx(0.9 * start, rel=1e-3)
     before = distance()
-    task.losses(batch_of([0, 1]), seed=0)
+    losses_of(task, batch_of([0, 1]), seed=0)
     task.after_step(1.0)
     assert distance() == pytest.approx(before)
     assert all(not p.requires_grad and p.grad is None for p in task.teacher.parameters())
@@ -206,12 +219,12 @@ def test_the_teacher_follows_the_student_and_ends_by_standing_still(name: str) -
 def test_centres_move_in_training_steps_only(name: str) -> None:
     task = task_of(name)
     with torch.no_grad():
-        task.losses(batch_of([5, 6]), seed=0)
-    task.trivial_loss(batch_of([5, 6]), seed=0)
-    task.losses(batch_of([0, 1]), seed=0)
+        losses_of(task, batch_of([5, 6]), seed=0)
+    trivial_loss_of(task, batch_of([5, 6]), seed=0)
+    losses_of(task, batch_of([0, 1]), seed=0)
     task.after_step(0.5)
     other = task_of(name)
-    other.losses(batch_of([0, 1]), seed=0)
+    losses_of(other, batch_of([0, 1]), seed=0)
     other.after_step(0.5)
     assert torch.equal(task.centre, other.centre) and task.centre.abs().sum() > 0
 
@@ -219,12 +232,12 @@ def test_centres_move_in_training_steps_only(name: str) -> None:
 @pytest.mark.parametrize("name", TEACHERS)
 def test_a_resumed_task_goes_on_exactly(name: str) -> None:
     task = task_of(name)
-    task.losses(batch_of([0, 1]), seed=0)["loss"].backward()
+    losses_of(task, batch_of([0, 1]), seed=0)["loss"].backward()
     task.after_step(0.5)
     resumed = task_of(name, momentum=0.99)
     resumed.load_state_dict(task.state_dict())
     batch = batch_of([2, 3])
-    assert torch.equal(task.losses(batch, 0)["loss"], resumed.losses(batch, 0)["loss"])
+    assert torch.equal(losses_of(task, batch, 0)["loss"], losses_of(resumed, batch, 0)["loss"])
 
 
 @pytest.mark.parametrize(
@@ -247,7 +260,7 @@ def test_tasks_train_every_parameter_of_other_encoders_too(
     if network["name"] == "dynunet" and name == "masked":
         options["block"] = [4, 4, 4]
     task = task_of(name, network, window, **options)
-    losses = task.losses(batch_of([0, 1], window), seed=0)
+    losses = losses_of(task, batch_of([0, 1], window), seed=0)
     losses["loss"].backward()
     assert losses["loss"].isfinite()
     for key, parameter in task.named_parameters():
@@ -270,9 +283,9 @@ def test_every_sample_hides_the_same_share_of_its_blocks(ratio: float, seed: int
 def test_hidden_voxels_say_nothing_of_the_image(fill: str) -> None:
     task = task_of("masked", fill=fill)
     clean = task.normalised(batch_of([0, 1]))
-    seen, hidden = task.corrupt(clean, batch_of([0, 1]), 0)
+    seen, hidden = task.corrupt(clean, shown(task, batch_of([0, 1]), 0))
     changed = clean + 5 * hidden
-    seen_again, _ = task.corrupt(changed, batch_of([0, 1]), 0)
+    seen_again, _ = task.corrupt(changed, shown(task, batch_of([0, 1]), 0))
     torch.testing.assert_close(seen, seen_again)
     assert torch.equal((seen * (1 - hidden)), clean * (1 - hidden))
     assert hidden.mean() == pytest.approx(0.6, abs=0.02)
@@ -281,16 +294,17 @@ def test_hidden_voxels_say_nothing_of_the_image(fill: str) -> None:
 def test_shuffled_windows_keep_their_grey_values_and_lose_their_form() -> None:
     batch = batch_of([0, 1])
     images = task_of("masked").normalised(batch)
-    shown = task_of("shuffled", augment={}).augmented(images, batch, 0, "augment")
-    for before, after in zip(images, shown, strict=True):
+    task = task_of("shuffled", augment={})
+    mixed, _, _ = task._corrupted(shown(task, batch, 0))
+    for before, after in zip(images, mixed, strict=True):
         torch.testing.assert_close(before.flatten().sort().values, after.flatten().sort().values)
-    along = [(x[..., 1:] - x[..., :-1]).abs().mean() for x in (images, shown)]
+    along = [(x[..., 1:] - x[..., :-1]).abs().mean() for x in (images, mixed)]
     assert along[1] > 2 * along[0]
 
 
 def test_masked_loss_counts_hidden_voxels_only() -> None:
     task = task_of("masked")
-    clean, _, hidden = task._corrupted(batch_of([0]), 0)
+    clean, _, hidden = task._corrupted(shown(task, batch_of([0]), 0))
     assert float(task._error(clean + 1 - hidden, clean, hidden)) == pytest.approx(0, abs=1e-9)
     assert float(task._error(clean + 2 * hidden, clean, hidden)) == pytest.approx(4)
 
@@ -312,7 +326,9 @@ def test_local_mean_is_taken_from_visible_blocks_around() -> None:
 @settings(max_examples=20, deadline=None)
 def test_shuffling_moves_voxels_a_little_and_changes_none(seed: int) -> None:
     image = torch.arange(12.0 * 12 * 12).view(1, 12, 12, 12)
-    mixed = genesis.shuffled(image, *torch_generators(seed, [0, 1], "test"))
+    size = [1 + seed % 6, 1 + seed // 6 % 6, 1 + seed // 36 % 6]
+    offset = [seed % n for n in size]
+    mixed = genesis.shuffled(image, size, offset, torch_generators(seed, [0], "test")[0])
     assert torch.equal(mixed.flatten().sort().values, image.flatten())
     moved = (mixed - image).abs().max()
     assert moved <= 5 * 144 + 5 * 12 + 5
@@ -322,18 +338,29 @@ def test_shuffling_moves_voxels_a_little_and_changes_none(seed: int) -> None:
 @settings(max_examples=30, deadline=None)
 def test_the_intensity_curve_is_monotonous_and_keeps_the_range(seed: int, falling: bool) -> None:
     image = torch.linspace(0, 1, 512).view(1, 8, 8, 8)
-    curve = genesis.recurved(image, torch_generators(seed, [0], "test")[0], falling).flatten()
+    drawn = genesis.curve(torch_generators(seed, [0], "test")[0], falling)
+    curve = genesis.recurved(image, drawn).flatten()
     assert (curve.diff() * (-1 if falling else 1) >= -1e-5).all()
     assert curve.min() == pytest.approx(0, abs=1e-5) and curve.max() == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize(("paint", "kept"), [("inpainted", (0.4, 1)), ("outpainted", (0.05, 0.8))])
-def test_painting_keeps_the_outside_or_the_inside(paint: str, kept: tuple[float, float]) -> None:
+@pytest.mark.parametrize(("outside", "kept"), [(False, (0.4, 1)), (True, (0.05, 0.8))])
+def test_painting_keeps_the_outside_or_the_inside(outside: bool, kept: tuple[float, float]) -> None:
     image = torch.full((1, 21, 21, 21), 2.0)
-    painting: Callable[..., Tensor] = getattr(genesis, paint)
+    lengths = (lambda n: (3 * n // 7, 4 * n // 7)) if outside else (lambda n: (n // 6, n // 3))
     for seed in range(10):
-        share = (painting(image, *torch_generators(seed, [0, 1], "test")) == 2).float().mean()
+        drawn, voxels = torch_generators(seed, [0, 1], "test")
+        boxes = genesis.regions(drawn, image.shape[1:], lengths)
+        share = (genesis.painted(image, boxes, outside, voxels) == 2).float().mean()
         assert kept[0] <= share <= kept[1]
+
+
+def test_a_plan_travels_as_numbers() -> None:
+    task = task_of("genesis", shuffle=1.0, nonlinear=1.0, paint=1.0)
+    drawn = task.draw([3], seed=0)
+    plan = genesis.Plan.of(drawn["genesis/plan"][0].tolist(), drawn["genesis/curve"][0])
+    assert plan.block and plan.curved and plan.boxes
+    assert plan.numbers() == drawn["genesis/plan"][0].tolist()
 
 
 # restoring
@@ -341,7 +368,7 @@ def test_painting_keeps_the_outside_or_the_inside(paint: str, kept: tuple[float,
 
 def test_restore_leaves_an_image_alone_when_nothing_happens() -> None:
     task = task_of("restore", anisotropy=0, blur=0, haze=0, stripes=0, noise=0)
-    clean, seen, _ = task._corrupted(batch_of([0, 1]), 0)
+    clean, seen, _ = task._corrupted(shown(task, batch_of([0, 1]), 0))
     torch.testing.assert_close(seen, clean, rtol=1e-4, atol=1e-4)
 
 
@@ -349,7 +376,7 @@ def test_restore_leaves_an_image_alone_when_nothing_happens() -> None:
 def test_each_degradation_changes_the_image_alone(name: str) -> None:
     chances = dict.fromkeys(["anisotropy", "blur", "haze", "stripes", "noise"], 0.0)
     task = task_of("restore", **(chances | {name: 1.0}))
-    clean, seen, _ = task._corrupted(batch_of([0, 1]), 0)
+    clean, seen, _ = task._corrupted(shown(task, batch_of([0, 1]), 0))
     assert ((seen - clean).abs().mean(dim=(1, 2, 3, 4)) > 0.01).all()
 
 
@@ -387,7 +414,7 @@ def test_chance_is_what_simclr_scores_on_indistinguishable_windows() -> None:
     task = task_of("simclr")
     loss, _ = simclr.info_nce(torch.ones(12, 8), 0.2)
     assert float(loss) == pytest.approx(math.log(11), rel=1e-5)
-    assert task.trivial_loss(batch_of(range(6)), seed=0) == pytest.approx(math.log(11))
+    assert trivial_loss_of(task, batch_of(range(6)), seed=0) == pytest.approx(math.log(11))
 
 
 def test_info_nce_vanishes_when_views_agree_and_windows_differ() -> None:
@@ -468,13 +495,13 @@ def _average_gradient(rank: int, port: int, folder: str) -> None:
 def _loss_in_evaluation(name: str) -> tuple[float, float | None]:
     task = task_of(name).eval()
     with torch.no_grad():
-        loss = float(task.losses(batch_of([8, 9]), seed=0)["loss"])
-        return loss, task.trivial_loss(batch_of([8, 9]), seed=0)
+        loss = float(losses_of(task, batch_of([8, 9]), seed=0)["loss"])
+        return loss, trivial_loss_of(task, batch_of([8, 9]), seed=0)
 
 
 def _loss_and_gradient(name: str, indices: list[int]) -> tuple[Tensor, Tensor]:
     task = task_of(name)
-    loss = task.losses(batch_of(indices), seed=0)["loss"]
+    loss = losses_of(task, batch_of(indices), seed=0)["loss"]
     loss.backward()
     gradients = [p.grad.flatten() for p in task.parameters() if p.requires_grad]
     return loss.detach(), torch.cat(gradients)
@@ -502,14 +529,14 @@ def test_a_new_task_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "class Brighter(Reconstruction):\n"
         "    class Options(Reconstruction.Options):\n"
         "        factor: float = 2.0\n"
-        "    def corrupt(self, clean, batch, seed):\n"
+        "    def corrupt(self, clean, batch):\n"
         "        return clean / self.options.factor, None\n"
         "TASK = Brighter\n"
     )
     monkeypatch.setattr(pretext, "__path__", [*pretext.__path__, str(tmp_path)])
     settings = section({"task": "brighter", "factor": 3})
     task = pretext.build(settings, built(UNET), pretext.Windows(WINDOW, "zscore"))
-    assert task.losses(batch_of([0, 1]), 0)["loss"].isfinite() and task.options.factor == 3.0
+    assert losses_of(task, batch_of([0, 1]), 0)["loss"].isfinite() and task.options.factor == 3.0
 
 
 @pytest.mark.parametrize(

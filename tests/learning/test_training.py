@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from selma3d.challenge.run import Run
 from selma3d.images import PatchFile
 from selma3d.learning import networks, training
 from selma3d.learning.device import Compute
+from selma3d.learning.networks.convolutional import UNet
 from selma3d.learning.sampling import collate
 from selma3d.learning.training import loop
 from selma3d.learning.training.batches import Batches
@@ -23,7 +27,7 @@ from selma3d.learning.training.meter import DivergedError
 from selma3d.learning.training.optimisation import build_optimiser, encoder_first_groups
 from selma3d.learning.training.segmentation import Segmentation
 from selma3d.learning.training.validation import Validation, ValidationPatch
-from selma3d.system.errors import InputError
+from selma3d.system.errors import GpuMemoryError, InputError
 from selma3d.system.stop import Stop, Unfinished
 from small_training import (
     INPUT,
@@ -195,21 +199,78 @@ def test_history_is_cut_to_the_resumed_step_and_repeated_steps_are_counted(
     assert history(tmp_path / "encoder.tsv", "recomputed_steps").to_dict() == {10: 4}
 
 
-def test_loss_that_is_not_finite_ends_the_training_and_names_the_step(
+def spoilt(losses: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the losses of these calls be no number."""
+    measure, calls = Segmentation.losses, []
+
+    def measured(self: Segmentation, batch: dict) -> dict:
+        calls.append(1)
+        found = measure(self, batch)
+        return found | {"loss": found["loss"] * float("nan")} if len(calls) in losses else found
+
+    monkeypatch.setattr(Segmentation, "losses", measured)
+
+
+def test_a_step_without_a_finite_gradient_is_left_out_and_counted(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spoilt([7, 9], monkeypatch)
+    training.finetune(**finetuning(images, tmp_path))
+    assert history(tmp_path / "model.tsv", "skipped_steps").to_dict() == {8: 1.0, 10: 2.0}
+    assert history(tmp_path / "model.tsv", "loss").notna().all()
+    assert "1 steps left out: gradients not finite" in caplog.text
+    assert all(value.isfinite().all() for value in load(tmp_path / "model.pt")["state"].values())
+
+
+def test_gradients_that_stay_not_finite_end_the_training(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    losses, calls = Segmentation.losses, []
+    spoilt(range(8, 99), monkeypatch)
+    with pytest.raises(DivergedError, match="step 28: expected finite gradients, none in 21 steps"):
+        training.finetune(**finetuning(images, tmp_path, steps=40))
 
-    def spoilt(self: Segmentation, batch: dict, seed: int) -> dict:
-        calls.append(1)
-        found = losses(self, batch, seed)
-        return found | {"loss": found["loss"] * float("nan")} if len(calls) == 7 else found
 
-    monkeypatch.setattr(Segmentation, "losses", spoilt)
-    with pytest.raises(DivergedError, match="step 7: expected a finite loss"):
+def test_no_checkpoint_holds_weights_that_are_not_finite(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = loop.History.reached
+
+    def spoil(self: object, step: int) -> None:
+        reached(self, step)
+        if step == 7:
+            for each in gc.get_objects():
+                if isinstance(each, Segmentation):
+                    next(each.network.parameters()).data.fill_(float("nan"))
+
+    monkeypatch.setattr(loop.History, "reached", spoil)
+    with pytest.raises(DivergedError, match="expected finite weights"):
         training.finetune(**finetuning(images, tmp_path))
     saved = [path.name for path in (tmp_path / "finetuning/rate-0.003").glob("step-*")]
     assert saved == ["step-000000005.pt"]
+
+
+def memory_for(windows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that can learn from so many windows at a time."""
+    encoded = UNet.encode
+
+    def encode(self: networks.Segmenter, image: torch.Tensor) -> list[torch.Tensor]:
+        if len(image) > windows and self.training:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return encoded(self, image)
+
+    monkeypatch.setattr(UNet, "encode", encode)
+
+
+def test_a_step_that_no_memory_is_left_for_is_one_line_that_says_what_fits(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory_for(2, monkeypatch)
+    with pytest.raises(GpuMemoryError, match=r"batch 8 of windows 16×16×16 .*accumulate: 4 fits"):
+        training.finetune(**finetuning(images, tmp_path, batch=8))
+    memory_for(0, monkeypatch)
+    with pytest.raises(GpuMemoryError, match="not even one window fits") as error:
+        training.pretrain(**pretraining(images, tmp_path))
+    assert "\n" not in str(error.value)
 
 
 def test_best_learning_rate_on_validation_is_kept(images: Path, tmp_path: Path) -> None:
@@ -384,7 +445,7 @@ def indices(world: int, rank: int, monkeypatch: pytest.MonkeyPatch) -> list[list
     monkeypatch.setattr(batches, "rank", lambda: rank)
     settings = Optimisation(steps=3, batch=4)
     with Batches(Counting(), settings, Compute(torch.device("cpu"))) as read:
-        return [batch["index"].tolist() for batch in read]
+        return [part["index"].tolist() for parts in read for part in parts]
 
 
 def test_processes_share_the_global_batch_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,11 +512,11 @@ def test_voxels_that_are_not_annotated_do_not_change_the_loss(images: Path) -> N
     settings = Finetune(steps=1, batch=2, learning_rates=(1.0,), cldice=0.5)
     task = Segmentation(torch.nn.Identity(), WHOLE, settings)
     batch["mask"][:, :, 8:] = NOT_ANNOTATED
-    before = task.losses(batch, 0)["loss"]
+    before = task.losses(batch)["loss"]
     batch["image"][:, :, 8:] = 60000
-    changed = task.losses(batch, 0)["loss"]
+    changed = task.losses(batch)["loss"]
     batch["mask"][:, :, 8:] = 0
-    assert changed == before != task.losses(batch, 0)["loss"]
+    assert changed == before != task.losses(batch)["loss"]
 
 
 def test_deep_supervision_adds_the_coarser_scales(images: Path) -> None:
@@ -468,8 +529,8 @@ def test_deep_supervision_adds_the_coarser_scales(images: Path) -> None:
     patches = {"spots": [(PatchFile(images / "patches.h5"), "p0", 0)]}
     batch = collate(LabelledSampler(patches, (16, 16, 16), seed=0), [0, 1])
     settings = Finetune(steps=1, batch=2, learning_rates=(1.0,))
-    deep = Segmentation(Scales(), WHOLE, settings).losses(batch, 0)
-    flat = Segmentation(torch.nn.Identity(), WHOLE, settings).losses(batch, 0)
+    deep = Segmentation(Scales(), WHOLE, settings).losses(batch)
+    flat = Segmentation(torch.nn.Identity(), WHOLE, settings).losses(batch)
     assert deep["dice_loss"] == flat["dice_loss"]
     assert deep["loss"] != flat["loss"]
     assert deep["loss"].isfinite()
@@ -497,6 +558,43 @@ def test_throughput_advises_on_precision_layout_and_loading(
     assert set(table["precision"]) == {"fp32", "bf16"}
     assert (table["steps_per_s"] > 0).all()
     assert "put into the recipe: precision: " in caplog.text
+
+
+def test_throughput_is_measured_with_kernels_tuned_as_in_training(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    arguments = pretraining(images, tmp_path)
+    training.measure_pretraining(
+        arguments["pretraining"], tmp_path / "throughput.tsv", arguments["job"], steps=1
+    )
+    assert torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize("entry", [pretraining, finetuning])
+def test_compiled_networks_are_those_that_trainings_call(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: Callable
+) -> None:
+    called = []
+
+    def compiled(function: Callable) -> Callable:
+        return lambda *given: called.append(function.__name__) or function(*given)
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    name = "pretrain" if entry is pretraining else "finetune"
+    getattr(training, name)(**entry(images, tmp_path, compile=True, steps=1))
+    assert {"encode", "decode"} <= set(called)
+
+
+def test_processes_of_a_training_share_its_threads(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def started(command: list[str], env: dict[str, str], **_: object) -> None:
+        raise InputError(f"{env['OMP_NUM_THREADS']} threads each")
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    with pytest.raises(InputError, match="3 threads each"):
+        training.finetune(**limited(finetuning(images, tmp_path), threads=7, processes=2))
 
 
 def test_throughput_of_fine_tuning_is_what_the_trainer_measures(

@@ -16,7 +16,7 @@ import pytest
 
 import job as job_frame
 from job import RUN_OWNER, processes, retry_if_lease_lost, seconds, time_budget_s
-from selma3d.system.errors import InputError
+from selma3d.system.errors import GpuMemoryError, InputError
 from selma3d.system.lease import Lease, LeaseLostError
 from selma3d.system.process_name import ProcessName
 
@@ -113,6 +113,25 @@ def test_a_job_whose_work_another_still_does_is_refused_by_name() -> None:
 
     with pytest.raises(InputError, match="no other trainer"):
         retry_if_lease_lost(work)
+
+
+def test_a_job_that_its_gpu_has_too_little_memory_for_is_not_tried_again(tmp_path: Path) -> None:
+    log = tmp_path / "pretrain.log"
+    frame = {"log": [str(log)], "output": [], "config": {}, "threads": 1, "rule": "pretrain"}
+    tried = []
+
+    def attempt(number: int) -> None:
+        given = SimpleNamespace(**frame, resources={"attempt": number})
+        with pytest.raises(SystemExit) as ended, job_frame.running(given):
+            tried.append(number)
+            raise GpuMemoryError("GPU out of memory: batch 8")
+        assert ended.value.code == 1
+
+    attempt(1)
+    attempt(2)
+    assert tried == [1]
+    attempt(1)  # typed again by the user
+    assert tried == [1, 1]
 
 
 JOB = """

@@ -300,6 +300,11 @@ def training_memory(wildcards, attempt):
     return growing_memory(wildcards, min(attempt, 4))
 
 
+def attempt_number(wildcards, attempt):
+    """Which attempt at a job this is, from 1: a hopeless one is not made twice (scripts/job.py)."""
+    return attempt
+
+
 def encoder_of(wildcards):
     """The encoder that a run starts from; none for the controls."""
     group = TARGETS[wildcards.target].group

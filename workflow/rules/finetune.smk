@@ -27,6 +27,7 @@ rule finetune:
     resources:
         gpu=CONFIG.resources.gpus_of_training,
         mem_mb=training_memory,
+        attempt=attempt_number,
         runtime=CONFIG.resources.finetune_minutes,
     params:
         recipe=lambda wildcards: METHODS[wildcards.method].recipe.finetuning().plain(),

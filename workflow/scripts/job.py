@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from selma3d.system import gpus, job_state
 from selma3d.system.atomic import open_own, remove_leftovers
-from selma3d.system.errors import InputError
-from selma3d.system.job_state import FAILED, FINISHED, NOT_FINISHED, JobReport
+from selma3d.system.errors import GpuMemoryError, InputError
+from selma3d.system.job_state import FAILED, FINISHED, NOT_FINISHED, JobReport, JobState
 from selma3d.system.lease import LeaseLostError
 from selma3d.system.process_name import ProcessName
 from selma3d.system.stop import Unfinished
@@ -57,6 +57,7 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # tells of its guesses otherwise
     for output in snakemake.output:
         remove_leftovers(output)
+    _refuse_if_hopeless(snakemake)
     shared = snakemake.config.get("resources", {}).get("jobs_per_gpu", 1)
     with _reported(snakemake.log[0]) as report, _alive_with_its_run(report):
         try:
@@ -66,7 +67,8 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
             ):
                 yield
         except InputError as error:
-            report.finish(FAILED, _cpu_seconds(), str(error))
+            hopeless = isinstance(error, GpuMemoryError)
+            report.finish(FAILED, _cpu_seconds(), str(error), hopeless=hopeless)
             logging.error("error: %s", error)
             sys.exit(1)
         except OSError as error:
@@ -91,6 +93,17 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
             logging.exception("rule %s failed", snakemake.rule)
             raise
         report.finish(FINISHED, _cpu_seconds())
+
+
+def _refuse_if_hopeless(snakemake: "Snakemake") -> None:
+    """End a new attempt at once where the one before found that its GPU has too little memory.
+
+    A profile's retries repeat every failed job, with more of the host's memory, which is no help.
+    """
+    before = JobState.read(job_state.file_of(snakemake.log[0]))
+    if snakemake.resources.get("attempt", 1) > 1 and before is not None and before.hopeless:
+        logging.error("error: %s", before.error)
+        sys.exit(1)
 
 
 def _described(error: OSError, output: str) -> str:

@@ -80,7 +80,11 @@ class Optimisation(Model):
     compile: bool = Field(False, description="compile the network by torch.compile")
     deterministic: bool = Field(False, description="the same bits on every run of a GPU; slower")
     device: str = Field("auto", description="auto: a GPU where there is one, else the CPU")
-    workers: Number = Field(0, description="processes that read ahead; 0: a thread")
+    workers: Number | None = Field(
+        None,
+        description="processes that read and draw ahead; 0: a thread; none: all but two of the "
+        "job's threads where a GPU trains, else 0",
+    )
     log_every: Count = Field(20, description="steps between rows of the history")
     save_every: Number = Field(0, description="steps between checkpoints; 0: by time alone")
     save_every_s: NotNegative = Field(300.0, description="seconds between checkpoints")

@@ -28,7 +28,7 @@ from ..learning.model_files import (
     read_weights,
 )
 from ..learning.windows import slide
-from ..system.errors import InputError
+from ..system.errors import GpuMemoryError, InputError
 from .settings import DEFAULT, WindowSettings
 
 
@@ -139,8 +139,21 @@ class TrainedModel:
         return probability.flip(axes) if axes else probability
 
     def probability_of_windows(self, windows: Tensor) -> Tensor:
-        """Probability of foreground, float32, of normalised windows (B,1,Z,Y,X)."""
-        return torch.sigmoid(self.network(windows).float())
+        """Probability of foreground, float32, of normalised windows (B,1,Z,Y,X).
+
+        As many at a time as the device has memory for; GpuMemoryError where that is not one.
+        """
+        try:
+            return torch.sigmoid(self.network(windows).float())
+        except torch.OutOfMemoryError:
+            pass  # left first: the error holds on to what was allocated
+        if len(windows) == 1:
+            shown = "×".join(str(n) for n in windows.shape[2:])
+            raise GpuMemoryError(
+                f"{self.path}: GPU out of memory: one window of {shown} voxels needs more than "
+                "there is (recipe: a smaller finetune.inference_window, or a larger GPU)"
+            )
+        return torch.cat([self.probability_of_windows(half) for half in windows.tensor_split(2)])
 
 
 def load_model(

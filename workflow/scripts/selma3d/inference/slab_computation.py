@@ -128,21 +128,26 @@ class Sweep:
     def _predict(self, block: Block, seen: Tensor | None, safe: Future | None) -> np.ndarray | None:
         """Weighted sum of predictions, float32 over the block's reach; None without windows.
 
+        All on the device: what the network sees is moved there once, and the sum once back.
+
         Does not end before the block before is safe.
         """
         total = None
         if seen is not None:
-            total = np.zeros([side.stop - side.start for side in block.reach], dtype=np.float32)
+            compute, batch = self._model.compute, self._settings.batch
+            seen = compute.sent(seen)
+            reach = [side.stop - side.start for side in block.reach]
+            blended = torch.zeros(reach, device=compute.device)
             extent = block.extent(self._grid.window)
-            device, batch = self._model.compute.device, self._settings.batch
             for first in range(0, len(block.windows), batch):
                 starts = block.windows[first : first + batch]
                 windows = torch.cat([seen[self._window(start, extent)] for start in starts])
-                with self._model.compute.autocast():
-                    predicted = self._model.probability_of_windows(windows.to(device))
-                weighted = (predicted[:, 0] * self._weights_there).cpu().numpy()
+                with compute.autocast():
+                    predicted = self._model.probability_of_windows(windows)
+                weighted = predicted[:, 0] * self._weights_there
                 for start, prediction in zip(starts, weighted, strict=True):
-                    self._add(total, prediction, start, block.reach)
+                    self._add(blended, prediction, start, block.reach)
+            total = compute.fetched(blended).numpy()
         if safe is not None:
             safe.result()
         return total
@@ -194,7 +199,9 @@ class Sweep:
         box = (slice(s - e.start, s - e.start + w) for s, e, w in sides)
         return (slice(None), slice(None), *box)
 
-    def _add(self, total: np.ndarray, values: np.ndarray, start: Index, box: Box) -> None:
+    def _add(
+        self, total: np.ndarray | Tensor, values: np.ndarray | Tensor, start: Index, box: Box
+    ) -> None:
         """Add a window's values to the part of it that lies in `box`, which `total` covers."""
         there, here = common(start, self._grid.window, box)
         total[there] += values[here]

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from ..system import gpus
 from ..system.errors import InputError
+from .task import KEPT_ON_CPU, Batch
 
 log = logging.getLogger(__name__)
 
+SMALL_BYTES = 1 << 18  # of tensors that are moved together
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -95,16 +97,41 @@ class Compute:
         network = network.to(self.device)
         return network.to(memory_format=torch.channels_last_3d) if self.channels_last else network
 
-    def move(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Move a batch to the device, from pinned memory and without waiting on a GPU."""
+    def move(self, batch: Batch) -> Batch:
+        """Move a batch to the device, from pinned memory and without waiting on a GPU.
+
+        Small tensors of one type travel together. What a program itself reads stays on the CPU.
+        """
         if self.device.type == "cpu":
             return batch
-        return {
-            name: tensor
-            if name == "index"  # read on the CPU: from the GPU, every step would wait for it
-            else tensor.pin_memory().to(self.device, non_blocking=True)
-            for name, tensor in batch.items()
-        }
+        moved, small = {}, {}
+        for name, tensor in batch.items():
+            if name.rsplit("/", 1)[-1] in KEPT_ON_CPU:
+                moved[name] = tensor
+            elif tensor.nbytes > SMALL_BYTES:
+                moved[name] = self.sent(tensor)
+            else:
+                small.setdefault(tensor.dtype, {})[name] = tensor
+        for tensors in small.values():
+            together = self.sent(torch.cat([each.reshape(-1) for each in tensors.values()]))
+            parts = together.split([each.numel() for each in tensors.values()])
+            for (name, each), part in zip(tensors.items(), parts, strict=True):
+                moved[name] = part.view(each.shape)
+        return moved
+
+    def fetched(self, tensor: Tensor) -> Tensor:
+        """A tensor on the CPU, by one copy to pinned memory, which is waited for."""
+        if self.device.type == "cpu":
+            return tensor
+        here = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+        here.copy_(tensor)
+        return here
+
+    def sent(self, tensor: Tensor) -> Tensor:
+        """A tensor on the device, from pinned memory and without waiting on a GPU."""
+        if self.device.type == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
 
 def _device(name: str, local_rank: int) -> torch.device:
@@ -177,10 +204,13 @@ def set_threads(threads: int) -> None:
 
 
 def be_deterministic(enabled: bool) -> None:
-    """Ask for the same bits on every run of the same machine; slower on GPUs, free on CPUs."""
+    """Ask for the same bits on every run of the same machine; slower on GPUs, free on CPUs.
+
+    torch then raises RuntimeError at an operation that has no deterministic kernel on a GPU.
+    """
     if enabled:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(enabled, warn_only=True)
+    torch.use_deterministic_algorithms(enabled)
     torch.backends.cudnn.deterministic = enabled
     torch.backends.cudnn.benchmark = not enabled
 

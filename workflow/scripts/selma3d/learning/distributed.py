@@ -68,11 +68,11 @@ class Losses(nn.Module):
         super().__init__()
         self.task = task
 
-    def forward(self, batch: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
-        return self.task.losses(batch, seed)
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return self.task.losses(batch)
 
 
-def share_gradients(task: nn.Module, device: torch.device) -> nn.Module:
+def share_gradients(task: nn.Module) -> nn.Module:
     """Wrap a task so that a backward pass averages gradients over the processes.
 
     Every parameter that takes a gradient must get one: a task freezes what its loss leaves unused.
@@ -80,4 +80,6 @@ def share_gradients(task: nn.Module, device: torch.device) -> nn.Module:
     losses = Losses(task)
     if world() == 1:
         return losses
-    return DistributedDataParallel(losses, device_ids=[device] if device.type == "cuda" else None)
+    # Without device_ids: given them, it copies what of a batch is kept on the CPU to the GPU, and
+    # every step waits for it.
+    return DistributedDataParallel(losses)

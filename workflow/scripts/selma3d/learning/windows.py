@@ -44,17 +44,27 @@ def slide(
 
     Images smaller than the window are padded by reflection and cropped back.
     """
+    fits = _fits(image, device)
+    padded = pad_to_window(image, window)
     blended = sliding_window_inference(
-        pad_to_window(image, window),
+        padded.to(device) if fits else padded,
         window,
         batch,
         predict,
         overlap=overlap,
         mode="gaussian",
         sw_device=device,
-        device="cpu",
-    )
+        device=device if fits else "cpu",
+    ).cpu()
     return blended[:, :, : image.shape[2], : image.shape[3], : image.shape[4]].float()
+
+
+def _fits(image: Tensor, device: torch.device) -> bool:
+    """Whether an image and its blended prediction take less than half of a GPU's free memory."""
+    if device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return 4 * image.numel() * 4 < free // 2
 
 
 def pad_to_window(image: Tensor, window: Sequence[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The one exception for input that a user can mend."""
+"""The exceptions for what a user can mend."""
 
 LONGEST_LINE = 1200
 
@@ -22,3 +22,7 @@ def _shown(line: str) -> str:
         return line
     half = LONGEST_LINE // 2
     return f"{line[:half]} … {line[-half:]}"
+
+
+class GpuMemoryError(InputError):
+    """A job needs more memory than its GPU has: started again unchanged, it would end alike."""

@@ -29,7 +29,8 @@ class JobState:
     """One attempt at a job, as it last wrote it down.
 
     end: `at work`, `finished`, `failed` (then `error` is its one line) or `not finished` (saved,
-    continues when started again). step, total: of its trainings. Times are Unix seconds.
+    continues when started again); hopeless: unchanged, it will fail again. step, total: of its
+    trainings. Times are Unix seconds.
     """
 
     process: ProcessName
@@ -40,6 +41,7 @@ class JobState:
     total: int | None = None
     seconds_left: float | None = None
     cpu_seconds: float | None = None
+    hopeless: bool = False
 
     @classmethod
     def read(cls, path: Path) -> JobState | None:
@@ -100,9 +102,13 @@ class JobReport:
             with suppress(FileNotFoundError):
                 os.utime(self._path, follow_symlinks=False)
 
-    def finish(self, end: str, cpu_seconds: float, error: str = "") -> None:
+    def finish(
+        self, end: str, cpu_seconds: float, error: str = "", *, hopeless: bool = False
+    ) -> None:
         """The job has ended in this way."""
-        self._change(end=end, cpu_seconds=cpu_seconds, error=error, seconds_left=None)
+        self._change(
+            end=end, cpu_seconds=cpu_seconds, error=error, seconds_left=None, hopeless=hopeless
+        )
 
     def _change(self, **values: object) -> None:
         state = None if self._path is None else JobState.read(self._path)

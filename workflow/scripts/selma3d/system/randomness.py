@@ -26,6 +26,11 @@ def numpy_generator(seed: int, *counters: int | str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=_digest(seed, *counters)))
 
 
+def generator_seed(seed: int, index: int, purpose: str) -> int:
+    """The seed of a sample's torch generator; `purpose` separates draws of the same sample."""
+    return _digest(seed, int(index), purpose) >> 1
+
+
 def torch_generators(
     seed: int, indices: Iterable[int], purpose: str, device: str | torch.device = "cpu"
 ) -> list[torch.Generator]:
@@ -35,7 +40,7 @@ def torch_generators(
     generators = []
     for index in indices:
         generator = torch.Generator(device=device)
-        generator.manual_seed(_digest(seed, int(index), purpose) >> 1)
+        generator.manual_seed(generator_seed(seed, index, purpose))
         generators.append(generator)
     return generators
 
@@ -52,3 +57,25 @@ def normal(generators: Sequence[torch.Generator], *shape: int) -> torch.Tensor:
     import torch
 
     return torch.stack([torch.randn(shape, generator=g, device=g.device) for g in generators])
+
+
+def uniform_of(seeds: torch.Tensor, device: torch.device, *shape: int) -> torch.Tensor:
+    """Uniform draws in [0, 1) on a device, (n, *shape), each from the seed of its own (n,)."""
+    import torch
+
+    drawn = (_seeded(seed, device) for seed in seeds.tolist())
+    return torch.stack([torch.rand(shape, generator=each, device=device) for each in drawn])
+
+
+def normal_of(seeds: torch.Tensor, device: torch.device, *shape: int) -> torch.Tensor:
+    """Standard normal draws on a device, (n, *shape), each from the seed of its own (n,)."""
+    import torch
+
+    drawn = (_seeded(seed, device) for seed in seeds.tolist())
+    return torch.stack([torch.randn(shape, generator=each, device=device) for each in drawn])
+
+
+def _seeded(seed: int, device: torch.device) -> torch.Generator:
+    import torch
+
+    return torch.Generator(device=device).manual_seed(seed)

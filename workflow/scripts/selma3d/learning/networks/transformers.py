@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
+import torch
 from monai.networks import nets
 from pydantic import Field
 from torch import Tensor
@@ -111,7 +111,10 @@ class UNETR(Segmenter):
         learnt = learnt.unflatten(2, self.net.feat_size)
         if tuple(grid) == tuple(self.net.feat_size):
             return learnt
-        return F.interpolate(learnt, size=grid, mode="trilinear", align_corners=False)
+        for axis, wanted in enumerate(grid, start=2):
+            weights = _linear(learnt.shape[axis], wanted, learnt)
+            learnt = (learnt.movedim(axis, -1) @ weights).movedim(-1, axis)
+        return learnt
 
     def decode(self, image: Tensor, features: list[Tensor]) -> Tensor:
         net = self.net
@@ -119,3 +122,14 @@ class UNETR(Segmenter):
         out = net.decoder4(out, net.encoder3(features[1]))
         out = net.decoder3(out, net.encoder2(features[0]))
         return net.out(net.decoder2(out, net.encoder1(image)))
+
+
+def _linear(have: int, wanted: int, like: Tensor) -> Tensor:
+    """Weights (have, wanted) of linear interpolation along an axis, as torch's `interpolate`.
+
+    Its own gradient differs from run to run on GPUs; that of a product of matrices does not.
+    """
+    place = torch.arange(wanted, device=like.device, dtype=like.dtype)
+    centre = ((place + 0.5) * (have / wanted) - 0.5).clamp(0, have - 1)
+    known = torch.arange(have, device=like.device, dtype=like.dtype)
+    return (1 - (known[:, None] - centre).abs()).clamp(min=0)

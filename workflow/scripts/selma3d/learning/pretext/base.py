@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -13,12 +14,12 @@ from ...challenge.augmentation import Augmentation
 from ...challenge.checking import Model
 from ...challenge.recipe import Normalisation, Size
 from ...system.errors import InputError
-from ...system.randomness import torch_generators
-from ..augmentation import augment
+from ...system.randomness import generator_seed
+from .. import augmentation
 from ..networks import Segmenter
 from ..networks.segmenter import Parts
 from ..sampling import prepare
-from ..task import Batch, Task
+from ..task import Batch, Drawn, Task, under
 
 __all__ = ["Pretext", "Size", "Windows"]
 
@@ -65,31 +66,22 @@ class Pretext(Task):
         with single_precision(batch["image"].device):
             return prepare(batch, window=size, normalisation=mapping)["image"]
 
-    def augmented(
-        self,
-        images: Tensor,
-        batch: Batch,
-        seed: int,
-        purpose: str,
-        settings: Augmentation | None = None,
-    ) -> Tensor:
-        """Augment each image by its own draws, as `settings` or else the recipe say.
+    def draw_augmentation(self, indices: Sequence[int], seed: int, purpose: str) -> Drawn:
+        """Draw the augmentation of whole windows, as the recipe says."""
+        samples = [(index, purpose) for index in indices]
+        drawn = augmentation.draw(seed, samples, self.windows.augmentation, self.windows.size)
+        return under(purpose, drawn)
 
-        `purpose` separates the views of one image.
-        """
-        settings = self.windows.augmentation if settings is None else settings
-        indices = batch["index"].tolist()
+    @staticmethod
+    def augmented(images: Tensor, drawn: Drawn) -> Tensor:
+        """Augment each image by its own draws."""
         with single_precision(images.device):
-            return augment(
-                images, None, seed=seed, indices=indices, settings=settings, purpose=purpose
-            )[0]
+            return augmentation.augment(images, None, drawn)[0]
 
 
-def generators(
-    batch: Batch, seed: int, purpose: str, device: torch.device | str = "cpu"
-) -> list[torch.Generator]:
-    """One generator a sample: on the CPU for parameters, on the images' device for voxels."""
-    return torch_generators(seed, batch["index"].tolist(), purpose, device)
+def seeds(seed: int, indices: Sequence[int], purpose: str) -> Tensor:
+    """The seed of each sample (B,), for what is drawn on the device."""
+    return torch.tensor([generator_seed(seed, index, purpose) for index in indices])
 
 
 def check_level(level: int, network: Segmenter) -> None:

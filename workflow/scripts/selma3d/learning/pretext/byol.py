@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from ...challenge.recipe import Count, Size
 from ..networks import Segmenter
-from ..task import Batch
+from ..task import Batch, Drawn
 from .base import Windows, pooled, spread
 from .teacher import TeacherTask, constant_disagreement, disagreement
 from .views import projection
@@ -35,8 +37,11 @@ class BYOL(TeacherTask):
         self.predictor = projection(projected, hidden, projected)
         self._view_size = self.view_size(options.view, 0.75, "view")
 
-    def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
-        views = self._two_views(batch, seed)
+    def draw(self, indices: Sequence[int], seed: int) -> Drawn:
+        return self.draw_views(indices, seed, self._view_size, ("first", "second"))
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        views = self._two_views(batch)
         vectors = pooled(self.network.encode(views))
         targets = self._answers(views)
         self.remember(targets)
@@ -48,13 +53,11 @@ class BYOL(TeacherTask):
             "spread": spread(vectors[: len(vectors) // 2]),
         }
 
-    def trivial_loss(self, batch: Batch, seed: int) -> float:
-        return float(
-            constant_disagreement(self._answers(self._two_views(batch, seed)) - self.centre)
-        )
+    def trivial_loss(self, batch: Batch) -> float:
+        return float(constant_disagreement(self._answers(self._two_views(batch)) - self.centre))
 
-    def _two_views(self, batch: Batch, seed: int) -> Tensor:
-        return self.views(self.normalised(batch), batch, seed, self._view_size, "first", "second")
+    def _two_views(self, batch: Batch) -> Tensor:
+        return self.views(self.normalised(batch), batch, self._view_size)
 
     @torch.no_grad()
     def _answers(self, views: Tensor) -> Tensor:

@@ -6,20 +6,32 @@ authors' configuration. Their code holds images in [0, 1]; here a window's own r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
 from ...challenge.recipe import Share
-from ..task import Batch
-from .base import generators
+from ...system.randomness import torch_generators
+from ..task import Batch, Drawn, within
+from .base import Size, seeds
 from .reconstruction import Reconstruction
 
 _CURVE_POINTS = 256
 _LARGEST_SHUFFLE = 6  # voxels along each axis; the authors: a tenth of windows of 64 and 32
 _MOST_PAINTED = 5  # regions a window
+
+
+def _inside(length: int) -> tuple[int, int]:
+    """Shortest and longest of regions that are painted: a sixth to a third."""
+    return length // 6, length // 3
+
+
+def _outside(length: int) -> tuple[int, int]:
+    """The same of regions that are left, all around being painted: three to four sevenths."""
+    return 3 * length // 7, 4 * length // 7
 
 
 class Genesis(Reconstruction):
@@ -32,35 +44,92 @@ class Genesis(Reconstruction):
         paint: Share = Field(0.9, description="probability of painting")
         outpaint: Share = Field(0.8, description="share of it that is outside of regions")
 
-    def corrupt(self, clean: Tensor, batch: Batch, seed: int) -> tuple[Tensor, None]:
-        drawn = generators(batch, seed, "genesis")
-        voxels = generators(batch, seed, "genesis/voxels", clean.device)
+    def draw_corruption(self, indices: Sequence[int], seed: int) -> Drawn:
+        drawn = torch_generators(seed, indices, "genesis")
+        plans = [self._planned(generator) for generator in drawn]
+        return {
+            "genesis/plan": torch.tensor([plan.numbers() for plan in plans]),
+            "genesis/curve": torch.stack([plan.curve for plan in plans]),
+            "genesis/seeds": seeds(seed, indices, "genesis/voxels"),
+        }
+
+    def corrupt(self, clean: Tensor, batch: Batch) -> tuple[Tensor, None]:
         low = clean.amin(dim=(1, 2, 3, 4), keepdim=True)
         range_ = (clean.amax(dim=(1, 2, 3, 4), keepdim=True) - low).clamp(min=1e-6)
         unit = (clean - low) / range_
-        changed = [self._transformed(*each) for each in zip(unit, drawn, voxels, strict=True)]
+        drawn = within("genesis", batch)
+        plans = zip(drawn["plan"].tolist(), drawn["curve"], strict=True)
+        voxels = [torch.Generator(clean.device).manual_seed(n) for n in drawn["seeds"].tolist()]
+        changed = [
+            Plan.of(*plan).applied(image, generator)
+            for image, plan, generator in zip(unit, plans, voxels, strict=True)
+        ]
         return torch.stack(changed) * range_ + low, None
 
-    def _transformed(self, image: Tensor, generator: Generator, voxels: Generator) -> Tensor:
-        """Transform one image (1,Z,Y,X) in [0, 1]; `voxels` draws on the image's device."""
+    def _planned(self, generator: Generator) -> Plan:
+        """Draw what happens to one window."""
 
         def happens(probability: float) -> bool:
             return float(torch.rand((), generator=generator)) < probability
 
-        if happens(self.options.shuffle):
-            image = shuffled(image, generator, voxels)
-        if happens(self.options.nonlinear):
-            image = recurved(image, generator, falling=happens(self.options.inverted))
-        if happens(self.options.paint):
-            painting = outpainted if happens(self.options.outpaint) else inpainted
-            image = painting(image, generator, voxels)
+        window, options = self.windows.size, self.options
+        plan = Plan()
+        if happens(options.shuffle):
+            plan.block = [1 + _integer(generator, _LARGEST_SHUFFLE) for _ in range(3)]
+            plan.offset = [_integer(generator, n) for n in plan.block]
+        if happens(options.nonlinear):
+            falling = happens(options.inverted)
+            plan.curve, plan.curved = curve(generator, falling), True
+        if happens(options.paint):
+            plan.outside = happens(options.outpaint)
+            lengths = _outside if plan.outside else _inside
+            plan.boxes = regions(generator, window, lengths)
+        return plan
+
+
+@dataclass
+class Plan:
+    """What happens to one window; numbers in a fixed order, so that it travels as a tensor.
+
+    block, offset: of shuffled voxels. curve: (points,) of intensities. boxes: of painting, each the
+    first voxel (z,y,x) and the lengths; painted inside of them or `outside`.
+    """
+
+    block: list[int] = field(default_factory=list)
+    offset: list[int] = field(default_factory=list)
+    curved: bool = False
+    outside: bool = False
+    boxes: list[list[int]] = field(default_factory=list)
+    curve: Tensor = field(default_factory=lambda: torch.linspace(0, 1, _CURVE_POINTS))
+
+    def numbers(self) -> list[int]:
+        """All but the curve."""
+        shuffling = [*self.block, *self.offset] or [0] * 6
+        boxes = [number for box in self.boxes for number in box]
+        boxes += [0] * (6 * _MOST_PAINTED - len(boxes))
+        return [*shuffling, int(self.curved), int(self.outside), len(self.boxes), *boxes]
+
+    @classmethod
+    def of(cls, numbers: list[int], curve: Tensor) -> Plan:
+        """The plan that these numbers tell."""
+        curved, outside, count = numbers[6:9]
+        boxes = [numbers[9 + 6 * box : 15 + 6 * box] for box in range(count)]
+        shuffling = (numbers[:3], numbers[3:6]) if numbers[0] else ([], [])
+        return cls(*shuffling, bool(curved), bool(outside), boxes, curve)
+
+    def applied(self, image: Tensor, voxels: Generator) -> Tensor:
+        """Transform one image (1,Z,Y,X) in [0, 1]; `voxels` draws on the image's device."""
+        if self.block:
+            image = shuffled(image, self.block, self.offset, voxels)
+        if self.curved:
+            image = recurved(image, self.curve)
+        if self.boxes:
+            image = painted(image, self.boxes, self.outside, voxels)
         return image
 
 
-def shuffled(image: Tensor, generator: Generator, voxels: Generator) -> Tensor:
-    """Shuffle the voxels within blocks, of one size a window, at a drawn offset: (1,Z,Y,X)."""
-    size = [1 + _integer(generator, _LARGEST_SHUFFLE) for _ in range(3)]
-    offset = [_integer(generator, n) for n in size]
+def shuffled(image: Tensor, size: list[int], offset: list[int], voxels: Generator) -> Tensor:
+    """Shuffle the voxels within blocks of a size (z,y,x) from an offset on: (1,Z,Y,X)."""
     inside = tuple(
         slice(o, o + (n - o) // b * b)
         for o, n, b in zip(offset, image.shape[1:], size, strict=True)
@@ -75,8 +144,8 @@ def shuffled(image: Tensor, generator: Generator, voxels: Generator) -> Tensor:
     return result
 
 
-def recurved(image: Tensor, generator: Generator, falling: bool) -> Tensor:
-    """Map intensities in [0, 1] by a monotonous cubic Bézier curve with two drawn points."""
+def curve(generator: Generator, falling: bool) -> Tensor:
+    """A monotonous cubic Bézier curve with two drawn points, (points,) in [0, 1]."""
     t = torch.linspace(0, 1, _CURVE_POINTS)
     weights = torch.stack([3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3])
     points = torch.rand(2, 2, generator=generator)
@@ -85,40 +154,40 @@ def recurved(image: Tensor, generator: Generator, falling: bool) -> Tensor:
     steps = torch.linspace(0, 1, _CURVE_POINTS)
     right = torch.searchsorted(x, steps).clamp(1, _CURVE_POINTS - 1)
     share = (steps - x[right - 1]) / (x[right] - x[right - 1]).clamp(min=1e-6)
-    curve = torch.lerp(y[right - 1], y[right], share.clamp(0, 1)).to(image.device)
-    if falling:
-        curve = curve.flip(0)
+    drawn = torch.lerp(y[right - 1], y[right], share.clamp(0, 1))
+    return drawn.flip(0) if falling else drawn
+
+
+def recurved(image: Tensor, curve: Tensor) -> Tensor:
+    """Map intensities in [0, 1] by a curve (points,)."""
     place = image * (_CURVE_POINTS - 1)
     below = place.long().clamp(0, _CURVE_POINTS - 2)
     return torch.lerp(curve[below], curve[below + 1], (place - below).clamp(0, 1))
 
 
-def inpainted(image: Tensor, generator: Generator, voxels: Generator) -> Tensor:
-    """Replace regions, each a sixth to a third of every axis long, by uniform noise."""
-    hidden = _regions(image, generator, lambda n: (n // 6, n // 3))
-    return torch.where(hidden, _uniform(image, voxels), image)
-
-
-def outpainted(image: Tensor, generator: Generator, voxels: Generator) -> Tensor:
-    """Replace all but regions, each three to four sevenths of every axis long, by noise."""
-    shown = _regions(image, generator, lambda n: (3 * n // 7, 4 * n // 7))
-    return torch.where(shown, image, _uniform(image, voxels))
-
-
-def _regions(
-    image: Tensor, generator: Generator, lengths: Callable[[int], tuple[int, int]]
-) -> Tensor:
-    """Draw one to five boxes; True inside any of them, (1,Z,Y,X)."""
+def painted(image: Tensor, boxes: list[list[int]], outside: bool, voxels: Generator) -> Tensor:
+    """Replace boxes, or all outside of them, by uniform noise: (1,Z,Y,X)."""
     inside = torch.zeros_like(image, dtype=torch.bool)
+    for box in boxes:
+        sides = (slice(s, s + n) for s, n in zip(box[:3], box[3:], strict=True))
+        inside[(0, *sides)] = True
+    noise = _uniform(image, voxels)
+    return torch.where(inside, image, noise) if outside else torch.where(inside, noise, image)
+
+
+def regions(
+    generator: Generator, window: Size, lengths: Callable[[int], tuple[int, int]]
+) -> list[list[int]]:
+    """Draw one to five boxes in a window: first voxel (z,y,x) and lengths of each."""
+    boxes = []
     for _ in range(1 + _integer(generator, _MOST_PAINTED)):
-        box = [0]
-        for n in image.shape[1:]:
+        starts, sizes = [], []
+        for n in window:
             shortest, longest = lengths(n)
-            length = max(1, shortest + _integer(generator, longest - shortest + 1))
-            start = _integer(generator, n - length + 1)
-            box.append(slice(start, start + length))
-        inside[tuple(box)] = True
-    return inside
+            sizes.append(max(1, shortest + _integer(generator, longest - shortest + 1)))
+            starts.append(_integer(generator, n - sizes[-1] + 1))
+        boxes.append(starts + sizes)
+    return boxes
 
 
 def _uniform(image: Tensor, generator: Generator) -> Tensor:

@@ -7,6 +7,7 @@ features, not tokens, so it works on convolutional encoders too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,14 +15,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ...challenge.recipe import Count, Number, Share, Size
+from ...system.randomness import torch_generators
 from ..networks import Segmenter
-from ..task import Batch
+from ..task import Batch, Drawn, under, within
 from .base import (
     Level,
     Temperature,
     Windows,
     check_level,
-    generators,
     pooled,
     single_precision,
     spread,
@@ -29,6 +30,8 @@ from .base import (
 from .blocks import LearntBlock, grid_of, hidden_blocks, voxelwise
 from .teacher import TeacherTask
 from .views import projection
+
+_GLOBAL = ("first", "second")
 
 
 class _Assignments(NamedTuple):
@@ -78,22 +81,33 @@ class IBOT(TeacherTask):
         self._grid = grid_of(self._global_size, self._block)
         self.hiding = LearntBlock(self._block)
 
-    def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
+    def draw(self, indices: Sequence[int], seed: int) -> Drawn:
+        grid, ratio = self._grid, self.options.ratio
+        own = [torch_generators(seed, indices, f"{name}/hidden") for name in _GLOBAL]
+        hidden = torch.cat([hidden_blocks(each, grid, ratio) for each in own])
+        drawn = under("global", self.draw_views(indices, seed, self._global_size, _GLOBAL))
+        if self._local_names:
+            names = self._local_names
+            drawn |= under("local", self.draw_views(indices, seed, self._local_size, names))
+        places = hidden.flatten().nonzero().squeeze(1)
+        return drawn | {"hidden": hidden, "places": places}
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
         images = self.normalised(batch)
-        views, hidden = self._global_views(images, batch, seed)
-        answers = self._answers(views, hidden)
+        views, places = self._global_views(images, batch), batch["places"]
+        answers = self._answers(views, places)
         self.remember(*answers)
         targets = self._assignments(*answers)
-        blocks = voxelwise(hidden.to(views.device), self._block)
+        blocks = voxelwise(batch["hidden"], self._block)
         features = self.network.encode(views * (1 - blocks) + self.hiding(views) * blocks)
         vectors = pooled(features)
         described = [vectors]
         if self._local_names:
-            local = self.views(images, batch, seed, self._local_size, *self._local_names)
+            local = self.views(images, within("local", batch), self._local_size)
             described.append(pooled(self.network.encode(local)))
         window = self._window_loss(self.head["window"](torch.cat(described)), targets.window)
         position = self._cross_entropy(
-            self.head["position"](chosen(features[self._level], hidden)), targets.position
+            self.head["position"](chosen(features[self._level], places)), targets.position
         )
         return {
             "loss": window + position,
@@ -103,27 +117,22 @@ class IBOT(TeacherTask):
         }
 
     @torch.no_grad()
-    def trivial_loss(self, batch: Batch, seed: int) -> float:
-        views, hidden = self._global_views(self.normalised(batch), batch, seed)
-        targets = self._assignments(*self._answers(views, hidden))
+    def trivial_loss(self, batch: Batch) -> float:
+        views = self._global_views(self.normalised(batch), batch)
+        targets = self._assignments(*self._answers(views, batch["places"]))
         means = torch.stack([targets.window.mean(dim=0), targets.position.mean(dim=0)])
         return float(torch.special.entr(means).sum())
 
-    def _global_views(self, images: Tensor, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
-        """Return two views of each window (2B,1,Z,Y,X) and their hidden positions, on the CPU."""
-        names = ("first", "second")
-        hidden = [
-            hidden_blocks(generators(batch, seed, f"{name}/hidden"), self._grid, self.options.ratio)
-            for name in names
-        ]
-        return self.views(images, batch, seed, self._global_size, *names), torch.cat(hidden)
+    def _global_views(self, images: Tensor, batch: Batch) -> Tensor:
+        """Return two views of each window, (2B,1,Z,Y,X)."""
+        return self.views(images, within("global", batch), self._global_size)
 
     @torch.no_grad()
-    def _answers(self, views: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    def _answers(self, views: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """Return the teacher's logits for whole views and for the hidden positions."""
         features = self.teacher.network.encode(views)
         window = self.teacher.head["window"](pooled(features))
-        return window, self.teacher.head["position"](chosen(features[self._level], hidden))
+        return window, self.teacher.head["position"](chosen(features[self._level], places))
 
     def _assignments(self, window: Tensor, position: Tensor) -> _Assignments:
         return _Assignments(
@@ -134,10 +143,11 @@ class IBOT(TeacherTask):
     def _window_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare each of the teacher's two views with all other views of the same windows."""
         windows = len(targets) // 2
+        answers = torch.log_softmax(logits / self.options.student_temperature, dim=1)
         terms = [
-            self._cross_entropy(answer, target)
+            -(target * answer).sum(dim=1).mean()
             for teacher_view, target in enumerate(targets.split(windows))
-            for student_view, answer in enumerate(logits.split(windows))
+            for student_view, answer in enumerate(answers.split(windows))
             if student_view != teacher_view
         ]
         return torch.stack(terms).mean()
@@ -165,9 +175,8 @@ class _Prototypes(nn.Module):
             return nn.functional.normalize(projected.float(), dim=1) @ directions.T
 
 
-def chosen(features: Tensor, hidden: Tensor) -> Tensor:
-    """List the features of hidden positions: (B,C,z,y,x), (B,1,z,y,x) on the CPU -> (N,C)."""
-    places = hidden.flatten().nonzero().squeeze(1).to(features.device)
+def chosen(features: Tensor, places: Tensor) -> Tensor:
+    """List the features of hidden positions: (B,C,z,y,x), (N,) among B·z·y·x -> (N,C)."""
     return features.permute(0, 2, 3, 4, 1).flatten(0, 3)[places]
 
 

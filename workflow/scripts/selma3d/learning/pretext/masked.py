@@ -6,16 +6,17 @@ hiding the voxels of their patches (SimMIM, arXiv 2111.09886).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 from torch import Tensor
 
 from ...challenge.recipe import Share, Size
-from ...system.randomness import normal
+from ...system.randomness import normal_of, torch_generators
 from ..networks import Segmenter
-from ..task import Batch
-from .base import Windows, generators
+from ..task import Batch, Drawn
+from .base import Windows, seeds
 from .blocks import LearntBlock, grid_of, hidden_blocks, mean_of_visible, voxelwise
 from .reconstruction import Reconstruction
 
@@ -43,26 +44,30 @@ class Masked(Reconstruction):
         if options.fill == "learned":
             self.learnt = LearntBlock(options.block)
 
-    def corrupt(self, clean: Tensor, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
-        drawn = hidden_blocks(generators(batch, seed, "masked"), self._grid, self.options.ratio)
-        hidden = voxelwise(drawn.to(clean.device), self._block)
-        return clean * (1 - hidden) + self._filling(clean, hidden, batch, seed) * hidden, hidden
+    def draw_corruption(self, indices: Sequence[int], seed: int) -> Drawn:
+        own = torch_generators(seed, indices, "masked")
+        hidden = hidden_blocks(own, self._grid, self.options.ratio)
+        return {"hidden": hidden, "noise/seeds": seeds(seed, indices, "masked/noise")}
+
+    def corrupt(self, clean: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        hidden = voxelwise(batch["hidden"], self._block)
+        return clean * (1 - hidden) + self._filling(clean, hidden, batch) * hidden, hidden
 
     def guesses(self, clean: Tensor, seen: Tensor, judged: Tensor) -> list[Tensor]:
         hidden = judged[:, :, :: self._block[0], :: self._block[1], :: self._block[2]]
         return [mean_of_visible(clean, hidden, self._block)]
 
-    def _filling(self, clean: Tensor, hidden: Tensor, batch: Batch, seed: int) -> Tensor | float:
+    def _filling(self, clean: Tensor, hidden: Tensor, batch: Batch) -> Tensor | float:
         if self.options.fill == "zero":
             return 0.0
         if self.options.fill == "learned":
             return self.learnt(clean)
-        drawn = generators(batch, seed, "masked/noise", clean.device)
         visible, axes = 1 - hidden, (1, 2, 3, 4)
         count = visible.sum(dim=axes, keepdim=True)
         mean = (clean * visible).sum(dim=axes, keepdim=True) / count
         variance = ((clean - mean).square() * visible).sum(dim=axes, keepdim=True) / count
-        return mean + variance.sqrt() * normal(drawn, *clean.shape[1:])
+        noise = normal_of(batch["noise/seeds"], clean.device, *clean.shape[1:])
+        return mean + variance.sqrt() * noise
 
 
 TASK = Masked

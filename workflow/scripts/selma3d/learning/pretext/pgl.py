@@ -6,17 +6,20 @@ is known from the crops: these are drawn on the grid of the features, so no valu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from ...challenge.recipe import Count, Size
 from ...system.errors import InputError
-from ...system.randomness import uniform
+from ...system.randomness import torch_generators, uniform
+from .. import augmentation
 from ..augmentation import GEOMETRIC
 from ..networks import Segmenter
-from ..task import Batch
-from .base import Level, Windows, check_level, generators, spread
+from ..task import Batch, Drawn, under, within
+from .base import Level, Windows, check_level, spread
 from .teacher import TeacherTask, constant_disagreement, disagreement
 from .views import crop, projection, random_corners
 
@@ -53,8 +56,23 @@ class PGL(TeacherTask):
                 f"found {list(self._view_size)}"
             )
 
-    def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
-        views, corners, flips = self._two_views(batch, seed)
+    def draw(self, indices: Sequence[int], seed: int) -> Drawn:
+        settings, window = self.windows.augmentation, self.windows.size
+        whole = [(index, "window") for index in indices]
+        drawn = under("window", augmentation.draw(seed, whole, settings.only(GEOMETRIC), window))
+        others = settings.only(settings.operations.keys() - set(GEOMETRIC))
+        names = ("first", "second")
+        samples = [(index, name) for name in names for index in indices]
+        drawn |= under("views", augmentation.draw(seed, samples, others, self._view_size))
+        corners, flips = [], []
+        for name in names:
+            own = torch_generators(seed, indices, f"{name}/crop")
+            corners.append(random_corners(own, window, self._view_size, self._stride))
+            flips.append((uniform(own, 3) < 0.5).long())
+        return drawn | {"corners": torch.cat(corners), "flips": torch.cat(flips)}
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        views, corners, flips = self._two_views(batch)
         features = positions(self.network.encode(views)[self._level], flips)
         answers = shared(self.predictor(self.head(features)), corners)
         targets = self._answers(views, corners, flips)
@@ -69,26 +87,19 @@ class PGL(TeacherTask):
             "spread": spread(features.flatten(0, 3)),
         }
 
-    def trivial_loss(self, batch: Batch, seed: int) -> float:
-        targets = torch.cat(self._answers(*self._two_views(batch, seed)))
+    def trivial_loss(self, batch: Batch) -> float:
+        targets = torch.cat(self._answers(*self._two_views(batch)))
         return float(constant_disagreement(targets - self.centre))
 
-    def _two_views(self, batch: Batch, seed: int) -> tuple[Tensor, list[Size], list[list[int]]]:
+    def _two_views(self, batch: Batch) -> tuple[Tensor, list[Size], list[list[int]]]:
         """Return views (2B,1,*view), and for each its corner in positions and its flipped axes."""
-        settings = self.windows.augmentation
-        moving = settings.only(GEOMETRIC)
-        others = settings.only(settings.operations.keys() - set(GEOMETRIC))
-        images = self.augmented(self.normalised(batch), batch, seed, "window", moving)
-        views, corners, flips = [], [], []
-        for name in ("first", "second"):
-            drawn = generators(batch, seed, f"{name}/crop")
-            at = random_corners(drawn, self.windows.size, self._view_size, self._stride)
-            view = self.augmented(crop(images, at, self._view_size), batch, seed, name, others)
-            axes = [[a for a in range(3) if coin[a] < 0.5] for coin in uniform(drawn, 3).tolist()]
-            views.append(flipped(view, [[a + 1 for a in sample] for sample in axes]))
-            corners += [tuple(c // s for c, s in zip(one, self._stride, strict=True)) for one in at]
-            flips += axes
-        return torch.cat(views), corners, flips
+        images = self.augmented(self.normalised(batch), within("window", batch))
+        at = batch["corners"].tolist()
+        views = self.augmented(crop(images, at, self._view_size), within("views", batch))
+        flips = [[axis for axis in range(3) if own[axis]] for own in batch["flips"].tolist()]
+        views = flipped(views, [[axis + 1 for axis in own] for own in flips])
+        corners = [tuple(c // s for c, s in zip(one, self._stride, strict=True)) for one in at]
+        return views, corners, flips
 
     @torch.no_grad()
     def _answers(self, views: Tensor, corners: list[Size], flips: list[list[int]]) -> list[Tensor]:

@@ -60,7 +60,7 @@ class BatchStandardised(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         with torch.autocast(vectors.device.type, enabled=False):
             rows = vectors.float().flatten(0, -2)
-            moments = torch.cat([rows.sum(dim=0), rows.new_tensor([len(rows)])])
+            moments = torch.cat([rows.sum(dim=0), rows.new_full((1,), len(rows))])
             total = self._over_processes(moments)
             centred = rows - total[:-1] / total[-1]
             variance = self._over_processes(centred.square().sum(dim=0)) / total[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from ...challenge.checking import Model
 from ..networks import Segmenter
-from ..task import Batch
+from ..task import Batch, Drawn, within
 from .base import Pretext, Windows, pooled, single_precision, spread
 
 Distance = Literal["l1", "l2", "huber"]
@@ -33,7 +34,15 @@ class Reconstruction(Pretext):
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(not name.startswith(network.head_prefixes[1:]))
 
-    def corrupt(self, clean: Tensor, batch: Batch, seed: int) -> tuple[Tensor, Tensor | None]:
+    def draw(self, indices: Sequence[int], seed: int) -> Drawn:
+        drawn = self.draw_augmentation(indices, seed, "augment")
+        return drawn | self.draw_corruption(indices, seed)
+
+    def draw_corruption(self, indices: Sequence[int], seed: int) -> Drawn:
+        """Draw what `corrupt` needs; nothing by default."""
+        return {}
+
+    def corrupt(self, clean: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Return what the network sees, and the voxels (B,1,Z,Y,X) {0,1} it is judged on or None.
 
         None: on all of them.
@@ -51,8 +60,8 @@ class Reconstruction(Pretext):
         """Return the image that the network's output is added to; by default none."""
         return 0.0
 
-    def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
-        clean, seen, judged = self._corrupted(batch, seed)
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        clean, seen, judged = self._corrupted(batch)
         features = self.network.encode(seen)
         restored = self.network.decode(seen, features)
         finest = restored[0] if isinstance(restored, list) else restored
@@ -64,13 +73,13 @@ class Reconstruction(Pretext):
         }
 
     @torch.no_grad()
-    def trivial_loss(self, batch: Batch, seed: int) -> float:
-        return float(self._trivial(*self._corrupted(batch, seed)))
+    def trivial_loss(self, batch: Batch) -> float:
+        return float(self._trivial(*self._corrupted(batch)))
 
-    def _corrupted(self, batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _corrupted(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
         with single_precision(batch["image"].device):
-            clean = self.augmented(self.normalised(batch), batch, seed, "augment")
-            return clean, *self.corrupt(clean, batch, seed)
+            clean = self.augmented(self.normalised(batch), within("augment", batch))
+            return clean, *self.corrupt(clean, batch)
 
     @torch.no_grad()
     def _trivial(self, clean: Tensor, seen: Tensor, judged: Tensor | None) -> Tensor:

@@ -7,7 +7,7 @@ A network that undoes them has to know what structures look like.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,9 @@ from pydantic import Field
 from torch import Tensor
 
 from ...challenge.recipe import Share
-from ...system.randomness import normal, uniform
-from ..task import Batch
-from .base import generators
+from ...system.randomness import normal_of, torch_generators, uniform
+from ..task import Batch, Drawn, within
+from .base import seeds
 from .reconstruction import Reconstruction, smooth
 
 # the strongest of each degradation; every sample draws its own share of it. They are strong: what
@@ -46,20 +46,28 @@ class Restore(Reconstruction):
         stripes: Share = Field(0.5, description="probability of shadows along the sheet")
         noise: Share = Field(0.8, description="probability of shot and read noise")
 
-    def corrupt(self, clean: Tensor, batch: Batch, seed: int) -> tuple[Tensor, None]:
+    def draw_corruption(self, indices: Sequence[int], seed: int) -> Drawn:
+        drawn = {}
+        for name in _DEGRADATIONS:
+            numbers = uniform(torch_generators(seed, indices, f"restore/{name}"), 3)
+            strength = _WEAKEST + (1 - _WEAKEST) * numbers[:, 0]
+            strength = strength * (numbers[:, 1] < getattr(self.options, name))
+            drawn |= {
+                f"restore/{name}/strength": strength.view(-1, 1, 1, 1, 1),
+                f"restore/{name}/along_x": (numbers[:, 2] < 0.5).long().view(-1, 1, 1, 1, 1),
+                f"restore/{name}/seeds": seeds(seed, indices, f"restore/{name}/voxels"),
+            }
+        return drawn
+
+    def corrupt(self, clean: Tensor, batch: Batch) -> tuple[Tensor, None]:
         dark = clean.amin(dim=(1, 2, 3, 4), keepdim=True)
         mean = (clean - dark).mean(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1e-6)
         light = (clean - dark) / mean
         for name, degrade in _DEGRADATIONS.items():
-            probability = getattr(self.options, name)
-            drawn = uniform(generators(batch, seed, f"restore/{name}"), 3)
-            strength = _WEAKEST + (1 - _WEAKEST) * drawn[:, 0]
-            strength = (strength * (drawn[:, 1] < probability)).view(-1, 1, 1, 1, 1)
+            drawn = within(f"restore/{name}", batch)
             light = degrade(
-                light, strength.to(clean.device), along_x=(drawn[:, 2] < 0.5).to(clean.device),
-                draw=lambda *shape, name=name: normal(
-                    generators(batch, seed, f"restore/{name}/voxels", clean.device), *shape
-                ),
+                light, drawn["strength"], along_x=drawn["along_x"].bool(),
+                draw=lambda *shape, drawn=drawn: normal_of(drawn["seeds"], clean.device, *shape),
             )  # fmt: skip
         return light * mean + dark, None
 
@@ -71,9 +79,11 @@ def coarse_planes(light: Tensor, strength: Tensor, **_: object) -> Tensor:
     """Average up to six planes into one and repeat it, as with a coarser step of the stage."""
     planes = torch.arange(light.shape[2], device=light.device)
     step = (1 + strength * _COARSEST_PLANES).long().clamp(max=_COARSEST_PLANES).view(-1, 1)
-    group = (planes // step)[:, None, :, None, None].expand_as(light)
-    coarse = torch.zeros_like(light).scatter_reduce(2, group, light, "mean", include_self=False)
-    return coarse.gather(2, group)
+    group = planes // step
+    # By a product of matrices: means of scattered values differ from run to run on GPUs.
+    alike = (group[:, :, None] == group[:, None, :]).to(light.dtype)
+    weights = alike / alike.sum(dim=2, keepdim=True)
+    return (weights[:, None] @ light.flatten(3)).view(light.shape)
 
 
 def blurred_along_z(light: Tensor, strength: Tensor, **_: object) -> Tensor:
@@ -108,7 +118,7 @@ def striped(
     ).clamp(0, 1)
     rows = shadow[..., : light.shape[3]].unsqueeze(-1)
     columns = shadow[..., : light.shape[4]].unsqueeze(-2)
-    shadow = torch.where(along_x.view(-1, 1, 1, 1, 1), rows, columns)
+    shadow = torch.where(along_x, rows, columns)
     return light * (1 - _DARKEST_STRIPE * strength * shadow)
 
 

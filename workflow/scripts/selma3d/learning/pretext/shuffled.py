@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from ...challenge.augmentation import Augmentation
-from ...system.randomness import uniform
-from ..task import Batch
-from .base import generators
+from ...system.randomness import uniform_of
+from ..task import Drawn, under
+from .base import seeds
 from .masked import Masked
 
 
@@ -19,17 +20,16 @@ class Shuffled(Masked):
     decides its order, so that every step is the same after a resume.
     """
 
-    def augmented(
-        self,
-        images: Tensor,
-        batch: Batch,
-        seed: int,
-        purpose: str,
-        settings: Augmentation | None = None,
-    ) -> Tensor:
-        changed = super().augmented(images, batch, seed, purpose, settings)
-        order = uniform(generators(batch, seed, "shuffled"), changed[0].numel()).argsort(dim=1)
-        return torch.gather(changed.flatten(1), 1, order.to(changed.device)).view_as(changed)
+    def draw_augmentation(self, indices: Sequence[int], seed: int, purpose: str) -> Drawn:
+        order = {"shuffled/seeds": seeds(seed, indices, "shuffled")}
+        return super().draw_augmentation(indices, seed, purpose) | under(purpose, order)
+
+    @staticmethod
+    def augmented(images: Tensor, drawn: Drawn) -> Tensor:
+        changed = Masked.augmented(images, drawn)
+        flat = changed.flatten(1)
+        order = uniform_of(drawn["shuffled/seeds"], images.device, flat.shape[1]).argsort(dim=1)
+        return torch.gather(flat, 1, order).view_as(changed)
 
 
 TASK = Shuffled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from pydantic import Field
@@ -12,7 +13,7 @@ from ...challenge.checking import Model
 from ...challenge.recipe import Count, Size
 from .. import distributed
 from ..networks import Segmenter
-from ..task import Batch
+from ..task import Batch, Drawn
 from . import processes
 from .base import Temperature, Windows, pooled, single_precision, spread
 from .views import ViewTask, projection
@@ -38,14 +39,17 @@ class SimCLR(ViewTask):
         described = 2 * sum(network.feature_channels)
         self.head = projection(described, options.hidden, options.projected)
 
-    def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
+    def draw(self, indices: Sequence[int], seed: int) -> Drawn:
+        return self.draw_views(indices, seed, self._view_size, ("first", "second"))
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
         images = self.normalised(batch)
-        views = self.views(images, batch, seed, self._view_size, "first", "second")
+        views = self.views(images, batch, self._view_size)
         vectors = pooled(self.network.encode(views))
         loss, accuracy = info_nce(self.head(vectors), self.options.temperature, self.training)
         return {"loss": loss, "accuracy": accuracy, "spread": spread(vectors[: len(images)])}
 
-    def trivial_loss(self, batch: Batch, seed: int) -> float:
+    def trivial_loss(self, batch: Batch) -> float:
         together = distributed.world() if self.training else 1
         return math.log(2 * together * len(batch["image"]) - 1)
 

@@ -61,9 +61,10 @@ class TeacherTask(ViewTask):
         students = {**_parameters(self.network, "network."), **_parameters(self.head, "head.")}
         for name, parameter in self.teacher.named_parameters():
             parameter.lerp_(students[name], 1 - momentum)
-        mean = torch.stack(self._means).mean(dim=0)
+        mean = processes.summed(torch.stack(self._means).mean(dim=0)) / distributed.world()
         self._means.clear()
-        self.centre.lerp_(processes.summed(mean) / distributed.world(), 1 - _CENTRE_MOMENTUM)
+        mean = torch.where(mean.isfinite(), mean, self.centre)  # of a step that is left out
+        self.centre.lerp_(mean, 1 - _CENTRE_MOMENTUM)
 
 
 class _Teacher(nn.Module):

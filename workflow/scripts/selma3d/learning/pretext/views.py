@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from ...challenge.checking import Model
 from ...system.errors import InputError
-from ...system.randomness import uniform
+from ...system.randomness import torch_generators, uniform
+from .. import augmentation
 from ..networks import Segmenter
-from ..task import Batch
-from .base import Pretext, Size, Windows, generators, train_only
+from ..task import Drawn
+from .base import Pretext, Size, Windows, train_only
 from .processes import BatchStandardised
 
 
@@ -20,6 +21,7 @@ class ViewTask(Pretext):
     """A task on an encoder's features of several views; the decoder stays as it is."""
 
     trains = "encoder"
+    of_whole_batch = True
 
     def __init__(self, network: Segmenter, windows: Windows, options: Model) -> None:
         super().__init__(network, windows, options)
@@ -42,30 +44,39 @@ class ViewTask(Pretext):
             )
         return size
 
-    def views(self, images: Tensor, batch: Batch, seed: int, size: Size, *names: str) -> Tensor:
-        """Draw one view a name of every image: (len(names)·B,1,*size), all of a name together."""
-        views = []
-        for name in names:
-            drawn = generators(batch, seed, f"{name}/crop")
-            view = crop(images, random_corners(drawn, images.shape[2:], size), size)
-            views.append(self.augmented(view, batch, seed, name))
-        return torch.cat(views)
+    def draw_views(
+        self, indices: Sequence[int], seed: int, size: Size, names: Sequence[str]
+    ) -> Drawn:
+        """Draw one view a name of every sample, all of a name together: corners, augmentation."""
+        corners = [
+            random_corners(torch_generators(seed, indices, f"{name}/crop"), self.windows.size, size)
+            for name in names
+        ]
+        samples = [(index, name) for name in names for index in indices]
+        drawn = augmentation.draw(seed, samples, self.windows.augmentation, size)
+        return drawn | {"corners": torch.cat(corners)}
+
+    def views(self, images: Tensor, drawn: Drawn, size: Size) -> Tensor:
+        """Cut the views of images (B,1,Z,Y,X) and augment them all at once, (views·B,1,*size)."""
+        return self.augmented(crop(images, drawn["corners"].tolist(), size), drawn)
 
 
 def random_corners(
     drawn: Sequence[torch.Generator], window: Sequence[int], size: Size, step: Size = (1, 1, 1)
-) -> list[Size]:
-    """Draw the first voxel of a crop in every window, a multiple of `step` along each axis."""
+) -> Tensor:
+    """Draw the first voxel (B,3) of a crop in every window, a multiple of `step` on each axis."""
     places = torch.tensor([(n - s) // t + 1 for n, s, t in zip(window, size, step, strict=True)])
-    return ((uniform(drawn, 3) * places).long() * torch.tensor(step)).tolist()
+    return (uniform(drawn, 3) * places).long() * torch.tensor(step)
 
 
 def crop(images: Tensor, corners: Sequence[Size], size: Size) -> Tensor:
-    """Cut one crop (Z,Y,X) from every image (B,1,Z,Y,X)."""
+    """Cut crops (Z,Y,X) from images (B,1,Z,Y,X), in turn until there is one for each corner."""
     return torch.stack(
         [
-            image[(..., *(slice(c, c + s) for c, s in zip(corner, size, strict=True)))]
-            for image, corner in zip(images, corners, strict=True)
+            images[number % len(images)][
+                (..., *(slice(c, c + s) for c, s in zip(corner, size, strict=True)))
+            ]
+            for number, corner in enumerate(corners)
         ]
     )
 

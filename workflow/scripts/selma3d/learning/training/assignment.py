@@ -55,7 +55,7 @@ class Job:
     """The limits of a job, and its folder, which survives a kill."""
 
     work: Path
-    threads: int = 1  # of the CPU, in each process
+    threads: int = 1  # of the CPU, of all its processes together
     time_budget_s: float | None = None  # None: as long as it takes
     processes: int = 1  # one a GPU
 

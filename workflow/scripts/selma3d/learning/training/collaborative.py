@@ -18,9 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...challenge.recipe import Finetune, Input
-from ..augmentation import augment
+from .. import augmentation
 from ..networks import Segmenter
-from ..sampling import Batch, LabelledSampler, UnlabelledSampler, prepare
+from ..sampling import LabelledSampler, UnlabelledSampler, prepare
+from ..task import Batch, Drawn, under, within
 from .segmentation import Segmentation
 
 UNLABELLED = "unlabelled_"  # before the names of what a sample holds of a volume
@@ -48,13 +49,29 @@ class Collaborative(Segmentation):
             network.check_window(tuple(n // 2 for n in input.window), "multiscale: half a window")
         self.teacher = copy.deepcopy(network).requires_grad_(False)
         self.register_buffer("progress", torch.zeros(()))
+        self._progress = 0.0  # the same, for the program: reading it from a GPU waits
+        self.register_load_state_dict_post_hook(_remember_progress)
 
-    def losses(self, batch: Batch, seed: int) -> dict[str, Tensor]:
-        supervised = super().losses(batch, seed)
+    def draw(self, indices: Sequence[int], seed: int) -> Drawn:
+        samples = [(index, "unlabelled") for index in indices]
+        settings, window = self._collaboration.augment, self._input.window
+        drawn = augmentation.draw(seed, samples, settings, window)
+        return super().draw(indices, seed) | under("unlabelled", drawn)
+
+    def sums(self, batch: Batch) -> Tensor:
+        supervised = super().sums(batch).flatten()
+        return torch.cat([supervised, self._disagreements(batch)]) if self._ramp() else supervised
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        own, totals = self._summed(batch), batch.get("totals")
+        labelled = None if totals is None else totals[: own.numel()].view_as(own)
+        supervised = self._of_sums(own, labelled)
         weight = self._ramp()
         if weight == 0:
             return supervised
-        agreement = self._disagreements(batch, seed)
+        disagreements = self._disagreements(batch)
+        others = None if totals is None else totals[own.numel() :]
+        agreement = self._of_disagreements(self.of_batch(disagreements, others))
         total = sum(getattr(self._collaboration, name) * loss for name, loss in agreement.items())
         return (
             supervised
@@ -65,33 +82,42 @@ class Collaborative(Segmentation):
     @torch.no_grad()
     def after_step(self, progress: float) -> None:
         self.progress.fill_(progress)
+        self._progress = progress
         for own, teachers in zip(self.network.parameters(), self.teacher.parameters(), strict=True):
             teachers.lerp_(own, 1 - self._collaboration.momentum)
 
     def _ramp(self) -> float:
         start = self._collaboration.start
-        return min(1.0, max(0.0, (float(self.progress) - start) / max(start, 1e-9)))
+        return min(1.0, max(0.0, (self._progress - start) / max(start, 1e-9)))
 
-    def _disagreements(self, batch: Batch, seed: int) -> dict[str, Tensor]:
+    def _disagreements(self, batch: Batch) -> Tensor:
+        """The sums that the agreement with the teacher is a function of, and their counts."""
         settings = self._collaboration
         seen = self._unlabelled(batch)
         self.teacher.eval()
         with torch.no_grad():
             taught = torch.sigmoid(self.teacher(seen).float())
-        shown, taught = augment(
-            seen, taught, seed=seed, indices=batch["index"], settings=settings.augment,
-            purpose="unlabelled",
-        )  # fmt: skip
+        shown, taught = augmentation.augment(seen, taught, within("unlabelled", batch))
         logits = self._finest(self.network(shown))
-        losses = {}
+        sums = []
         if settings.consistency:
-            losses["consistency"] = F.mse_loss(torch.sigmoid(logits), taught)
+            sums += _squares(torch.sigmoid(logits), taught)
         if settings.pseudo_labels:
-            losses["pseudo_labels"] = confident_cross_entropy(logits, taught, settings.confidence)
+            sums += confident_cross_entropy(logits, taught, settings.confidence)
         if settings.multiscale:
             half = self._finest(self.network(F.avg_pool3d(shown, 2)))
-            losses["multiscale"] = F.mse_loss(torch.sigmoid(half), F.avg_pool3d(taught, 2))
-        return losses
+            sums += _squares(torch.sigmoid(half), F.avg_pool3d(taught, 2))
+        return torch.stack(sums)
+
+    def _of_disagreements(self, sums: Tensor) -> dict[str, Tensor]:
+        """The losses of agreement from sums, in the order of `_disagreements`."""
+        names = ("consistency", "pseudo_labels", "multiscale")
+        used = [name for name in names if getattr(self._collaboration, name)]
+        pairs = zip(sums[0::2], sums[1::2], strict=True)
+        return {
+            name: total / count.clamp(min=1)
+            for name, (total, count) in zip(used, pairs, strict=True)
+        }
 
     def _unlabelled(self, batch: Batch) -> Tensor:
         own = {k.removeprefix(UNLABELLED): v for k, v in batch.items() if k.startswith(UNLABELLED)}
@@ -105,9 +131,23 @@ class Collaborative(Segmentation):
         return (output if isinstance(output, Tensor) else output[0]).float()
 
 
-def confident_cross_entropy(logits: Tensor, taught: Tensor, confidence: float) -> Tensor:
-    """Cross entropy to the teacher's labels, where its probability is this far from undecided."""
+def confident_cross_entropy(logits: Tensor, taught: Tensor, confidence: float) -> list[Tensor]:
+    """Cross entropy to the teacher's labels, where its probability is this far from undecided.
+
+    Its sum over voxels, and their number.
+    """
     sure = ((taught >= confidence) | (taught <= 1 - confidence)).float()
     labels = (taught >= 0.5).float()
     entropy = F.binary_cross_entropy_with_logits(logits, labels, sure, reduction="sum")
-    return entropy / sure.sum().clamp(min=1)
+    return [entropy, sure.sum()]
+
+
+def _squares(ours: Tensor, taught: Tensor) -> list[Tensor]:
+    """The sum of squared differences, and the number of voxels."""
+    total = (ours - taught).square().sum()
+    return [total, total.new_full((), ours.numel())]
+
+
+def _remember_progress(task: Collaborative, incompatible: object) -> None:
+    """After a resume."""
+    task._progress = float(task.progress)

@@ -50,7 +50,7 @@ def finetune(finetuning: Finetuning, outputs: Outputs, job: Job) -> None:
         launch(Assignment(finetuning, outputs, job))
         return
     set_threads(job.threads)
-    attempts = _attempts(finetuning, job.work)
+    attempts = _attempts(finetuning, job)
     steps = attempts[0].settings.steps
     with Stop(job.time_budget_s) as stop:
         for done, attempt in enumerate(attempts):
@@ -67,7 +67,7 @@ def finetune(finetuning: Finetuning, outputs: Outputs, job: Job) -> None:
         publish_history(best.folder, outputs.history, steps, compared)
 
 
-def _attempts(finetuning: Finetuning, work: Path) -> list[_Attempt]:
+def _attempts(finetuning: Finetuning, job: Job) -> list[_Attempt]:
     """A training for each learning rate of the recipe."""
     recipe, run = finetuning.recipe, finetuning.run
     if (finetuning.encoder is None) != (run.init in CONTROLS):
@@ -110,8 +110,9 @@ def _attempts(finetuning: Finetuning, work: Path) -> list[_Attempt]:
             patches=patches,
             pretrained=pretrained,
             facts=facts,
+            threads=job.threads,
             record=record | {"learning_rate": rate},
-            folder=work / f"rate-{rate:g}",
+            folder=job.work / f"rate-{rate:g}",
         )
         for number, rate in enumerate(settings.learning_rates)
     ]
@@ -129,6 +130,7 @@ class _Attempt:
     facts: ModelFacts
     record: FinetuningRecord
     folder: Path
+    threads: int = 1
 
     @property
     def rate(self) -> float:
@@ -177,6 +179,7 @@ class _Attempt:
             seed=seed,
             folder=self.folder,
             record=self.record,
+            threads=self.threads,
             part=(self.number, len(settings.learning_rates)),
             groups=encoder_first_groups(
                 network, settings.freeze_encoder, settings.encoder_rate, settings.layer_decay

@@ -8,10 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...system.errors import InputError
+from ...system.errors import GpuMemoryError, InputError
 from ...system.lease import LeaseLostError
 from ...system.stop import SIGNALS, Unfinished
 from .assignment import Assignment
@@ -22,12 +23,15 @@ LIBRARY = Path(__file__).parents[3]  # the folder that holds this package
 
 
 def launch(assignment: Assignment) -> None:
-    """Do a training in the processes of its job, one a GPU of this host.
+    """Do a training in the processes of its job, one a GPU of this host, which share its threads.
 
     Raises what the first of them raised: Unfinished, InputError, LeaseLostError, or RuntimeError
     for the rest.
     """
-    job = assignment.job
+    job = replace(
+        assignment.job, threads=max(1, assignment.job.threads // assignment.job.processes)
+    )
+    assignment = replace(assignment, job=job)
     job.work.mkdir(parents=True, exist_ok=True)
     outcome, written = job.work / "outcome.json", job.work / "launch.json"
     outcome.unlink(missing_ok=True)
@@ -64,6 +68,8 @@ def _raise(outcome: dict[str, Any], code: int) -> None:
     """Raise what the worker's outcome (its JSON) tells."""
     if "unfinished" in outcome:
         raise Unfinished(**outcome["unfinished"])
+    if "gpu_memory" in outcome:
+        raise GpuMemoryError(outcome["gpu_memory"])
     if "input_error" in outcome:
         raise InputError(outcome["input_error"])
     if "lease_lost" in outcome:

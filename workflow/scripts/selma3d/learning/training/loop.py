@@ -17,8 +17,8 @@ from ...system.lease import Lease
 from ...system.stop import Stop, Unfinished
 from ..device import be_deterministic
 from ..distributed import any_process, from_first, rank
-from .batches import Batches
 from .checkpoint import Checkpoints, Saves
+from .gpu_memory import learn
 from .history import History
 from .learner import Learner
 from .meter import Meter
@@ -32,8 +32,8 @@ PATIENCE_S = 60.0  # for another trainer of the same folder to end
 def train(training: Training, stop: Stop, result: Callable[[History], Mapping[str, Any]]) -> Path:
     """Train to the last step and return the file that keeps `result`.
 
-    Raises Unfinished when `stop` is requested first (the state is saved), DivergedError when the
-    loss is not finite, InputError when another trainer owns the folder.
+    Raises Unfinished when `stop` is requested first (the state is saved), DivergedError when
+    gradients stay not finite, GpuMemoryError, InputError when another trainer owns the folder.
     """
     with contextlib.ExitStack() as owned:
         lease = checkpoints = None
@@ -76,12 +76,13 @@ def _loop(
         History(
             training.folder, settings.steps, step, **past, part=training.part, first=writes
         ) as history,
-        Batches(training.sampler, settings, training.compute, start=step) as batches,
+        training.batches(start=step) as batches,
     ):
         meter, saves = Meter(history, training), Saves(settings, step)
 
         def save() -> None:
-            meter.check_finite(step)
+            meter.check_skipped(step, learner.skipped)
+            learner.check_finite()
             if checkpoints is None:
                 return
             with meter.pausing():
@@ -116,11 +117,11 @@ def _loop(
 
             # Learn from the next batch.
             with meter.waiting():
-                batch = next(batches)
-            losses = learner.learn(batch, step)
+                parts = next(batches)
+            losses = learn(training, learner, parts, step)
             step += 1
             history.reached(step)
-            meter.stepped(step, losses)
+            meter.stepped(step, losses, learner.skipped)
 
         # Keep the result.
         if checkpoints is not None:

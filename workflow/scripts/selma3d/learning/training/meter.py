@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +14,14 @@ from ..distributed import mean
 from .history import History
 from .training_parts import Training
 
+log = logging.getLogger(__name__)
+
+
+REPEATED = 20  # steps in a row: a loss that is scaled for fp16 may start 16 times too high
+
 
 class DivergedError(Exception):
-    """The loss is no longer finite; the newest checkpoint is from before."""
+    """Gradients or weights are no longer finite; the newest checkpoint is from before."""
 
 
 class Meter:
@@ -32,6 +37,7 @@ class Meter:
         self._since = self._saved = time.monotonic()
         self._waited = self._elsewhere = 0.0
         self._steps = 0
+        self._told = 0.0  # of the steps that were left out
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -47,18 +53,23 @@ class Meter:
         yield
         self._elsewhere += time.monotonic() - began
 
-    def stepped(self, step: int, losses: list[dict[str, Tensor]]) -> None:
-        """Keep the scalars of a step, by part, unread; write the means over steps when due."""
+    def stepped(self, step: int, losses: list[dict[str, Tensor]], skipped: Tensor) -> None:
+        """Keep the scalars of a step, by part, unread; write the means over steps when due.
+
+        skipped: steps that were left out, all and the latest in a row. Values that are not finite
+        do not count for a mean.
+        """
         self._noted += losses
         self._steps += 1
         if step % self._settings.log_every and step != self._settings.steps:
             return
-        self.check_finite(step)
+        self.check_skipped(step, skipped)
         names = list(self._noted[0])
         stacked = torch.stack(
             [torch.stack([noted[n].float() for n in names]) for noted in self._noted]
         )
-        values = dict(zip(names, mean(stacked.mean(dim=0)).tolist(), strict=True))
+        finite = torch.where(stacked.isfinite(), stacked, torch.nan)
+        values = dict(zip(names, mean(finite.nanmean(dim=0)).tolist(), strict=True))
         elapsed = max(time.monotonic() - self._since - self._elsewhere, 1e-9)
         measured = {
             "learning_rate": self._settings.rate(step - 1) * self._learning_rate,
@@ -70,16 +81,16 @@ class Meter:
         self._noted.clear()
         self._since, self._waited, self._elsewhere, self._steps = time.monotonic(), 0.0, 0.0, 0
 
-    def check_finite(self, step: int) -> None:
-        """Raise DivergedError, naming the step, if a loss since the last reading is not finite."""
-        if not self._noted:
-            return
-        losses = torch.stack([noted["loss"].float() for noted in self._noted]).tolist()
-        for number, loss in enumerate(losses):
-            if not math.isfinite(loss):
-                bad = step - (len(losses) - 1 - number) // self._settings.accumulate
-                self._history.warn(bad, "diverged", f"the loss is {loss}")
-                raise DivergedError(
-                    f"step {bad}: expected a finite loss, found {loss} (lower the learning rate, "
-                    "or train in fp32; the newest checkpoint is from before)"
-                )
+    def check_skipped(self, step: int, skipped: Tensor) -> None:
+        """Tell of steps that were left out; raise DivergedError where they repeat."""
+        total, latest = skipped.tolist()
+        if total > self._told:
+            log.warning("step %d: %d steps left out: gradients not finite", step, total)
+            self._history.write(step, {"skipped_steps": total})
+            self._told = total
+        if latest >= REPEATED:
+            self._history.write(step, {"diverged": 1.0})
+            raise DivergedError(
+                f"step {step}: expected finite gradients, none in {latest:.0f} steps in a row "
+                "(lower the learning rate, or train in fp32; the newest checkpoint is from before)"
+            )

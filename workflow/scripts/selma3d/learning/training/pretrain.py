@@ -11,9 +11,10 @@ from ...system.stop import Stop
 from .. import distributed, networks
 from .. import pretext as tasks
 from ..device import Compute, set_threads
-from ..sampling import Sampler, UnlabelledSampler, collate, source_window
+from ..sampling import Sampler, UnlabelledSampler, source_window
 from ..task import Task
 from .assignment import Assignment, Job, Outputs, Pretraining
+from .batches import drawn_batch
 from .checkpoint import place
 from .history import History, publish_history
 from .launch import launch
@@ -37,7 +38,7 @@ def pretrain(pretraining: Pretraining, outputs: Outputs, job: Job) -> None:
         return
     set_threads(job.threads)
     with Stop(job.time_budget_s) as stop:
-        training = prepare_training(pretraining, job.work)
+        training = prepare_training(pretraining, job.work, job.threads)
 
         def result(history: History) -> EncoderFile:
             if training.validator.collapsed:
@@ -56,7 +57,7 @@ def pretrain(pretraining: Pretraining, outputs: Outputs, job: Job) -> None:
         publish_history(job.work, outputs.history)
 
 
-def prepare_training(pretraining: Pretraining, work: Path) -> Training:
+def prepare_training(pretraining: Pretraining, work: Path, threads: int = 1) -> Training:
     """Put a pretraining together."""
     recipe, encoder = pretraining.recipe, pretraining.encoder
     settings, input = recipe.pretext, recipe.input
@@ -95,6 +96,7 @@ def prepare_training(pretraining: Pretraining, work: Path) -> Training:
         seed=encoder.seed,
         folder=work,
         record=record,
+        threads=threads,
     )
 
 
@@ -141,10 +143,13 @@ class HeldOut:
                 self._task.train()
                 return None
             indices = range(HELD_OUT + first, HELD_OUT + first + self._batch)
-            batch = self._compute.move(collate(self._sampler, indices))
+            batch = drawn_batch(
+                self._sampler, lambda own: self._task.draw(own, self._seed), indices
+            )
+            batch = self._compute.move(batch)
             with self._compute.autocast():
-                losses.append(float(self._task.losses(batch, self._seed)["loss"]))
-                trivial.append(self._task.trivial_loss(batch, self._seed))
+                losses.append(float(self._task.losses(batch)["loss"]))
+                trivial.append(self._task.trivial_loss(batch))
         self._task.train()
         self.last = {"held_out_loss": sum(losses) / len(losses)}
         if None not in trivial:

@@ -15,10 +15,9 @@ import torch
 
 from ...system.atomic import write_table
 from ...system.tables import read_tsv
-from ..device import Compute, set_threads
-from ..sampling import Batch
+from ..device import Compute, be_deterministic, set_threads
+from ..task import Batch
 from .assignment import Finetuning, Job, Outputs, Pretraining
-from .batches import Batches
 from .finetune import finetune
 from .learner import Learner
 from .pretrain import prepare_training
@@ -42,10 +41,11 @@ def measure_pretraining(
     number of workers have their data ready beforehand.
     """
     set_threads(job.threads)
+    be_deterministic(pretraining.recipe.pretext.deterministic)  # and with it tuned, as in training
 
     def prepared(**changes: object) -> Training:
         recipe = pretraining.recipe.with_pretext(steps=WARM_UP + steps, warmup=0.0, **changes)
-        return prepare_training(replace(pretraining, recipe=recipe), job.work)
+        return prepare_training(replace(pretraining, recipe=recipe), job.work, job.threads)
 
     rows = []
     for precision in precisions():
@@ -61,7 +61,7 @@ def measure_pretraining(
             channels_last=fastest["channels_last"],
             workers=workers,
         )
-        with Batches(training.sampler, training.settings, training.compute) as batches:
+        with training.batches() as batches:
             rows.append(fastest | {"workers": workers} | _timed(training, batches))
         if rows[-1]["waiting"] < WAITING_ALLOWED:
             break
@@ -106,7 +106,7 @@ def measure_finetuning(finetuning: Finetuning, table: Path, job: Job, steps: int
     row = {
         "precision": settings.precision,
         "channels_last": settings.channels_last,
-        "workers": settings.workers,
+        "workers": -1 if settings.workers is None else settings.workers,
         "steps_per_s": 1 / seconds.mean(),
         "waiting": timed.get_group("waiting").mean(),
         "advice": 1,
@@ -121,15 +121,15 @@ def precisions() -> tuple[str, ...]:
     return ("fp32", "bf16", "fp16") if torch.cuda.is_available() else ("fp32", "bf16")
 
 
-def _held(training: Training) -> Iterator[Batch]:
+def _held(training: Training) -> Iterator[list[Batch]]:
     """The first batch, again and again: no time is spent on data."""
-    with Batches(training.sampler, training.settings, training.compute) as batches:
+    with training.batches() as batches:
         first = next(batches)
     while True:
         yield first
 
 
-def _timed(training: Training, batches: Iterator[Batch]) -> dict[str, float]:
+def _timed(training: Training, batches: Iterator[list[Batch]]) -> dict[str, float]:
     """Train and measure, after a few steps that compile and tune."""
     compute, settings = training.compute, training.settings
     learner = Learner(training)
@@ -139,9 +139,9 @@ def _timed(training: Training, batches: Iterator[Batch]) -> dict[str, float]:
             _wait_for(compute)
             began, waited = time.monotonic(), 0.0
         before = time.monotonic()
-        batch = next(batches)
+        parts = next(batches)
         waited += time.monotonic() - before
-        learner.learn(batch, step)
+        learner.learn(parts, step)
     _wait_for(compute)
     seconds = time.monotonic() - began
     return {

@@ -12,6 +12,7 @@ from ...system.stop import Stop
 from ..device import Compute
 from ..sampling import Sampler
 from ..task import Task
+from .batches import Batches
 from .optimisation import Group
 from .weight_files import FinetuningRecord, PretrainingRecord
 
@@ -35,7 +36,8 @@ class Training:
 
     record: everything that decides the result, see checkpoint.py. groups: parameters with their
     share of the learning rate; None: all parameters alike. part: number of this training, and how
-    many like it the job consists of.
+    many like it the job consists of. threads: of the CPU, all but two of which feed a GPU where
+    the recipe says nothing of workers.
     """
 
     task: Task
@@ -49,3 +51,16 @@ class Training:
     record: PretrainingRecord | FinetuningRecord
     groups: list[Group] | None = None
     part: tuple[int, int] = (0, 1)
+    threads: int = 1
+
+    def batches(self, start: int = 0) -> Batches:
+        """Its batches from a step on, drawn, on the device."""
+        feeding = self.threads - 2 if self.compute.device.type != "cpu" else 0
+        return Batches(
+            self.sampler,
+            self.settings,
+            self.compute,
+            draw=lambda indices: self.task.draw(indices, self.seed),
+            start=start,
+            workers=max(0, feeding),
+        )

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch.distributed as dist
 
 from ...system.atomic import publish
-from ...system.errors import InputError
+from ...system.errors import GpuMemoryError, InputError
 from ...system.lease import LeaseLostError
 from ...system.stop import Unfinished
 from .. import distributed
@@ -30,6 +30,9 @@ def main(written: Path, told: Path) -> None:
         train(assignment.training, assignment.outputs, assignment.job)
     except Unfinished as stopped:
         outcome = {"unfinished": vars(stopped)}
+    except GpuMemoryError as error:
+        outcome = {"gpu_memory": str(error)}
+        raise
     except InputError as error:
         outcome = {"input_error": str(error)}
         raise
@@ -37,7 +40,7 @@ def main(written: Path, told: Path) -> None:
         outcome = {"lease_lost": str(error)}
         raise
     finally:
-        if distributed.rank() == 0:
+        if distributed.rank() == 0 or "gpu_memory" in outcome:  # of whichever process met it
             with publish(told) as temporary:
                 temporary.write_text(json.dumps(outcome))
     dist.destroy_process_group()

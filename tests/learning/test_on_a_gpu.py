@@ -1,0 +1,246 @@
+"""Trainings and predictions by the rules of a GPU: what is waited for, what repeats, what is left.
+
+On a stand-in (stand_in_gpu.py), since tests run where there is none.
+"""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from selma3d.challenge.checking import check
+from selma3d.challenge.recipe import Finetune, Input, Pretext
+from selma3d.images import PatchFile
+from selma3d.learning import pretext
+from selma3d.learning.device import Compute
+from selma3d.learning.sampling import LabelledSampler, UnlabelledSampler, VolumeSource
+from selma3d.learning.training.batches import drawn_batch
+from selma3d.learning.training.collaborative import Collaborative, PairedSampler
+from selma3d.learning.training.learner import Learner
+from selma3d.learning.training.segmentation import Segmentation
+from selma3d.learning.training.training_parts import Training
+from selma3d.system.errors import InputError
+from small_training import built, write_images
+from stand_in_gpu import GPU, stand_in_gpu
+
+WINDOW = (16, 16, 16)
+UNET = {"name": "unet", "channels": [4, 8, 8], "strides": [2, 2]}
+DYNUNET = {"name": "dynunet", "channels": [4, 8, 8], "strides": [1, 2, 2], "kernels": [3, 3, 3],
+           "deep_supervision": True}  # fmt: skip
+UNETR = {"name": "unetr", "window": [32, 32, 32], "hidden": 24, "mlp": 24, "heads": 2,
+         "channels": 4}  # fmt: skip
+EVERYTHING = dict.fromkeys(
+    ["flip", "rotate90", "rotate", "zoom", "elastic", "gamma", "contrast", "brightness", "gradient",
+     "blur_z", "stripes", "missing_planes", "noise", "curve", "sharpen"], 0.5,
+)  # fmt: skip
+SMALL_HEAD = {"hidden": 16, "projected": 8}
+TASKS: dict[str, dict] = {
+    "masked": {"task": "masked", "block": [4, 4, 4], "fill": "noise"},
+    "shuffled": {"task": "shuffled", "block": [4, 4, 4]},
+    "genesis": {"task": "genesis", "shuffle": 1.0, "nonlinear": 1.0, "paint": 1.0},
+    "restore": {"task": "restore"},
+    "simclr": {"task": "simclr"} | SMALL_HEAD,
+    "byol": {"task": "byol"} | SMALL_HEAD,
+    "pgl": {"task": "pgl"} | SMALL_HEAD,
+    "ibot": {"task": "ibot", "hidden": 16, "bottleneck": 8, "prototypes": 16, "local_views": 2},
+    "fine-tuning": {"cldice": 0.5},
+    "fine-tuning by batches": {"batch_dice": True, "annotated_margin": 4},
+    "fine-tuning at scales": {"network": DYNUNET},
+    "fine-tuning with volumes": {
+        "batch_dice": True,
+        "collaboration": {"pseudo_labels": 0.5, "multiscale": 0.5, "start": 0.001,
+                          "confidence": 0.6, "augment": {"flip": 0.5, "noise": 0.5}},
+    },
+    "fine-tuning of a transformer": {"network": UNETR, "window": (32, 32, 48)},
+}  # fmt: skip
+LOOP = {"steps": 10, "batch": 4, "learning_rate": 1e-3, "augment": EVERYTHING}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    write_images(folder)
+    return folder
+
+
+def training_of(name: str, images: Path, compute: Compute, **changes: object) -> Training:
+    """A training of one of TASKS, which keeps nothing."""
+    spec = LOOP | TASKS[name] | changes
+    window = spec.pop("window", WINDOW)
+    if window[1] != window[2]:
+        spec["augment"] = spec["augment"] | {"rotate90": 0.0}
+    torch.manual_seed(0)
+    network = built(spec.pop("network", UNET))
+    volumes = UnlabelledSampler([VolumeSource(images / "volume.h5", 0)], window, seed=0)
+    if "task" in spec:
+        settings = check(Pretext, spec, "small")
+        windows = pretext.Windows(window, "zscore", settings.augment)
+        task, sampler = pretext.build(settings, network, windows), volumes
+    else:
+        rate = spec.pop("learning_rate")
+        settings = check(Finetune, spec | {"learning_rates": [rate]}, "small")
+        input = Input(window=window, normalisation="asinh")
+        kind = Collaborative if settings.collaboration else Segmentation
+        task = kind(network, input, settings)
+        patches = {"spots": [(PatchFile(images / "patches.h5"), n, 0) for n in ("p0", "p1")]}
+        sampler = LabelledSampler(patches, window, seed=0, margin=settings.annotated_margin)
+        sampler = PairedSampler(sampler, volumes) if settings.collaboration else sampler
+    return Training(
+        task=task, sampler=sampler, validator=None, settings=settings, learning_rate=1e-3,
+        compute=compute, seed=0, folder=Path(), record={},
+    )  # fmt: skip
+
+
+def parts_of(
+    training: Training, step: int, share: tuple[int, int] = (0, 1)
+) -> list[dict[str, torch.Tensor]]:
+    """The parts of a step's batch, on the device; share: rank and number of processes."""
+    settings, (rank, world) = training.settings, share
+    own = range(step * settings.batch + rank, (step + 1) * settings.batch, world)
+    size = len(own) // settings.accumulate
+    return [
+        training.compute.move(
+            drawn_batch(
+                training.sampler,
+                lambda indices: training.task.draw(indices, training.seed),
+                own[part * size : (part + 1) * size],
+            )
+        )
+        for part in range(settings.accumulate)
+    ]
+
+
+def learnt(training: Training, steps: int = 2) -> tuple[Learner, list[float]]:
+    learner = Learner(training)
+    losses = [learner.learn(parts_of(training, step), step)[0]["loss"] for step in range(steps)]
+    return learner, [float(loss) for loss in losses]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_step_waits_for_nothing_repeats_and_learns_as_on_the_cpu(
+    name: str, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_cpu = training_of(name, images, Compute(torch.device("cpu")))
+    _, expected = learnt(on_cpu)
+    with stand_in_gpu(monkeypatch) as gpu:
+        gpu.deterministic = True
+        training = training_of(name, images, Compute(GPU))
+        learner, losses = Learner(training), []
+        for step in range(2):
+            parts = parts_of(training, step)
+            gpu.waits.clear()
+            losses.append(learner.learn(parts, step)[0]["loss"])
+            assert gpu.waits == {}
+        found = [float(loss) for loss in losses]
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_batch_travels_in_few_copies_from_pinned_memory(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stand_in_gpu(monkeypatch) as gpu:
+        training = training_of("ibot", images, Compute(GPU))
+        (batch,) = parts_of(training, 0)
+    assert gpu.waits == {}
+    assert len([name for name in batch if "/" in name]) > 20
+    assert gpu.copies["to the GPU"] <= 3  # of voxels, numbers and places
+
+
+def test_a_spoilt_step_is_left_out_on_the_gpu_itself(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stand_in_gpu(monkeypatch) as gpu:
+        training = training_of("masked", images, Compute(GPU))
+        learner, _ = learnt(training, 1)
+        before = {name: each.cpu() for name, each in training.task.state_dict().items()}
+        measure = training.task.losses
+        monkeypatch.setattr(
+            training.task,
+            "losses",
+            lambda batch: {name: value * torch.nan for name, value in measure(batch).items()},
+        )
+        parts = parts_of(training, 1)
+        gpu.waits.clear()
+        learner.learn(parts, 1)
+        assert gpu.waits == {}
+        after = {name: each.cpu() for name, each in training.task.state_dict().items()}
+        assert learner.skipped.tolist() == [1, 1]
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name.startswith("fine-tuning")][1:4])
+@pytest.mark.parametrize("parts", [2, 4])
+def test_a_batch_in_parts_has_the_loss_and_the_gradient_of_the_whole(
+    name: str, parts: int, images: Path
+) -> None:
+    assert_alike(*(gradients(name, images, accumulate=n) for n in (1, parts)))
+
+
+@pytest.mark.parametrize("name", ["masked", "genesis", "restore"])
+def test_images_in_parts_are_restored_as_in_one(name: str, images: Path) -> None:
+    assert_alike(*(gradients(name, images, accumulate=n) for n in (1, 4)))
+
+
+@pytest.mark.parametrize("name", ["simclr", "byol", "pgl", "ibot"])
+def test_a_loss_that_compares_windows_refuses_parts(name: str, images: Path) -> None:
+    with pytest.raises(InputError, match="accumulate: expected 1 for a loss that compares"):
+        gradients(name, images, accumulate=2)
+
+
+def gradients(
+    name: str, images: Path, share: tuple[int, int] = (0, 1), **changes: object
+) -> tuple[float, torch.Tensor]:
+    """The loss of a step and, from plain gradient descent, its gradient."""
+    training = training_of(
+        name, images, Compute(torch.device("cpu")), optimiser="sgd", weight_decay=0.0, clip=0.0,
+        warmup=0.0, **changes,
+    )  # fmt: skip
+    learner = Learner(training)
+    if name.endswith("volumes"):
+        training.task.after_step(1.0)  # so that the teacher has a say
+    before = torch.cat([p.detach().flatten() for p in training.task.parameters()])
+    noted = learner.learn(parts_of(training, 0, share), 0)
+    after = torch.cat([p.detach().flatten() for p in training.task.parameters()])
+    return float(torch.stack([each["loss"] for each in noted]).mean()), before - after
+
+
+def assert_alike(one: tuple[float, torch.Tensor], other: tuple[float, torch.Tensor]) -> None:
+    assert other[0] == pytest.approx(one[0], rel=1e-5)
+    torch.testing.assert_close(other[1], one[1], rtol=1e-3, atol=1e-7)
+
+
+def _one_process(rank: int, world: int, port: int, images: str, out: str) -> None:
+    """Learn from one process's share of a batch, of every task."""
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo", f"tcp://127.0.0.1:{port}", timedelta(minutes=10), rank=rank, world_size=world
+    )
+    found = {}
+    for name in TASKS:
+        found[name] = gradients(name, Path(images), share=(rank, world))
+        loss = torch.tensor(found[name][0])
+        dist.all_reduce(loss)
+        found[name] = (float(loss) / world, found[name][1])
+    if rank == 0:
+        torch.save(found, out)
+    dist.destroy_process_group()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("world", [2, 4])
+def test_processes_have_the_loss_and_the_gradient_of_one_with_the_whole_batch(
+    world: int, images: Path, tmp_path: Path
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    given = (world, port, str(images), str(tmp_path / "found.pt"))
+    torch.multiprocessing.start_processes(_one_process, given, nprocs=world, start_method="fork")
+    found = torch.load(tmp_path / "found.pt", weights_only=True)
+    for name in TASKS:
+        assert_alike(gradients(name, images), found[name])
