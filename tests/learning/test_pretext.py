@@ -447,7 +447,7 @@ def test_pgl_compares_the_same_places_of_two_views(level: int) -> None:
     places = torch.arange(16.0**3).view(1, 1, 16, 16, 16)
     task.normalised = lambda batch: places.expand(len(batch["index"]), 1, 16, 16, 16)
     task.windows = pretext.Windows(WINDOW, "zscore")
-    views, corners, flips = task._two_views(batch_of(range(6)), seed=0)
+    views, corners, flips = task._two_views(shown(task, batch_of(range(6)), 0))
     maps = pgl.positions(torch.nn.functional.avg_pool3d(views, stride), flips)
     shared = pgl.shared(maps, corners)
     assert any(flips) and len({tuple(corner) for corner in corners}) > 1
@@ -465,9 +465,12 @@ def test_it_is_known_which_augmentations_move_voxels() -> None:
                 augment.augment(
                     image,
                     image,
-                    seed=seed,
-                    indices=[0],
-                    settings=check(Augmentation, {name: 1.0}, ""),
+                    augment.draw(
+                        seed,
+                        [(0, "test")],
+                        check(Augmentation, {name: 1.0}, ""),
+                        image.shape[2:],
+                    ),
                 )[1],
             )
             for seed in range(3)

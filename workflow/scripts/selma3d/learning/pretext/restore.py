@@ -82,8 +82,8 @@ def coarse_planes(light: Tensor, strength: Tensor, **_: object) -> Tensor:
     group = planes // step
     # By a product of matrices: means of scattered values differ from run to run on GPUs.
     alike = (group[:, :, None] == group[:, None, :]).to(light.dtype)
-    weights = alike / alike.sum(dim=2, keepdim=True)
-    return (weights[:, None] @ light.flatten(3)).view(light.shape)
+    totals = alike[:, None] @ light.flatten(3)
+    return (totals / alike.sum(dim=2)[:, None, :, None]).view(light.shape)
 
 
 def blurred_along_z(light: Tensor, strength: Tensor, **_: object) -> Tensor:
