@@ -112,12 +112,12 @@ def test_on_a_cpu_a_model_is_run_in_single_precision() -> None:
     assert (compute.precision, compute.channels_last) == ("fp32", False)
 
 
-def test_a_model_file_from_elsewhere_may_lack_or_misstate_how_it_was_trained(
+def test_a_model_file_that_misstates_how_it_was_trained_is_refused_by_the_key(
     tmp_path: Path,
 ) -> None:
-    for number, recipe in enumerate([{}, "x", {"finetune": 3}]):
-        path = write_model(tmp_path / f"{number}.pt", recipe=recipe, precision=[], channels_last=1)
-        assert load_model(path, threads=1).compute.precision == "fp32"
+    path = write_model(tmp_path / "model.pt", precision=[], channels_last=1)
+    with pytest.raises(InputError, match=r"precision: expected .* found \[\]"):
+        load_model(path, threads=1)
 
 
 def test_a_training_keeps_its_precision_where_the_gpu_has_it(volta: Gpus) -> None:

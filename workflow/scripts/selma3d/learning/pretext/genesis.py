@@ -150,7 +150,8 @@ def curve(generator: Generator, falling: bool) -> Tensor:
     weights = torch.stack([3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3])
     points = torch.rand(2, 2, generator=generator)
     ends = torch.cat([points, torch.ones(1, 2)])
-    x, y = (ends.T @ weights).sort(dim=1).values
+    # No matrix product: automatic mixed precision would round its result.
+    x, y = (ends.T[:, :, None] * weights).sum(1).sort(dim=1).values
     steps = torch.linspace(0, 1, _CURVE_POINTS)
     right = torch.searchsorted(x, steps).clamp(1, _CURVE_POINTS - 1)
     share = (steps - x[right - 1]) / (x[right] - x[right - 1]).clamp(min=1e-6)
