@@ -19,7 +19,7 @@ def submitted(run: TrainingRun, minutes: int) -> Path:
     layers = [*(str(ROOT / layer) for layer in run.layers), str(given)]
     options = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(run.folder), *IMPATIENT]
     arguments = ["--minutes", str(minutes), "--configfile", *layers, *options, *PARTITIONS]
-    assert submit.main([*arguments, "--", MODEL]) == 0
+    assert submit.main([*arguments, "--", str(run.folder / MODEL)]) == 0
     return run.results / "logs" / "submit.log"
 
 
