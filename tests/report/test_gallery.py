@@ -84,6 +84,7 @@ def picture(tmp_path: Path) -> Picture:
             "metric_profile": "selma2024",
             "metric": "dice",
             "value": [1.0, 0.0],
+            "doubtful": False,
         }
     )
     predictions = {("mu", "scratch"): tmp_path / "p.h5"}

@@ -34,6 +34,7 @@ def scores(values: dict[str, float], metric: str = "dice", method: str = "unet")
             "metric_profile": "selma2024",
             "metric": metric,
             "value": list(values.values()),
+            "doubtful": False,
         }
     )
 

@@ -265,7 +265,8 @@ def test_descriptions_equal_the_definitions_on_random_masks(pair, size) -> None:
         distances = np.concatenate(reference.surface_distances(truth, prediction, spacing))
         expected["surface_dice"] = np.mean(distances <= math.hypot(*spacing) + 1e-9)
         expected["average_surface_distance"] = distances.mean()
-    assert_same(found, expected)
+    others = {"tolerant_dice", "centroid_f1"}  # tests of their own compare these
+    assert_same({name: each for name, each in found.items() if name not in others}, expected)
 
 
 def test_surfaces_that_touch_across_corners_agree() -> None:

@@ -65,7 +65,7 @@ AT_WORK = {  # name: (the mask of a case, what is said)
     "probabilities": ("mask * np.float32(0.5)", r"found float32 between 0 and 0.5 \(probabilities"),
     "values-255": ("mask * 255", r"found uint8 0 and 255 \(write mask > 0\)"),
     "swapped-axes": ("mask.T", r"found \(48, 48, 24\) \(its axes are swapped: transpose"),
-    "nan": ("np.where(mask, np.nan, 0)", r"found float64 with \d+ NaN or infinite voxels"),
+    "not-finite": ("np.where(mask, np.nan, 0)", r"found float64 with \d+ NaN or infinite voxels"),
     "crash": ("mask if number < 3 else 1 // 0", r"rule crash_segment failed\nTraceback"),
 }
 BEFORE_WORK = {  # name: what is said

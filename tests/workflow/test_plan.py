@@ -177,7 +177,9 @@ def test_another_case_is_converted_predicted_and_scored_and_trains_nothing(grown
     assert new == trained(again) == []
     assert {"data/vessel/cases.h5", "predictions/unet/vessel/masked-nall-f0-s0.h5"} <= set(again)
     assert all("vessel" in file for file in again)
-    assert all(file.startswith(("data/", "predictions/", "checks/")) for file in again)
+    assert all(
+        file.startswith(("data/", "references/", "predictions/", "checks/")) for file in again
+    )
 
 
 def test_a_structure_that_is_only_segmented_trains_nothing_and_leaves_other_targets(grown):

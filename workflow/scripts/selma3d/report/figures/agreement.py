@@ -16,7 +16,7 @@ from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import in_order
 
-CATEGORY, PLACE = "Shown, not ranked", 8
+CATEGORY, PLACE = "Shown, not ranked", 4.7
 IN_A_PAPER = "Agreement of counts and lengths"
 DRAWN = ("objects", "length_density", "radius", "branch_points")
 AXIS_MM, LABEL_CHARACTERS = 15.0, 22

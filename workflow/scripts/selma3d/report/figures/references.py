@@ -16,7 +16,7 @@ from ...ranking.tables import Tables
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
 
-CATEGORY, PLACE = "How good a score can be", 6
+CATEGORY, PLACE = "How good a score can be", 4.5
 IN_A_PAPER = "References a case"
 ROW_MM, AROUND_MM = 3.2, 15.0
 DOUBTFUL = "#8c1d18"

@@ -17,7 +17,7 @@ from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import in_order, metrics_of, of_panel
 
-CATEGORY, PLACE = "Shown, not ranked", 7
+CATEGORY, PLACE = "Shown, not ranked", 4.6
 IN_A_PAPER = "Further metrics"
 PER_BAND = 4
 
