@@ -1,6 +1,6 @@
 """A training that is killed at any moment ends bit for bit as one that is not.
 
-Three kills of each kind of training are part of the normal suite, the others carry `faults`.
+Two kills of each kind of training are part of the normal suite, the others carry `faults`.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def numbers(count: int, quick: int) -> list:
     ]
 
 
-@pytest.mark.parametrize("number", numbers(KILLS, quick=3))
+@pytest.mark.parametrize("number", numbers(KILLS, quick=2))
 @pytest.mark.parametrize("entry", FILES)
 def test_killed_training_ends_bit_for_bit_as_an_undisturbed_one(
     undisturbed: Undisturbed, tmp_path: Path, entry: str, number: int, record_property

@@ -31,8 +31,10 @@ def nowhere(tmp_path):
     return f"results={tmp_path / 'results'}"
 
 
-def test_the_full_challenge_is_planned_without_data_in_fewer_than_5000_jobs(repository, nowhere):
-    ran = snakemake(repository, "-n", "--config", nowhere)
+def test_the_full_challenge_is_planned_without_data_in_fewer_than_5000_jobs_on_slurm(
+    repository, nowhere
+):
+    ran = snakemake(repository, "--profile", "slurm", "-n", "--config", nowhere)  # from the root
     assert ran.returncode == 0, ran.stderr[-3000:]
     total = int(re.search(r"^total\s+(\d+)", ran.stdout, re.M).group(1))
     assert 100 < total < 5000
@@ -49,15 +51,11 @@ def test_planning_imports_no_library_that_only_jobs_need(repository, nowhere, mo
     assert imported.isdisjoint({"torch", "monai", "scipy", "matplotlib", "h5py", "SimpleITK"})
 
 
-def test_the_slurm_profile_is_found_by_its_name_from_the_root(repository, nowhere):
-    ran = snakemake(repository, "--profile", "slurm", "-n", "--config", nowhere)
-    assert ran.returncode == 0, ran.stderr[-3000:]
-
-
 def test_both_tracks_are_planned_beside_each_other(repository, nowhere, tmp_path):
     both = tmp_path / "both.yaml"
     both.write_text(yaml.safe_dump({"tracks": ["per-type", "one-model"]}))
-    ran = snakemake(repository, "-n", "--configfile", str(both), "--config", nowhere)
+    configs = ("config/demo.yaml", str(both))
+    ran = snakemake(repository, "-n", "--configfile", *configs, "--config", nowhere)
     assert ran.returncode == 0, ran.stderr[-3000:]
     assert re.search(r"^predict_all\s+\d+", ran.stdout, re.M)
     assert re.search(r"^rank\s+2", ran.stdout, re.M)

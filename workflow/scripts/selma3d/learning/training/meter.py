@@ -34,7 +34,7 @@ class Meter:
         self._history, self._settings = history, training.settings
         self._learning_rate = training.learning_rate
         self._noted: list[dict[str, Tensor]] = []
-        self._since = self._saved = time.monotonic()
+        self._since = time.monotonic()
         self._waited = self._elsewhere = 0.0
         self._steps = 0
         self._told = 0.0  # of the steps that were left out
