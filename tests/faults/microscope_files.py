@@ -35,7 +35,7 @@ def microscope_kinds(folder: Path) -> dict[str, Kind]:
         file = next(f for f in (folder / name).iterdir() if f.suffix != ".xml")
         kinds[name] = Kind({file.name: file.read_bytes()}, read_picture)
     described = {f.name: f.read_bytes() for f in (folder / "BigDataViewer").glob("*.xml")}
-    kinds["BigDataViewer"] = Kind(described, _of_folder(folder / "BigDataViewer"))
+    kinds["BigDataViewer"] = Kind(described, _beside(folder / "BigDataViewer" / "a.h5"))
     return kinds
 
 
@@ -58,6 +58,16 @@ def _of_folder(root: Path):
             if file.is_file() and not beside.exists():
                 beside.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, beside)
-        read_picture(path if place == path.parent and path.suffix == ".xml" else place)
+        read_picture(place)
+
+    return read
+
+
+def _beside(whole: Path):
+    """Reading of a description that is spoilt, with the whole file that it describes beside it."""
+
+    def read(path: Path) -> None:
+        shutil.copyfile(whole, path.with_name(whole.name))
+        read_picture(path)
 
     return read

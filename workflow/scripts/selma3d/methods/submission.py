@@ -21,6 +21,7 @@ from ..images.readers import read_image
 from ..system.errors import InputError
 from ..system.fingerprint import visible
 from ..system.limits import SPARE_VOXELS
+from ..system.tables import listed
 from .cases import CasesToSegment
 from .peers.programs import run
 
@@ -104,7 +105,7 @@ def _read(root: Path, folder: Path, shape: tuple[int, ...], grid: Geometry) -> n
         raise InputError(f"output: expected a folder {folder.name}, found none")
     found = [path for path in visible(folder) if path.name.lower().endswith(SUFFIXES)]
     if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
+        names = listed(path.name for path in found) or "none"
         raise InputError(f"output: expected one mask ({', '.join(SUFFIXES)}), found {names}")
     path = found[0]
     _refuse_links(root, path)

@@ -17,7 +17,7 @@ from matplotlib.ticker import LogFormatter
 
 from ..challenge.display import Display
 from ..system.errors import InputError
-from ..system.tables import read_tsv
+from ..system.tables import listed, read_tsv
 from .drawing import canvas
 
 # What is shown, in this order, where a history has it; the rest is for TensorBoard.
@@ -69,7 +69,7 @@ def _read(path: str | Path) -> pd.DataFrame:
     table = read_tsv(path, "a history")
     if list(table.columns) != COLUMNS:
         raise InputError(
-            f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(table.columns)}"
+            f"{path}: expected the columns {', '.join(COLUMNS)}, found {listed(table.columns)}"
         )
     return table
 

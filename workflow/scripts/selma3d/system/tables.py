@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,14 @@ def read_tsv(
     """Read a tab-separated table with a header.
 
     what: the kind of table, for messages. columns: that it must have, others may stand beside
-    them. options: of pandas.read_csv. Raises InputError for what is absent, no file, too large or
-    no such table.
+    them. options: of pandas.read_csv, `sep` for a table that is separated otherwise. Raises
+    InputError for what is absent, no file, too large or no such table.
     """
     path = Path(path)
     check_file(path, what, "TABLE_BYTES")
     try:
         with proportionate(path, what):
-            frame = pd.read_csv(path, sep="\t", **options)
+            frame = pd.read_csv(path, **{"sep": "\t", **options})
     except FileNotFoundError:
         raise InputError(f"{path}: expected {what}, found nothing") from None
     except ValueError as error:  # of which pandas' own errors are kinds
@@ -37,5 +37,12 @@ def read_tsv(
     found = [str(column) for column in frame.columns]
     for column in columns:
         if column not in found:
-            raise InputError(f"{path}: column {column!r}: expected, found only {', '.join(found)}")
+            raise InputError(f"{path}: column {column!r}: expected, found only {listed(found)}")
     return frame
+
+
+def listed(names: Iterable[object], most: int = 20) -> str:
+    """Names from a file, such as those of columns, in one line: quoted ones may hold line ends."""
+    texts = [" ".join(str(name).split()) for name in names]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more

@@ -55,8 +55,9 @@ class ImageFile(ABC):
     def __post_init__(self) -> None:
         if self.dtype.kind not in "buif":
             raise InputError(f"{self.path}: expected numbers, one a voxel, found type {self.dtype}")
-        if self.channel_names is not None and len(self.channel_names) != self.shape[0]:
-            self.channel_names = None
+        if self.channel_names is not None:
+            named = tuple(_in_one_line(name) for name in self.channel_names)
+            self.channel_names = named if len(named) == self.shape[0] else None
         self.files = self.files or (self.path,)
 
     @property
@@ -234,6 +235,11 @@ def canonical(array: np.ndarray, axes: str, path: Path) -> np.ndarray:
 def canonical_shape(shape: Sequence[int], axes: str, path: Path) -> tuple[int, int, int, int]:
     """(C,Z,Y,X) of an array of this shape; nothing is allocated. Raises as `canonical`."""
     return canonical(np.broadcast_to(np.uint8(0), shape), axes, path).shape
+
+
+def _in_one_line(name: str) -> str:
+    """A channel's name as it may stand in messages and settings, whatever the file holds."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name[:200]).split())
 
 
 def reason_of(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ....system.errors import InputError
+from ....system.tables import listed
 from ...geometry import Geometry
 from ..chunked_array import ChunkedImage, open_array
 from ..folder_tree import Json, below, read_json
@@ -94,7 +95,7 @@ def _only_image(path: Path, group: Json) -> Path:
         if entry.is_dir() and "multiscales" in _attributes(entry)[0]
     )
     if len(images) != 1:
-        found = ", ".join(images[:5]) or "no image"
+        found = listed(images, 5) or "no image"
         raise InputError(
             f"{path}: expected an OME-Zarr of one image, found {found} (name one of them: "
             f"{path.name}/…)"
