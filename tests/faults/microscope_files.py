@@ -12,7 +12,7 @@ from pathlib import Path
 from strangers_files import Kind, read_picture
 
 FOLDERS = ("OME-Zarr 0.4", "OME-Zarr 0.5", "N5")
-FILES = ("Imaris", "BigDataViewer's HDF5", "CZI", "OME-TIFF", "ImageJ")
+FILES = ("Imaris", "CZI", "OME-TIFF", "ImageJ")
 METADATA = (".zattrs", ".zarray", ".zgroup", "zarr.json", "attributes.json")
 CHUNKS = 2  # of an image, beside its metadata
 
@@ -32,10 +32,11 @@ def microscope_kinds(folder: Path) -> dict[str, Kind]:
         contents = {str(file.relative_to(root.parent)): file.read_bytes() for file in chosen}
         kinds[name] = Kind(contents, _of_folder(root))
     for name in FILES:
-        file = next(f for f in (folder / name).iterdir() if f.suffix != ".xml")
+        file = next((folder / name).iterdir())
         kinds[name] = Kind({file.name: file.read_bytes()}, read_picture)
-    described = {f.name: f.read_bytes() for f in (folder / "BigDataViewer").glob("*.xml")}
-    kinds["BigDataViewer"] = Kind(described, _beside(folder / "BigDataViewer" / "a.h5"))
+    described, voxels = (folder / "BigDataViewer" / f"a.{end}" for end in ("xml", "h5"))
+    kinds["BigDataViewer"] = Kind({described.name: described.read_bytes()}, _beside(voxels))
+    kinds["BigDataViewer's HDF5"] = Kind({voxels.name: voxels.read_bytes()}, _beside(described))
     return kinds
 
 
@@ -64,7 +65,7 @@ def _of_folder(root: Path):
 
 
 def _beside(whole: Path):
-    """Reading of a description that is spoilt, with the whole file that it describes beside it."""
+    """Reading of the spoilt one of two files that belong together, the whole other beside it."""
 
     def read(path: Path) -> None:
         shutil.copyfile(whole, path.with_name(whole.name))

@@ -110,12 +110,12 @@ def _place(predictions: Path, structure: str) -> Path | None:
     if not predictions.is_dir():
         found = "another file" if predictions.exists() else "nothing"
         raise InputError(f"{predictions}: expected a folder or {JOBS}, found {found}")
-    folder, file = predictions / structure, predictions / f"{structure}{HDF5}"
+    folder, file, of_all = (predictions / n for n in (structure, f"{structure}{HDF5}", JOBS))
     places = [_inside(predictions, place) for place in (folder, file) if place.exists()]
     if len(places) > 1:
         raise InputError(f"{folder}: expected one source of masks, found {file.name} too")
     if not places:
-        return None
+        return _inside(predictions, of_all) if of_all.exists() else None
     jobs = folder / JOBS
     return _inside(predictions, jobs) if jobs.exists() else places[0]
 
