@@ -13,7 +13,9 @@ import pytest
 
 import report_page
 from ranking_tables import DISPLAY, MadeUp, empty_tables, ranking_tables
+from selma3d.challenge.disclosure import Disclosure
 from selma3d.report import pretraining_findings, ranking_findings
+from selma3d.report.account import Account
 from selma3d.report.page_contents import ShownFigure
 from selma3d.system.errors import InputError
 
@@ -211,6 +213,22 @@ def test_with_unknown_specimens_independence_is_not_claimed(tmp_path: Path) -> N
 def test_headline_is_the_verdict_on_the_primary_endpoint(verdict: str, answer: str) -> None:
     tables = tables_with_verdict(verdict=verdict, statement="as stated")
     assert pretraining_findings.headline(tables, DISPLAY).startswith(answer)
+
+
+def test_readers_are_told_what_is_owed_to_them_and_what_nobody_stated(tmp_path: Path) -> None:
+    account = Account(
+        disclosure=Disclosure(annotators="two biologists, each case twice", test_looks=2),
+        training_patches={"vessel": 24},
+        recipes=["U-Net: unet, windows of 8×8×8 voxels"],
+        hashes={"vessel": "sha256:0123456789ab"},
+    )
+    page = report_page.write(tmp_path, MadeUp(**SMALL), account=account).read_text()
+    owed = page.partition('id="account"')[2].partition("</section>")[0]
+    for stated in ("two biologists, each case twice", "sha256:0123456789ab", "8×8×8", "24"):
+        assert stated in owed
+    for slot in ("disclosure.tuning", "disclosure.failed_runs", "disclosure.conflicts"):
+        assert f"not stated ({slot})" in owed
+    assert "disclosure.annotators" not in owed
 
 
 def test_without_a_declaration_there_is_no_verdict() -> None:

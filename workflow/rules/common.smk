@@ -286,6 +286,13 @@ def references_of_scored(wildcards):
     return [LAYOUT.references(name) for name in sorted(scored)]
 
 
+def indexes_of_scored(wildcards):
+    """Indexes of the test cases that have scores, with hashes of their images and masks."""
+    scored = {structure for _, structure in scored_pairs(CHALLENGE, LAYOUT)}
+    cases = {CHALLENGE.structures[name].cases_of for name in scored}
+    return [LAYOUT.cases_index(name) for name in sorted(cases)]
+
+
 def growing_memory(wildcards, attempt):
     """MB of memory: more for each attempt, since the last one may have ended for want of it."""
     return CONFIG.resources.training_mem_mb * attempt

@@ -204,6 +204,7 @@ rule report:
         faults=[LAYOUT.faults(*pair) for pair in scored_pairs(CHALLENGE, LAYOUT)],
         splits=[LAYOUT.split(name) for name in CHALLENGE.structures_with_patches],
         brains=[LAYOUT.brains(name) for name in BRAIN_METHODS],
+        cases=indexes_of_scored,
     output:
         report=LAYOUT.report,
     log:
@@ -220,6 +221,8 @@ rule report:
         config=CONFIG.plain(),
         unscored=CHALLENGE.unscored,
         left_out=NOT_TAKING_PART,
+        recipes=RECIPE_LINES,
+        disclosure=CONFIG.disclosure.plain(),
         display=DISPLAY.plain(),
     script:
         "../scripts/report.py"

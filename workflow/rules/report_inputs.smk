@@ -29,6 +29,11 @@ LIBRARY = Path(SCRIPTS, "selma3d", "report")
 PANEL_CAPTION = write_caption(LIBRARY / "cases" / "panels.py", CAPTIONS.name)
 HISTORY_CAPTION = write_caption(LIBRARY / "histories.py", CAPTIONS.name)
 
+RECIPE_LINES = [
+    f"{DISPLAY.method(name)}: {METHODS[name].recipe.in_short}"
+    for name in CHALLENGE.recipes
+]
+
 
 def figure_files(form):
     """Every figure of the challenge in one form."""

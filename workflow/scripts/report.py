@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import running
+from selma3d.challenge.disclosure import Disclosure
 from selma3d.challenge.display import Display
 from selma3d.challenge.edition import Edition
-from selma3d.images.splits import read_split
+from selma3d.images.splits import read_split, training_set_sizes
+from selma3d.report.account import Account, index_hashes
 from selma3d.report.page import Results, write_report
 from selma3d.report.page_contents import shown_figures, shown_overview, shown_tables
 from selma3d.system.tables import read_tsv
@@ -45,6 +47,13 @@ def main() -> None:
             "configuration": params.config,
         },
         brains={Path(path).parent.name: Path(path) for path in inputs.brains},
+        account=Account(
+            disclosure=Disclosure.read(params.disclosure),
+            training_patches=training_set_sizes(map(read_split, inputs.splits)),
+            recipes=params.recipes,
+            hashes=index_hashes(inputs.cases),
+            released=committed(),
+        ),
     )
     write_report(snakemake.output.report, results)
 
@@ -80,13 +89,21 @@ def caveats(note: str | None) -> list[str]:
 
 def commit() -> str:
     """The commit of this workflow, marked where files differ from it; unknown without git."""
-    here = Path(__file__).resolve().parent
-    describe = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    return git("describe", "--always", "--dirty", "--abbrev=12") or "unknown"
+
+
+def committed() -> str:
+    """The day of that commit; "" without git."""
+    return git("show", "-s", "--format=%cs", "HEAD")
+
+
+def git(*arguments: str) -> str:
+    """What git says of this workflow; "" where there is none."""
+    command = ["git", "-C", str(Path(__file__).resolve().parent), *arguments]
     try:
-        ran = subprocess.run(describe, capture_output=True, text=True, check=False)
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     except FileNotFoundError:
-        return "unknown"
-    return ran.stdout.strip() or "unknown"
+        return ""
 
 
 if __name__ == "__main__":

@@ -50,6 +50,10 @@ class Analysis(Model):
         "from; none: all of the latter",
     )
 
+    declared: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}\Z")] | None = Field(
+        None, description='the day on which it was declared, in quotes: `"2026-11-28"`'
+    )
+
     def resolved(self, *, seen: Iterable[str], unseen: Iterable[str]) -> Analysis:
         """The same with structures named, of an edition's that are learnt from and that are not."""
         structures = self.primary.structures or tuple(sorted(seen))
@@ -59,6 +63,6 @@ class Analysis(Model):
 
     @property
     def digest(self) -> str:
-        """A hash that changes with anything declared, shortened to twelve digits."""
-        plain = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """A hash that changes with anything declared, the day aside, shortened to twelve digits."""
+        plain = json.dumps(self.model_dump(mode="json", exclude={"declared"}), sort_keys=True)
         return f"sha256:{hashlib.sha256(plain.encode()).hexdigest()[:12]}"

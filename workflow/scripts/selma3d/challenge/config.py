@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 from .analysis import Analysis
 from .checking import Model, check, load_yaml
 from .controls import Control
+from .disclosure import Disclosure
 from .edition import ArchiveSettings, Name
 
 Item = TypeVar("Item", bound=Hashable)
@@ -303,6 +304,9 @@ class Config(Model):
     controls: dict[Name, Control] = Field(
         description="comparisons whose answer is known beforehand; each is judged by itself, and "
         "`make controls` fails where one fails ([how](../docs/gains.md#controls))"
+    )
+    disclosure: Disclosure = Field(
+        Disclosure(), description="facts for the report that no file tells"
     )
     resources: Resources
     throughput: dict[str, dict[str, Annotated[float, Field(gt=0)]]] = Field(

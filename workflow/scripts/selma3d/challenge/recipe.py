@@ -213,6 +213,20 @@ class Recipe(_Part):
             )
         return self
 
+    @property
+    def in_short(self) -> str:
+        """Network, windows, and steps, batch and rates of each training, in a line."""
+        window = "×".join(map(str, self.input.window))
+        rates = " or ".join(f"{rate:g}" for rate in self.finetune.learning_rates)
+        trainings = [
+            f"{name} {pretext.steps} steps of {pretext.batch}, rate {pretext.learning_rate:g}"
+            for name, pretext in self.pretexts.items()
+        ]
+        trainings.append(
+            f"fine-tuning {self.finetune.steps} steps of {self.finetune.batch}, rate {rates}"
+        )
+        return f"{self.network.name}, windows of {window} voxels; " + "; ".join(trainings)
+
     def pretraining(self, pretext: str) -> PretrainingRecipe:
         """The part that an encoder depends on, beside its volumes, and no more."""
         settings = self.pretexts[pretext].model_copy(update={"volumes": None, "groups": "own"})

@@ -57,7 +57,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("specimens", "trainings", "specimen_sd", "training_sd", "rest_sd", "conditional"),
         *("margin", "detectable", "between_structures", "predicted_low", "predicted_high"),
         *("signed_rank_p", "smallest_signed_rank_p", "imputed", "unpaired", "statement"),
-        "declaration",
+        *("declaration", "declared"),
     ),
     "controls": (
         *("control", "method", "init", "against", "metric", "budget", "structures"),

@@ -243,8 +243,12 @@ def _signed_rank(grids: Sequence[GainGrid]) -> SignedRank:
 
 
 def verdicts_table(judgements: Iterable[Judgement], analysis: Analysis) -> pd.DataFrame:
-    """A row a judgement; structures joined by commas, `declaration` the analysis' digest."""
-    rows = [{**_row(judgement), "declaration": analysis.digest} for judgement in judgements]
+    """A row a judgement; structures joined by commas.
+
+    `declaration` is the analysis' digest, `declared` the day that was stated for it, or "".
+    """
+    said = {"declaration": analysis.digest, "declared": analysis.declared or ""}
+    rows = [_row(judgement) | said for judgement in judgements]
     return table("verdicts", rows)
 
 

@@ -18,6 +18,7 @@ from ..challenge.structure import whole
 from ..ranking.tables import Tables
 from ..scoring.metrics import PROFILES
 from . import label_findings, labels, pretraining_findings, ranking_findings
+from .account import Account, accounted
 from .control_findings import controls_outcome
 from .data_urls import data_url, width_px
 from .page_contents import ShownFigure, ShownTable
@@ -45,7 +46,8 @@ class Results:
     of the page. overviews: figures of the data. missing: what an unfinished run lacks. left_out:
     methods that do not take part, and why. caveats: what the workflow knows and the tables do not
     (held-out split, synthetic images, unknown voxel sizes). provenance: commit, versions,
-    configuration, anything else worth keeping. brains: by method, the page of its whole volumes.
+    configuration, anything else worth keeping. account: what readers are owed besides. brains: by
+    method, the page of its whole volumes.
     """
 
     edition: Edition
@@ -59,6 +61,7 @@ class Results:
     caveats: Sequence[str]
     provenance: Mapping[str, Any]
     brains: Mapping[str, Path] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
 
 
 def write_report(path: str | Path, results: Results) -> None:
@@ -91,6 +94,7 @@ def write_report(path: str | Path, results: Results) -> None:
         files=_files(results, folder),
         caveats=[*results.caveats, *_own_caveats(edition, tracks, display)],
         missing=_missing(tracks),
+        account=accounted(results.account, tracks, results.missing, display),
         provenance={name: _readable(value) for name, value in results.provenance.items()},
     )
 
@@ -106,6 +110,7 @@ def _track(
         "name": name,
         "meaning": TRACKS.get(name, name),
         "won": ranking_findings.who_won(tables, display),
+        "won_on": ranking_findings.won_on(tables, display),
         "sure": ranking_findings.how_sure(tables, display),
         "notes": ranking_findings.gaps_in_data(leaderboard, display),
         "pretraining": pretraining_findings.headline(tables, display),

@@ -104,7 +104,7 @@ def how_sure(tables: Tables) -> list[str]:
     if verdicts.empty:
         return []
     primary = verdicts.iloc[0]
-    sentences = [f"The analysis was declared in the configuration ({primary['declaration']})."]
+    sentences = [f"The analysis was declared in the configuration ({declaration(primary)})."]
     if math.isfinite(primary["standard_error"]):
         sentences += [_design(primary), *what_it_takes(tables), *_checks(primary)]
     for what, number in (
@@ -114,6 +114,12 @@ def how_sure(tables: Tables) -> list[str]:
         if number:
             sentences.append(f"{_capital(what)}: {number}.")
     return sentences
+
+
+def declaration(verdict: pd.Series) -> str:
+    """The hash and the day of the declaration; the day has to be stated by whoever declared it."""
+    day = verdict["declared"]
+    return f"{verdict['declaration']}, {day if isinstance(day, str) and day else 'day not stated'}"
 
 
 def _design(primary: pd.Series) -> str:

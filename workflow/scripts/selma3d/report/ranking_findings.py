@@ -10,7 +10,7 @@ import pandas as pd
 from ..challenge.display import Display, Entrant
 from ..ranking.tables import Tables
 from . import labels
-from .ranking_rows import LEVEL, could_be_significant, of_panel
+from .ranking_rows import LEVEL, could_be_significant, is_degenerate, of_panel
 
 
 def winners(leaderboard: pd.DataFrame) -> list[Entrant]:
@@ -43,6 +43,35 @@ def who_won(tables: Tables, display: Display) -> str:
         f"{names} is first of {len(leaderboard)} entrants (mean rank {rank}), "
         f"before {second} (mean rank {behind})."
     )
+
+
+def won_on(tables: Tables, display: Display) -> list[str]:
+    """Of a single winner: on how much it ranks first, its best and its worst rank, side by side."""
+    best, means = winners(tables["leaderboard"]), tables.get("by_metric", pd.DataFrame())
+    if len(best) != 1 or len(tables["leaderboard"]) == 1 or means.empty:
+        return []
+    ranked = tables.get("weights", pd.DataFrame())
+    own = means[[entrant == best[0] for entrant in _entrants(means)]]
+    if len(ranked):
+        own = own.merge(ranked[["structure", "metric"]], on=["structure", "metric"])
+    if own.empty:
+        return []
+    shown = own[~own.apply(is_degenerate, axis=1)]
+    first = int((shown["rank"] == 1).sum())
+    worst = own.sort_values(["rank", "structure", "metric"], ascending=[False, True, True]).iloc[0]
+    entrants = int((means[["method", "init"]].drop_duplicates()).shape[0])
+    sentence = f"It ranks first in {first} of {len(own)} pairs of structure and metric"
+    if worst["rank"] > 1:
+        where = f"{display.structure(worst['structure'])}, " + labels.metric_name(
+            worst["metric"], arrow=False, unit=False
+        )
+        sentence += f"; its worst rank is {_place(worst['rank'])} of {entrants} ({where})"
+    sentences = [f"{sentence}."]
+    if len(own) > len(shown):
+        sentences.append(
+            f"In {len(own) - len(shown)} more it has no better than an empty mask’s value."
+        )
+    return sentences
 
 
 def how_sure(tables: Tables, display: Display) -> list[str]:
