@@ -20,12 +20,14 @@ from matplotlib.text import Text
 
 from ranking_tables import DISPLAY, MadeUp, empty_tables, ranking_tables
 from selma3d.challenge.display import Display
+from selma3d.report import labels, ranking_rows
 from selma3d.report.drawing import canvas
 from selma3d.report.drawing.entrants import EntrantStyles
 from selma3d.report.drawing.figure import draw_figure
 from selma3d.report.figures import FIGURES, significance
 from selma3d.report.histories import draw_histories
 from selma3d.report.ranking_rows import case_ranks, ranked_cases
+from selma3d.report.trainings import Trainings
 from selma3d.system.errors import InputError
 
 SMALL = {"methods": ("unet", "swin"), "structures": ("cfos",), "cases": 2, "seeds": 1}
@@ -73,6 +75,26 @@ def test_figure_without_data_says_why(name: str, nothing: dict) -> None:
     figure = drawn(name, nothing)
     assert not figure.axes
     assert re.search(r"\bno\b|nothing|nobody|not |only one", " ".join(texts(figure)).lower())
+
+
+def test_a_sentence_that_replaces_a_figure_is_in_its_files(tmp_path: Path) -> None:
+    path = tmp_path / "figure.svg"
+    draw_figure("gain-curves", {}, DISPLAY, {"svg": path})
+    assert canvas.sentence_of(path) == ranking_rows.NO_GAINS
+
+
+def test_places_that_no_definition_changes_are_a_sentence(tables: dict) -> None:
+    same = tables["normal"]["profile_places"].assign(place_profile=1.0, place_robust=1.0)
+    figure = drawn("metric-profiles", tables["normal"] | {"profile_places": same})
+    assert not figure.axes
+    assert "keep their places" in figure.get_label()
+
+
+def test_lengths_bear_the_unit_of_their_structure() -> None:
+    name = "average_surface_distance"
+    assert labels.metric_name(name).endswith("(µm or voxels)")
+    assert labels.metric_name(name, lengths_in="µm").endswith("(µm)")
+    assert labels.metric_name(name, lengths_in="voxels").endswith("(voxels)")
 
 
 @pytest.mark.parametrize("name", FIGURES.names)
@@ -341,9 +363,15 @@ def test_histories_show_losses_validation_and_failures(tmp_path: Path) -> None:
         path, sep="\t", index=False
     )
     output = tmp_path / "histories.svg"
-    draw_histories({"masked, seed 0": [path], "both": [path, path]}, DISPLAY, {"svg": output})
+    trainings = [
+        Trainings(("unet", "masked"), "spot-like", (str(path),)),
+        Trainings(("unet", "scratch"), "spot-like", (str(path), str(path))),
+    ]
+    draw_histories(trainings, DISPLAY, {"svg": output})
     svg = output.read_text()
-    for words in ("training loss", "validation Dice ↑", "masked, seed 0"):
+    colour = DISPLAY.colours["unet"].lower()
+    assert f"stroke: {colour}" in svg.lower()  # that of the method, as in every figure
+    for words in ("training loss", "validation Dice ↑", "U-Net · masked", "n = 2 an entrant"):
         assert words in svg
 
 
@@ -351,7 +379,7 @@ def test_history_of_other_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "history.tsv"
     path.write_text("epoch\tloss\n1\t2\n")
     with pytest.raises(InputError, match=r"history.tsv: expected the columns step, .* found epoch"):
-        draw_histories({"run": [path]}, DISPLAY, {})
+        draw_histories([Trainings(("unet", "masked"), "cfos", (str(path),))], DISPLAY, {})
 
 
 def test_figures_tables_and_report_never_import_torch(repository: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from selma3d.challenge.config import layer
 from selma3d.challenge.display import Display
 from selma3d.challenge.layout import Layout
 from selma3d.report.inputs import ReportInputs, panel_files, training_files
+from selma3d.report.trainings import Trainings
 
 TWO_SEEDS = {"seeds": [3, 5], "methods": ["unet", "threshold"]}
 
@@ -70,18 +72,19 @@ def test_of_a_partial_challenge_what_exists_is_shown(demo, tmp_path: Path) -> No
     make(tmp_path / "predictions/unet/cfos/masked-nall-f0-s3.h5")
     make(tmp_path / "encoders/unet/spot-like/masked-s5.tsv")
     assert set(inputs.cases("cfos", "per-type").predictions) == {("unet", "masked")}
-    (by_label,) = inputs.histories().values()
-    assert by_label == {
-        "U-Net · masked (spot-like)": [f"{tmp_path}/encoders/unet/spot-like/masked-s5.tsv"]
-    }
+    (shown,) = inputs.histories().values()
+    history = f"{tmp_path}/encoders/unet/spot-like/masked-s5.tsv"
+    assert shown == [Trainings(("unet", "masked"), "spot-like", (history,))]
+    assert Trainings.read(json.loads(json.dumps(shown[0].plain()))) == shown[0]
 
 
 def test_the_seeds_of_an_entrant_share_a_line_of_the_histories(demo) -> None:
     histories = demo(**TWO_SEEDS).histories()
     assert list(histories) == ["pretraining", "finetuning"]
-    seeds = [Path(path).name for path in histories["pretraining"]["U-Net · masked (spot-like)"]]
+    (own,) = [e for e in histories["pretraining"] if e.learnt_from == "spot-like"]
+    seeds = [Path(path).name for path in own.histories]
     assert seeds == ["masked-s3.tsv", "masked-s5.tsv"]
-    assert all("-nall-" in path for paths in histories["finetuning"].values() for path in paths)
+    assert all("-nall-" in path for each in histories["finetuning"] for path in each.histories)
 
 
 def test_published_scores_are_drawn_where_there_are_some(demo, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_panel_names_cases_entrants_scores_and_scale(
     table = pd.concat([scores(values), scores(values, method="threshold")])
     output = tmp_path / "panel.svg"
     display = replace(DISPLAY, note="held-out split", partial=("one run",))
-    draw_panel(shown(cases, predictions), table, display, {"svg": output})
+    draw_panel(shown(cases, predictions), {"cases": table}, display, {"svg": output})
     svg = output.read_text()
     for words in (
         *("Best case: b (specimen brain), mean Dice 0.750", "Median case: c", "Worst case: a"),
@@ -159,7 +159,9 @@ def test_panel_of_an_unscored_structure_says_so(
     cases, predictions = files
     table = scores({"a": 0.2}).assign(structure="vessel")
     output = tmp_path / "panel.svg"
-    draw_panel(shown(cases, {"unet": predictions["unet"]}), table, DISPLAY, {"svg": output})
+    draw_panel(
+        shown(cases, {"unet": predictions["unet"]}), {"cases": table}, DISPLAY, {"svg": output}
+    )
     assert "No case of cfos has been scored" in output.read_text()
 
 
@@ -171,7 +173,9 @@ def test_case_that_an_entrant_lacks_is_drawn_as_missed_and_said_so(
         writer.add("a", np.zeros((8, 16, 16), np.uint8))
     table = scores({"a": 0.25, "b": 0.0, "c": 0.0})
     output = tmp_path / "panel.svg"
-    draw_panel(shown(cases, {"unet": predictions["unet"]}), table, DISPLAY, {"svg": output})
+    draw_panel(
+        shown(cases, {"unet": predictions["unet"]}), {"cases": table}, DISPLAY, {"svg": output}
+    )
     assert "no prediction" in output.read_text()
 
 
@@ -182,4 +186,4 @@ def test_panel_without_a_truth_is_refused(tmp_path: Path) -> None:
     with PredictionWriter(masks, "unet", "cfos", RUNS["unet"]) as writer:
         writer.add("a", np.zeros((4, 4, 4), np.uint8))
     with pytest.raises(InputError, match=r"cases.h5: a: expected a mask"):
-        draw_panel(shown(cases, {"unet": masks}), scores({"a": 0.2}), DISPLAY, {})
+        draw_panel(shown(cases, {"unet": masks}), {"cases": scores({"a": 0.2})}, DISPLAY, {})

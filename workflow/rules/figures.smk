@@ -48,6 +48,7 @@ rule panels:
     input:
         cases=sorted({str(shown.cases_h5) for shown in PANELS.values()}),
         scores=[LAYOUT.ranking("cases", track) for track in CONFIG.tracks],
+        leaderboards=[LAYOUT.ranking("leaderboard", track) for track in CONFIG.tracks],
         predictions=[
             str(path)
             for shown in PANELS.values()
@@ -88,9 +89,9 @@ rule histories:
     input:
         histories=[
             path
-            for by_label in HISTORIES.values()
-            for paths in by_label.values()
-            for path in paths
+            for trainings in HISTORIES.values()
+            for each in trainings
+            for path in each.histories
         ],
     output:
         svg=[
@@ -114,7 +115,9 @@ rule histories:
         mem_mb=2000,
         runtime=30,
     params:
-        histories=HISTORIES,
+        histories=[
+            [each.plain() for each in trainings] for trainings in HISTORIES.values()
+        ],
         display=DISPLAY.plain(),
     script:
         "../scripts/histories.py"

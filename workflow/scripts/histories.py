@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.report.histories import draw_histories
+from selma3d.report.trainings import Trainings
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
 
 def main() -> None:
     display = Display.read(snakemake.params.display)
-    histories, output = snakemake.params.histories.values(), snakemake.output
-    for by_label, svg, pdf, png in zip(histories, output.svg, output.pdf, output.png, strict=True):
-        draw_histories(by_label, display, {"svg": svg, "pdf": pdf, "png": png})
+    histories, output = snakemake.params.histories, snakemake.output
+    for plain, svg, pdf, png in zip(histories, output.svg, output.pdf, output.png, strict=True):
+        trainings = [Trainings.read(each) for each in plain]
+        draw_histories(trainings, display, {"svg": svg, "pdf": pdf, "png": png})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Rule panels: test cases, predictions, scores -> a figure of images for each structure."""
+"""Rule panels: test cases, predictions, ranking tables -> a figure of images for each structure."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 def main() -> None:
     display = Display.read(snakemake.params.display)
-    scores = {
-        Path(path).parent.name: read_tsv(path, dtype={"case": str})
-        for path in snakemake.input.scores
-    }
+    tables = {}
+    for path in [*snakemake.input.scores, *snakemake.input.leaderboards]:
+        own = tables.setdefault(Path(path).parent.name, {})
+        own[Path(path).stem] = read_tsv(path, dtype={"case": str})
     panels = [ShownCases.read(plain) for plain in snakemake.params.panels]
     output = snakemake.output
     for shown, svg, pdf, png in zip(panels, output.svg, output.pdf, output.png, strict=True):
         forms = {"svg": svg, "pdf": pdf, "png": png}
-        draw_panel(shown, scores[Path(svg).parent.name], display, forms)
+        draw_panel(shown, tables[Path(svg).parent.name], display, forms)
 
 
 if __name__ == "__main__":

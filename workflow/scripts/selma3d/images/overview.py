@@ -20,9 +20,12 @@ from ..system.atomic import publish, write_table
 from . import PatchFile
 
 SHOWN = 6
+WIDTH_IN = 183 / 25.4  # two columns of a journal
+NAMED = 40  # bars that have room for the name of a patch
 OUTLINE, BACKGROUND = "#e66100", "#8a8a8a"
 STYLE = {
-    "font.size": 7,
+    "font.size": 6,
+    "axes.titlesize": 6,
     "svg.fonttype": "none",
     "svg.hashsalt": "selma3d",
     "axes.linewidth": 0.5,
@@ -127,13 +130,13 @@ def draw(
 ) -> Figure:
     """The overview figure: a row for each patch shown, and one that sums up all."""
     chosen = sorted({round(i) for i in np.linspace(0, len(rows) - 1, min(SHOWN, len(rows)))})
-    figure = Figure(figsize=(9.5, 1.85 * (len(chosen) + 1) + 0.4), layout="constrained")
+    figure = Figure(figsize=(WIDTH_IN, 1.45 * (len(chosen) + 1) + 0.3), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(len(chosen) + 1, 5, width_ratios=[1, 1, 1, 1, 1.2])
     figure.suptitle(
         f"{structure}, channel {channel}: {len(chosen)} of {len(rows)} patches, "
         "outline of the mask in orange",
-        fontsize=9,
+        fontsize=8,
     )
     for line, number in enumerate(chosen):
         axes = [figure.add_subplot(grid[line, column]) for column in range(5)]
@@ -151,7 +154,7 @@ def _draw_patch(axes: list[Axes], patches: PatchFile, row: PatchSummary, channel
     middle, fullest = len(image) // 2, int(truth.sum(axis=(1, 2)).argmax())
     views = [
         (f"central plane, z = {middle}", image[middle], truth[middle], grey["99.9"]),
-        (f"most foreground, z = {fullest}", image[fullest], truth[fullest], grey["99.9"]),
+        (f"fullest plane, z = {fullest}", image[fullest], truth[fullest], grey["99.9"]),
         ("max over Z (Y,X)", image.max(axis=0), truth.max(axis=0), grey["99.99"]),
         ("max over Y (Z,X)", image.max(axis=1), truth.max(axis=1), grey["99.99"]),
     ]
@@ -192,8 +195,10 @@ def _draw_histogram(ax: Axes, image: np.ndarray, mask: np.ndarray | None) -> Non
 def _draw_shares(ax: Axes, rows: list[PatchSummary]) -> None:
     ax.bar([row.id for row in rows], [100 * row.foreground for row in rows], color=OUTLINE)
     ax.tick_params(axis="x", rotation=90)
+    if len(rows) > NAMED:
+        ax.set_xticks([])
     ax.set_ylabel("foreground, %")
-    ax.set_title("all patches")
+    ax.set_title(f"all {len(rows)} patches")
 
 
 def _draw_sizes(ax: Axes, sizes: np.ndarray) -> None:

@@ -1,7 +1,9 @@
-"""Training histories. Lines of one colour are runs under one label. Training loss is averaged over
-the steps since the last entry; validation scores and held-out losses are on data never trained on;
-dotted lines are the loss of a predictor that has learnt nothing. A cross marks a training whose
-loss stopped being finite, or that learnt nothing.
+"""Training histories: a row for each group of images that was learnt from, a column a quantity.
+A line is a training, its last entry a symbol; colour tells the method, line and symbol its
+initialisation (or what it pretrains), as in all figures. Training loss is averaged over the steps
+since the last entry; validation scores and held-out losses are on data never trained on; dotted
+lines are the loss of a predictor that has learnt nothing. A cross marks a training whose loss
+stopped being finite, or that learnt nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatter
 
@@ -19,6 +22,8 @@ from ..challenge.display import Display
 from ..system.errors import InputError
 from ..system.tables import listed, read_tsv
 from .drawing import canvas
+from .drawing.entrants import EntrantStyle, EntrantStyles
+from .trainings import Trainings
 
 # What is shown, in this order, where a history has it; the rest is for TensorBoard.
 SHOWN = {
@@ -31,38 +36,54 @@ SHOWN = {
 }
 FLAWS = ("diverged", "collapsed")
 COLUMNS = ["step", "seconds", "name", "value"]
-COLOURS = canvas.SPARE_COLOURS
-DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
+ROW_MM, PAGE_MM = 42, 225
 
 
 def draw_histories(
-    histories: Mapping[str, Sequence[str | Path]],
-    display: Display,
-    outputs: Mapping[str, str | Path],
+    trainings: Sequence[Trainings], display: Display, outputs: Mapping[str, str | Path]
 ) -> None:
-    """Draw the histories of trainings, a panel a quantity, a colour a label.
+    """Draw the histories of trainings, a row a group of images, a column a quantity.
 
-    histories: {label: history tables, one a seed}; columns step, seconds, name, value.
-    Raises InputError for a table without these columns.
+    Histories are tables with the columns step, seconds, name, value; InputError for others.
     """
-    tables = {label: [_read(path) for path in paths] for label, paths in histories.items()}
+    tables = {each: [_read(path) for path in each.histories] for each in trainings}
     present = {name for runs in tables.values() for run in runs for name in run["name"].unique()}
-    panels = [name for name in SHOWN if name in present]
+    quantities = [name for name in SHOWN if name in present]
     with canvas.drawing():
-        if panels:
-            figure = canvas.sheet("page", 46 * -(-len(panels) // 3))
-            grid = figure.add_gridspec(-(-len(panels) // 3), 3)
-            for order, name in enumerate(panels):
-                axes = figure.add_subplot(grid[divmod(order, 3)])
-                _draw_quantity(axes, name, tables)
-            handles = [
-                Line2D([], [], label=label, **_line(order)) for order, label in enumerate(tables)
-            ]
-            canvas.key(figure, handles)
+        if quantities:
+            figure = _draw(quantities, tables, display)
         else:
             figure = canvas.statement("No training has written a history.", "page")
         canvas.mark(figure, display)
         canvas.save(figure, outputs, "training histories")
+
+
+def _draw(
+    quantities: Sequence[str],
+    tables: Mapping[Trainings, Sequence[pd.DataFrame]],
+    display: Display,
+) -> Figure:
+    entrants = list(dict.fromkeys(each.entrant for each in tables))
+    styles = EntrantStyles(display, entrants)
+    rows = list(dict.fromkeys(each.learnt_from for each in tables))
+    figure = canvas.sheet("page", min(ROW_MM, PAGE_MM / len(rows)) * len(rows))
+    panels = figure.subplots(len(rows), len(quantities), sharex="row", squeeze=False)
+    for row, line in zip(rows, panels, strict=True):
+        own = {each: runs for each, runs in tables.items() if each.learnt_from == row}
+        for name, axes in zip(quantities, line, strict=True):
+            for each, runs in own.items():
+                _draw_runs(axes, name, runs, styles[each.entrant])
+            _frame(axes, name)
+        trained = max(len(runs) for runs in own.values())
+        line[0].set_title(f"{display.structure(row)} · n = {trained} an entrant")
+    for axes in panels[-1]:
+        axes.set_xlabel("step")
+    handles = [Line2D([], [], label=styles[e].label, **styles[e].curve) for e in entrants]
+    if "held_out_loss" in quantities:
+        dotted = {"color": canvas.NEUTRAL, "linestyle": ":"}
+        handles.append(Line2D([], [], label="predictor that has learnt nothing", **dotted))
+    canvas.key(figure, handles)
+    return figure
 
 
 def _read(path: str | Path) -> pd.DataFrame:
@@ -74,32 +95,28 @@ def _read(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def _line(order: int) -> dict[str, object]:
-    dash = DASHES[order // len(COLOURS) % len(DASHES)]
-    return {"color": COLOURS[order % len(COLOURS)], "linestyle": dash, "linewidth": 0.8}
+def _draw_runs(axes: Axes, name: str, runs: Sequence[pd.DataFrame], style: EntrantStyle) -> None:
+    for run in runs:
+        own = run[run["name"] == name]
+        thin = 0.8 if len(own) < 100 else 0.5
+        curve = {"linewidth": thin, "markersize": 3, "markevery": [-1], "alpha": 0.85}
+        if len(own):
+            axes.plot(own["step"], own["value"], clip_on=False, **(style.curve | curve))
+        if name == "held_out_loss":
+            trivial = run[run["name"] == "held_out_trivial_loss"]
+            dotted = {"linestyle": ":", "linewidth": 0.8, "color": style.colour}
+            axes.plot(trivial["step"], trivial["value"], **dotted)
+        _mark_flaws(axes, own, run, style.colour)
 
 
-def _draw_quantity(axes: Axes, name: str, tables: Mapping[str, Sequence[pd.DataFrame]]) -> None:
-    drawn = []
-    for order, runs in enumerate(tables.values()):
-        line = _line(order)
-        for run in runs:
-            own = run[run["name"] == name]
-            axes.plot(own["step"], own["value"], alpha=0.85, **line)
-            drawn.append(own["value"].to_numpy())
-            if name == "held_out_loss":
-                trivial = run[run["name"] == "held_out_trivial_loss"]
-                dotted = {"linestyle": ":", "linewidth": 0.8, "color": line["color"]}
-                axes.plot(trivial["step"], trivial["value"], **dotted)
-            _mark_flaws(axes, own, run, str(line["color"]))
-    values = np.concatenate(drawn)
+def _frame(axes: Axes, name: str) -> None:
+    values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines] or [[]])
     values = values[np.isfinite(values)]
     if values.size and values.min() > 0 and values.max() > 50 * values.min():
         axes.set_yscale("log")
         # Numbers without mathematical signs, which are not set: titles are text (canvas).
         axes.yaxis.set_major_formatter(LogFormatter())
         axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.0, 0.4)))
-    axes.set_xlabel("step")
     axes.set_ylabel(SHOWN[name])
     axes.locator_params(axis="x", nbins=4)
     axes.grid(axis="y")

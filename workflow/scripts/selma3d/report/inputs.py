@@ -13,6 +13,7 @@ from ..system.tables import read_tsv
 from .cases.shown_cases import ShownCases
 from .figures import FIGURES
 from .page_contents import PANEL, TRAINING
+from .trainings import Trainings
 
 TRAININGS = ("pretraining", "finetuning")
 FORMS = ("svg", "pdf", "png")
@@ -75,20 +76,23 @@ class ReportInputs:
         first = (run.fold, run.seed) == (0, self.challenge.config.seeds[0])
         return run.track == track and run.budget == "all" and (first or run.is_ensemble)
 
-    def histories(self) -> dict[str, dict[str, list[str]]]:
-        """Histories by kind of training and label: of encoders, of models with every patch."""
-        found: dict[str, dict[str, list[str]]] = {kind: {} for kind in TRAININGS}
+    def histories(self) -> dict[str, list[Trainings]]:
+        """Histories by kind of training: of encoders, of models with every patch."""
+        found: dict[str, dict[tuple[Entrant, str], list[str]]] = {kind: {} for kind in TRAININGS}
         for encoder in encoders_of(self.challenge):
-            label = f"{self.display.entrant(encoder.method, encoder.pretext)} ({encoder.group})"
+            key = ((encoder.method, encoder.pretext), encoder.group)
             path = self.layout.encoder_history(encoder)
             if is_shown(self.layout, path):
-                found["pretraining"].setdefault(label, []).append(path)
+                found["pretraining"].setdefault(key, []).append(path)
         for method, target, run in models_of(self.challenge):
-            label = f"{self.display.entrant(method, run.init)} ({target.name})"
             path = self.layout.model_history(method, target, run)
             if run.budget == "all" and is_shown(self.layout, path):
-                found["finetuning"].setdefault(label, []).append(path)
-        return {kind: histories for kind, histories in found.items() if histories}
+                found["finetuning"].setdefault(((method, run.init), target.name), []).append(path)
+        return {
+            kind: [Trainings(*key, tuple(paths)) for key, paths in histories.items()]
+            for kind, histories in found.items()
+            if histories
+        }
 
 
 def panel_files(layout: Layout, panels: Sequence[tuple[str, str]], form: str) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..scoring.metrics import METRICS
 
 MINUS = "\N{MINUS SIGN}"
+LENGTH_UNITS = ("µm", "voxels")  # of lengths where the voxel size is known, and where not
 
 
 def is_higher_better(metric: str) -> bool:
@@ -20,14 +21,25 @@ def is_bounded(metric: str) -> bool:
     return math.isfinite(METRICS[metric].highest)
 
 
-def metric_name(metric: str, *, arrow: bool = True, unit: bool = True) -> str:
-    """Label of a metric with the direction that is better and its unit, such as "Dice ↑"."""
+def metric_name(metric: str, *, arrow: bool = True, unit: bool = True, lengths_in: str = "") -> str:
+    """Label of a metric with the direction that is better and its unit, such as "Dice ↑".
+
+    lengths_in: the unit of lengths where it is known, "µm" or "voxels".
+    """
     label = METRICS[metric].label
     if arrow:
         label += " ↑" if is_higher_better(metric) else " ↓"
     if unit and METRICS[metric].unit:
-        label += f" ({METRICS[metric].unit})"
+        label += f" ({unit_of(METRICS[metric].unit, lengths_in)})"
     return label
+
+
+def unit_of(unit: str, lengths_in: str) -> str:
+    """A unit such as "µm or voxels", told which of both it is where `lengths_in` says so."""
+    choices = unit.split(" or ")
+    if len(choices) != 2 or lengths_in not in LENGTH_UNITS:
+        return unit
+    return choices[LENGTH_UNITS.index(lengths_in)]
 
 
 def improvement(metric: str, gain: float) -> float:

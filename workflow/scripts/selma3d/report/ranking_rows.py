@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from ..challenge.display import Entrant
@@ -71,6 +72,21 @@ def at_every_patch(tables: Tables, name: str) -> pd.DataFrame:
 def known_specimens(tables: Tables) -> pd.Series:
     """Number of known specimens of each structure; zero where they are unknown."""
     return at_every_patch(tables, "gains").groupby("structure")["specimens"].max()
+
+
+def length_units(tables: Tables) -> dict[str, str]:
+    """The unit of lengths on each structure, where the table `references` tells it."""
+    references = tables.get("references", pd.DataFrame())
+    if references.empty:
+        return {}
+    return references.groupby("structure")["length_unit"].first().to_dict()
+
+
+def extent_of(cases: pd.DataFrame) -> str:
+    """Numbers of cases and of specimens of some rows, such as "6 cases of 2 specimens"."""
+    specimens = cases["specimen"].replace("", np.nan).dropna().nunique()
+    extent = labels.count(cases["case"].nunique(), "case")
+    return f"{extent} of {labels.count(specimens, 'specimen')}" if specimens else extent
 
 
 def segmented(means: pd.DataFrame | pd.Series) -> pd.Series | bool:

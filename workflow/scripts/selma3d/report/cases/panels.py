@@ -1,9 +1,10 @@
 """The best, the median and the worst case of a structure, by the mean over the entrants shown of
-the metric printed under their names. Upper row of a case: orthogonal slices through the planes
-with most true foreground (below: XZ, right: YZ, cut to a part around the XY plane in deep
-stacks). Middle row: projections along z, the maximum of the image and the commonest class of the
-masks. Lower row: rendering of the masks, seen at a slant from above, with false negatives behind
-all else. Yellow: true positive; red: false positive; blue: false negative.
+the metric printed under their names; entrants in the order of the leaderboard. Upper row of a case:
+orthogonal slices through the planes with most true foreground (below: XZ, right: YZ, cut to a part
+around the XY plane in deep stacks). Middle row: projections along z, the maximum of the image and
+the commonest class of the masks. Lower row: rendering of the masks, seen at a slant from above,
+with false negatives behind all else. Yellow: true positive; red: false positive; blue: false
+negative.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from matplotlib.patheffects import withStroke
 
 from ...challenge.display import Display, Entrant
 from ...images import PatchFile, PredictionFile
+from ...ranking.tables import Tables
 from ...system.errors import InputError
 from .. import labels
 from ..drawing import canvas, facets
+from ..ranking_rows import in_order
 from . import rendering, views
 from .choice import Pick, choose, scores_of
 from .shown_cases import ShownCases
@@ -86,28 +89,37 @@ class Strip:
 
 def draw_panel(
     shown: ShownCases,
-    case_scores: pd.DataFrame,
+    tables: Tables,
     display: Display,
     outputs: Mapping[str, str | Path],
 ) -> None:
     """Draw image, truth and each prediction's errors on three cases of a structure.
 
-    case_scores: the ranking's table `cases`, in which the structure's first metric chooses the
-    cases. Raises InputError if a file is unreadable or a chosen case has no truth.
+    tables: of the ranking: in `cases`, the structure's first metric chooses the cases;
+    `leaderboard` gives the order of entrants. Raises InputError if a file is unreadable or a
+    chosen case has no truth.
     """
     with canvas.drawing(), ExitStack() as stack:
         cases = stack.enter_context(PatchFile(shown.cases_h5))
         entries = [
-            Entry(display.entrant(*entrant), entrant, stack.enter_context(PredictionFile(path)))
-            for entrant, path in shown.predictions.items()
+            Entry(
+                display.entrant(*entrant),
+                entrant,
+                stack.enter_context(PredictionFile(shown.predictions[entrant])),
+            )
+            for entrant in _in_order(tables, list(shown.predictions))
         ]
-        scores = scores_of(shown.structure, case_scores, list(shown.predictions))
+        scores = scores_of(shown.structure, tables["cases"], list(shown.predictions))
         if scores.empty:
             figure = canvas.statement(f"No case of {shown.structure} has been scored.", "page")
         else:
             figure = _draw(cases, entries, scores, shown.channel)
         canvas.mark(figure, display)
         canvas.save(figure, outputs, f"panel: {display.structure(shown.structure)}")
+
+
+def _in_order(tables: Tables, entrants: Sequence[Entrant]) -> list[Entrant]:
+    return in_order(tables, pd.DataFrame(entrants, columns=["method", "init"]))
 
 
 def _draw(cases: PatchFile, entries: Sequence[Entry], scores: pd.DataFrame, channel: int) -> Figure:
@@ -122,9 +134,10 @@ def _draw(cases: PatchFile, entries: Sequence[Entry], scores: pd.DataFrame, chan
             strips.append(Strip("" if start else header, pick.case, some))
     columns = max(len(strip.cells) for strip in strips)
     cell_mm = _cell_mm(strips, columns)
-    wide = columns * cell_mm > canvas.WIDTH_MM["column"]
     top_mm = sum(strip.height_mm(cell_mm) for strip in strips)
-    figure = canvas.sheet("page" if wide else "column", top_mm, layout=None)
+    # As wide as its cells: white beside them would make them smaller in print.
+    width_mm = max(canvas.WIDTH_MM["column"], columns * cell_mm)
+    figure = canvas.sheet(width_mm, top_mm, layout=None)
     for strip in strips:
         _draw_strip(figure, strip, cases, top_mm, cell_mm)
         top_mm -= strip.height_mm(cell_mm)
@@ -164,7 +177,7 @@ def _draw_strip(
             panels.append(figure.add_axes((*place, *size), anchor="NW"))
         _draw_cell(panels, cell, shape, scale)
         if cell.rendered is None:
-            _draw_bar(panels[0], panels[2], cases, strip.case)
+            _draw_bar(panels[0], cases, strip.case)
 
 
 def _broken(title: str, cell_mm: float) -> str:
@@ -192,18 +205,20 @@ def _cells(
     if truth is None:
         raise InputError(f"{cases.path}: {pick.case}: expected a mask to compare with, found none")
     scale, at = _scale(cases, pick.case), views.fullest_planes(truth)
-    values = views.grey(cases.image(pick.case, channel))
-    picture = views.orthogonal(values, None, at, scale)
+    image = cases.image(pick.case, channel)
+    values, in_planes = views.grey(image), views.grey(image, at)
+    picture = views.orthogonal(in_planes, None, at, scale)
     yield Cell("image", "", picture, views.brightest(values, scale), None)
     classes = truth.astype(np.uint8) * views.TRUTH
-    yield _classified("truth", "", values, classes, at, scale)
+    yield _classified("truth", "", in_planes, classes, at, scale)
     for entry in entries:
         if pick.case in entry.masks.ids:
             score = labels.number(pick.scores.get(entry.entrant, np.nan), metric)
             prediction = entry.masks.mask(pick.case)
         else:
             score, prediction = "no prediction", np.zeros_like(truth)
-        yield _classified(entry.label, score, values, views.errors(truth, prediction), at, scale)
+        classes = views.errors(truth, prediction)
+        yield _classified(entry.label, score, in_planes, classes, at, scale)
 
 
 def _classified(
@@ -245,8 +260,8 @@ def _draw_cell(
     below.set_ylim(ends[:, 1].max() + 3, ends[:, 1].min() - 3)
 
 
-def _draw_bar(above: Axes, below: Axes, cases: PatchFile, case: str) -> None:
-    """A scale bar in the image's XY slice, up to a third of its width; its length stands below."""
+def _draw_bar(axes: Axes, cases: PatchFile, case: str) -> None:
+    """A scale bar in the image's XY slice, up to a third of its width, under its length."""
     size = cases.voxel_size_um(case)
     pixel = min(size) if size else 1.0
     _, height, width = np.array(cases.shape(case)) * _scale(cases, case)
@@ -254,8 +269,10 @@ def _draw_bar(above: Axes, below: Axes, cases: PatchFile, case: str) -> None:
     length = max(m * decade for m in (1, 2, 5) if m * decade <= width * pixel / 3)
     left, low = 0.06 * width, 0.94 * height
     outline = [withStroke(linewidth=3, foreground="black")]
-    above.plot(
+    axes.plot(
         [left, left + length / pixel], [low, low], color="white", lw=1.5, path_effects=outline
     )
     text = f"{length:g} µm" if size else labels.count(int(length), "voxel")
-    below.text(0, 1, f"bar: {text}", va="top", color=canvas.FAINT, transform=below.transAxes)
+    low -= 0.03 * height
+    ground = {"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 0.6}
+    axes.text(left, low, text, va="bottom", color="white", bbox=ground)

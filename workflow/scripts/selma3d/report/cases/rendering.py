@@ -74,4 +74,4 @@ def _shade(depth: np.ndarray, side: int) -> np.ndarray:
     slope = np.stack(np.gradient(smooth))
     normal = np.stack([-np.ones_like(smooth), *slope]) / np.sqrt(1 + (slope**2).sum(axis=0))
     lit = np.clip(np.tensordot(LIGHT / np.linalg.norm(LIGHT), normal, axes=1), 0, 1)
-    return (0.5 + 0.5 * lit) * (1 - 0.3 * depth / side)
+    return (0.65 + 0.35 * lit) * (1 - 0.25 * depth / side)

@@ -26,9 +26,16 @@ def errors(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return classes
 
 
-def grey(image: np.ndarray) -> np.ndarray:
-    """(Z,Y,X) floats in [0,1]: the 1st percentile black, the 99.9th white."""
-    low, high = np.percentile(image, [1, 99.9])
+def grey(image: np.ndarray, at: Sequence[int] | None = None) -> np.ndarray:
+    """(Z,Y,X) floats in [0,1]: the 1st percentile black, the 99.9th white.
+
+    at: planes along z, y and x, whose 1st and 99.5th percentile are black and white instead:
+    what is shown of a stack is often dim against its brightest spot.
+    """
+    shown = image.ravel()
+    if at is not None:
+        shown = np.concatenate([image.take(n, axis).ravel() for axis, n in enumerate(at)])
+    low, high = np.percentile(shown, [1, 99.9 if at is None else 99.5])
     scaled = np.clip((image.astype(np.float32) - low) / max(high - low, 1e-9), 0, 1)
     return scaled**GAMMA
 
@@ -79,7 +86,7 @@ def projected(classes: np.ndarray, scale: Sequence[float]) -> np.ndarray:
     """The commonest label along z as RGB floats, brighter where thicker; no colours are mixed."""
     counts = np.stack([(classes == label).sum(axis=0) for label in range(1, len(COLOURS) + 1)])
     total = counts.sum(axis=0)
-    brightness = (total > 0) * (0.65 + 0.35 * (1 - np.exp(-total / 6)))
+    brightness = (total > 0) * (0.75 + 0.25 * (1 - np.exp(-total / 6)))
     return stretch(_rgb(COLOURS)[counts.argmax(axis=0)] * brightness[..., None], scale[1:])
 
 
@@ -97,7 +104,7 @@ def coloured(values: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
     picture = np.repeat(values[..., None].astype(np.float32), 3, axis=-1)
     if classes is None:
         return picture
-    picture *= 0.7
+    picture *= 0.8
     inside = classes > 0
     picture[inside] = 0.15 * picture[inside] + 0.85 * _rgb(COLOURS)[classes[inside] - 1]
     return picture

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
@@ -27,6 +28,7 @@ WIDTH_MM = {"column": 89.0, "page": 183.0}
 FONT_PT = 7.0
 TITLE_PT = 8.0
 LINE_MM = 2.9  # height of a line of 7 pt text
+KEY_GAP_MM = 1.2  # between a drawing and its key
 
 INK = "#222222"
 FAINT = "#6b6b6b"  # grey text; 5.3 : 1 on white
@@ -90,6 +92,9 @@ UNDATED: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None},
     "png": {},
 }
+# What each form calls the sentence that stands in for an empty figure.
+DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
+DESCRIPTION = {"svg": "Description", "pdf": "Subject", "png": "Description"}
 
 
 def ink_on(ground: ColorType) -> str:
@@ -108,17 +113,25 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def sheet(width: str, height_mm: float, layout: str | None = "constrained") -> Figure:
-    """An empty figure, one ("column") or two columns ("page") of a journal wide."""
-    return Figure(figsize=(WIDTH_MM[width] * MM, height_mm * MM), layout=layout)
+def sheet(width: str | float, height_mm: float, layout: str | None = "constrained") -> Figure:
+    """An empty figure, one ("column") or two columns ("page") of a journal or some mm wide."""
+    width_mm = WIDTH_MM[width] if isinstance(width, str) else width
+    return Figure(figsize=(width_mm * MM, height_mm * MM), layout=layout)
 
 
 def statement(text: str, width: str = "column") -> Figure:
-    """A figure that says why there is nothing to draw."""
+    """A figure that says why there is nothing to draw; its files say so in their metadata."""
     figure = sheet(width, 24)
+    figure.set_label(text)
     wrapped = textwrap.fill(text, 58 if width == "column" else 120)
     figure.text(0.5, 0.5, wrapped, ha="center", va="center", color=FAINT)
     return figure
+
+
+def sentence_of(svg: str | Path) -> str:
+    """The sentence that stands in for an empty figure, from its SVG file; "" where it is drawn."""
+    found = ElementTree.parse(svg).find(f".//{DUBLIN_CORE}description")
+    return "" if found is None else found.text or ""
 
 
 def key(figure: Figure, handles: Sequence[Artist], columns: int = 4) -> None:
@@ -142,7 +155,7 @@ def mark(figure: Figure, display: Display) -> None:
     below = textwrap.wrap(display.note, characters) if display.note else []
     top_mm = len(above) * LINE_MM + 3 if above else 0
     note_mm = len(below) * LINE_MM + 1.5 if below else 0
-    key_mm = sum(_extent_mm(figure, legend)[1] for legend in figure.legends)
+    key_mm = sum(_extent_mm(figure, legend)[1] + KEY_GAP_MM for legend in figure.legends)
     height_mm = drawn_mm + top_mm + note_mm + key_mm
     figure.set_figheight(height_mm * MM)
     low, share = (note_mm + key_mm) / height_mm, drawn_mm / height_mm
@@ -155,7 +168,7 @@ def mark(figure: Figure, display: Display) -> None:
         left, bottom, width, height = axes.get_position(original=True).bounds
         axes.set_position((left, low + bottom * share, width, height * share))
     for legend in figure.legends:
-        place = (0, note_mm / height_mm, 1, key_mm / height_mm)
+        place = (0, note_mm / height_mm, 1, (key_mm - KEY_GAP_MM) / height_mm)
         legend.set_bbox_to_anchor(place, transform=figure.transFigure)
     if above:
         figure.text(
@@ -192,6 +205,8 @@ def save(figure: Figure, outputs: Mapping[str, str | Path], title: str) -> None:
     for form, path in outputs.items():
         with publish(path) as temporary:
             metadata = UNDATED[form] | {"Title": title}
+            if said := figure.get_label():
+                metadata[DESCRIPTION[form]] = said
             figure.savefig(temporary, format=form, metadata=metadata)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ Panels = dict[tuple[str, str], Axes]
 MANY = 12  # rows; with more, they are set closer
 LABEL_WIDTH = 26  # characters of a row's label before it is broken
 TITLE_WIDTH = 40  # characters of a band's title; a longer one would push the panels apart
-AXIS_MM = 15.0  # title, tick labels and axis label of a panel
+AXIS_MM = 9.0  # around the rows of a panel, without the lines of its title and its axis label
 
 
 def broken(text: str, characters: int) -> str:
@@ -42,13 +42,29 @@ def row_height_mm(row_labels: Sequence[str], at_least: float) -> float:
 
 
 def grid(
-    metrics: Mapping[str, Sequence[str]], row_labels: Sequence[str], row_mm: float
+    metrics: Mapping[str, Sequence[str]],
+    row_labels: Sequence[str],
+    row_mm: float,
+    axis_name: Callable[[str, str], str] | None = None,
 ) -> tuple[Figure, Panels]:
-    """Panels with a row a label, the first at the top; only a band's first panel shows labels."""
+    """Panels with a row a label, the first at the top; only a band's first panel shows labels.
+
+    axis_name: what stands below the panel of a band and metric; the metric's name without it.
+    """
     columns = max(len(names) for names in metrics.values())
-    band_mm = len(row_labels) * row_mm + AXIS_MM
-    figure = canvas.sheet("page" if columns > 1 else "column", band_mm * len(metrics))
-    spec = figure.add_gridspec(len(metrics), columns)
+    rows_mm = len(row_labels) * row_mm
+    axis_name = axis_name or (lambda _, metric: labels.metric_name(metric))
+    names = {
+        (band, metric): broken(axis_name(band, metric), max(12, 92 // columns))
+        for band, its_metrics in metrics.items()
+        for metric in its_metrics
+    }
+    heights = [
+        rows_mm + AXIS_MM + canvas.LINE_MM * (2 + max(names[band, m].count("\n") for m in its))
+        for band, its in metrics.items()
+    ]
+    figure = canvas.sheet("page" if columns > 1 else "column", sum(heights))
+    spec = figure.add_gridspec(len(metrics), columns, height_ratios=heights)
     panels: Panels = {}
     for band, (name, its_metrics) in enumerate(metrics.items()):
         for column, metric in enumerate(its_metrics):
@@ -58,16 +74,11 @@ def grid(
             axes.set_yticks(range(len(row_labels)), shown)
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
-            axes.set_xlabel(axis_label(metric, columns))
+            axes.set_xlabel(names[name, metric])
             axes.grid(axis="x")
             stripe_rows(axes, len(row_labels))
             panels[name, metric] = axes
     return figure, panels
-
-
-def axis_label(metric: str, columns: int) -> str:
-    """A metric's name, direction and unit, broken into lines that fit one of `columns` panels."""
-    return broken(labels.metric_name(metric), max(12, 92 // columns))
 
 
 def title_bands(panels: Panels, styles: EntrantStyles, specimens: pd.Series) -> None:

@@ -1,6 +1,7 @@
 """Shown, not ranked: counts and lengths on predicted masks less those on the truth, with every
-training patch. Dots: cases; symbols: the bias, their mean; lines: limits of agreement, bias ± 1.96
-standard deviations (Bland and Altman 1986). Zero is right; left of it too little was found.
+training patch. Dots: cases, below their line; symbols: the bias, their mean; lines: limits of
+agreement, bias ± 1.96 standard deviations (Bland and Altman 1986). Zero is right; left of it too
+little was found.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from matplotlib.figure import Figure
 from ...challenge.display import Entrant
 from ...ranking.tables import Tables
 from ...scoring.metrics import QUANTITIES
+from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
-from ..ranking_rows import in_order
+from ..ranking_rows import in_order, length_units
 
 CATEGORY, PLACE = "Shown, not ranked", 4.7
 IN_A_PAPER = "Agreement of counts and lengths"
 DRAWN = ("objects", "length_density", "radius", "branch_points")
-AXIS_MM, LABEL_CHARACTERS = 15.0, 22
+AROUND_MM, ROW_MM, LABEL_CHARACTERS = 14.0, 5.2, 24
 
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
@@ -30,9 +32,15 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     entrants = in_order(tables, agreement)
     row_labels = facets.row_labels(styles, entrants)
     bands = list(agreement.groupby("structure", sort=False))
-    band_mm = len(entrants) * facets.row_height_mm(row_labels, 4.2) + AXIS_MM
-    figure = canvas.sheet("page", band_mm * len(bands))
-    spec = figure.add_gridspec(len(bands), len(DRAWN))
+    units = length_units(tables)
+    names = {structure: _axis_names(units.get(structure, "")) for structure, _ in bands}
+    rows_mm = len(entrants) * facets.row_height_mm(row_labels, ROW_MM)
+    heights = [
+        rows_mm + AROUND_MM + canvas.LINE_MM * max(names[s][q].count("\n") for q in own["quantity"])
+        for s, own in ((s, own[own["quantity"].isin(DRAWN)]) for s, own in bands)
+    ]
+    figure = canvas.sheet("page", sum(heights))
+    spec = figure.add_gridspec(len(bands), len(DRAWN), height_ratios=heights)
     for band, (structure, own) in enumerate(bands):
         shown = [name for name in DRAWN if name in set(own["quantity"])]
         for column, quantity in enumerate(shown):
@@ -42,13 +50,22 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
             here = (cases["structure"] == structure) & (cases["quantity"] == quantity)
             _draw_cases(axes, cases[here], entrants, styles)
             _draw_limits(axes, own[own["quantity"] == quantity], entrants, styles)
-            described = QUANTITIES[quantity]
-            unit = f" ({described.unit})" if described.unit else ""
-            name = f"{described.label}, predicted − true{unit}"
-            axes.set_xlabel(facets.broken(name, LABEL_CHARACTERS))
+            axes.set_xlabel(names[structure][quantity])
             if column == 0:
-                axes.set_title(styles.structure(structure))
+                extent = labels.count(cases.loc[here, "case"].nunique(), "case")
+                axes.set_title(f"{styles.structure(structure)} · {extent}")
     return figure
+
+
+def _axis_names(lengths_in: str) -> dict[str, str]:
+    """What each quantity's axis says, on a structure whose lengths are in `lengths_in`."""
+    names = {}
+    for quantity in DRAWN:
+        described = QUANTITIES[quantity]
+        unit = f" ({labels.unit_of(described.unit, lengths_in)})" if described.unit else ""
+        name = facets.broken(f"{described.label}{unit}", LABEL_CHARACTERS)
+        names[quantity] = f"{name}\npredicted − true"
+    return names
 
 
 def _frame(axes: Axes, row_labels: list[str]) -> None:
@@ -69,7 +86,8 @@ def _draw_cases(
         row = entrants.index((method, init))
         apart = own["predicted"] - own["truth"]
         colour = styles[method, init].colour
-        axes.scatter(apart, [row] * len(own), s=3.5, color=colour, alpha=0.5, linewidth=0, zorder=2)
+        below = [row + 0.3] * len(own)
+        axes.scatter(apart, below, s=4, color=colour, alpha=0.7, linewidth=0, zorder=2)
 
 
 def _draw_limits(

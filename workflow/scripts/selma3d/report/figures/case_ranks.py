@@ -37,5 +37,6 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     texts = [[f"{100 * share:.0f}" if share else "" for share in row] for row in shares]
     heatmap.draw_cells(axes, shares, texts, row_labels)
     axes.set_xticks(range(len(entrants)), list(places))
-    axes.set_xlabel("rank in a case and metric\n(numbers: % of them)")
+    each = cases[["structure", "case", "metric"]].drop_duplicates()
+    axes.set_xlabel(f"rank in a case and metric\n(numbers: % of {len(each)} cases and metrics)")
     return figure

@@ -3,7 +3,7 @@ better. Above: the declared endpoints in their order, each with its verdict. Bel
 pretext on every structure with every label budget, which is exploratory. Points: means over
 specimens and trainings; lines: 95 % intervals of crossed specimens and trainings; grey band: the
 margin, within which a gain is not worth a pretraining. Open points without a line had one training
-an arm: their gain may be that training's alone.
+an arm: their gain may be that training's alone. At the right: specimens × trainings an arm.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ CATEGORY, PLACE = "Pretraining", 5
 IN_A_PAPER = "Effect of pretraining, with intervals"
 ROW_MM, ENDPOINT_MM = 4.6, 6.8
 AROUND_MM, TICKS_MM, AXIS_MM = 15.0, 5.5, 4.0  # title and ticks of a band; ticks; the last label
-LABEL_MM, GAP_MM = 40.0, 5.0
-ENDPOINT_LABEL_MM, VERDICT_MM = 76.0, 82.0  # the verdict in words stands to the right
+LABEL_MM, GAP_MM = 40.0, 12.0  # names at the left, numbers at the right of each panel
+ENDPOINT_LABEL_MM, INTERVALS_MM = 76.0, 74.0  # the verdict in words stands to the right
+AMOUNT = 10.0 / INTERVALS_MM  # room for numbers of specimens and trainings, of those axes
 ENDPOINT_CHARACTERS = 56  # of an endpoint's name in a line
 
 
@@ -49,19 +50,22 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     below_mm = figure.get_figheight() / canvas.MM
     if len(verdicts):
         below_mm -= AROUND_MM + endpoints_mm
-        box = (ENDPOINT_LABEL_MM, below_mm + TICKS_MM, VERDICT_MM, endpoints_mm)
+        box = (ENDPOINT_LABEL_MM, below_mm + TICKS_MM, INTERVALS_MM, endpoints_mm)
         _draw_endpoints(_axes(figure, box), verdicts, margin, styles)
-    width_mm = (canvas.WIDTH_MM["page"] - LABEL_MM) / len(budgets)
+    label_mm, width_mm = LABEL_MM, (canvas.WIDTH_MM["page"] - LABEL_MM) / len(budgets)
+    if len(budgets) == 1 and len(verdicts):  # below the declared endpoints, on the same scale
+        label_mm, width_mm = ENDPOINT_LABEL_MM, INTERVALS_MM + GAP_MM
     for structure in structures:
         below_mm -= AROUND_MM + band_mm
         for column, budget in enumerate(budgets):
-            left_mm = LABEL_MM + column * width_mm
+            left_mm = label_mm + column * width_mm
             axes = _axes(figure, (left_mm, below_mm + TICKS_MM, width_mm - GAP_MM, band_mm))
             own = gains[(gains["structure"] == structure) & (gains["budget"] == budget)]
             _frame(axes, names if column == 0 else [""] * len(names), margin)
             _draw_gains(axes, own, entrants, styles)
             title = styles.structure(structure) if column == 0 else ""
-            axes.set_title(f"{title}\n{budget_name(budget)}")
+            apart = " · " if len(budgets) == 1 else "\n"
+            axes.set_title(f"{title}{apart}{budget_name(budget)}")
     _share_scale(figure.axes, gains, verdicts)
     metric = labels.metric_name(gains["metric"].iloc[0], arrow=False)
     figure.axes[-1].set_xlabel(f"gain in {metric}, better →")
@@ -85,7 +89,9 @@ def _draw_endpoints(
         _draw_interval(axes, row, endpoint.gain, endpoint.low, endpoint.high)
         axes.scatter(endpoint.gain, row, s=22, marker="D", color=canvas.INK, zorder=4)
         beside = axes.get_yaxis_transform()
-        axes.text(1.01, row, endpoint.verdict, va="center", transform=beside)
+        amount = f"{endpoint.specimens:.0f} × {endpoint.trainings:.0f}"
+        axes.text(1.02, row, amount, va="center", color=canvas.FAINT, transform=beside)
+        axes.text(1.02 + AMOUNT, row, endpoint.verdict, va="center", transform=beside)
     axes.set_title("Declared beforehand")
 
 
@@ -97,6 +103,9 @@ def _draw_gains(
         row = entrants.index(entrant)
         _draw_interval(axes, row, gain.improvement, gain.least, gain.most)
         dots = styles[entrant].dots
+        amount = f"{gain.specimens:.0f} × {gain.seeds:.0f}"
+        beside = axes.get_yaxis_transform()
+        axes.text(1.02, row, amount, va="center", color=canvas.FAINT, transform=beside)
         face = dots["facecolor"] if pd.notna(gain.least) else "white"
         axes.scatter(gain.improvement, row, s=14, zorder=4, **{**dots, "facecolor": face})
 

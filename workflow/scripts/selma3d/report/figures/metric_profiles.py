@@ -22,5 +22,10 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         return canvas.statement(
             "The metric profile in force is the robust one: nothing to compare."
         )
+    if (both["place_profile"] == both["place_robust"]).all():
+        return canvas.statement(
+            f"All {len(both)} entrants keep their places under the robust definitions of the "
+            "edition's metrics."
+        )
     wide = both.set_index(["method", "init"])[["place_profile", "place_robust"]]
     return place_lines.draw_places(tables, wide, ["edition's\nmetrics", "robust\nmetrics"], styles)

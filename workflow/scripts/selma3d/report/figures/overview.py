@@ -1,6 +1,6 @@
 """The leaderboard at a glance. Numbers: means over cases; colour: rank in that metric, darker is
-better. The number beside a name is its place. A dash: not scored, or nothing was segmented.
-Arrows say which direction of a metric is better.
+better. The number beside a name is its place; n counts cases. A dash: not scored, or nothing was
+segmented. Arrows say which direction of a metric is better.
 """
 
 from __future__ import annotations
@@ -45,17 +45,19 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     heatmap.draw_cells(axes, shares, texts, row_labels)
     names = [labels.metric_name(metric, unit=False) for _, metric in columns]
     axes.set_xticks(range(len(columns)), [facets.broken(name, 11) for name in names])
-    _draw_bands(axes, metrics, styles, len(entrants))
+    extents = means.groupby("structure")["cases"].max().astype(int).to_dict()
+    titles = {name: f"{styles.structure(name)} (n = {extents[name]})" for name in metrics}
+    _draw_bands(axes, metrics, titles, len(entrants))
     return figure
 
 
 def _draw_bands(
-    axes: Axes, metrics: Mapping[str, Sequence[str]], styles: EntrantStyles, rows: int
+    axes: Axes, metrics: Mapping[str, Sequence[str]], titles: Mapping[str, str], rows: int
 ) -> None:
     """Structure titles over their columns, with a line between structures."""
     start = 0
     for structure, its_metrics in metrics.items():
-        title = facets.broken(styles.structure(structure), 11 * len(its_metrics))
+        title = facets.broken(titles[structure], 11 * len(its_metrics))
         axes.text(start - 0.4, -0.7, title, weight="bold", va="bottom")
         if start:
             line = {"color": canvas.INK, "linewidth": 0.8, "clip_on": False}

@@ -19,11 +19,12 @@ from ...ranking.tables import Tables
 from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
-from ..ranking_rows import case_ranks, in_order, metrics_of, ranked_cases
+from ..ranking_rows import case_ranks, extent_of, in_order, metrics_of, ranked_cases
 
 CATEGORY, PLACE = "Ranking", 3
 IN_A_PAPER = "Podium plot"
 SHOWN = 8  # more entrants than podia fit a page
+FEW = 4
 
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
@@ -37,7 +38,8 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     first = {name: metrics[0] for name, metrics in metrics_of(cases).items()}
     cases = cases[cases["metric"] == cases["structure"].map(first)]
     cases["rank"] = case_ranks(cases).astype(int)
-    per_row = 2 if len(first) > 1 else 1
+    # Three side by side where the podia of so few entrants leave room.
+    per_row = min(len(first), 3 if len(entrants) <= FEW else 2)
     rows = -(-len(first) // per_row)
     figure = canvas.sheet("page" if per_row > 1 else "column", 62 * rows)
     spec = figure.add_gridspec(2 * rows, per_row, height_ratios=[3, 1] * rows)
@@ -46,7 +48,8 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         above = figure.add_subplot(spec[2 * row, column])
         below = figure.add_subplot(spec[2 * row + 1, column], sharex=above)
         _draw_structure(above, below, cases[cases["structure"] == structure], entrants, styles)
-        above.set_title(styles.structure(structure))
+        extent = extent_of(cases[cases["structure"] == structure])
+        above.set_title(f"{styles.structure(structure)}\n{extent}")
         above.set_ylabel(labels.metric_name(metric))
         facets.scale_values(above, metric, cases.loc[cases["structure"] == structure, "value"], "y")
     handles = [
@@ -76,7 +79,7 @@ def _draw_structure(
     cases = cases.assign(x=cases["rank"] + keys.map(lanes))
     for _, case in cases.groupby("case"):
         line = case.sort_values("x")
-        above.plot(line["x"], line["value"], color="#c9c9c9", linewidth=0.35, zorder=1)
+        above.plot(line["x"], line["value"], color="#b5b5b5", linewidth=0.5, zorder=1)
     for entrant in entrants:
         own, own_style = cases[keys == entrant], styles[entrant]
         above.scatter(own["x"], own["value"], s=7, zorder=3, **own_style.dots)

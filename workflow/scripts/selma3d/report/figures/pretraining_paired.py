@@ -32,7 +32,7 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         return canvas.statement(NO_PAIRS, "page")
     entrants = in_order(tables, pairs)
     row_labels = facets.row_labels(styles, entrants)
-    lanes_mm = 3 + 0.55 * min(pairs["specimen"].nunique(), 20)
+    lanes_mm = 4.5 + 0.55 * min(pairs["specimen"].nunique(), 20)
     figure, panels = facets.grid(
         metrics_of(pairs), row_labels, facets.row_height_mm(row_labels, lanes_mm)
     )

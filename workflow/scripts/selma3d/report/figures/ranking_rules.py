@@ -22,4 +22,7 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         return canvas.statement("No ranking rule has been applied.")
     wide = rules.pivot_table(index=["method", "init"], columns="rule", values="place", sort=False)
     names = {rule: rule.replace("-then-", ",\nthen ") for rule in wide.columns}
+    for rule, places in wide.items():
+        if len(places) > 1 and places.nunique() == 1:  # as where nothing can be significant
+            names[rule] += "\n(all tie)"
     return place_lines.draw_places(tables, wide, list(names.values()), styles)

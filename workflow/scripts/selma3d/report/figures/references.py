@@ -1,8 +1,8 @@
 """How good a score can be on each case, with every training patch. Bars: the label and itself moved
 by one voxel, a stand-in for a second annotator; at the right, chance. Diamonds: the oracle, the
 best single threshold, chosen with the truth. Filled circles: the best entrant; open ones: the
-median. In red: labels doubtful, since the oracle and every entrant stay below the moved label.
-Shown, not ranked.
+median. In red, with a dagger: labels doubtful, since the oracle and every entrant stay below the
+moved label. Shown, not ranked.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ...ranking.tables import Tables
+from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
 
@@ -38,11 +39,12 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
             _draw_cases(axes, cases, metric, floor)
             axes.set_xlabel(f"{label} ↑")
             if column == 0:
-                axes.set_title(styles.structure(structure))
+                extent = labels.count(len(cases), "case")
+                axes.set_title(f"{styles.structure(structure)} · {extent}")
                 _name_rows(axes, cases)
             else:
                 axes.set_yticks([])
-    _explain(figure)
+    _explain(figure, bool(references["doubtful"].any()))
     return figure
 
 
@@ -65,10 +67,7 @@ def _draw_cases(axes: Axes, cases: pd.DataFrame, metric: str, floor: str) -> Non
 
 
 def _name_rows(axes: Axes, cases: pd.DataFrame) -> None:
-    names = [
-        f"{case.case}, labels doubtful" if case.doubtful else str(case.case)
-        for case in cases.itertuples()
-    ]
+    names = [f"{case.case} †" if case.doubtful else str(case.case) for case in cases.itertuples()]
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
     for text, doubtful in zip(axes.get_yticklabels(), cases["doubtful"], strict=True):
@@ -76,7 +75,7 @@ def _name_rows(axes: Axes, cases: pd.DataFrame) -> None:
             text.set_color(DOUBTFUL)
 
 
-def _explain(figure: Figure) -> None:
+def _explain(figure: Figure, doubtful: bool) -> None:
     none = {"linestyle": "", "markersize": 4}
     canvas.key(
         figure,
@@ -93,5 +92,6 @@ def _explain(figure: Figure) -> None:
                 label="median entrant",
                 **none,
             ),
+            *([Line2D([], [], label="† labels doubtful", **none)] if doubtful else []),
         ],
     )

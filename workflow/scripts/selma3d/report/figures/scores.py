@@ -19,10 +19,9 @@ from matplotlib.lines import Line2D
 
 from ...challenge.display import Entrant
 from ...ranking.tables import Tables
-from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyle, EntrantStyles
-from ..ranking_rows import in_order, metrics_of, of_panel, ranked_cases
+from ..ranking_rows import extent_of, in_order, metrics_of, of_panel, ranked_cases
 
 CATEGORY, PLACE = "Scores", 4
 IN_A_PAPER = "Dot-and-box plots of the metrics"
@@ -48,15 +47,9 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         facets.scale_values(axes, metric, chosen["value"])
     for structure, group in cases.groupby("structure", sort=False):
         first = next(axes for (name, _), axes in panels.items() if name == structure)
-        first.set_title(facets.band_title(styles, structure, _extent(group)))
-    _explain(figure, cases)
+        first.set_title(facets.band_title(styles, structure, extent_of(group)))
+    _explain(figure, cases, means)
     return figure
-
-
-def _extent(cases: pd.DataFrame) -> str:
-    specimens = cases["specimen"].replace("", np.nan).dropna().nunique()
-    extent = labels.count(cases["case"].nunique(), "case")
-    return f"{extent} of {labels.count(specimens, 'specimen')}" if specimens else extent
 
 
 def _heights(cases: pd.DataFrame) -> dict[str, float]:
@@ -141,11 +134,12 @@ def _draw_means(
         row = entrants.index(entrant)
         if pd.notna(mean.low) and pd.notna(mean.high):
             axes.hlines(row, mean.low, mean.high, color=canvas.INK, linewidth=1.1, zorder=3)
-        axes.scatter(mean.mean, row, s=14, zorder=4, **styles[entrant].dots)
+        axes.scatter(mean.mean, row, s=14, zorder=4, clip_on=False, **styles[entrant].dots)
 
 
-def _explain(figure: Figure, cases: pd.DataFrame) -> None:
+def _explain(figure: Figure, cases: pd.DataFrame, means: pd.DataFrame | None) -> None:
     grey = {"color": "#7a7a7a", "linestyle": ""}
+    surely = means is not None and means["low"].notna().any()
     handles = [
         Line2D([], [], marker=".", markersize=3, label="case", **grey),
         Line2D(
@@ -155,7 +149,8 @@ def _explain(figure: Figure, cases: pd.DataFrame) -> None:
             marker="o",
             markersize=5,
             markerfacecolor="#bdbdbd",
-            label="mean, 95 % interval (from 6 specimens)",
+            linestyle="-" if surely else "",
+            label="mean, 95 % interval" if surely else "mean (below 6 specimens no interval)",
         ),
         Line2D([], [], color="#9a9a9a", linewidth=5, alpha=0.5, label="quartiles"),
     ]

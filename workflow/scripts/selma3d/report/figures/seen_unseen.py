@@ -1,6 +1,6 @@
 """Scores on structures seen in training (filled) and on structures never annotated there (open);
-the line between them is the gap. Structures are compared within their type, since the two types
-have different metrics. Arrows say which direction is better.
+the line between them is the gap; n counts cases. Structures are compared within their type, since
+the two types have different metrics. Arrows say which direction is better.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ...ranking.tables import Tables
+from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import in_order, metrics_of
 
 CATEGORY, PLACE = "Pretraining", 8
 IN_A_PAPER = "Generalisation to unseen structures"
+LABEL_CHARACTERS = 56  # of a side of the gap in a line of the key
 
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
@@ -45,8 +47,20 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         panels[scored_as, its_metrics[0]].set_title(f"{scored_as} structures")
     grey = {"color": canvas.NEUTRAL, "marker": "s", "linestyle": ""}
     handles = [
-        Line2D([], [], label="seen in training", **grey),
-        Line2D([], [], label="unseen", markerfacecolor="white", **grey),
+        Line2D([], [], label=_named(tables, True, styles), **grey),
+        Line2D([], [], label=_named(tables, False, styles), markerfacecolor="white", **grey),
     ]
     canvas.key(figure, handles)
     return figure
+
+
+def _named(tables: Tables, seen: bool, styles: EntrantStyles) -> str:
+    """One side of the gap: its structures, of types that have both sides, with their cases."""
+    side = "seen in training" if seen else "unseen"
+    means = tables.get("by_metric", pd.DataFrame())
+    if means.empty:
+        return side
+    own = means[(means["seen"] == seen) & means["scored_as"].isin(tables["gap"]["scored_as"])]
+    cases = own.groupby("structure", sort=False)["cases"].max()
+    names = [f"{styles.structure(name)} (n = {n:.0f})" for name, n in cases.items()]
+    return facets.broken(f"{side}: {labels.listed(names)}", LABEL_CHARACTERS)

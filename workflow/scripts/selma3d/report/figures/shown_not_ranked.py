@@ -9,13 +9,15 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ...challenge.display import Entrant
 from ...ranking.tables import Tables
 from ...scoring.metrics import METRICS
+from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
-from ..ranking_rows import in_order, metrics_of, of_panel
+from ..ranking_rows import in_order, length_units, metrics_of, of_panel
 
 CATEGORY, PLACE = "Shown, not ranked", 4.6
 IN_A_PAPER = "Further metrics"
@@ -29,21 +31,41 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         return canvas.statement("No further metric was scored with every training patch.", "page")
     entrants = in_order(tables, described)
     row_labels = facets.row_labels(styles, entrants)
+    units = length_units(tables)
     bands = {
         f"{structure}:{start}": metrics[start : start + PER_BAND]
         for structure, metrics in metrics_of(described).items()
         for start in range(0, len(metrics), PER_BAND)
     }
-    figure, panels = facets.grid(bands, row_labels, facets.row_height_mm(row_labels, 4.2))
+    figure, panels = facets.grid(
+        bands,
+        row_labels,
+        facets.row_height_mm(row_labels, 4.2),
+        lambda band, metric: labels.metric_name(
+            metric, lengths_in=units.get(band.rsplit(":", 1)[0], "")
+        ),
+    )
     for (band, metric), axes in panels.items():
-        structure = band.rsplit(":", 1)[0]
+        structure, start = band.rsplit(":", 1)
         own = of_panel(described, structure, metric)
         _draw_means(axes, own, entrants, styles)
         ends = pd.concat([own["mean"], own["mean"] + own["sd"].fillna(0), own["pooled"]])
         facets.scale_values(axes, metric, ends)
         if metric == bands[band][0]:
-            axes.set_title(styles.structure(structure))
+            title = styles.structure(structure)
+            extent = labels.count(int(own["cases"].max()), "case")
+            axes.set_title(f"{title}, continued" if int(start) else f"{title} · {extent}")
+    _explain(figure, described)
     return figure
+
+
+def _explain(figure: Figure, described: pd.DataFrame) -> None:
+    grey = {"color": canvas.FAINT, "marker": "o", "markerfacecolor": canvas.NEUTRAL}
+    handles = [Line2D([], [], label="mean, standard deviation over cases", **grey)]
+    if described["pooled"].notna().any():
+        bar = {"color": canvas.INK, "marker": "|", "linestyle": "", "markeredgewidth": 1.2}
+        handles.append(Line2D([], [], label="all cases as one image", **bar))
+    canvas.key(figure, handles)
 
 
 def _draw_means(
