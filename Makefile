@@ -76,8 +76,9 @@ slurm-demo: $(RUNTIME) ## the demo on a SLURM that is set up on this machine (ro
 	  && echo "score tables: identical to those of make demo"; }
 
 ARCHIVE ?= S-BIAD1196
-manifest: $(RUNTIME) ## bring an archive's manifest up to date and show the difference
-	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.archive config/editions/selma2024.yaml $(ARCHIVE)
+EDITION ?= selma2024
+manifest: $(RUNTIME) ## bring an archive's manifest up to date: make manifest [EDITION=selma2024] [ARCHIVE=S-BIAD1196]
+	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.archive config/editions/$(EDITION).yaml $(ARCHIVE)
 
 CONFIG ?=
 partial: $(RUNTIME) ## rank and report what is finished so far: make partial [CONFIG=config/real.yaml]

@@ -585,8 +585,8 @@ def test_receipt_can_serve_as_manifest_and_is_the_same_every_time(
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ({"kind": "phantom"}, "kind: expected biostudies, urls or local, found 'phantom'"),
-        ({}, "kind: expected biostudies, urls or local, found None"),
+        ({"kind": "phantom"}, "kind: expected biostudies, zenodo, urls or local, found 'phantom'"),
+        ({}, "kind: expected biostudies, zenodo, urls or local, found None"),
         ({"kind": "local"}, "folder: expected"),
         ({"kind": "urls"}, "urls: expected at least one"),
         ({"kind": "urls", "urls": ["file:///etc/passwd"]}, "expected an address that begins"),
@@ -873,5 +873,5 @@ def test_refresh_that_is_not_understood_leaves_the_manifest_alone(
 
 
 def test_only_an_accession_can_be_refreshed(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="kind: expected biostudies, found 'urls'"):
+    with pytest.raises(InputError, match="kind: expected biostudies or zenodo, found 'urls'"):
         archive.refresh(ArchiveSettings(kind="urls"), tmp_path / "m.tsv")

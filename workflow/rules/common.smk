@@ -70,6 +70,14 @@ def receipts(published):
     ]
 
 
+def manifest_made(wildcards):
+    """The manifest of an archive that a job makes; none where one is at hand, or none is needed."""
+    source = CHALLENGE.archives[wildcards.archive]
+    if source.kind == "phantom":
+        return LAYOUT.phantom_manifest(wildcards.archive)
+    return LAYOUT.listed_files(wildcards.archive) if source.is_listed_first else []
+
+
 def volume_row(wildcards):
     """The samples-table row of a volume."""
     row = CHALLENGE.volume(wildcards.structure, wildcards.sample)

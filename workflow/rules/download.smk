@@ -2,17 +2,36 @@
 
 
 localrules:
+    list_archive,
     download,
+
+
+rule list_archive:
+    """Ask an archive for its list of files, where the manifest at hand does not name them all."""
+    output:
+        manifest=LAYOUT.listed_files(),
+    log:
+        LAYOUT.log("list_archive", "{archive}"),
+    benchmark:
+        LAYOUT.benchmark("list_archive", "{archive}")
+    conda:
+        "../envs/selma3d.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=60,
+    params:
+        name="{archive}",
+        source=lambda wildcards: CHALLENGE.archives[wildcards.archive].plain(),
+        retries=CONFIG.download.retries,
+    script:
+        "../scripts/list_archive.py"
 
 
 rule download:
     """Bring an archive's files here, verify each against its manifest, write a receipt."""
     input:
-        lambda wildcards: (
-            LAYOUT.phantom_manifest(wildcards.archive)
-            if CHALLENGE.archives[wildcards.archive].kind == "phantom"
-            else []
-        ),
+        manifest_made,
     output:
         receipt=LAYOUT.receipt(),
     log:

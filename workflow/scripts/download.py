@@ -22,9 +22,8 @@ def main() -> None:
             f"config: archives.{name}: expected a source, found an empty slot. {source.note}"
         )
     limits = Download.read(snakemake.params.limits)
-    manifest = source.manifest
+    manifest = snakemake.input[0] if snakemake.input else source.manifest
     if source.kind == "phantom":
-        manifest = snakemake.input[0]
         source = source.model_copy(update={"kind": "local", "folder": str(Path(manifest).parent)})
     archive.fetch(
         source,

@@ -1,7 +1,8 @@
 """Archives: what an edition's images come from, fetched, verified and written down.
 
 `fetch` brings a source's files into a folder and writes a receipt; `refresh` brings a manifest up
-to date with its BioStudies accession; `manifest.read` reads manifests and receipts.
+to date with its BioStudies accession or Zenodo record; `manifest.read` reads manifests and
+receipts.
 """
 
 from . import manifest

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..system import atomic
 from ..system.errors import InputError
-from .manifest import Entry, measure
+from .manifest import Entry
 from .progress import amount
 
 
@@ -51,7 +51,7 @@ def link_or_copy(origin: Path, final: Path, entry: Entry) -> None:
 def _copy(origin: Path, final: Path, entry: Entry) -> None:
     with atomic.publish(final) as temporary:
         shutil.copyfile(origin, temporary)
-        fault = entry.fault_of(measure(temporary, entry.path))
+        fault = entry.fault_of(entry.measured(temporary))
         if fault:
             raise InputError(f"{entry.path}: the copy of {origin} is not like it: {fault}")
 

@@ -20,7 +20,7 @@ import urllib3
 from ..system.errors import InputError
 from .archive_folder import require_room
 from .connections import Connections, is_web_page, without_secrets
-from .manifest import Entry, measure
+from .manifest import Entry
 from .many_files import StoppedError
 from .partial_download import PartialDownload
 
@@ -144,7 +144,7 @@ class Downloader:
 
     def _transfer(self, entry: Entry, mirror: _Mirror) -> Entry:
         part = mirror.part
-        headers = part.range_headers(verifiable=entry.sha256 is not None)
+        headers = part.range_headers(verifiable=entry.is_verifiable)
         with self.connections.get(mirror.url, headers) as response:
             _refuse_status(response, mirror)
             if response.status_code == requests.codes.requested_range_not_satisfiable:
@@ -184,7 +184,7 @@ def _verified(entry: Entry, part: PartialDownload, expected: int | None) -> Entr
         raise _TransferError(f"broke off after {part.size} of {expected} bytes")
     if not part.file.exists():  # an empty file has no block that could have made it
         part.write([])
-    found = measure(part.file, entry.path)
+    found = entry.measured(part.file)
     fault = Entry(entry.path, expected).fault_of(found) or entry.fault_of(found)
     if fault:
         part.discard()
@@ -234,7 +234,7 @@ def _expected_size(response: requests.Response, entry: Entry, offset: int) -> in
         total = int(length) if length.isdigit() else None
     if total is None:
         chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
-        if not chunked and entry.bytes is None and entry.sha256 is None:
+        if not chunked and entry.bytes is None and not entry.is_verifiable:
             raise _RefusedError("gives no length; state the file's bytes or sha256 in a manifest")
     elif entry.bytes is not None and total != entry.bytes:
         raise _TransferError(f"expected {entry.bytes} bytes, offered {total}")
@@ -246,7 +246,7 @@ def _refuse_other_body(response: requests.Response, entry: Entry) -> None:
     encoding = response.headers.get("Content-Encoding", "identity").lower()
     if encoding != "identity" and not name.endswith(("gz", "bz2", "xz")):
         raise _RefusedError(f"packs the file anew ({encoding})")
-    if is_web_page(response) and entry.sha256 is None and not name.endswith((".html", ".htm")):
+    if is_web_page(response) and not entry.is_verifiable and not name.endswith((".html", ".htm")):
         raise _RefusedError("sent a web page instead of the file; does it want a log-in?")
 
 

@@ -74,7 +74,7 @@ def fetch(
         sweep(destination)
         if source.kind == "local":
             rows = _bring_local(source, manifest, destination, work, settings)
-        elif source.kind in {"biostudies", "urls"}:
+        elif source.kind in {"biostudies", "zenodo", "urls"}:
             remote = Remote(
                 destination,
                 work,
@@ -85,7 +85,9 @@ def fetch(
             )
             rows = remote.bring(published(source, manifest))
         else:
-            raise InputError(f"kind: expected biostudies, urls or local, found {source.kind!r}")
+            raise InputError(
+                f"kind: expected biostudies, zenodo, urls or local, found {source.kind!r}"
+            )
         _write_receipt(rows, destination, receipt)
 
 

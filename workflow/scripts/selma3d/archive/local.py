@@ -11,7 +11,7 @@ from ..system.errors import InputError
 from ..system.fingerprint import is_system_file
 from . import manifest as manifests
 from .archive_folder import link_or_copy
-from .manifest import Entry, measure
+from .manifest import Entry
 from .paths import safe_path
 
 log = logging.getLogger(__name__)
@@ -49,12 +49,12 @@ def bring(entry: Entry, folder: Path, destination: Path) -> Entry:
         raise InputError(f"{path}: a link that leaves {folder} is refused (put the file there)")
     if not origin.is_file():
         raise InputError(f"{path}: expected a file, found none")
-    found = measure(origin, entry.path)
+    found = entry.measured(origin)
     fault = entry.fault_of(found)
     if fault:
         raise InputError(f"{path}: {fault}")
     final = safe_path(destination, entry.path)
-    if not final.exists() or not (final.samefile(origin) or measure(final, entry.path) == found):
+    if not final.exists() or not (final.samefile(origin) or entry.measured(final) == found):
         link_or_copy(origin, final, found)
     return found
 

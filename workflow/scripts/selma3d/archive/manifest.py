@@ -15,19 +15,31 @@ from ..system.limits import check_file
 from .paths import fault_of_name, refuse_collisions
 
 COLUMNS = ("path", "bytes", "sha256")
+MD5 = "md5"  # a further column, where the archive publishes no better checksum
 UNKNOWN = "-"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MD5 = re.compile(r"[0-9a-f]{32}")
 _SIZE = re.compile(r"[0-9]{1,18}")
 _READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of an archive; `bytes` and `sha256` are None until they are known."""
+    """One file of an archive; `bytes` and the checksums are None until they are known.
+
+    `md5` is what some archives publish: it finds damage. A forged file can have the same one, so
+    a file's SHA-256 counts as well as soon as it is known.
+    """
 
     path: str
     bytes: int | None = None
     sha256: str | None = None
+    md5: str | None = None
+
+    @property
+    def is_verifiable(self) -> bool:
+        """Whether a checksum is known."""
+        return self.sha256 is not None or self.md5 is not None
 
     def fault_of(self, found: Entry) -> str | None:
         """The first fact in which `found`, a measured file, contradicts this entry, if any."""
@@ -35,7 +47,13 @@ class Entry:
             return f"expected {self.bytes} bytes, found {found.bytes}"
         if self.sha256 is not None and found.sha256 != self.sha256:
             return f"expected sha256 {self.sha256}, found {found.sha256}"
+        if self.md5 is not None and found.md5 != self.md5:
+            return f"expected md5 {self.md5}, found {found.md5}"
         return None
+
+    def measured(self, file: Path) -> Entry:
+        """What `file` is under this entry's name; its MD5 too where this entry states one."""
+        return measure(file, self.path, md5=self.md5 is not None)
 
     def completed_by(self, other: Entry | None) -> Entry:
         """This entry, with what it leaves unknown taken from `other`."""
@@ -43,27 +61,33 @@ class Entry:
             return self
         size = other.bytes if self.bytes is None else self.bytes
         sha256 = other.sha256 if self.sha256 is None else self.sha256
-        return Entry(self.path, size, sha256)
+        return Entry(self.path, size, sha256, other.md5 if self.md5 is None else self.md5)
 
 
-def measure(file: Path, path: str) -> Entry:
-    """The entry that `file` deserves under the name `path`: its size and SHA-256, read in full."""
+def measure(file: Path, path: str, *, md5: bool = False) -> Entry:
+    """The entry that `file` deserves under the name `path`: its size and SHA-256, read in full.
+
+    md5: compute that as well.
+    """
     digest = hashlib.sha256()
+    weak = hashlib.md5(usedforsecurity=False) if md5 else None
     size = 0
     with file.open("rb") as stream:
         while block := stream.read(_READ_BYTES):
             digest.update(block)
+            if weak is not None:
+                weak.update(block)
             size += len(block)
-    return Entry(path, size, digest.hexdigest())
+    return Entry(path, size, digest.hexdigest(), None if weak is None else weak.hexdigest())
 
 
 def read(path: str | Path) -> list[Entry]:
     """The entries of a manifest, in its order.
 
-    A manifest is a TSV with the columns path, bytes, sha256; `-` stands for unknown, lines
-    above the header that begin with `#` are remarks, further columns are ignored (a receipt is a
-    manifest). InputError
-    for anything else, for names that `paths.safe_path` would refuse and for names that collide.
+    A manifest is a TSV with the columns path, bytes, sha256, and md5 where the archive publishes
+    that; `-` stands for unknown, lines above the header that begin with `#` are remarks, other
+    columns are ignored (a receipt is a manifest). InputError for anything else, for names that
+    `paths.safe_path` would refuse and for names that collide.
     """
     path = Path(path)
     check_file(path, "a manifest", "TABLE_BYTES")
@@ -78,7 +102,7 @@ def read(path: str | Path) -> list[Entry]:
     if tuple(header[: len(COLUMNS)]) != COLUMNS:
         raise InputError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {header}")
     entries = [
-        _entry(f"{path}: line {number}", cells, len(header))
+        _entry(f"{path}: line {number}", cells, header)
         for number, cells in enumerate(rows, remarks + 2)
     ]
     if not entries:
@@ -90,9 +114,9 @@ def read(path: str | Path) -> list[Entry]:
     return entries
 
 
-def _entry(where: str, cells: list[str], width: int) -> Entry:
-    if len(cells) != width:
-        raise InputError(f"{where}: expected {width} tab-separated cells, found {len(cells)}")
+def _entry(where: str, cells: list[str], header: list[str]) -> Entry:
+    if len(cells) != len(header):
+        raise InputError(f"{where}: expected {len(header)} tab-separated cells, found {len(cells)}")
     name, size, sha256 = cells[:3]
     fault = fault_of_name(name)
     if fault:
@@ -103,10 +127,16 @@ def _entry(where: str, cells: list[str], width: int) -> Entry:
         raise InputError(
             f"{where}: sha256: expected 64 hexadecimal digits or {UNKNOWN}, found {sha256!r}"
         )
+    md5 = cells[header.index(MD5)] if MD5 in header else UNKNOWN
+    if md5 != UNKNOWN and not _MD5.fullmatch(md5.lower()):
+        raise InputError(
+            f"{where}: md5: expected 32 hexadecimal digits or {UNKNOWN}, found {md5!r}"
+        )
     return Entry(
         name,
         None if size == UNKNOWN else int(size),
         None if sha256 == UNKNOWN else sha256.lower(),
+        None if md5 == UNKNOWN else md5.lower(),
     )
 
 
@@ -118,11 +148,15 @@ def row(entry: Entry, *further: str) -> str:
 
 def write(entries: Iterable[Entry], path: Path, remarks: Iterable[str] = ()) -> None:
     """Write a manifest, sorted by path, below its remarks; atomic."""
+    ordered = sorted(entries, key=lambda entry: entry.path)
+    with_md5 = any(entry.md5 for entry in ordered)
     with atomic.publish(path) as temporary:
         temporary.write_text(
             "".join(f"# {remark}\n" for remark in remarks)
-            + "\t".join(COLUMNS)
+            + "\t".join((*COLUMNS, MD5) if with_md5 else COLUMNS)
             + "\n"
-            + "".join(row(entry) for entry in sorted(entries, key=lambda entry: entry.path)),
+            + "".join(
+                row(entry, entry.md5 or UNKNOWN) if with_md5 else row(entry) for entry in ordered
+            ),
             encoding="utf-8",
         )

@@ -12,7 +12,8 @@ from .download import Patience
 from .listing import listing
 from .manifest import UNKNOWN, Entry
 from .progress import amount
-from .published_files import roots
+from .published_files import record_of, records_root, roots
+from .zenodo import record_listing
 
 API = "https://www.ebi.ac.uk/biostudies/api/v1/studies"
 
@@ -29,28 +30,36 @@ def refresh(
 ) -> str:
     """Rewrite `manifest` from the archive's own list of files; the difference, one line a file.
 
-    Names and sizes are the archive's. A checksum stays unless the file's size has changed; where
-    there is none, that of `known`, a download's `known.tsv` or receipt, is taken.
-    InputError where `source` is not of kind biostudies, or the archive's answer is not understood;
-    the manifest is then left as it was.
+    Names and sizes are the archive's, and MD5 sums where it states them. Another checksum stays
+    unless the file's size or MD5 has changed; where there is none, that of `known`, a download's
+    `known.tsv` or receipt, is taken. api: of BioStudies.
+    InputError where `source` is not of kind biostudies or zenodo, or the archive's answer is not
+    understood; the manifest is then left as it was.
     """
-    if source.kind != "biostudies":
+    patience = Patience(retries, first_pause_s)
+    folders: set[str] = set()
+    if source.kind == "biostudies":
+        title, listed_by = str(source.accession), api
+        found = listing(title, roots(source), api, patience, timeout_s)
+        listed, folders = list(found.files.values()), found.folders
+    elif source.kind == "zenodo":
+        listed_by = records_root(source)
+        title = f"record {record_of(source)}"
+        listed = record_listing(listed_by, record_of(source), patience, timeout_s)
+    else:
         raise InputError(
-            f"kind: expected biostudies, found {source.kind!r}: only an accession has a "
+            f"kind: expected biostudies or zenodo, found {source.kind!r}: only these have a "
             "list to refresh from (elsewhere the receipt of a download can be the manifest)"
         )
-    accession = str(source.accession)
-    found = listing(accession, roots(source), api, Patience(retries, first_pause_s), timeout_s)
     before = manifests.read(manifest) if manifest.exists() else []
     seen = manifests.read(known) if known else []
-    after = _with_checksums(found.files.values(), before, seen)
+    after = _with_checksums(listed, before, seen)
     if after != sorted(before, key=lambda entry: entry.path):
-        manifests.write(after, manifest, [f"{accession}, as listed by {api}"])
-    folders = [
-        f"! {path}: a folder without a list of its files; not taken"
-        for path in sorted(found.folders)
+        manifests.write(after, manifest, [f"{title}, as listed by {listed_by}"])
+    told = [
+        f"! {path}: a folder without a list of its files; not taken" for path in sorted(folders)
     ]
-    return "\n".join([*_difference(before, after), *folders, _totals(accession, before, after)])
+    return "\n".join([*_difference(before, after), *told, _totals(title, before, after)])
 
 
 def _with_checksums(
@@ -61,7 +70,9 @@ def _with_checksums(
     merged = []
     for entry in sorted(listed, key=lambda entry: entry.path):
         for other in (stated.get(entry.path), first_seen.get(entry.path)):
-            if other is not None and other.bytes in {None, entry.bytes}:
+            if other is None or other.bytes not in {None, entry.bytes}:
+                continue
+            if None in {other.md5, entry.md5} or other.md5 == entry.md5:
                 entry = entry.completed_by(other)
         merged.append(entry)
     return merged
@@ -84,7 +95,8 @@ def _difference(before: Iterable[Entry], after: Iterable[Entry]) -> list[str]:
 
 def _told(entry: Entry) -> str:
     size = "size unknown" if entry.bytes is None else f"{entry.bytes} bytes"
-    return f"{size}, sha256 {(entry.sha256 or UNKNOWN)[:12]}"
+    md5 = f", md5 {entry.md5[:12]}" if entry.md5 else ""
+    return f"{size}, sha256 {(entry.sha256 or UNKNOWN)[:12]}{md5}"
 
 
 def _totals(accession: str, before: list[Entry], after: list[Entry]) -> str:

@@ -14,6 +14,7 @@ from .paths import fault_of_name, refuse_collisions
 from .unpack import is_archive
 
 BIOSTUDIES_FILES = "https://www.ebi.ac.uk/biostudies/files"
+ZENODO_RECORDS = "https://zenodo.org/api/records"
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,16 @@ class Published:
 
 
 def published(source: ArchiveSettings, manifest: Path | None) -> list[Published]:
-    """The files of a source of kind `biostudies` or `urls`.
+    """The files of a source of kind `biostudies`, `zenodo` or `urls`.
 
-    An accession's files are those of its manifest. URLs speak for themselves; where they have a
-    manifest too, it must name the same files (an archive by its own name, not by its members).
+    An accession's files are those of its manifest, a record's those of them that are chosen; its
+    archives stay packed. URLs speak for themselves; where they have a manifest too, it must name
+    the same files (an archive by its own name, not by its members).
     """
     if source.kind == "biostudies":
         return _of_accession(source, manifest)
+    if source.kind == "zenodo":
+        return _of_record(source, manifest)
     return _of_urls(source, manifest)
 
 
@@ -45,6 +49,22 @@ def roots(source: ArchiveSettings) -> list[str]:
         raise InputError("accession: expected, as the source's kind is biostudies; found none")
     given = source.roots or (f"{BIOSTUDIES_FILES}/{source.accession}",)
     return [_checked(root).rstrip("/") for root in given]
+
+
+def records_root(source: ArchiveSettings) -> str:
+    """The interface that serves records, without the final slash."""
+    root = (source.roots or (ZENODO_RECORDS,))[0]
+    return _checked(root).rstrip("/")
+
+
+def record_of(source: ArchiveSettings) -> str:
+    """The number of the source's record. Raises InputError."""
+    if source.record is None or not (source.record.isascii() and source.record.isdigit()):
+        raise InputError(
+            "record: expected the number of a Zenodo record, such as 20149070, found "
+            f"{source.record or 'none'}"
+        )
+    return source.record
 
 
 def address(root: str, path: str) -> str:
@@ -62,6 +82,26 @@ def _of_accession(source: ArchiveSettings, manifest: Path | None) -> list[Publis
     return [
         Published(entry, tuple(address(root, entry.path) for root in folders))
         for entry in manifests.read(manifest)
+    ]
+
+
+def _of_record(source: ArchiveSettings, manifest: Path | None) -> list[Published]:
+    root, record = records_root(source), record_of(source)
+    if manifest is None:
+        raise InputError(
+            f"record {record}: expected a manifest that names its files, found none "
+            "(make it from the record: make manifest)"
+        )
+    entries = {entry.path: entry for entry in manifests.read(manifest)}
+    for name in source.files or ():
+        if name not in entries:
+            raise InputError(
+                f"files: {manifest} has no {name!r} (files of record {record}: "
+                f"{', '.join(sorted(entries)[:10])})"
+            )
+    return [
+        Published(entries[name], (f"{address(root, f'{record}/files/{name}')}/content",))
+        for name in source.files or entries
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from ..system.atomic import open_own
@@ -31,9 +32,10 @@ class RecordedChecksums:
         recorded = self._entries.get(entry.path)
         if recorded is None or entry.sha256 or entry.bytes not in {None, recorded.bytes}:
             return entry
-        return recorded
+        return entry.completed_by(recorded)
 
     def record(self, entry: Entry) -> None:
+        entry = replace(entry, md5=None)  # the SHA-256 is the better one
         with self._lock:
             if self._entries.get(entry.path) == entry:
                 return

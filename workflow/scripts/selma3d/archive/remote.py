@@ -85,8 +85,8 @@ class Remote:
             return None
         if not final.is_file():
             raise InputError(f"{final}: expected a file, found a folder (move it away)")
-        found = measure(final, expected.path)
-        if expected.sha256 is None and expected.bytes is None:
+        found = expected.measured(final)
+        if not expected.is_verifiable and expected.bytes is None:
             size = self._connections.size(file.urls[0])
             expected = Entry(expected.path, -1 if size is None else size)
         fault = expected.fault_of(found)
@@ -94,9 +94,9 @@ class Remote:
             log.warning("%s: downloaded again: %s", final, fault)
             final.unlink()
             return None
-        if expected.sha256 is None:
+        if not expected.is_verifiable:
             log.warning("%s: no checksum is known; recorded as it lies here", final)
-            self._known.record(found)
+        self._record(file, found)
         return [found]
 
     def _find_members(self, file: Published) -> list[Entry] | None:
@@ -219,6 +219,6 @@ def _sized(file: Published, size: int | None) -> Published:
 
     A checksum needs no such help: with it, a server that misstates the size does no harm.
     """
-    if file.entry.sha256 is not None or file.entry.bytes is not None:
+    if file.entry.is_verifiable or file.entry.bytes is not None:
         return file
     return replace(file, entry=replace(file.entry, bytes=size))

@@ -22,15 +22,22 @@ UNKNOWN = "unknown"  # what an edition file says of what its organisers have not
 class ArchiveSettings(Model):
     """Settings of a source of images, as an edition or a configuration gives them."""
 
-    kind: Literal["biostudies", "urls", "local", "phantom", "slot"] | None = Field(
+    kind: Literal["biostudies", "zenodo", "urls", "local", "phantom", "slot"] | None = Field(
         None,
-        description="`biostudies`: the files that the manifest lists; `urls`: each URL, a zip or "
-        "tar unpacked; `local`: the files below a folder, read where they lie; `phantom`: "
-        "synthetic images, drawn first; `slot`: nothing, a place for you to fill",
+        description="`biostudies`: the files that the manifest lists; `zenodo`: those of a record, "
+        "archives left packed; `urls`: each URL, a zip or tar unpacked; `local`: the files below a "
+        "folder, read where they lie; `phantom`: synthetic images, drawn first; `slot`: nothing, a "
+        "place for you to fill",
     )
     accession: str | None = Field(None, description="of BioStudies, such as S-BIAD1196")
     roots: tuple[str, ...] | None = Field(
-        None, description="mirrors of the accession, tried in turn"
+        None,
+        description="mirrors of the accession, tried in turn; of a `zenodo` source: the interface "
+        "that serves its record, if not Zenodo's own",
+    )
+    record: str | None = Field(None, description="the number of a Zenodo record")
+    files: tuple[str, ...] | None = Field(
+        None, description="of the record; none: all that its manifest lists"
     )
     urls: tuple[str, ...] | None = Field(None, description="addresses of files")
     folder: str | None = Field(None, description="where the files of a `local` source lie")
@@ -42,6 +49,12 @@ class ArchiveSettings(Model):
     manifest: str | None = Field(
         None,
         description="a table of the files, with sizes and checksums to verify what is downloaded",
+    )
+    list_first: bool | None = Field(
+        None,
+        description="of `biostudies` and `zenodo`: a run first asks the archive for its list of "
+        "files, and keeps that beside the images; for a manifest that is absent or not complete "
+        "(`make manifest` completes it for good)",
     )
     licence: str | None = Field(
         None, description="of the images; stated with all that is made from them"
@@ -55,9 +68,9 @@ class ArchiveSettings(Model):
 class Archive(ArchiveSettings):
     """A source of images."""
 
-    kind: Literal["biostudies", "urls", "local", "phantom", "slot"] = ArchiveSettings.model_fields[
-        "kind"
-    ]
+    kind: Literal["biostudies", "zenodo", "urls", "local", "phantom", "slot"] = (
+        ArchiveSettings.model_fields["kind"]
+    )
     licence: str = Field(
         "not stated", description=ArchiveSettings.model_fields["licence"].description
     )
@@ -65,7 +78,12 @@ class Archive(ArchiveSettings):
     @property
     def is_downloaded(self) -> bool:
         """Whether its files come from elsewhere, and could come again."""
-        return self.kind in ("biostudies", "urls")
+        return self.kind in ("biostudies", "zenodo", "urls")
+
+    @property
+    def is_listed_first(self) -> bool:
+        """Whether a run asks the archive for its files before it downloads them."""
+        return bool(self.list_first) and self.kind in ("biostudies", "zenodo")
 
     @property
     def is_read_in_place(self) -> bool:

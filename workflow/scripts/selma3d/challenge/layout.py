@@ -47,6 +47,10 @@ class Layout:
         """The table of an archive's verified files."""
         return f"{self.archive(archive)}/receipt.tsv"
 
+    def listed_files(self, archive: str = "{archive}") -> str:
+        """The manifest that a run made of an archive's own list of files."""
+        return f"{self.archives}/{archive}.manifest.tsv"
+
     def phantom(self, archive: str = "{archive}") -> str:
         """The folder of a synthetic archive."""
         return f"{self.results}/phantom/{archive}"
