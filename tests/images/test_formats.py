@@ -413,7 +413,7 @@ def test_bounds_come_before_bytes(tmp_path: Path, spoil, message: str) -> None:
 def test_a_damaged_chunk_is_told(tmp_path: Path) -> None:
     image = ome_zarr_4(tmp_path / "a.zarr")
     next((image / "0").rglob("0.0.0.0")).write_bytes(b"\0" * 10)
-    with pytest.raises(InputError, match="expected a whole image"):
+    with pytest.raises(InputError, match="expected a chunk of 512 bytes"):
         read_image(image)
 
 

@@ -14,6 +14,7 @@ from ...system.errors import InputError
 from ...system.limits import check_limit
 from .folder_tree import Identity, tree_state
 from .image_file import ImageFile, canonical_shape, file_state
+from .packed_chunks import PackedChunks
 
 if TYPE_CHECKING:
     import tensorstore
@@ -52,6 +53,7 @@ class ChunkedImage(ImageFile):
     folders: tuple[Path, ...]
     arrays: Sequence[tensorstore.TensorStore]
     array_axes: str
+    packed: Sequence[PackedChunks]
 
     @classmethod
     def of(
@@ -79,6 +81,10 @@ class ChunkedImage(ImageFile):
             folders=tuple(folders),
             arrays=arrays,
             array_axes=axes,
+            packed=[
+                PackedChunks.of(folder, driver, array)
+                for folder, array in zip(folders, arrays, strict=True)
+            ],
             **header,
         )
 
@@ -98,11 +104,13 @@ class ChunkedImage(ImageFile):
         at = {
             "Z": slice(start, stop),
             "Y": slice(*rows.indices(self.shape[2])[:2]),
-            "X": slice(None),
+            "X": slice(0, self.shape[3]),
             "C": channel if len(self.arrays) == 1 else 0,
         }
-        block = np.asarray(
-            array[tuple(at.get(axis, 0) for axis in self.array_axes)].read().result()
+        region = tuple(at.get(axis, 0) for axis in self.array_axes)
+        self.packed[channel if len(self.arrays) > 1 else 0].check(
+            [part if isinstance(part, slice) else slice(part, part + 1) for part in region]
         )
+        block = np.asarray(array[region].read().result())
         left = [axis for axis in self.array_axes if axis in "ZYX"]
         return block.transpose([left.index(axis) for axis in "ZYX"])

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from ...system.errors import InputError
+from ..hdf5_checks import check_chunks
 from ..storage import open_hdf5, stored_here
 from .image_file import ImageFile
 
 
 @dataclass(kw_only=True, eq=False)
 class Hdf5Image(ImageFile):
-    """Channels of one file. stored_as: how the voxels are to be understood, if not as stored."""
+    """Channels of one file.
+
+    stored_as: how the voxels are to be understood, if not as stored. checked: by channel the places
+    of chunks that were found to become no more than they declare.
+    """
 
     file: h5py.File
     datasets: Sequence[h5py.Dataset]
     stored_as: np.dtype | None = None
+    checked: dict[int, set[int]] = field(default_factory=dict)
 
     def load(self, channel: int, start: int, stop: int, rows: slice) -> np.ndarray:
         _, _, height, width = self.shape
         first, last, _ = rows.indices(height)
         # Some programs pad their datasets to whole chunks.
-        block = self.datasets[channel][start:stop, first:last, :width]
+        dataset, region = self.datasets[channel], np.s_[start:stop, first:last, 0:width]
+        checked = self.checked.setdefault(channel, set())
+        check_chunks(dataset, f"{self.path}: {dataset.name}", self.path, region, checked)
+        block = dataset[region]
         return block if self.stored_as is None else block.view(self.stored_as)
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
@@ -10,6 +10,7 @@ import numpy as np
 
 from ....system.errors import InputError
 from ...geometry import Geometry
+from ...hdf5_checks import check_chunks
 from ...storage import open_hdf5, stored_here, voxel_size_of, whole
 from ..image_file import ImageFile
 from . import Format
@@ -26,11 +27,18 @@ class SelmaHdf5(ImageFile):
 
     file: h5py.File
     dataset: h5py.Dataset
+    checked: set[int] = field(default_factory=set)  # places of chunks that were found right
 
     def load(self, channel: int, start: int, stop: int, rows: slice) -> np.ndarray:
-        if self.dataset.ndim == 3:
-            return self.dataset[start:stop, rows]
-        return self.dataset[channel, start:stop, rows]
+        *_, height, width = self.shape
+        region = np.s_[start:stop, slice(*rows.indices(height)[:2]), 0:width]
+        if self.dataset.ndim == 4:
+            region = (slice(channel, channel + 1), *region)
+        check_chunks(
+            self.dataset, f"{self.path}: {self.dataset.name}", self.path, region, self.checked
+        )
+        block = self.dataset[region]
+        return block[0] if self.dataset.ndim == 4 else block
 
     def load_all(self) -> np.ndarray:
         array = whole(self.dataset, self.path)
