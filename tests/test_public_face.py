@@ -72,6 +72,11 @@ def test_scores_of_a_case_import_no_torch(repository):
     assert {"torch", "monai"}.isdisjoint(python(repository, "-c", code).split())
 
 
+def test_results_are_read_without_torch_and_without_matplotlib(repository):
+    code = "import sys; from selma3d.results import Results, read; print(*sys.modules)"
+    assert {"torch", "monai", "matplotlib"}.isdisjoint(python(repository, "-c", code).split())
+
+
 def test_all_names_can_be_listed_and_a_misspelt_one_is_an_attribute_error():
     import selma3d.metrics
 
