@@ -19,7 +19,7 @@ import pandas as pd
 from selma3d.challenge.run import is_ensemble
 from selma3d.ranking.aggregation import settle
 from selma3d.ranking.crossed_effects import GainGrid, mean_gain
-from selma3d.ranking.run_pairs import Comparison, paired
+from selma3d.ranking.run_pairs import ArmComparison, paired
 from selma3d.ranking.statistics import holm, signed_rank_p
 from selma3d.ranking.verdicts import verdict_of
 from selma3d.scoring.score_tables import TrackScores, read_scores
@@ -48,7 +48,7 @@ def both(
     for (method, init, structure), _ in values.groupby(["method", "init", "structure"]):
         if init in (SCRATCH, "default") or is_ensemble(init):
             continue
-        comparison = Comparison(method, init, SCRATCH, metric, "all", (structure,))
+        comparison = ArmComparison(method, init, SCRATCH, metric, "all", (structure,))
         pairs = paired(values, comparison, structure)
         if pairs is None:
             continue

@@ -13,7 +13,7 @@ from selma3d.challenge.analysis import Analysis
 from selma3d.challenge.checking import check
 from selma3d.ranking.crossed_effects import Gain, GainGrid, mean_gain
 from selma3d.ranking.heterogeneity import heterogeneity
-from selma3d.ranking.run_pairs import Comparison, index_blocks, paired
+from selma3d.ranking.run_pairs import ArmComparison, index_blocks, paired
 from selma3d.ranking.tables import COLUMNS
 from selma3d.ranking.verdicts import (
     AGAINST_LONG,
@@ -272,7 +272,7 @@ def test_folds_are_averaged_within_seeds_and_cases_within_specimens() -> None:
                 rows.append(("cfos", specimen, case, "unet", init, "all", fold, seed, value))
     columns = ["structure", "specimen", "case", "method", "init", "budget", "fold", "seed"]
     scores = pd.DataFrame(rows, columns=[*columns, "value"]).assign(metric="dice", fault="")
-    comparison = Comparison("unet", "masked", "scratch", "dice", "all", ("cfos",))
+    comparison = ArmComparison("unet", "masked", "scratch", "dice", "all", ("cfos",))
     found = paired(scores, comparison, "cfos")
     assert found.grid("spots").values == pytest.approx(np.array([[0.3, 0.3], [0.0, 0.0]]))
     assert found.by_unit(found.pretrained) == pytest.approx(np.array([[0.8, 0.8], [0.5, 0.5]]))

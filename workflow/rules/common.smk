@@ -321,7 +321,7 @@ def attempt_number(wildcards, attempt):
 
 
 def encoder_of(wildcards):
-    """The encoder that a run starts from; none for the controls."""
+    """The encoder that a run starts from; none where its init needs none."""
     group = TARGETS[wildcards.target].group
     encoder = Run.parse(wildcards.run).encoder(wildcards.method, group)
     return LAYOUT.encoder(encoder) if encoder else []

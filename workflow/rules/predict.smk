@@ -1,6 +1,6 @@
 """Inference on test cases: one job a model, on all structures that it segments."""
 
-WINDOWS = CONFIG.predict.model_dump(exclude={"ensemble"})
+WINDOW_SETTINGS = CONFIG.predict.model_dump(exclude={"ensemble"})
 
 for target in TARGETS.values():
     if not target.segments:
@@ -39,7 +39,7 @@ for target in TARGETS.values():
             channels={
                 name: CHALLENGE.structures[name].channel for name in target.segments
             },
-            settings=WINDOWS,
+            settings=WINDOW_SETTINGS,
         script:
             "../scripts/predict.py"
 
@@ -80,6 +80,6 @@ for target in TARGETS.values():
             channels={
                 name: CHALLENGE.structures[name].channel for name in target.segments
             },
-            settings=WINDOWS,
+            settings=WINDOW_SETTINGS,
         script:
             "../scripts/predict_ensemble.py"

@@ -1,7 +1,7 @@
 """Masks and objects of whole volumes, block by block; made on request, not by `all`."""
 
 SLABS = range(CONFIG.segment.slabs)
-WINDOWS = {"overlap", "batch", "block", "skip_air", "probability"}
+WINDOW_KEYS = {"overlap", "batch", "block", "skip_air", "probability"}
 VOLUME = "{method}/{structure}/{sample}"  # in the names of jobs
 
 
@@ -34,7 +34,7 @@ rule segment_slab:
     params:
         slabs=len(SLABS),
         channel=channel_of,
-        settings=CONFIG.segment.model_dump(include=WINDOWS),
+        settings=CONFIG.segment.model_dump(include=WINDOW_KEYS),
         work=LAYOUT.work("segment", f"{VOLUME}/{{slab}}"),
     script:
         "../scripts/segment_slab.py"

@@ -21,7 +21,7 @@ from .encoder import PACKED
 from .layout import Layout
 from .methods import LeftOut, Method, Selection, select_methods
 from .ranking_groups import ranking_groups
-from .run import CONTROLS, Run
+from .run import WITHOUT_ENCODER, Run
 from .samples import Sample, read_samples
 from .source import Source
 from .structure import Structure, structures_of
@@ -346,10 +346,10 @@ class Challenge:
         return self.root / Path(predictions).expanduser()
 
     def inits(self, method: str) -> tuple[str, ...]:
-        """How a recipe's models start: controls, pretexts, packs that the config admits."""
+        """How a recipe's models start: from scratch, pretexts, packs, as the config admits."""
         admitted = self.config.inits
-        known = (*CONTROLS, *self.methods[method].pretexts, *self.packs(method))
-        default = tuple(init for init in known if init == "scratch" or init not in CONTROLS)
+        known = (*WITHOUT_ENCODER, *self.methods[method].pretexts, *self.packs(method))
+        default = tuple(init for init in known if init == "scratch" or init not in WITHOUT_ENCODER)
         return default if admitted == "all" else tuple(i for i in known if i in admitted)
 
     def packs(self, method: str) -> dict[str, dict[str, str]]:
@@ -413,7 +413,7 @@ class Challenge:
         inits = self.inits(method)
         chosen = self.config.segment.init
         if chosen == "auto":
-            chosen = next((init for init in inits if init not in CONTROLS), inits[0])
+            chosen = next((init for init in inits if init not in WITHOUT_ENCODER), inits[0])
         if chosen not in inits:
             raise InputError(
                 f"config: segment.init: expected auto or one of {', '.join(inits)} for {method}, "

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .run import NO_INIT, is_ensemble, member_init
-from .structure import whole
+from .structure import original
 
 if TYPE_CHECKING:
     from .challenge import Challenge
@@ -65,7 +65,7 @@ class Display:
 
     def structure(self, name: str) -> str:
         """Title of a structure, its name if it has none; a left-out twin says that it is one."""
-        twin_of = whole(name)
+        twin_of = original(name)
         if name not in self.structures and twin_of != name and twin_of in self.structures:
             return f"{self.structures[twin_of]} (left out of training)"
         return self.structures.get(name, name)

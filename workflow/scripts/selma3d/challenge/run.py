@@ -9,7 +9,7 @@ from .encoder import Encoder
 
 TRACKS = ("per-type", "one-model")
 AGAIN = "scratch-again"  # the null arm: from scratch, with other seeds than `scratch` itself
-CONTROLS = ("scratch", "scratch-long", AGAIN)  # inits that need no encoder
+WITHOUT_ENCODER = ("scratch", "scratch-long", AGAIN)  # inits that need no encoder
 _OTHER_SEEDS = 1_000_000  # above any seed that a configuration names
 ENSEMBLE = "-ens"  # ends the init of ensembles, and the name of their runs
 ONE = "-one"  # ends the names of the one-model track's runs
@@ -72,8 +72,10 @@ class Run:
         return replace(self, init=member_init(self.init), fold=fold, seed=seed)
 
     def encoder(self, method: str, group: str) -> Encoder | None:
-        """The encoder that the run's model starts from; none for the controls."""
-        return None if self.init in CONTROLS else Encoder(method, group, self.init, self.seed)
+        """The encoder that the run's model starts from; None for inits that need none."""
+        return (
+            None if self.init in WITHOUT_ENCODER else Encoder(method, group, self.init, self.seed)
+        )
 
     @classmethod
     def parse(cls, name: str) -> Run:
@@ -111,5 +113,5 @@ NO_INIT = Run.init  # of a method that learns nothing, and so starts from nothin
 
 
 def is_pretrained(init: str) -> bool:
-    """Whether models of an init start from an encoder; controls start from none."""
-    return init != NO_INIT and member_init(init) not in CONTROLS
+    """Whether models of an init start from an encoder."""
+    return init != NO_INIT and member_init(init) not in WITHOUT_ENCODER

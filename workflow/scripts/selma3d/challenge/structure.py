@@ -46,8 +46,8 @@ def unseen(name: str) -> str:
     return f"{name}{UNSEEN}"
 
 
-def whole(name: str) -> str:
-    """The structure that a left-out twin is the twin of; of any other, itself."""
+def original(name: str) -> str:
+    """The structure that a left-out twin copies; any other name as it is."""
     return name.removesuffix(UNSEEN)
 
 

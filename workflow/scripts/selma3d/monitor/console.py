@@ -24,7 +24,7 @@ class RunConsole:
         self._updates = stream.isatty()
         self._lock = threading.RLock()
         self._ended = threading.Event()
-        self._estimate: RunProgress | None = None
+        self._progress: RunProgress | None = None
         self._told_at, self._told_share = clock(), 0.0
 
     def say(self, line: str) -> None:
@@ -36,8 +36,8 @@ class RunConsole:
     def planned(self, jobs: Mapping[str, int]) -> None:
         """The run has so many jobs of each rule."""
         with self._lock:
-            self._estimate = RunProgress.of(jobs, self._clock())
-        self.say(f"jobs to do: {self._estimate.total}")
+            self._progress = RunProgress.of(jobs, self._clock())
+        self.say(f"jobs to do: {self._progress.total}")
 
     def keep_telling(self) -> None:
         """Show the progress from now on also while no job begins or ends."""
@@ -46,21 +46,21 @@ class RunConsole:
     def started(self, job: int, rule: str, log: Path | None) -> None:
         """A job has been handed out."""
         with self._lock:
-            if self._estimate:
-                self._estimate.running[job] = Started(rule, self._clock(), log)
+            if self._progress:
+                self._progress.running[job] = Started(rule, self._clock(), log)
 
     def finished(self, job: int) -> None:
         """A job has ended well."""
         with self._lock:
-            if self._estimate:
-                self._estimate.finish(job, self._clock())
+            if self._progress:
+                self._progress.finish(job, self._clock())
         self.tell()
 
     def failed(self, job: int, rule: str, log: Path | None) -> None:
         """A job has failed: its error, and where its log is."""
         with self._lock:
-            if self._estimate:
-                self._estimate.running.pop(job, None)
+            if self._progress:
+                self._progress.running.pop(job, None)
         state = JobState.read(file_of(log)) if log else None
         error = state.error if state else ""
         self.say(f"FAILED: {rule}: {error or 'without a word'}\n        {log or 'it has no log'}")
@@ -68,10 +68,10 @@ class RunConsole:
     def tell(self) -> None:
         """Show the progress where it is due."""
         with self._lock:
-            if self._estimate is None or self._ended.is_set():
+            if self._progress is None or self._ended.is_set():
                 return
             now = self._clock()
-            share, left = self._estimate.share_and_seconds_left(now)
+            share, left = self._progress.share_and_seconds_left(now)
             share = max(share, self._told_share)  # an estimate may change its mind
             if self._updates:
                 self._stream.write(f"\r\x1b[K{self._line(share, left)}")
@@ -86,17 +86,17 @@ class RunConsole:
     def close(self) -> None:
         """No more progress is shown."""
         with self._lock:
-            if self._updates and self._estimate and not self._ended.is_set():
+            if self._updates and self._progress and not self._ended.is_set():
                 self._stream.write("\r\x1b[K")
                 self._stream.flush()
             self._ended.set()
 
     def _line(self, share: float, left: float | None) -> str:
-        estimate = self._estimate
-        rules = Counter(each.rule for each in estimate.running.values())
+        progress = self._progress
+        rules = Counter(each.rule for each in progress.running.values())
         now = ", ".join(f"{n} {rule}" if n > 1 else rule for rule, n in rules.items())
-        told = [f"{100 * share:3.0f} %", f"{estimate.done} of {estimate.total} jobs"]
-        if left is not None and estimate.done < estimate.total:
+        told = [f"{100 * share:3.0f} %", f"{progress.done} of {progress.total} jobs"]
+        if left is not None and progress.done < progress.total:
             told.append(f"about {_rounded(left)} left")
         return ", ".join(told) + (f" ({now})" if now else "")
 

@@ -16,7 +16,7 @@ from ..challenge.config import read_config
 from ..challenge.controls import Control
 from ..challenge.layout import Layout
 from ..system.errors import InputError
-from .run_pairs import Comparison
+from .run_pairs import ArmComparison
 from .tables import table
 from .verdicts import GAIN, HARM, NOT_ANSWERABLE, judge_alone
 
@@ -43,7 +43,7 @@ def _rows(
     targets: Mapping[str, str],
 ) -> Iterator[dict[str, object]]:
     for name, control in controls.items():
-        comparison = Comparison(
+        comparison = ArmComparison(
             method=control.method,
             init=control.init,
             against=control.against,

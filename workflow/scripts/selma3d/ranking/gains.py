@@ -15,7 +15,7 @@ import pandas as pd
 from ..challenge.run import NO_INIT, is_ensemble
 from .aggregation import Settled
 from .crossed_effects import Gain, mean_gain
-from .run_pairs import Comparison, Paired, paired, sign_of
+from .run_pairs import ArmComparison, Paired, paired, sign_of
 from .tables import table
 from .verdicts import SCRATCH
 
@@ -46,22 +46,22 @@ def gains_tables(settled: Settled) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table("gains", gains), table("gains_by_specimen", by_specimen)
 
 
-def _comparisons(values: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, Comparison]]:
+def _comparisons(values: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, ArmComparison]]:
     keys = ["method", "structure", "metric", "budget"]
     for (method, structure, metric, budget), rows in values.groupby(keys):
         for init in sorted(set(rows["init"]) - {SCRATCH, NO_INIT}):
             if not is_ensemble(init):
-                yield rows, Comparison(method, init, SCRATCH, metric, budget, (structure,))
+                yield rows, ArmComparison(method, init, SCRATCH, metric, budget, (structure,))
 
 
 def _described(pairs: Paired) -> dict[str, object]:
-    asked = pairs.comparison
+    comparison = pairs.comparison
     return {
-        "method": asked.method,
-        "init": asked.init,
+        "method": comparison.method,
+        "init": comparison.init,
         "structure": pairs.structure,
-        "metric": asked.metric,
-        "budget": asked.budget,
+        "metric": comparison.metric,
+        "budget": comparison.budget,
     }
 
 

@@ -22,7 +22,7 @@ Cells = Mapping[tuple[str, SeedFold], tuple[float, bool]]  # case and run: value
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ArmComparison:
     """A pretrained network (`init`) less its partner (`against`), averaged over structures."""
 
     method: str
@@ -42,7 +42,7 @@ class Paired:
     undefined one. unpaired: runs that only one arm has, which are left out.
     """
 
-    comparison: Comparison
+    comparison: ArmComparison
     structure: str
     cases: tuple[str, ...]
     runs: tuple[SeedFold, ...]
@@ -85,7 +85,7 @@ def sign_of(metric: str) -> int:
     return 1 if METRICS[metric].direction == "higher" else -1
 
 
-def paired(scores: pd.DataFrame, comparison: Comparison, structure: str) -> Paired | None:
+def paired(scores: pd.DataFrame, comparison: ArmComparison, structure: str) -> Paired | None:
     """Both arms of a comparison on one structure; None without a pair of runs.
 
     Where specimens are unknown, blocks of neighbouring case numbers, which may be of one animal,
@@ -144,7 +144,7 @@ def _check_complete(
     gains: Floats,
     cases: list[str],
     runs: list[SeedFold],
-    comparison: Comparison,
+    comparison: ArmComparison,
     structure: str,
 ) -> None:
     absent = np.argwhere(~np.isfinite(gains))

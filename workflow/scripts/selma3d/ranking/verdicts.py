@@ -21,7 +21,7 @@ from ..scoring.metrics import METRICS
 from ..system.errors import InputError
 from .crossed_effects import MARGIN_LEVEL, Gain, GainGrid, mean_gain
 from .heterogeneity import Heterogeneity, heterogeneity
-from .run_pairs import Comparison, paired
+from .run_pairs import ArmComparison, paired
 from .statistics import signed_rank_p
 from .tables import table
 
@@ -55,7 +55,7 @@ class Judgement:
     """
 
     endpoint: str
-    comparison: Comparison
+    comparison: ArmComparison
     estimate: Gain
     heterogeneity: Heterogeneity
     signed_rank: SignedRank
@@ -96,7 +96,7 @@ def judge(
 def judge_alone(
     scores: pd.DataFrame,
     name: str,
-    comparison: Comparison,
+    comparison: ArmComparison,
     margin: float,
     targets: Mapping[str, str],
 ) -> Judgement:
@@ -105,7 +105,7 @@ def judge_alone(
     return replace(judgement, verdict=verdict_of(judgement.estimate, margin))
 
 
-def _declared(scores: pd.DataFrame, analysis: Analysis) -> Iterator[tuple[str, Comparison]]:
+def _declared(scores: pd.DataFrame, analysis: Analysis) -> Iterator[tuple[str, ArmComparison]]:
     """The endpoints of a run, which may have one budget, no unseen structure, or no control."""
     declared = analysis.primary
     if declared.metric not in METRICS:
@@ -113,7 +113,7 @@ def _declared(scores: pd.DataFrame, analysis: Analysis) -> Iterator[tuple[str, C
             f"analysis.primary.metric: expected one of {', '.join(METRICS)}, "
             f"found {declared.metric!r}"
         )
-    primary = Comparison(
+    primary = ArmComparison(
         method=declared.method,
         init=declared.pretext,
         against=SCRATCH,
@@ -140,7 +140,7 @@ def _size(budget: str) -> float:
 def _estimated(
     scores: pd.DataFrame,
     endpoint: str,
-    comparison: Comparison,
+    comparison: ArmComparison,
     margin: float,
     targets: Mapping[str, str],
 ) -> Judgement:

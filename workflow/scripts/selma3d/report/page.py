@@ -14,7 +14,7 @@ import yaml
 from ..challenge.display import Display
 from ..challenge.edition import UNKNOWN, Edition, RankingRule
 from ..challenge.run import NO_INIT, is_pretrained
-from ..challenge.structure import whole
+from ..challenge.structure import original
 from ..ranking.tables import Tables
 from ..scoring.metrics import PROFILES
 from . import label_findings, labels, pretraining_findings, ranking_findings
@@ -180,7 +180,7 @@ def _structures(edition: Edition, tracks: Mapping[str, Tables], display: Display
     scored = _scored_cases(tracks)
     for name in dict.fromkeys([*edition.structures, *scored]):
         is_twin = name not in edition.structures
-        described = edition.structures[whole(name) if is_twin else name]
+        described = edition.structures[original(name) if is_twin else name]
         cases, specimens = scored.get(name, (0, 0))
         size = described.voxel_size_um
         rows.append(

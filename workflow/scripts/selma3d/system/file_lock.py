@@ -15,7 +15,7 @@ from .errors import InputError
 log = logging.getLogger(__name__)
 
 # What a file system without locks answers: Lustre without -o flock, NFS without a lock daemon.
-MISSING = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 def try_lock(descriptor: int) -> bool:
@@ -28,7 +28,7 @@ def try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        if error.errno not in MISSING:
+        if error.errno not in WITHOUT_LOCKS:
             raise
         log.warning("no file locks here (%s): start the same work only once", error.strerror)
     return True

@@ -30,7 +30,7 @@ RECORD, HEARTBEAT = "lease.json", "lease.heartbeat"
 TOKEN_BYTES = 1 << 16
 HEARTBEAT_S = 5.0
 STALE_S = 40.0  # eight heartbeats; longer than the attribute cache of common network file systems
-BEAT_S = 180.0  # since the last beat, by this host's clock: clocks may differ by minutes
+SILENT_S = 180.0  # since the last beat, by this host's clock: clocks may differ by minutes
 
 
 class LeaseLostError(Exception):
@@ -61,7 +61,7 @@ class Owner:
             beat = (Path(folder) / HEARTBEAT).stat().st_mtime
         except FileNotFoundError:
             return False
-        return abs(time.time() - beat) < BEAT_S
+        return abs(time.time() - beat) < SILENT_S
 
     def __str__(self) -> str:
         job = f", SLURM job {self.job}" if self.job else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ...challenge.recipe import Finetune, Size
-from ...challenge.run import CONTROLS
+from ...challenge.run import WITHOUT_ENCODER
 from ...system.errors import InputError
 from ...system.stop import Stop, Unfinished
 from .. import distributed, networks
@@ -70,9 +70,9 @@ def finetune(finetuning: Finetuning, outputs: Outputs, job: Job) -> None:
 def _attempts(finetuning: Finetuning, job: Job) -> list[_Attempt]:
     """A training for each learning rate of the recipe."""
     recipe, run = finetuning.recipe, finetuning.run
-    if (finetuning.encoder is None) != (run.init in CONTROLS):
+    if (finetuning.encoder is None) != (run.init in WITHOUT_ENCODER):
         raise InputError(
-            f"init: expected an encoder for all but {', '.join(CONTROLS)}, "
+            f"init: expected an encoder for all but {', '.join(WITHOUT_ENCODER)}, "
             f"found {run.init}, {finetuning.encoder}"
         )
     settings = recipe.finetune

@@ -169,9 +169,10 @@ def _surface(padded: np.ndarray) -> np.ndarray:
     return padded & ~inside
 
 
-def prepare_truth(truth: ArrayLike | PreparedMask) -> PreparedMask:
-    """A truth whose skeleton, components and Betti numbers are computed once for many predictions.
+def prepare_mask(mask: ArrayLike | PreparedMask) -> PreparedMask:
+    """A mask whose skeleton, components and Betti numbers are computed once for all metrics.
 
-    truth: (Z,Y,X), foreground > 0. Raises InputError for another number of axes.
+    So a truth can be prepared once for many predictions. mask: (Z,Y,X), foreground > 0. Raises
+    InputError for another number of axes.
     """
-    return truth if isinstance(truth, PreparedMask) else PreparedMask(truth)
+    return mask if isinstance(mask, PreparedMask) else PreparedMask(mask)
