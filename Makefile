@@ -89,8 +89,9 @@ run: $(RUNTIME) ## any run: make run [PROFILE=slurm] [CONFIG=config/my.yaml] [AR
 	@$(RUN) $(if $(PROFILE),--profile profiles/$(PROFILE),--cores $(CORES)) \
 	  $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
 
-estimate: $(RUNTIME) ## what it will cost in jobs, GPU hours and disk: make estimate [CONFIG=config/my.yaml]
-	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.monitor.estimate $(CONFIG)
+GPU ?=
+estimate: $(RUNTIME) ## what it will cost in jobs, GPU hours and disk: make estimate [CONFIG=config/my.yaml] [GPU=H100]
+	@PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.monitor.estimate $(CONFIG) $(if $(GPU),--gpu "$(GPU)")
 
 WATCH ?=
 status: $(RUNTIME) ## how far a challenge is: make status [CONFIG=config/demo.yaml] [WATCH=seconds]

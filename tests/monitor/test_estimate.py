@@ -1,4 +1,4 @@
-"""Claims about what a challenge is said to cost: measured, given, or unknown, never guessed."""
+"""Claims about what a challenge is said to cost: measured, given or counted, with a range."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from selma3d.challenge import Challenge
 from selma3d.challenge.config import read_config
 from selma3d.challenge.participants import encoders_of, models_of
 from selma3d.challenge.recipe import Network
-from selma3d.learning import networks
+from selma3d.learning import flops, networks
 from selma3d.monitor import estimate as estimates
 from selma3d.monitor.disk import Files, weights_bytes
-from selma3d.monitor.estimate import Estimate, as_text
+from selma3d.monitor.estimate import START, Estimate, as_text
+from selma3d.monitor.peer_operations import of_training
+from selma3d.monitor.speeds import FILE, read_speeds
+from selma3d.system.errors import InputError
 
 # Few enough to count by hand.
 GRID = {"methods": ["unet", "segresnet", "threshold"], "budgets": [2, "all"], "seeds": [0]}
@@ -23,7 +26,7 @@ GRID = {"methods": ["unet", "segresnet", "threshold"], "budgets": [2, "all"], "s
 
 def estimated(repository: Path, results: Path, **keys: object) -> Estimate:
     config = read_config(repository, [repository / "config/demo.yaml"], GRID | keys)
-    return Estimate(Challenge(config, repository), results)
+    return Estimate(Challenge(config, repository), results, read_speeds(repository / FILE))
 
 
 def kind(estimate: Estimate, stage: str, method: str = "-", init: str = "-") -> estimates.Kind:
@@ -54,14 +57,81 @@ def test_jobs_are_those_that_the_challenge_asks_for(repository, tmp_path):
     assert by_stage["predict"] == len(list(models_of(challenge)))
 
 
-def test_nothing_measured_is_unknown_and_named(repository, tmp_path):
+def test_nothing_measured_is_counted_and_divided_by_the_speed_of_the_gpu(repository, tmp_path):
     estimate = estimated(repository, tmp_path, resources={"gpu": 1})
-    assert kind(estimate, "finetune", "unet", "masked").gpu_hours is None
+    seen = kind(estimate, "pretrain", "unet", "masked")
+    recipe = Challenge(
+        read_config(repository, [repository / "config/demo.yaml"], GRID), repository
+    ).methods["unet"].recipe  # fmt: skip
+    operations = recipe.pretexts["masked"].steps * flops.of_pretraining(
+        recipe.pretraining("masked")
+    )
+    speed = estimate.speed.tflops
+    assert estimate.speed.name == next(iter(read_speeds(repository / FILE)))
+    assert seen.seconds.likely == pytest.approx(START + operations / speed.likely / 1e12)
+    assert seen.seconds.high - START == pytest.approx(operations / speed.low / 1e12)
+    assert seen.source == "counted, A100 assumed"
+
+
+def test_hours_are_told_with_a_range_for_each_gpu_and_nothing_is_unknown(repository, tmp_path):
+    estimate = estimated(repository, tmp_path, resources={"gpu": 1})
     text = as_text(estimate)
-    assert "GPU hours: 0.0 known" in text
-    unknown = [each for each in estimate.kinds if each.gpu_hours is None]
-    jobs = sum(each.to_do for each in unknown)
-    assert f"GPU hours unknown of {jobs} jobs of {len(unknown)} kinds" in text
+    hours = estimate.gpu_hours()
+    assert 0 < hours.low < hours.likely < hours.high
+    for name, speed in read_speeds(repository / FILE).items():
+        assert (f"on {name} " in text) == (speed.kind == "gpu")
+    assert "unknown" not in text
+
+
+@pytest.mark.parametrize("config", ["config.yaml", "demo.yaml", "real.yaml", "selma2026.yaml"])
+def test_every_file_that_is_to_be_made_has_a_size(repository, tmp_path, config):
+    settings = read_config(repository, [repository / "config" / config], {"methods": ["unet"]})
+    estimate = Estimate(Challenge(settings, repository), tmp_path, read_speeds(repository / FILE))
+    for files in estimate.disk():
+        assert bool(files.size) == bool(files.to_make), files
+
+
+def test_the_volumes_of_2024_take_the_room_that_their_organisers_state(repository, tmp_path):
+    settings = read_config(repository, [], {"methods": ["unet"]})
+    estimate = Estimate(Challenge(settings, repository), tmp_path, read_speeds(repository / FILE))
+    archives = next(each for each in estimate.disk() if each.what == "archives")
+    assert archives.size > 70e9
+
+
+def test_a_measured_recipe_gives_the_speed_of_the_others(repository, tmp_path):
+    make(tmp_path / "throughput/unet/masked.tsv", "steps_per_s\tadvice\n5\t1\n")
+    estimate = estimated(repository, tmp_path, resources={"gpu": 1})
+    assert estimate.speed.basis == "measured"
+    assert kind(estimate, "pretrain", "unet", "masked").source == "rule throughput"
+    other = kind(estimate, "pretrain", "segresnet", "masked")
+    assert other.source == "counted, A100 measured"
+    assert other.seconds.high / other.seconds.low < 1.5
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("X\tgpu\t3\t2\t4\tassumed\t", "expected TFLOP/s above 0 that rise, found 3, 2, 4"),
+        ("X\tgpu\tfast\t2\t4\tassumed\t", "found fast, 2, 4"),
+        ("X\tgpu\t1\t2\tinf\tassumed\t", "found 1, 2, inf"),
+        ("X\ttpu\t1\t2\t4\tassumed\t", "expected gpu or cpu, found 'tpu'"),
+        ("X\tgpu\t1\t2\t4\tguessed\t", "expected assumed or measured, found 'guessed'"),
+        ("A100\tgpu\t1\t2\t4\tassumed\t", "expected each once, found 'A100' again"),
+    ],
+)
+def test_a_wrong_line_of_speeds_is_named(repository, tmp_path, line, said):
+    make(tmp_path / "speeds.tsv", (repository / FILE).read_text() + line + "\n")
+    with pytest.raises(InputError, match=r"speeds\.tsv: line 10: ") as caught:
+        read_speeds(tmp_path / "speeds.tsv")
+    assert said in str(caught.value)
+
+
+def test_nnunet_at_its_defaults_takes_what_its_authors_tell():
+    settings = {"features": [32, 320], "gpu_memory_gb": 8, "mirrored": True}
+    settings |= {"epochs": 1000, "iterations": 250, "validation_iterations": 50}
+    operations = of_training("nnunet", settings)
+    # A batch of two windows of 128³ through its 31 million weights, forward: 1.9 TFLOP.
+    assert operations == pytest.approx(1000 * (3 * 250 + 50) * 1.9e12, rel=0.05)
 
 
 def test_given_steps_per_second_are_used_where_nothing_is_measured(repository, tmp_path):
@@ -72,7 +142,7 @@ def test_given_steps_per_second_are_used_where_nothing_is_measured(repository, t
     steps = demo["recipe_overrides"]["unet"]["pretexts"]["masked"]["steps"]
     seen = kind(estimate, "pretrain", "unet", "masked")
     assert seen.source == "config: throughput"
-    assert seen.gpu_hours == pytest.approx(2 * seen.to_do * steps / rate / 3600)
+    assert seen.gpu_hours.likely == pytest.approx(2 * seen.to_do * steps / rate / 3600)
 
 
 def test_table_of_the_rule_throughput_wins_over_what_is_given(repository, tmp_path):
@@ -89,7 +159,7 @@ def test_table_of_the_rule_throughput_wins_over_what_is_given(repository, tmp_pa
         "masked",
     )
     assert seen.source == "rule throughput"
-    assert seen.seconds == pytest.approx(1800)
+    assert seen.seconds.likely == pytest.approx(1800)
 
 
 def test_finished_jobs_win_over_everything_and_count_all_attempts(repository, tmp_path):
@@ -99,8 +169,8 @@ def test_finished_jobs_win_over_everything_and_count_all_attempts(repository, tm
     )
     seen = kind(estimate, "pretrain", "unet", "masked")
     assert seen.source == "measured on 1 jobs"
-    assert (seen.jobs, seen.to_do, seen.seconds) == (2, 1, 7200)
-    assert seen.gpu_hours == pytest.approx(2)
+    assert (seen.jobs, seen.to_do, seen.seconds.likely) == (2, 1, 7200)
+    assert seen.gpu_hours.likely == pytest.approx(2)
 
 
 @pytest.mark.parametrize("method", ["nnunet", "cellpose", "wnet3d"])
@@ -109,7 +179,7 @@ def test_methods_of_other_packages_that_take_a_gpu_count_as_gpu_jobs(repository,
     own = [each for each in estimate.kinds if each.method == method and each.stage != "score"]
     assert sum(each.to_do for each in own) > 0
     assert {each.gpus for each in own} == {1}
-    assert all(each.gpu_hours is None for each in own)  # unknown, not nothing
+    assert all(each.gpu_hours.low > 0 for each in own)
 
 
 def test_disk_follows_from_the_files_that_are_there(repository, tmp_path):
@@ -118,7 +188,7 @@ def test_disk_follows_from_the_files_that_are_there(repository, tmp_path):
     files = {each.what: each for each in estimate.disk()}
     expected = Files("encoders", to_make=1, size=5000, source="files that are there")
     assert files["encoders"] == expected
-    assert files["volumes"].size is None
+    assert files["volumes"].source == "voxels"
 
 
 def test_a_model_that_is_not_there_is_as_large_as_its_network(repository, tmp_path):
@@ -143,9 +213,14 @@ def test_every_network_of_the_challenge_can_be_weighed(repository, tmp_path, siz
 
 
 def test_command_prints_the_estimate_and_refuses_bad_input(tmp_path, capsys):
-    make(tmp_path / "c.yaml", yaml.safe_dump({"results": str(tmp_path / "results")}))
-    assert estimates.main([str(tmp_path / "c.yaml")]) == 0
-    assert "jobs to do: " in capsys.readouterr().out
+    keys = {"results": str(tmp_path / "results"), "methods": ["unet"]}
+    make(tmp_path / "c.yaml", yaml.safe_dump(keys))
+    assert estimates.main([str(tmp_path / "c.yaml"), "--gpu", "H100"]) == 0
+    told = capsys.readouterr().out
+    assert "jobs to do: " in told
+    assert "on H100 (assumed)" in told
+    assert estimates.main([str(tmp_path / "c.yaml"), "--gpu", "H10"]) == 1
+    assert "gpu: no 'H10'" in capsys.readouterr().err
     make(tmp_path / "c.yaml", "throughput: {unet: {masked: -1}}")
     assert estimates.main([str(tmp_path / "c.yaml")]) == 1
     assert "throughput.unet.masked" in capsys.readouterr().err

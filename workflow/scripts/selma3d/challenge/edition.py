@@ -119,6 +119,28 @@ class RankingRule(Model):
         return self
 
 
+Count = Annotated[int, Field(ge=1)]
+Number = Annotated[int, Field(ge=0)]
+Shape = tuple[Count, Count, Count]
+
+
+class Published(Model):
+    """How many images of a structure its organisers state; `make estimate` reckons with them."""
+
+    channels: Count = Field(1, description="of every image")
+    patches: Number | None = Field(None, description="annotated ones for training")
+    patch_shape: Shape | None = Field(None, description="voxels (z,y,x), of cases too")
+    cases: dict[str, Number] = Field(
+        default_factory=dict, description="test cases by phase, such as `{final: 5}`"
+    )
+    volumes: Count | None = Field(None, description="images without annotation")
+    volume_shape: Shape | None = Field(None, description="voxels (z,y,x), or the fewest stated")
+    crops: Count | None = Field(
+        None, description="patches that the unannotated images are handed out as, about"
+    )
+    crop_shape: Shape | None = Field(None, description="voxels (z,y,x) of such a patch")
+
+
 class EditionStructure(Model):
     """A biological structure as its edition describes it."""
 
@@ -140,6 +162,9 @@ class EditionStructure(Model):
     patches: ImageFolder | None = Field(
         None,
         description="its annotated patches; not needed where rows of the samples table name them",
+    )
+    published: Published = Field(
+        default_factory=Published, description="how many images there are, as far as is known"
     )
     cases_of: str | None = Field(
         None, description="the structure whose test cases it is scored on; none: its own"

@@ -1,18 +1,25 @@
-"""Estimate of what a challenge will cost: jobs, GPU hours and disk, from what has been measured.
+"""Estimate of what a challenge will cost: jobs, GPU hours and disk, with ranges, before and after.
 
-    python -m selma3d.monitor.estimate [CONFIG ...]
+    python -m selma3d.monitor.estimate [CONFIG ...] [--gpu NAME]
 
-CONFIG: files that are laid over config/config.yaml, as `--configfile` takes them. A figure is taken
-from finished jobs of the same kind (their benchmarks and sizes), else from the tables of the rule
-`throughput`, else from `throughput` in the configuration; else it is unknown, and said to be. The
-size of a model that was not trained yet is that of its network.
+CONFIG: files that are laid over config/config.yaml, as `--configfile` takes them. NAME: a row of
+config/speeds.tsv; by default its first GPU, or its first CPU where `resources.gpu` is 0.
+
+A figure is taken from finished jobs of the same kind (their benchmarks and sizes), else from the
+tables of the rule `throughput`, else from `throughput` in the configuration. Else the operations of
+the networks are counted and divided by an effective speed: that of the throughput tables there are,
+or of config/speeds.tsv. The column `from` says which.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
+import statistics
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,38 +27,71 @@ from ..challenge import Challenge
 from ..challenge.config import read_config
 from ..challenge.layout import of_encoder, of_model
 from ..challenge.participants import encoders_of, models_of
+from ..challenge.recipe import Recipe
 from ..challenge.run import Run
+from ..challenge.target import Target
 from ..ranking import cost
 from ..ranking.cost import measure_of
 from ..system.errors import InputError
 from ..system.tables import read_tsv
+from . import peer_operations
 from .disk import Files, disk
+from .extents import Extent, Extents
 from .job_progress import DONE
+from .speeds import FILE, NOTHING, Span, Speed, around, chosen, read_speeds
 from .status import ROOT, Status
 
 SAMPLED = 20  # finished jobs of a kind whose benchmarks are read
-UNKNOWN = "unknown"
+VALIDATION_OVERLAP = 0.25
+START = 6.0  # seconds until a job that imports torch computes
+# Seconds of a job without a network: to start, and for a million voxels; of the demo's jobs.
+WITHOUT_NETWORK = {
+    "convert_volume": (1.5, 0.3),
+    "convert_patches": (2.0, 0.5),
+    "convert_cases": (2.0, 0.5),
+    "draw_cases": (2.0, 0.3),
+    "split": (1.6, 0.0),
+    "score": (2.0, 0.5),
+}
+OTHER = (2.0, 1.0)
+WIDE, NARROW = 3.0, 1.2  # factors of uncertainty: of an assumption, of a measured rate
+SHORTEST_S = 60.0  # that a method which says nothing of itself takes on a GPU
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Jobs that cost alike: of one stage, one method and one init (`-` where it has none)."""
+    """Jobs that cost alike: of one stage, one method and one init (`-` where it has none).
+
+    seconds: of a job. operations: of a job, where its seconds follow from them, else None.
+    """
 
     stage: str
     method: str
     init: str
     jobs: int
     to_do: int
-    seconds: float | None  # a job
+    seconds: Span
     gpus: int
     source: str
+    operations: float | None = None
 
     @property
-    def gpu_hours(self) -> float | None:
+    def hours(self) -> Span:
+        """Of the jobs that are still to do, one after another."""
+        return self.seconds.times(self.to_do / 3600)
+
+    @property
+    def gpu_hours(self) -> Span:
         """Of the jobs that are still to do."""
-        if not self.to_do or not self.gpus:
-            return 0.0
-        return None if self.seconds is None else self.seconds * self.gpus * self.to_do / 3600
+        return self.hours.times(self.gpus)
+
+
+class Cost(NamedTuple):
+    """Seconds of a job, who says so, and the operations that they follow from."""
+
+    seconds: Span
+    source: str
+    operations: float | None = None
 
 
 class Job(NamedTuple):
@@ -67,20 +107,57 @@ def _to_do(jobs: list[Job]) -> int:
 
 
 class Estimate:
-    """What a configuration asks for, what of it is finished, and what the rest will cost."""
+    """What a configuration asks for, what of it is finished, and what the rest will cost.
 
-    def __init__(self, challenge: Challenge, results: Path) -> None:
+    speeds: by name, as config/speeds.tsv has them. gpu: the name of one; None for the first.
+    """
+
+    def __init__(
+        self, challenge: Challenge, results: Path, speeds: dict[str, Speed], gpu: str | None = None
+    ) -> None:
         self._challenge = challenge
         self._status = Status(challenge, results)
         self._layout = self._status.layout
+        self.extents = Extents(challenge, self._status)
         self._gpus = challenge.config.resources.gpu
         self._training_gpus = challenge.config.resources.gpus_of_training
+        self._step_operations = cache(self._counted_step)
+        self._window_operations = cache(self._counted_window)
+        self.speeds = speeds
+        self.speed = chosen(speeds, gpu, "gpu" if self._gpus else "cpu")
+        self.speed = self._measured_speed() or self.speed
         self.kinds = [*self._trainings(), *self._predictions(), *self._others()]
 
     @property
     def jobs(self) -> int:
         """Jobs that are still to do, without those of figures, tables and the report."""
         return sum(kind.to_do for kind in self.kinds)
+
+    def gpu_hours(self, speed: Speed | None = None) -> Span:
+        """Of all jobs; speed: as if they ran on this one, as far as operations were counted."""
+        return sum((self._hours(kind, speed).times(kind.gpus) for kind in self.kinds), NOTHING)
+
+    def hours(self) -> Span:
+        """Of all jobs, one after another."""
+        return sum((kind.hours for kind in self.kinds), NOTHING)
+
+    def _hours(self, kind: Kind, speed: Speed | None) -> Span:
+        if speed is None or kind.operations is None:
+            return kind.hours
+        return self._seconds(kind.operations, speed, kind.gpus).times(kind.to_do / 3600)
+
+    def _seconds(self, operations: float, speed: Speed, gpus: int = 1) -> Span:
+        """Of a job with so many operations, its start included."""
+        threads = self._challenge.config.resources.training_threads
+        shared = speed.seconds(operations, threads).times(1 / max(1, gpus))
+        return Span(START, START, START) + shared
+
+    def _of_operations(self, operations: float, gpus: int = 1) -> Cost:
+        source = f"counted, {self.speed.name} {self.speed.basis}"
+        return Cost(self._seconds(operations, self.speed, gpus), source, operations)
+
+    def _recipe(self, method: str) -> Recipe:
+        return self._challenge.methods[method].recipe
 
     def _trainings(self) -> list[Kind]:
         layout, exists = self._layout, self._status.exists
@@ -90,40 +167,96 @@ class Estimate:
             job = Job(of_encoder(encoder), done, history)
             encoders.setdefault((encoder.method, encoder.pretext), []).append(job)
         models: dict[tuple[str, str], list[Job]] = {}
+        targets: dict[tuple[str, str], list[Target]] = {}
         for model in models_of(self._challenge):
-            method, _, run = model
+            method, target, run = model
             job = Job(of_model(*model), exists(layout.model(*model)), layout.model_history(*model))
             models.setdefault((method, run.init), []).append(job)
-        return [
-            self._training("pretrain", key, jobs, self._pretraining_steps(*key), key[1])
-            for key, jobs in encoders.items()
-        ] + [
-            self._training("finetune", key, jobs, self._finetuning_steps(*key), "finetune")
-            for key, jobs in models.items()
+            targets.setdefault((method, run.init), []).append(target)
+        return [self._pretraining(*key, jobs) for key, jobs in encoders.items()] + [
+            self._finetuning(*key, jobs, targets[key]) for key, jobs in models.items()
         ]
 
-    def _training(
-        self, stage: str, of: tuple[str, str], jobs: list[Job], steps: int, section: str
+    def _pretraining(self, method: str, pretext: str, jobs: list[Job]) -> Kind:
+        pretexts = self._recipe(method).pretexts
+        gpus = self._training_gpus
+        if pretext in pretexts:
+            steps = pretexts[pretext].steps
+            found = self._measured("pretrain", jobs) or self._at_rate(method, pretext, steps)
+            found = found or self._of_operations(
+                steps * self._step_operations(method, pretext), gpus
+            )
+        else:  # comes from elsewhere
+            found, gpus = Cost(around(START, WIDE), "assumed"), 0
+        return Kind("pretrain", method, pretext, len(jobs), _to_do(jobs), *found[:1], gpus,
+                    *found[1:])  # fmt: skip
+
+    def _finetuning(
+        self, method: str, init: str, jobs: list[Job], targets: Sequence[Target]
     ) -> Kind:
-        seconds, source = self._measured(stage, jobs)
-        if seconds is None:
-            rate, source = self._steps_per_s(of[0], section)
-            seconds = steps / rate if rate else None
-        return Kind(stage, *of, len(jobs), _to_do(jobs), seconds, self._training_gpus, source)
-
-    def _pretraining_steps(self, method: str, pretext: str) -> int:
-        """0 for an encoder that comes from a pack."""
-        pretexts = self._challenge.methods[method].recipe.pretexts
-        return pretexts[pretext].steps if pretext in pretexts else 0
-
-    def _finetuning_steps(self, method: str, init: str) -> int:
-        recipe = self._challenge.methods[method].recipe.finetuning()
+        recipe = self._recipe(method).finetuning()
         longer = recipe.pretraining_steps if init == "scratch-long" else 0
-        return (recipe.finetune.steps + longer) * len(recipe.finetune.learning_rates)
+        rates = len(recipe.finetune.learning_rates)
+        steps = (recipe.finetune.steps + longer) * rates
+        gpus = self._training_gpus
+        found = self._measured("finetune", jobs) or self._at_rate(method, "finetune", steps)
+        if found is None:
+            once = statistics.fmean(self._validation_windows(method, each) for each in targets)
+            validations = rates * recipe.finetune.validations * once
+            operations = steps * self._step_operations(method, "finetune")
+            operations += validations * self._window_operations(method)
+            found = self._of_operations(operations, gpus)
+        return Kind("finetune", method, init, len(jobs), _to_do(jobs), *found[:1], gpus,
+                    *found[1:])  # fmt: skip
+
+    def _at_rate(self, method: str, section: str, steps: int) -> Cost | None:
+        rate, source = self._steps_per_s(method, section)
+        return None if rate is None else Cost(around(steps / rate, NARROW), source)
+
+    def _counted_step(self, method: str, section: str) -> float:
+        """Operations of a training step; MONAI is loaded where something has to be counted."""
+        from ..learning import flops
+
+        recipe = self._recipe(method)
+        if section == "finetune":
+            return flops.of_finetuning(recipe.finetuning())
+        return flops.of_pretraining(recipe.pretraining(section))
+
+    def _counted_window(self, method: str) -> float:
+        from ..learning import flops
+
+        recipe = self._recipe(method)
+        return flops.of_window(recipe.network, _window(recipe))
+
+    def _measured_speed(self) -> Speed | None:
+        """The effective speed of the trainings that the rule `throughput` has timed."""
+        found = []
+        for method in self._challenge.recipes:
+            for section in (*self._recipe(method).pretexts, "finetune"):
+                if Path(self._layout.throughput(method, section)).exists():
+                    rate, _ = self._steps_per_s(method, section)
+                    found.append(rate * self._step_operations(method, section) / 1e12)
+        if not found:
+            return None
+        threads = 1 if self._gpus else self._challenge.config.resources.training_threads
+        each = [speed / threads for speed in found]
+        span = Span(min(each) / NARROW, statistics.median(each), max(each) * NARROW)
+        return Speed(self.speed.name, self.speed.kind, span, "measured")
+
+    def _validation_windows(self, method: str, target: Target) -> float:
+        """Windows of a validation; of a share of the patches, at least one a structure."""
+        recipe, share = self._recipe(method), self._challenge.config.split.validation
+        total = 0.0
+        for structure in target.learns:
+            for patches in self.extents.patches(structure):
+                number = max(1, round(share * patches.number))
+                total += number * _windows(recipe, patches.shape, VALIDATION_OVERLAP)
+        return total
 
     def _predictions(self) -> list[Kind]:
         """One job a model of a recipe, one a structure of other methods."""
         jobs: dict[tuple[str, str, str], dict[str, bool]] = {}
+        shown: dict[tuple[str, str, str], list[tuple[str, ...]]] = {}
         for method, target, run in models_of(self._challenge):
             done = all(
                 self._status.exists(self._layout.prediction(method, each, target.run(run.model)))
@@ -131,56 +264,114 @@ class Estimate:
             )
             job = of_model(method, target, run)
             jobs.setdefault(("predict", method, run.init), {})[job] = done
+            shown.setdefault(("predict", method, run.init), []).append(target.segments)
         for entry in self._status.runs:
             if entry.method not in self._challenge.recipes:
                 init = Run.parse(entry.name).init
                 key = (entry.stage, entry.method, "-" if init == "default" else init)
                 jobs.setdefault(key, {})[entry.job] = entry.progress.state == DONE
+                shown.setdefault(key, []).append((entry.of,))
         return [
-            self._prediction(*key, [Job(*each) for each in named.items()])
+            self._prediction(*key, [Job(*each) for each in named.items()], shown[key])
             for key, named in jobs.items()
         ]
 
-    def _prediction(self, stage: str, method: str, init: str, jobs: list[Job]) -> Kind:
-        seconds, source = self._measured(stage, jobs)
+    def _prediction(
+        self, stage: str, method: str, init: str, jobs: list[Job], shown: list[tuple[str, ...]]
+    ) -> Kind:
+        """shown: the structures whose cases each job segments."""
         method_uses = self._challenge.methods[method].about.capabilities.gpu
         gpus = self._gpus if stage != "foreign" and method_uses else 0  # True or optional
-        return Kind(stage, method, init, len(jobs), _to_do(jobs), seconds, gpus, source)
+        found = self._measured(stage, jobs)
+        if found is None and stage == "predict":
+            flips = 8 if self._challenge.config.predict.flips else 1
+            windows = statistics.fmean(self._case_windows(method, each) for each in shown)
+            found = self._of_operations(flips * windows * self._window_operations(method))
+        found = found or self._of_another(method, gpus, shown)
+        return Kind(stage, method, init, len(jobs), _to_do(jobs), *found[:1], gpus, *found[1:])
+
+    def _case_windows(self, method: str, structures: Sequence[str]) -> float:
+        recipe, overlap = self._recipe(method), self._challenge.config.predict.overlap
+        return sum(
+            cases.number * _windows(recipe, cases.shape, overlap)
+            for structure in structures
+            for cases in self.extents.cases(structure)
+        )
+
+    def _of_another(self, method: str, gpus: int, shown: list[tuple[str, ...]]) -> Cost:
+        """A job of another package, of a rule, or of masks that somebody else made."""
+        settings = self._challenge.methods[method].settings
+        cases = [self._cases(structures) for structures in shown]
+        training = peer_operations.of_training(method, settings)
+        if training is not None:
+            if method == "nnunet":  # a model serves all structures of its target
+                training *= self._models_a_structure({each for own in shown for each in own})
+            predicted = statistics.fmean(
+                peer_operations.of_prediction(method, settings, each) for each in cases
+            )
+            cost = self._of_operations(training + predicted)
+            minutes = settings.get("minutes")
+            limit = math.inf if minutes is None else 60 * minutes
+            seconds = Span(*(min(each, limit) for each in (
+                cost.seconds.low, cost.seconds.likely, cost.seconds.high)))  # fmt: skip
+            return Cost(seconds, cost.source, cost.operations if limit == math.inf else None)
+        if gpus:
+            limit = 60 * self._challenge.config.resources.finetune_minutes
+            middle = math.sqrt(SHORTEST_S * limit)
+            return Cost(Span(SHORTEST_S, middle, limit), "assumed, up to its time limit")
+        voxels = statistics.fmean(sum(each.voxels for each in own) for own in cases)
+        return _without_network(OTHER, voxels)
+
+    def _models_a_structure(self, structures: set[str]) -> float:
+        """Targets that are learnt, for each structure that is segmented."""
+        targets = [
+            target
+            for target in self._challenge.targets.values()
+            if structures & set(target.segments) and target.track == "per-type"
+        ]
+        return min(1.0, len(targets) / len(structures)) if targets else 1.0
+
+    def _cases(self, structures: Sequence[str]) -> list[Extent]:
+        return [each for name in structures for each in self.extents.cases(name)]
 
     def _others(self) -> list[Kind]:
-        """Jobs without a GPU: archives, conversions, splits, scores."""
-        challenge, layout = self._challenge, self._layout
+        """Jobs without a GPU: conversions, splits, scores."""
+        challenge, layout, extents = self._challenge, self._layout, self.extents
         data = [
             ("convert_volume", f"{name}/{row.sample}", layout.volume(name, row.sample))
             for name in challenge.structures
             for row in challenge.samples_of(name, "volume")
         ]
-        data += [
-            (stage, name, path(name))
-            for stage, names, path in (
-                ("convert_patches", challenge.structures_with_patches, layout.patches),
-                ("convert_cases", challenge.structures_with_given_cases, layout.cases),
-                ("draw_cases", challenge.structures_with_drawn_cases, layout.cases),
-                ("split", challenge.structures_with_patches, layout.split),
-            )
-            for name in names
-        ]
-        data += [
-            ("score", f"{method}/{structure}", layout.scores(method, structure))
-            for method in challenge.methods
-            for structure in challenge.structures_of(method)
-        ]
+        totals = {"convert_volume": _voxels(extents.volumes, challenge.structures)}
+        for stage, names, path, sized in (
+            ("convert_patches", challenge.structures_with_patches, layout.patches, extents.patches),
+            ("convert_cases", challenge.structures_with_given_cases, layout.cases, extents.cases),
+            ("draw_cases", challenge.structures_with_drawn_cases, layout.cases, extents.cases),
+            ("split", challenge.structures_with_patches, layout.split, extents.patches),
+        ):
+            data += [(stage, name, path(name)) for name in names]
+            totals[stage] = _voxels(sized, names)
+        scored = 0.0
+        for method in challenge.methods:
+            for structure in challenge.structures_of(method):
+                path = layout.scores(method, structure)
+                data.append(("score", f"{method}/{structure}", path))
+                runs = len(challenge.runs(method, structure))
+                scored += runs * _voxels(extents.cases, [structure])
+        totals["score"] = scored
         by_stage: dict[str, list[Job]] = {}
         for stage, job, path in data:
             by_stage.setdefault(stage, []).append(Job(job, self._status.exists(path)))
-        return [
-            Kind(stage, "-", "-", len(jobs), _to_do(jobs), seconds, 0, source)
-            for stage, jobs in by_stage.items()
-            for seconds, source in [self._measured(stage, jobs)]
-        ]
+        kinds = []
+        for stage, jobs in by_stage.items():
+            cost = self._measured(stage, jobs) or _without_network(
+                WITHOUT_NETWORK[stage], totals[stage] / len(jobs)
+            )
+            kinds.append(Kind(stage, "-", "-", len(jobs), _to_do(jobs), *cost[:1], 0, *cost[1:]))
+        return kinds
 
-    def _measured(self, stage: str, jobs: list[Job]) -> tuple[float | None, str]:
-        """Mean seconds of finished jobs; None where no benchmark of one is left."""
+    def _measured(self, stage: str, jobs: list[Job]) -> Cost | None:
+        """Mean seconds of finished jobs and their range; None where no benchmark of one is left."""
         seconds = []
         for job in [job for job in jobs if job.done][:SAMPLED]:
             benchmark = Path(self._layout.benchmark(stage, job.name))
@@ -188,8 +379,9 @@ class Estimate:
                 known = Path(job.history) if job.history and Path(job.history).exists() else None
                 seconds.append(measure_of(cost.Job("", "", stage, 0, benchmark, known)).seconds)
         if not seconds:
-            return None, UNKNOWN
-        return sum(seconds) / len(seconds), f"measured on {len(seconds)} jobs"
+            return None
+        span = Span(min(seconds), statistics.fmean(seconds), max(seconds))
+        return Cost(span, f"measured on {len(seconds)} jobs")
 
     def _steps_per_s(self, method: str, section: str) -> tuple[float | None, str]:
         table = Path(self._layout.throughput(method, section))
@@ -197,39 +389,74 @@ class Estimate:
             rows = read_tsv(table, "a table of throughput", ("advice", "steps_per_s"))
             return float(rows.loc[rows["advice"] == 1, "steps_per_s"].iloc[0]), "rule throughput"
         given = self._challenge.config.throughput.get(method, {}).get(section)
-        return (given, "config: throughput") if given else (None, UNKNOWN)
+        return (given, "config: throughput") if given else (None, "")
 
     def disk(self) -> list[Files]:
-        """The large kinds of file, and what is still to be written of them."""
-        return disk(self._challenge, self._status)
+        """The kinds of file of every stage, and what is still to be written of them."""
+        return disk(self._challenge, self._status, self.extents)
+
+
+def _window(recipe: Recipe) -> tuple[int, int, int]:
+    return recipe.finetune.inference_window or recipe.input.window
+
+
+def _windows(recipe: Recipe, shape: Sequence[int], overlap: float) -> int:
+    """Windows that cover an image (z,y,x), on the recipe's own grid."""
+    scales = recipe.input.resample or (1, 1, 1)
+    total = 1
+    for edge, scale, window in zip(shape, scales, _window(recipe), strict=True):
+        step = max(1, int(window * (1 - overlap)))
+        total *= 1 + max(0, math.ceil((round(edge * scale) - window) / step))
+    return total
+
+
+def _voxels(sized: Callable[[str], list[Extent]], names: Iterable[str]) -> float:
+    return sum(each.voxels for name in names for each in sized(name))
+
+
+def _without_network(of: tuple[float, float], voxels: float) -> Cost:
+    start, each = of
+    return Cost(around(start + each * voxels / 1e6, WIDE), "assumed, by voxels")
 
 
 def as_text(estimate: Estimate) -> str:
-    """Tables of jobs and disk, and a line that says what is not known."""
+    """Tables of jobs and disk, and what they sum to on each GPU of the table."""
     rows = [("stage", "method", "init", "jobs", "to do", "hours each", "GPU hours", "from")]
     rows += [
-        (k.stage, k.method, k.init, k.jobs, k.to_do, _hours(k.seconds and k.seconds / 3600),
-         _hours(k.gpu_hours), k.source)
+        (k.stage, k.method, k.init, k.jobs, k.to_do, _told(k.seconds.times(1 / 3600)),
+         _told(k.gpu_hours) if k.gpus else "-", k.source)
         for k in estimate.kinds
     ]  # fmt: skip
     lines = _aligned(rows)
-    known = [kind.gpu_hours for kind in estimate.kinds if kind.gpu_hours is not None]
-    unknown = [kind for kind in estimate.kinds if kind.gpu_hours is None]
     lines += ["", f"jobs to do: {estimate.jobs}, and those of figures, tables and the report"]
-    lines.append(f"GPU hours: {sum(known):.1f}{' known' if unknown else ''}")
-    if unknown:
-        jobs = sum(kind.to_do for kind in unknown)
-        lines.append(f"GPU hours unknown of {jobs} jobs of {len(unknown)} kinds, marked above")
-        lines.append("  (target `throughput` measures steps a second; or set `throughput`)")
+    lines.append(f"hours, one job after another: {_told(estimate.hours())}")
+    if any(kind.gpus for kind in estimate.kinds):
+        own = estimate.speed
+        lines.append(f"GPU hours: {_told(estimate.gpu_hours())} on {own.name} ({own.basis})")
+        others = [
+            (f"  on {speed.name}", _told(estimate.gpu_hours(speed)), speed.basis)
+            for speed in estimate.speeds.values()
+            if speed.kind == "gpu" and speed.name != own.name
+        ]
+        lines += _aligned(others)
+        lines.append(f"  (speeds: {FILE}; target `throughput` measures those of your GPU)")
     lines.append("disk:")
-    for files in estimate.disk():
-        told = UNKNOWN if files.size is None else f"{files.size / 1e9:.3g} GB, from {files.source}"
-        lines.append(f"  {files.what}: {files.to_make} to make" + f", {told}" * bool(files.to_make))
+    lines += _aligned([
+        (f"  {files.what}", f"{files.to_make} to make", f"{files.size / 1e9:.3g} GB", files.source)
+        for files in estimate.disk()
+    ])  # fmt: skip
+    total = sum(files.size for files in estimate.disk())
+    lines.append(f"  in all about {total / 1e9:.3g} GB (from half as much to twice as much)")
     return "\n".join(lines)
 
 
-def _hours(hours: float | None) -> str:
-    return UNKNOWN if hours is None else f"{hours:.3g}"
+def _told(hours: Span) -> str:
+    """The likely value, and the range."""
+    return f"{_short(hours.likely)} ({_short(hours.low)}-{_short(hours.high)})"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def _aligned(rows: list[tuple[object, ...]]) -> list[str]:
@@ -248,10 +475,12 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", nargs="*", type=Path)
+    parser.add_argument("--gpu", help="a row of config/speeds.tsv")
     given = parser.parse_args(arguments)
     try:
         config = read_config(ROOT, given.config)
-        print(as_text(Estimate(Challenge(config, ROOT), Path(config.results))))
+        speeds = read_speeds(ROOT / FILE)
+        print(as_text(Estimate(Challenge(config, ROOT), Path(config.results), speeds, given.gpu)))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -18,6 +18,7 @@ from ...system.randomness import generator_seed
 from .. import augmentation
 from ..networks import Segmenter
 from ..networks.segmenter import Parts
+from ..passes import Pass
 from ..sampling import prepare
 from ..task import Batch, Drawn, Task, under
 
@@ -59,6 +60,13 @@ class Pretext(Task):
 
     def trained_network(self) -> Segmenter:
         return self.network
+
+    def passes(self) -> list[Pass]:
+        """What a step does with a window; by default the whole of it goes through the network.
+
+        `make estimate` counts a task's operations by them.
+        """
+        return [Pass(self.windows.size)]
 
     def normalised(self, batch: Batch) -> Tensor:
         """Return the batch's windows as the network takes them, (B,1,Z,Y,X) float32."""

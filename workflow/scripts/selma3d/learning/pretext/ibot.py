@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ...challenge.recipe import Count, Number, Share, Size
 from ...system.randomness import torch_generators
 from ..networks import Segmenter
+from ..passes import Pass
 from ..task import Batch, Drawn, under, within
 from .base import (
     Level,
@@ -80,6 +81,10 @@ class IBOT(TeacherTask):
         self._block = network.feature_strides[level]
         self._grid = grid_of(self._global_size, self._block)
         self.hiding = LearntBlock(self._block)
+
+    def passes(self) -> list[Pass]:
+        local = self.passes_of_views(self._local_size, len(self._local_names))
+        return [*self.passes_with_answers(self._global_size), *local]
 
     def draw(self, indices: Sequence[int], seed: int) -> Drawn:
         grid, ratio = self._grid, self.options.ratio

@@ -18,6 +18,7 @@ from ...system.randomness import torch_generators, uniform
 from .. import augmentation
 from ..augmentation import GEOMETRIC
 from ..networks import Segmenter
+from ..passes import Pass
 from ..task import Batch, Drawn, under, within
 from .base import Level, Windows, check_level, spread
 from .teacher import TeacherTask, constant_disagreement, disagreement
@@ -55,6 +56,9 @@ class PGL(TeacherTask):
                 f"view: expected more than half of the window {list(windows.size)}, "
                 f"found {list(self._view_size)}"
             )
+
+    def passes(self) -> list[Pass]:
+        return self.passes_with_answers(self._view_size)
 
     def draw(self, indices: Sequence[int], seed: int) -> Drawn:
         settings, window = self.windows.augmentation, self.windows.size

@@ -13,6 +13,7 @@ from ...challenge.checking import Model
 from ...challenge.recipe import Count, Size
 from .. import distributed
 from ..networks import Segmenter
+from ..passes import Pass
 from ..task import Batch, Drawn
 from . import processes
 from .base import Temperature, Windows, pooled, single_precision, spread
@@ -38,6 +39,9 @@ class SimCLR(ViewTask):
         self._view_size = self.view_size(options.view, 0.75, "view")
         described = 2 * sum(network.feature_channels)
         self.head = projection(described, options.hidden, options.projected)
+
+    def passes(self) -> list[Pass]:
+        return self.passes_of_views(self._view_size, 2)
 
     def draw(self, indices: Sequence[int], seed: int) -> Drawn:
         return self.draw_views(indices, seed, self._view_size, ("first", "second"))

@@ -10,9 +10,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ...challenge.checking import Model
-from ...challenge.recipe import Share
+from ...challenge.recipe import Share, Size
 from .. import distributed
 from ..networks import Segmenter
+from ..passes import Pass
 from . import processes
 from .base import Windows, single_precision
 from .views import ViewTask
@@ -49,6 +50,10 @@ class TeacherTask(ViewTask):
         self.teacher = _Teacher(network, head)
         self.register_buffer("centre", torch.zeros(centres, outputs))
         self._means: list[Tensor] = []
+
+    def passes_with_answers(self, size: Size) -> list[Pass]:
+        """The passes of two views of a window, which the teacher sees as well."""
+        return [*self.passes_of_views(size, 2), Pass(size, 2, decoded=False, learnt=False)]
 
     def remember(self, *answers: Tensor) -> None:
         """Note the means of the teacher's answers (N,outputs) to a batch that is learnt from."""

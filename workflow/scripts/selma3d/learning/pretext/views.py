@@ -12,6 +12,7 @@ from ...system.errors import InputError
 from ...system.randomness import torch_generators, uniform
 from .. import augmentation
 from ..networks import Segmenter
+from ..passes import Pass
 from ..task import Drawn
 from .base import Pretext, Size, Windows, train_only
 from .processes import BatchStandardised
@@ -55,6 +56,10 @@ class ViewTask(Pretext):
         samples = [(index, name) for name in names for index in indices]
         drawn = augmentation.draw(seed, samples, self.windows.augmentation, size)
         return drawn | {"corners": torch.cat(corners)}
+
+    def passes_of_views(self, size: Size, number: int) -> list[Pass]:
+        """The passes of so many views of a window through the encoder that learns."""
+        return [Pass(size, number, decoded=False)] if number else []
 
     def views(self, images: Tensor, drawn: Drawn, size: Size) -> Tensor:
         """Cut the views of images (B,1,Z,Y,X) and augment them all at once, (views·B,1,*size)."""
