@@ -17,7 +17,7 @@ PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 # Each job starts a Python, which shall find compiled what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo controls methods real slurm-demo partial run estimate status slurm-setup submit manifest new-edition new-method test test-faults test-editions test-peers lint benchmarks clean-demo
+.PHONY: help setup demo controls methods real slurm-demo partial run estimate status slurm-setup submit manifest new-edition new-method gpu-check test test-faults test-editions test-peers lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -126,6 +126,9 @@ test-editions: $(INSTALLED) ## the editions of 2025 and 2026 on phantoms of thei
 
 test-peers: $(INSTALLED) ## methods of other packages, installed and run; needs a package index
 	$(PYTEST) -m peers
+
+gpu-check: $(RUNTIME) ## does this machine's GPU train and predict as it should? [CONFIG=config/my.yaml] (docs/gpu.md)
+	PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.monitor.gpu_check $(CONFIG)
 
 lint: $(INSTALLED) ## ruff, snakefmt, snakemake --lint
 	$(VENV)/bin/ruff check .

@@ -3,9 +3,9 @@
 from ...system.stop import Unfinished
 from ..sampling import VolumeSource
 from .assignment import Finetuning, Job, Outputs, Pretraining
-from .finetune import finetune
-from .pretrain import pretrain
-from .throughput import measure_finetuning, measure_pretraining
+from .finetune import finetune, prepare_finetuning
+from .pretrain import prepare_training, pretrain
+from .throughput import measure_as_it_stands, measure_finetuning, measure_pretraining
 
 __all__ = [
     "Finetuning",
@@ -15,7 +15,10 @@ __all__ = [
     "Unfinished",
     "VolumeSource",
     "finetune",
+    "measure_as_it_stands",
     "measure_finetuning",
     "measure_pretraining",
+    "prepare_finetuning",
+    "prepare_training",
     "pretrain",
 ]

@@ -67,6 +67,11 @@ def finetune(finetuning: Finetuning, outputs: Outputs, job: Job) -> None:
         publish_history(best.folder, outputs.history, steps, compared)
 
 
+def prepare_finetuning(finetuning: Finetuning, job: Job) -> Training:
+    """Put a fine-tuning together, at the first of its learning rates."""
+    return _attempts(finetuning, job)[0].prepared()[0]
+
+
 def _attempts(finetuning: Finetuning, job: Job) -> list[_Attempt]:
     """A training for each learning rate of the recipe."""
     recipe, run = finetuning.recipe, finetuning.run
@@ -147,6 +152,18 @@ class _Attempt:
 
     def train(self, stop: Stop) -> None:
         """Train to the end, from wherever an earlier attempt has got to."""
+        training, transferred = self.prepared()
+        validation = training.validator
+
+        def result(history: History) -> ModelFile:
+            if validation.collapsed:
+                history.warn(self.settings.steps, "collapsed", self._collapse(validation))
+            return self._content(training, transferred)
+
+        train(training, stop, result)
+
+    def prepared(self) -> tuple[Training, Transferred]:
+        """The training, and what its network has taken over from an encoder."""
         settings, recipe, seed = (
             self.settings,
             self.finetuning.recipe,
@@ -160,19 +177,12 @@ class _Attempt:
         network.check_window(recipe.input.window, "window")
         network.check_window(self._inference_window, "finetune: inference_window")
         transferred = self._transfer(network)
-        validation = Validation(
-            network, self._validation_patches(), compute, recipe.input, settings
-        )
-
-        def result(history: History) -> ModelFile:
-            if validation.collapsed:
-                history.warn(settings.steps, "collapsed", self._collapse(validation))
-            return self._content(network, validation, transferred, compute)
-
         training = Training(
             task=self._task(network),
             sampler=self._sampler(),
-            validator=validation,
+            validator=Validation(
+                network, self._validation_patches(), compute, recipe.input, settings
+            ),
             settings=settings,
             learning_rate=self.rate,
             compute=compute,
@@ -185,7 +195,7 @@ class _Attempt:
                 network, settings.freeze_encoder, settings.encoder_rate, settings.layer_decay
             ),
         )
-        train(training, stop, result)
+        return training, transferred
 
     @property
     def _inference_window(self) -> Size:
@@ -235,17 +245,12 @@ class _Attempt:
             "(try another learning rate or normalisation)"
         )
 
-    def _content(
-        self,
-        network: Segmenter,
-        validation: Validation,
-        transferred: Transferred,
-        compute: Compute,
-    ) -> ModelFile:
+    def _content(self, training: Training, transferred: Transferred) -> ModelFile:
         """The model's file, at the end of its training."""
+        network, validation = training.task.trained_network(), training.validator
         best = validation.best
         return {
-            **weights_of("model", network, self.settings.steps, compute),
+            **weights_of("model", network, self.settings.steps, training.compute),
             **self.facts,
             "recipe": self.record,
             "state": best["state"],

@@ -36,9 +36,9 @@ def measure_pretraining(
 ) -> None:
     """Time `steps` steps at each precision and layout, then the fastest with data as it comes.
 
-    Writes a table: precision, channels_last, workers, steps_per_s, waiting (share of the time),
-    memory_mb (of the GPU), advice (1 for the row to use); and logs the advice. Rows without a
-    number of workers have their data ready beforehand.
+    Writes a table: device (its name), precision, channels_last, workers, steps_per_s,
+    windows_per_s, waiting (share of the time), memory_mb (of the GPU), advice (1 for the row to
+    use); and logs the advice. Rows without a number of workers have their data ready beforehand.
     """
     set_threads(job.threads)
     be_deterministic(pretraining.recipe.pretext.deterministic)  # and with it tuned, as in training
@@ -52,8 +52,7 @@ def measure_pretraining(
         for channels_last in (False, True):
             training = prepared(precision=precision, channels_last=channels_last)
             ready = _held(training)
-            rows.append({"precision": precision, "channels_last": channels_last, "workers": -1}
-                        | _timed(training, ready))  # fmt: skip
+            rows.append(_run_as(training) | {"workers": -1} | _timed(training, ready))
     fastest = max(rows, key=lambda row: row["steps_per_s"])
     for workers in (n for n in WORKERS if n < len(os.sched_getaffinity(0))):
         training = prepared(
@@ -82,11 +81,21 @@ def measure_pretraining(
     )
 
 
+def measure_as_it_stands(training: Training, table: Path, steps: int = STEPS) -> None:
+    """Time `steps` steps of a training with its own settings, and write a table of one row."""
+    be_deterministic(training.settings.deterministic)
+    shortened = training.settings.model_copy(update={"steps": WARM_UP + steps, "warmup": 0.0})
+    training = replace(training, settings=shortened)
+    with training.batches() as batches:
+        row = _run_as(training) | _timed(training, batches) | {"advice": 1}
+    write_table(pd.DataFrame([row]), table)
+
+
 def measure_finetuning(finetuning: Finetuning, table: Path, job: Job, steps: int = STEPS) -> None:
     """Fine-tune a few steps from scratch and write what the trainer measures of itself.
 
-    The table has one row: precision (of the recipe), workers, steps_per_s (without validations and
-    saves), waiting, advice (1). The training is thrown away.
+    The table has one row: device, precision (of the recipe), workers, steps_per_s (without
+    validations and saves), windows_per_s, waiting, advice (1). The training is thrown away.
     """
     shutil.rmtree(job.work, ignore_errors=True)
     settings = finetuning.recipe.finetune
@@ -104,10 +113,12 @@ def measure_finetuning(finetuning: Finetuning, table: Path, job: Job, steps: int
     timed = history[history["step"] > WARM_UP].groupby("name")["value"]
     seconds = 1 / timed.get_group("steps_per_s")
     row = {
+        "device": _device_name(Compute.choose(settings.device)),
         "precision": settings.precision,
         "channels_last": settings.channels_last,
         "workers": -1 if settings.workers is None else settings.workers,
         "steps_per_s": 1 / seconds.mean(),
+        "windows_per_s": settings.batch / seconds.mean(),
         "waiting": timed.get_group("waiting").mean(),
         "advice": 1,
     }
@@ -119,6 +130,22 @@ def measure_finetuning(finetuning: Finetuning, table: Path, job: Job, steps: int
 def precisions() -> tuple[str, ...]:
     """The precisions that this machine's device can train at."""
     return ("fp32", "bf16", "fp16") if torch.cuda.is_available() else ("fp32", "bf16")
+
+
+def _run_as(training: Training) -> dict[str, object]:
+    """The columns that say how a training runs; workers: -1 where the recipe leaves them open."""
+    settings, compute = training.settings, training.compute
+    return {
+        "device": _device_name(compute),
+        "precision": compute.precision,
+        "channels_last": compute.channels_last,
+        "workers": -1 if settings.workers is None else settings.workers,
+    }
+
+
+def _device_name(compute: Compute) -> str:
+    on_gpu = compute.device.type == "cuda"
+    return torch.cuda.get_device_name(compute.device) if on_gpu else "cpu"
 
 
 def _held(training: Training) -> Iterator[list[Batch]]:
@@ -144,8 +171,10 @@ def _timed(training: Training, batches: Iterator[list[Batch]]) -> dict[str, floa
         learner.learn(parts, step)
     _wait_for(compute)
     seconds = time.monotonic() - began
+    rate = (settings.steps - WARM_UP) / seconds
     return {
-        "steps_per_s": (settings.steps - WARM_UP) / seconds,
+        "steps_per_s": rate,
+        "windows_per_s": rate * settings.batch,
         "waiting": waited / seconds,
         "memory_mb": _peak_memory_mb(compute),
     }

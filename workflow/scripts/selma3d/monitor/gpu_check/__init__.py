@@ -1,0 +1,1 @@
+"""The check of a machine's GPU: what must hold before a week of jobs runs on it."""
