@@ -58,7 +58,14 @@ def job_of(log: Path) -> Iterator[None]:
 
     before = logging.root.handlers[:], logging.root.level
     log.parent.mkdir(parents=True, exist_ok=True)
-    frame = {"output": [], "resources": {}, "config": {}, "threads": 1, "rule": "finetune"}
+    frame = {
+        "input": [],
+        "output": [],
+        "resources": {},
+        "config": {},
+        "threads": 1,
+        "rule": "finetune",
+    }
     job = SimpleNamespace(log=[str(log)], **frame)
     try:
         with running(job):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 
 from cluster import FOLDER, Cluster, ask, until
+from selma3d.system.job_state import BAD_INPUT, JobState, file_of
 from training_run import CONFIG, SAVE_EVERY, TrainingRun
 
 
@@ -47,20 +49,21 @@ def test_failed_node_costs_the_steps_since_the_last_checkpoint(
 
 
 @pytest.mark.faults
-def test_training_stops_by_itself_before_its_time_is_up_and_continues_in_a_new_job(
+def test_training_stops_by_itself_before_its_time_is_up_and_is_requeued(
     cluster: Cluster, run: TrainingRun, survived
 ) -> None:
-    snakemake = run.start("--set-resources", "finetune:runtime=4")
+    snakemake = run.start("--set-resources", "finetune:runtime=4", "--retries", "0")
+    job = cluster.job(run.folder, "finetune")
     run.until_saved()
     with run.suspended():
         time.sleep(120)  # half of its time, which is its budget
+    until(lambda: "continuing after step" in run.log, "the training to continue")
+    assert cluster.detail(job, "Restarts") == "1"
     assert run.ended(snakemake) == 0, run.said[-4000:]
-    assert "not finished: stopped and saved after step" in run.told
-    assert "'TIMEOUT'" not in run.said
     survived(
         run,
         "time limit comes near",
-        "stopped by itself and saved; Snakemake submitted a new job, which continued",
+        "stopped by itself and saved; requeued under its number, continued; no retry was used",
     )
     assert run.spend()[0] == 0
 
@@ -90,13 +93,36 @@ def test_training_without_enough_memory_gets_more_in_its_next_job(
 ) -> None:
     run.config["resources"] = CONFIG["resources"] | {"training_mem_mb": 400}
     run.on_slurm()
-    asked = [line for line in run.said.splitlines() if "sbatch call" in line]
-    assert "--mem 400" in asked[0]
-    assert "--mem 800" in asked[1]
+    asked = re.findall(r"sbatch call: .*?--mem (\d+)", run.said)
+    assert asked == ["400", "800", "1600"][: len(asked)] and len(asked) > 1
     survived(
         run,
         "memory limit",
-        f"killed by SLURM; continued in job {len(asked)} with {400 * len(asked)} MB",
+        f"killed by SLURM; continued in job {len(asked)} with {asked[-1]} MB",
+    )
+
+
+@pytest.mark.faults
+def test_a_hopeless_job_is_made_once_and_waits_for_no_gpu_to_be_refused(
+    cluster: Cluster, run: TrainingRun, note
+) -> None:
+    patches = run.results / "data/cfos/patches.h5"
+    whole = patches.read_bytes()
+    patches.write_bytes(whole[: len(whole) // 2])
+    assert run.ended(run.start()) != 0
+    asked = re.findall(r"sbatch call: .*? --wrap", run.said)
+    assert ["--gpus=1" in call for call in asked] == [True, False, False]
+    refused = [line for line in run.told.splitlines() if " error: " in line]
+    assert len({line.partition(" error: ")[2] for line in refused}) == 1
+    state = JobState.read(file_of(run.log_file))
+    assert state.reason == BAD_INPUT
+    assert str(patches.name) in state.error
+    patches.write_bytes(whole)
+    assert run.finish().returncode == 0
+    note(
+        "bad input (half of an HDF5 file)",
+        "the job ended with one line; both retries were refused within seconds, without a GPU",
+        "none yet",
     )
 
 
@@ -130,7 +156,7 @@ def test_crash_of_the_controller_goes_unnoticed(
 
 
 @pytest.mark.faults
-def test_job_that_waits_for_another_trainer_exits_after_a_minute_and_names_it(
+def test_job_that_waits_for_another_trainer_names_it_and_is_requeued(
     cluster: Cluster, run: TrainingRun, note
 ) -> None:
     run.config["recipe_overrides"] = {"unet": {"finetune": {"steps": 10**6, "save_every": 50}}}
@@ -140,17 +166,16 @@ def test_job_that_waits_for_another_trainer_exits_after_a_minute_and_names_it(
     trainer = run.trainer()
     snakemake.kill()
     snakemake.wait()
-    assert run.ended(run.start("--retries", "0")) != 0
-    refused = f"expected no other trainer, found process {trainer} on "
-    assert refused in run.log
+    again = run.start("--retries", "0")
+    refused = f"waiting: {run.work}: expected no other trainer, found process {trainer} on "
+    until(lambda: refused.partition(str(run.folder))[2] in run.log, "the second to be refused")
     assert f"SLURM job {first.id}" in run.log
+    until(lambda: cluster.job(run.folder, "finetune", "PENDING"), "the second to be requeued")
     before = run.step()
     until(lambda: run.step() > before, "the first trainer to go on")
-    ask("scancel", first.id)
-    until(lambda: not cluster.jobs(run.folder), "the first trainer to end")
-    assert not (run.work / "lease.json").exists()
+    assert again.poll() is None
     note(
         "second trainer of the same state",
-        "waited a minute, ended with one line that names the first; the first went on",
+        "waited a minute, named the first, and was requeued; the first went on",
         "none yet",
     )

@@ -106,8 +106,12 @@ class TrainingRun(Workflow):
     @property
     def log(self) -> str:
         """The training's own log, over all attempts."""
-        file = self.results / f"logs/finetune/unet/spot-like/{RUN}.log"
-        return file.read_text() if file.exists() else ""
+        return self.log_file.read_text() if self.log_file.exists() else ""
+
+    @property
+    def log_file(self) -> Path:
+        """The file of that log."""
+        return self.results / f"logs/finetune/unet/spot-like/{RUN}.log"
 
     @property
     def told(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -110,3 +111,17 @@ def test_whatever_fails_after_a_takeover_fails_because_of_it(tmp_path: Path) -> 
 def test_an_owners_own_failure_is_its_own(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), Lease(tmp_path):
         (tmp_path / "absent").read_bytes()
+
+
+def test_a_file_system_without_hard_links_has_leases_too(tmp_path: Path, monkeypatch) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    with (
+        Lease(tmp_path),
+        pytest.raises(InputError, match="expected no other trainer"),
+        Lease(tmp_path, patience_s=0.0),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []

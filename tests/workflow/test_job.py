@@ -15,10 +15,11 @@ from types import SimpleNamespace
 import pytest
 
 import job as job_frame
-from job import RUN_OWNER, processes, retry_if_lease_lost, seconds, time_budget_s
+from job import RUN_OWNER, processes, retry_if_lease_lost, time_budget_s
 from selma3d.system.errors import GpuMemoryError, InputError
 from selma3d.system.lease import Lease, LeaseLostError
 from selma3d.system.process_name import ProcessName
+from slurm_job import seconds
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,14 @@ def test_a_job_whose_work_another_still_does_is_refused_by_name() -> None:
 
 def test_a_job_that_its_gpu_has_too_little_memory_for_is_not_tried_again(tmp_path: Path) -> None:
     log = tmp_path / "pretrain.log"
-    frame = {"log": [str(log)], "output": [], "config": {}, "threads": 1, "rule": "pretrain"}
+    frame = {
+        "log": [str(log)],
+        "input": [],
+        "output": [],
+        "config": {},
+        "threads": 1,
+        "rule": "pretrain",
+    }
     tried = []
 
     def attempt(number: int) -> None:
@@ -143,7 +151,7 @@ log, ending = sys.argv[1:]
 if ending == "stubborn":
     job.SAVING_S = 0.3
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-frame = {"output": [], "resources": {}, "config": {}, "threads": 1, "rule": "finetune"}
+frame = {"input": [], "output": [], "resources": {}, "config": {}, "threads": 1, "rule": "finetune"}
 with job.running(SimpleNamespace(log=[log], **frame)):
     print("at work", flush=True)
     time.sleep(600)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+import attempts
 import upstream_fixes
 from method_rules import share_library
 from selma3d.challenge import Challenge, Run
@@ -301,23 +302,33 @@ def indexes_of_scored(wildcards):
     return [LAYOUT.cases_index(name) for name in sorted(cases)]
 
 
-def growing_memory(wildcards, attempt):
-    """MB of memory: more for each attempt, since the last one may have ended for want of it."""
-    return CONFIG.resources.training_mem_mb * attempt
+def before(rulename, wildcards, attempt):
+    """How the attempt before ended at a job of a rule; None for the first."""
+    if attempt == 1:
+        return None
+    (log,) = expand(str(getattr(rules, rulename).log[0]), **dict(wildcards.items()))
+    return attempts.last(log, attempt)
 
 
-def training_memory(wildcards, attempt):
-    """MB of memory of a job that can be resumed, at most fourfold.
-
-    Most new attempts only continue a training whose time was up, and a job that asks for more than
-    any node has would wait for ever.
-    """
-    return growing_memory(wildcards, min(attempt, 4))
+def memory(mb):
+    """MB of memory of a job: more after an attempt that had too little."""
+    return lambda wildcards, attempt, rulename: attempts.memory_mb(
+        mb, before(rulename, wildcards, attempt)
+    )
 
 
-def attempt_number(wildcards, attempt):
-    """Which attempt at a job this is, from 1: a hopeless one is not made twice (scripts/job.py)."""
-    return attempt
+def gpus(number):
+    """GPUs of a job, as long as there is hope."""
+    return lambda wildcards, attempt, rulename: attempts.gpus(
+        number, before(rulename, wildcards, attempt)
+    )
+
+
+def minutes(limit):
+    """Time limit of a job, as long as there is hope."""
+    return lambda wildcards, attempt, rulename: attempts.minutes(
+        limit, before(rulename, wildcards, attempt)
+    )
 
 
 def encoder_of(wildcards):

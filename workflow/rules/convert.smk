@@ -17,8 +17,8 @@ rule convert_patches:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory(4000),
+        runtime=minutes(120),
     params:
         kind="patches",
         images=lambda wildcards: CHALLENGE.images(wildcards.structure, "patch").plain(),
@@ -66,8 +66,8 @@ rule draw_cases:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     script:
         "../scripts/draw_cases.py"
 
@@ -87,8 +87,8 @@ rule convert_volume:
         "../envs/selma3d.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=memory(4000),
+        runtime=minutes(720),
     params:
         row=lambda wildcards: volume_row(wildcards).plain(),
         voxel_size_um=lambda wildcards: CHALLENGE.structures[
@@ -129,7 +129,7 @@ rule overview:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     script:
         "../scripts/overview.py"

@@ -18,8 +18,8 @@ rule list_archive:
         "../envs/selma3d.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=60,
+        mem_mb=memory(500),
+        runtime=minutes(60),
     params:
         name="{archive}",
         source=lambda wildcards: CHALLENGE.archives[wildcards.archive].plain(),
@@ -42,8 +42,8 @@ rule download:
         "../envs/selma3d.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=2880,
+        mem_mb=memory(1000),
+        runtime=minutes(2880),
     params:
         name="{archive}",
         source=lambda wildcards: CHALLENGE.archives[wildcards.archive].plain(),

@@ -22,8 +22,8 @@ rule environment:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory(4000),
+        runtime=minutes(120),
     params:
         folder=lambda wildcards: environment_of(wildcards.method),
         existing=lambda wildcards: wildcards.method in CONFIG.environments.existing,

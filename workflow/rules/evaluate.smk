@@ -20,8 +20,8 @@ rule check:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         complete=lambda wildcards: not METHODS[wildcards.method].is_foreign,
     script:
@@ -44,8 +44,8 @@ rule score:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory(4000),
+        runtime=minutes(240),
     params:
         edition=CONFIG.edition,
         phase=CONFIG.phase,
@@ -73,8 +73,8 @@ rule references:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         channel=channel_of,
     script:
@@ -96,8 +96,8 @@ rule metrics_json:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory(1000),
+        runtime=minutes(10),
     params:
         profile=CHALLENGE.edition.metric_profile,
     script:

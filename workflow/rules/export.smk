@@ -22,8 +22,8 @@ rule export:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=memory(8000),
+        runtime=minutes(240),
     script:
         "../scripts/export.py"
 
@@ -76,8 +76,8 @@ rule container:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         slugs=lambda wildcards: container_slugs(wildcards.structure),
         channel=channel_of,

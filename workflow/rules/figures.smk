@@ -35,8 +35,8 @@ rule figures:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         display=DISPLAY.plain(),
     script:
@@ -75,8 +75,8 @@ rule panels:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         panels=[shown.plain() for shown in PANELS.values()],
         display=DISPLAY.plain(),
@@ -112,8 +112,8 @@ rule histories:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         histories=[
             [each.plain() for each in trainings] for trainings in HISTORIES.values()
@@ -146,8 +146,8 @@ rule tables:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         display=DISPLAY.plain(),
     script:
@@ -174,8 +174,8 @@ rule gallery:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(4000),
+        runtime=minutes(30),
     params:
         edition=CHALLENGE.edition.plain(),
         methods={name: method.about.plain() for name, method in METHODS.items()},
@@ -217,8 +217,8 @@ rule report:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         edition=CHALLENGE.edition.plain(),
         config=CONFIG.plain(),

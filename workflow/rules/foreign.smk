@@ -18,8 +18,8 @@ rule foreign:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         predictions=lambda wildcards: str(
             CHALLENGE.foreign_predictions(wildcards.method)

@@ -12,8 +12,8 @@ rule phantom:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=memory(2000),
+        runtime=minutes(60),
     params:
         folder=subpath(output.manifest, parent=True),
         spec=lambda wildcards: CHALLENGE.archives[wildcards.archive].phantom,

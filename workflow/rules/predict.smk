@@ -31,9 +31,9 @@ for target in TARGETS.values():
             "../envs/selma3d.yaml"
         threads: CONFIG.resources.training_threads
         resources:
-            gpu=CONFIG.resources.gpu,
-            mem_mb=training_memory,
-            runtime=CONFIG.resources.predict_minutes,
+            gpu=gpus(CONFIG.resources.gpu),
+            mem_mb=memory(CONFIG.resources.training_mem_mb),
+            runtime=minutes(CONFIG.resources.predict_minutes),
         params:
             structures=target.segments,
             channels={
@@ -72,9 +72,9 @@ for target in TARGETS.values():
             "../envs/selma3d.yaml"
         threads: CONFIG.resources.training_threads
         resources:
-            gpu=CONFIG.resources.gpu,
-            mem_mb=growing_memory,
-            runtime=CONFIG.resources.predict_minutes,
+            gpu=gpus(CONFIG.resources.gpu),
+            mem_mb=memory(CONFIG.resources.training_mem_mb),
+            runtime=minutes(CONFIG.resources.predict_minutes),
         params:
             structures=target.segments,
             channels={

@@ -25,10 +25,9 @@ rule pretrain:
         "../envs/selma3d.yaml"
     threads: CONFIG.resources.training_threads
     resources:
-        gpu=CONFIG.resources.gpus_of_training,
-        mem_mb=training_memory,
-        attempt=attempt_number,
-        runtime=CONFIG.resources.pretrain_minutes,
+        gpu=gpus(CONFIG.resources.gpus_of_training),
+        mem_mb=memory(CONFIG.resources.training_mem_mb),
+        runtime=minutes(CONFIG.resources.pretrain_minutes),
     params:
         recipe=lambda wildcards: METHODS[wildcards.method]
         .recipe.pretraining(wildcards.pretext)

@@ -25,8 +25,8 @@ rule rank:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         folder=subpath(output.leaderboard, parent=True),
         settings=CHALLENGE.ranking_settings(),
@@ -62,8 +62,8 @@ rule cost:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         jobs=lambda wildcards: costed_jobs(CHALLENGE, LAYOUT, wildcards.track),
         models=lambda wildcards: counted_models(CHALLENGE, LAYOUT, wildcards.track),

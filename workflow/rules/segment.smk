@@ -28,9 +28,9 @@ rule segment_slab:
         "../envs/selma3d.yaml"
     threads: CONFIG.resources.training_threads
     resources:
-        gpu=CONFIG.resources.gpu,
-        mem_mb=growing_memory,
-        runtime=CONFIG.segment.minutes,
+        gpu=gpus(CONFIG.resources.gpu),
+        mem_mb=memory(CONFIG.resources.training_mem_mb),
+        runtime=minutes(CONFIG.segment.minutes),
     params:
         slabs=len(SLABS),
         channel=channel_of,
@@ -56,8 +56,8 @@ rule segment_volume:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory(4000),
+        runtime=minutes(240),
     script:
         "../scripts/segment_volume.py"
 
@@ -77,8 +77,8 @@ rule instances:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=memory(8000),
+        runtime=minutes(720),
     params:
         splitting=splitting_of,
     script:
@@ -106,8 +106,8 @@ rule objects:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=memory(8000),
+        runtime=minutes(720),
     params:
         channel=lambda wildcards: CHALLENGE.structures[wildcards.structure].channel,
         density_um=CONFIG.segment.density_um,
@@ -145,8 +145,8 @@ rule brain_page:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory(4000),
+        runtime=minutes(120),
     params:
         named=brain_named,
         channel=channel_of,
@@ -174,8 +174,8 @@ rule brains:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         title=CHALLENGE.edition.title,
     script:

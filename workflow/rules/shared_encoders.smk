@@ -18,8 +18,8 @@ rule pack_encoder:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(4000),
+        runtime=minutes(30),
     params:
         method=lambda wildcards: METHODS[wildcards.method].about.model_dump(
             include={"title", "idea", "citation", "licence"}
@@ -51,8 +51,8 @@ rule unpack_encoder:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(4000),
+        runtime=minutes(30),
     params:
         input=lambda wildcards: METHODS[wildcards.method].recipe.input.plain(),
     script:

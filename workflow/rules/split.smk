@@ -16,8 +16,8 @@ rule split:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=memory(500),
+        runtime=minutes(10),
     params:
         structure="{structure}",
         roles=lambda wildcards: {

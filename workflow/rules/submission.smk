@@ -17,11 +17,11 @@ rule submission:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        gpu=lambda wildcards: (
-            1 if METHODS[wildcards.method].about.capabilities.gpu is True else 0
-        ),
-        mem_mb=growing_memory,
-        runtime=CONFIG.resources.predict_minutes,
+        gpu=lambda wildcards, attempt, rulename: gpus(
+            int(METHODS[wildcards.method].about.capabilities.gpu is True)
+        )(wildcards, attempt, rulename),
+        mem_mb=memory(CONFIG.resources.training_mem_mb),
+        runtime=minutes(CONFIG.resources.predict_minutes),
     params:
         settings=lambda wildcards: METHODS[wildcards.method].settings,
         places=lambda wildcards: {"here": str(METHODS[wildcards.method].file.parent)},

@@ -32,9 +32,9 @@ rule pretraining_throughput:
         "../envs/selma3d.yaml"
     threads: CONFIG.resources.training_threads
     resources:
-        gpu=CONFIG.resources.gpu,
-        mem_mb=CONFIG.resources.training_mem_mb,
-        runtime=120,
+        gpu=gpus(CONFIG.resources.gpu),
+        mem_mb=memory(CONFIG.resources.training_mem_mb),
+        runtime=minutes(120),
     params:
         recipe=lambda wildcards: METHODS[wildcards.method]
         .recipe.pretraining(wildcards.pretext)
@@ -63,9 +63,9 @@ rule finetuning_throughput:
         "../envs/selma3d.yaml"
     threads: CONFIG.resources.training_threads
     resources:
-        gpu=CONFIG.resources.gpu,
-        mem_mb=CONFIG.resources.training_mem_mb,
-        runtime=120,
+        gpu=gpus(CONFIG.resources.gpu),
+        mem_mb=memory(CONFIG.resources.training_mem_mb),
+        runtime=minutes(120),
     params:
         recipe=lambda wildcards: METHODS[wildcards.method].recipe.finetuning().plain(),
         learns=TIMED_ON.learns,

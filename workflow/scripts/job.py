@@ -7,7 +7,6 @@ import os
 import re
 import resource
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -15,9 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import slurm_job
 from selma3d.system import gpus, job_state
 from selma3d.system.atomic import open_own, remove_leftovers
-from selma3d.system.errors import GpuMemoryError, InputError
+from selma3d.system.errors import BusyError, FullDiskError, GpuMemoryError, InputError
 from selma3d.system.job_state import FAILED, FINISHED, NOT_FINISHED, JobReport, JobState
 from selma3d.system.lease import LeaseLostError
 from selma3d.system.process_name import ProcessName
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 SAVED_EXIT = 75  # EX_TEMPFAIL: state is saved, submit the job again
 SAVING_S = 120  # seconds before a job's limit, or its end, in which a training saves and stops
-PREEMPTION_S = 300  # longest that a training, told to end, waits for SLURM to requeue its job
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 RUN_OWNER = "SELMA3D_RUN_OWNER"  # the process that the job ends with, as JSON; none for plain runs
 
 
@@ -39,7 +38,8 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
 
     On one machine, or within one allocation, a job gets GPUs of its own; on one machine it ends
     when the run that started it has died. Its state stands in `<log>.json`. Exit codes: 1 for bad
-    input, 75 for a training that saved its state before its time was up.
+    input, 75 for a training that saved its state before its time was up. A job of SLURM that only
+    needs more time, or waits for another, is requeued under its number instead of failing.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(snakemake.threads))
     os.environ.setdefault("BLOSC_NTHREADS", "1")
@@ -57,23 +57,30 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # tells of its guesses otherwise
     for output in snakemake.output:
         remove_leftovers(output)
-    _refuse_if_hopeless(snakemake)
+    before = JobState.read(job_state.file_of(snakemake.log[0]))
+    _refuse_if_hopeless(snakemake, before)
+    given_mb = snakemake.resources.get("mem_mb")
     shared = snakemake.config.get("resources", {}).get("jobs_per_gpu", 1)
-    with _reported(snakemake.log[0]) as report, _alive_with_its_run(report):
+    with _reported(snakemake.log[0], given_mb) as report, _alive_with_its_run(report):
         try:
             with (
+                slurm_job.heeding_end(),
                 gpus.expecting(_gpus(snakemake)),
                 gpus.claimed(snakemake.resources.get("gpu", 0), jobs_per_gpu=shared),
             ):
                 yield
         except InputError as error:
-            hopeless = isinstance(error, GpuMemoryError)
-            report.finish(FAILED, _cpu_seconds(), str(error), hopeless=hopeless)
+            if isinstance(error, BusyError) and slurm_job.is_executors():
+                logging.warning("waiting: %s", error)
+                report.finish(NOT_FINISHED, _cpu_seconds())
+                slurm_job.requeue()
+            report.finish(FAILED, _cpu_seconds(), str(error), _reason(error, snakemake))
             logging.error("error: %s", error)
             sys.exit(1)
         except OSError as error:
             line = _described(error, snakemake.output[0])
-            report.finish(FAILED, _cpu_seconds(), line)
+            reason = job_state.DISK if error.errno in FULL_DISK else ""
+            report.finish(FAILED, _cpu_seconds(), line, reason)
             if error.filename is None and error.errno not in FULL_DISK:
                 logging.exception("error: %s", line)
             else:
@@ -81,12 +88,35 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
             sys.exit(1)
         except Unfinished as stopped:
             report.progress(stopped.step, stopped.total, now=True)
+            if not stopped.signalled and stopped.step <= _step(before):
+                line = f"no step was done within the time limit ({_longer(snakemake)})"
+                report.finish(FAILED, _cpu_seconds(), line, job_state.BAD_INPUT)
+                logging.error("error: %s", line)
+                sys.exit(1)
             report.finish(NOT_FINISHED, _cpu_seconds())
             logging.warning("not finished: %s", stopped)
-            if stopped.signalled and _in_slurm():
-                logging.info("waiting for SLURM to end this job, and to requeue it if preempted")
-                time.sleep(PREEMPTION_S)  # a job that ends by itself failed and is not requeued
+            if stopped.signalled and slurm_job.in_slurm():
+                slurm_job.wait_for_end()
+            elif slurm_job.is_executors():
+                slurm_job.requeue()
             sys.exit(SAVED_EXIT)
+        except slurm_job.ToldToEndError:
+            minutes = snakemake.resources.get("runtime", 0)
+            if report.seconds > minutes * 60 - SAVING_S:
+                line = f"its time limit of {minutes} minutes is over ({_longer(snakemake)})"
+                report.finish(FAILED, _cpu_seconds(), line, job_state.TIME)
+                logging.error("error: %s", line)
+            else:
+                report.finish(NOT_FINISHED, _cpu_seconds())
+                logging.warning("not finished: preempted or cancelled")
+            slurm_job.wait_for_end()
+            sys.exit(SAVED_EXIT)
+        except MemoryError as error:
+            told = " ".join(str(error).split()) or "out of memory"
+            line = f"needs more memory than it has{f', {given_mb} MB' if given_mb else ''} ({told})"
+            report.finish(FAILED, _cpu_seconds(), line, job_state.MEMORY)
+            logging.error("error: %s", line)
+            sys.exit(1)
         except BaseException as error:
             line = " ".join(f"{type(error).__name__}: {error}".split())
             report.finish(FAILED, _cpu_seconds(), line)
@@ -95,15 +125,35 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
         report.finish(FINISHED, _cpu_seconds())
 
 
-def _refuse_if_hopeless(snakemake: "Snakemake") -> None:
-    """End a new attempt at once where the one before found that its GPU has too little memory.
+def _refuse_if_hopeless(snakemake: "Snakemake", before: JobState | None) -> None:
+    """End a new attempt at once where the one before told that it would fail again.
 
-    A profile's retries repeat every failed job, with more of the host's memory, which is no help.
+    A profile's retries repeat every failed job. Its state stays that of the attempt before.
     """
-    before = JobState.read(job_state.file_of(snakemake.log[0]))
     if snakemake.resources.get("attempt", 1) > 1 and before is not None and before.hopeless:
         logging.error("error: %s", before.error)
         sys.exit(1)
+
+
+def _reason(error: InputError, snakemake: "Snakemake") -> str:
+    """Why a job failed; empty where it may succeed when it is started again."""
+    if isinstance(error, GpuMemoryError):
+        return job_state.GPU_MEMORY
+    if isinstance(error, FullDiskError):
+        return job_state.DISK
+    lost = any(not os.path.exists(path) for path in snakemake.input)  # noqa: PTH110
+    return "" if lost or isinstance(error, BusyError) else job_state.BAD_INPUT
+
+
+def _step(before: JobState | None) -> int:
+    """The step that the attempt before had saved."""
+    saved = before is not None and before.end == NOT_FINISHED
+    return (before.step or 0) if saved else 0
+
+
+def _longer(snakemake: "Snakemake") -> str:
+    """How to give a rule's jobs more time."""
+    return f"give it more in the profile: set-resources: {{{snakemake.rule}: {{runtime: minutes}}}}"
 
 
 def _described(error: OSError, output: str) -> str:
@@ -115,12 +165,12 @@ def _described(error: OSError, output: str) -> str:
 
 
 @contextmanager
-def _reported(log: str) -> Iterator[JobReport]:
+def _reported(log: str, mem_mb: int | None) -> Iterator[JobReport]:
     """The report of this job, which trainings in other processes of it find too."""
     before = os.environ.get(job_state.JOB)
     os.environ[job_state.JOB] = os.path.abspath(job_state.file_of(log))  # noqa: PTH100
     report = JobReport.of_environment()
-    report.begin()
+    report.begin(mem_mb)
     try:
         yield report
     finally:
@@ -135,7 +185,7 @@ def _alive_with_its_run(report: JobReport) -> Iterator[None]:
 
     A training then saves, as at the end of its time; what doesn't end so is killed.
     """
-    named = None if _in_slurm() else os.environ.get(RUN_OWNER)
+    named = None if slurm_job.in_slurm() else os.environ.get(RUN_OWNER)
     owner = ProcessName(**json.loads(named)) if named else None
     ended = threading.Event()
 
@@ -201,32 +251,9 @@ def time_budget_s(snakemake: "Snakemake") -> float | None:
     SLURM is asked how long the job has left, since it started before this script did and its limit
     may not be the one that was asked for.
     """
-    if not _in_slurm():
+    if not slurm_job.in_slurm():
         return None
-    left = _time_left_s()
+    left = slurm_job.time_left_s()
     if left is None:
         left = snakemake.resources.runtime * 60
     return max(left - SAVING_S, left / 2)
-
-
-def _in_slurm() -> bool:
-    return "SLURM_JOB_ID" in os.environ
-
-
-def _time_left_s() -> float | None:
-    """Time left to this SLURM job; None where SLURM doesn't answer or sets no limit."""
-    query = ["squeue", "--noheader", "--format=%L", "--jobs", os.environ["SLURM_JOB_ID"]]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return seconds(answer.stdout.strip())
-
-
-def seconds(text: str) -> float | None:
-    """SLURM's [days-][hours:]minutes:seconds in seconds; None for anything else."""
-    parts = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text)
-    if parts is None:
-        return None
-    days, hours, minutes, rest = (int(part or 0) for part in parts.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + rest

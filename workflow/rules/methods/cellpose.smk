@@ -20,9 +20,9 @@ rule cellpose:
         "../../envs/selma3d.yaml"
     threads: CONFIG.resources.training_threads
     resources:
-        gpu=CONFIG.resources.gpu,
-        mem_mb=growing_memory,
-        runtime=CONFIG.resources.finetune_minutes,
+        gpu=gpus(CONFIG.resources.gpu),
+        mem_mb=memory(CONFIG.resources.training_mem_mb),
+        runtime=minutes(CONFIG.resources.finetune_minutes),
     params:
         method="cellpose",
         settings=METHODS["cellpose"].settings,

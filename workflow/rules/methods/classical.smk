@@ -17,8 +17,8 @@ rule classical:
     conda:
         "../../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory(4000),
+        runtime=minutes(240),
     params:
         kind=lambda wildcards: CHALLENGE.structures[wildcards.structure].scored_as,
         grid=lambda wildcards: METHODS["classical"].settings[

@@ -16,8 +16,8 @@ rule ensemble:
     conda:
         "../../envs/selma3d.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         combine=METHODS["ensemble"].settings["combine"],
     script:

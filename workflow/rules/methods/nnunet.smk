@@ -22,9 +22,9 @@ rule nnunet_train:
         "../../envs/selma3d.yaml"
     threads: CONFIG.resources.training_threads
     resources:
-        gpu=CONFIG.resources.gpu,
-        mem_mb=growing_memory,
-        runtime=CONFIG.resources.finetune_minutes,
+        gpu=gpus(CONFIG.resources.gpu),
+        mem_mb=memory(CONFIG.resources.training_mem_mb),
+        runtime=minutes(CONFIG.resources.finetune_minutes),
     params:
         settings=METHODS["nnunet"].settings,
         environment=lambda wildcards: environment_of("nnunet"),
@@ -64,9 +64,9 @@ for target in TARGETS.values():
             "../../envs/selma3d.yaml"
         threads: CONFIG.resources.training_threads
         resources:
-            gpu=CONFIG.resources.gpu,
-            mem_mb=growing_memory,
-            runtime=CONFIG.resources.predict_minutes,
+            gpu=gpus(CONFIG.resources.gpu),
+            mem_mb=memory(CONFIG.resources.training_mem_mb),
+            runtime=minutes(CONFIG.resources.predict_minutes),
         params:
             settings=METHODS["nnunet"].settings,
             environment=lambda wildcards: environment_of("nnunet"),

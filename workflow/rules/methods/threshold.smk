@@ -17,8 +17,8 @@ rule threshold_method:
     conda:
         "../../envs/selma3d.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         settings=METHODS["threshold"].settings,
         sources=sources_learnt,

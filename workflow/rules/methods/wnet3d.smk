@@ -23,9 +23,9 @@ rule wnet3d:
         "../../envs/selma3d.yaml"
     threads: CONFIG.resources.training_threads
     resources:
-        gpu=CONFIG.resources.gpu,
-        mem_mb=growing_memory,
-        runtime=CONFIG.resources.finetune_minutes,
+        gpu=gpus(CONFIG.resources.gpu),
+        mem_mb=memory(CONFIG.resources.training_mem_mb),
+        runtime=minutes(CONFIG.resources.finetune_minutes),
     params:
         method="wnet3d",
         settings=METHODS["wnet3d"].settings,

@@ -211,7 +211,7 @@ class Resources(Model):
     training_threads: Count = Field(description="CPU threads; on a CPU, results depend on it")
     training_mem_mb: int = Field(
         ge=400,
-        description="MB of memory; twice, three times, at most four times as much in new attempts",
+        description="MB of memory; doubled after an attempt that had too little, at most fourfold",
     )
     pretrain_minutes: Count = Field(
         description="time limit; a training that reaches it has saved, and goes on when submitted "

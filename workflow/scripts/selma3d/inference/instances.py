@@ -66,7 +66,7 @@ def write_instances(
         SegmentationFile(segmentation) as found,
         publish(output) as temporary,
         tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.stem}.") as room,
-        h5py.File(Path(room) / "parts.h5", "w") as scratch,
+        h5py.File(Path(room) / "parts.h5", "w", locking=False) as scratch,
         writing_hdf5(temporary) as file,
     ):
         stamp(file, "instances")

@@ -57,6 +57,8 @@ def progress_of(log: Path) -> Progress:
         return Progress(RUNNING, state.step, state.total, state.seconds_left, host=host)
     saved = state.end == job_state.NOT_FINISHED
     note = "saved, continues when it is run again" if saved else _last_sign(path)
+    if not saved and state.mem_mb:
+        note += f", killed: for want of memory (it had {state.mem_mb} MB), or from outside"
     return Progress(STOPPED, state.step, state.total, note=note)
 
 

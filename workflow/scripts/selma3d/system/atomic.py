@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import pandas as pd
 
-from .errors import InputError
+from .errors import FullDiskError, InputError
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def full_disk_explained(path: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT) and "No space left" not in str(error):
             raise
         free = shutil.disk_usage(path.parent).free
-        raise InputError(
+        raise FullDiskError(
             f"{path}: expected room to write, found a full disk or quota ({free / 1e9:.3f} GB free "
             "in its folder) (make room and start again: what is finished is kept)"
         ) from error

@@ -26,3 +26,11 @@ def _shown(line: str) -> str:
 
 class GpuMemoryError(InputError):
     """A job needs more memory than its GPU has: started again unchanged, it would end alike."""
+
+
+class FullDiskError(InputError):
+    """No room is left on a disk, or in a quota."""
+
+
+class BusyError(InputError):
+    """Another process is at the same work: once it has ended, the work can be started again."""

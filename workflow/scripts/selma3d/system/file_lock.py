@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import InputError
+from .errors import BusyError
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +38,13 @@ def try_lock(descriptor: int) -> bool:
 def alone_in(folder: Path, work: str) -> Iterator[None]:
     """Hold a folder: a workflow that was killed hard may have left its job at work there.
 
-    Raises InputError with the process that holds it.
+    Raises BusyError with the process that holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     with os.fdopen(file, "r+") as lock:
         if not try_lock(file):
-            raise InputError(
+            raise BusyError(
                 f"{folder}: expected no other {work} here, found one at work, process "
                 f"{lock.read() or 'unknown'} (wait for it, or end it)"
             )

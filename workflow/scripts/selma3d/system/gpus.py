@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from .errors import InputError
+from .errors import BusyError, InputError
 from .file_lock import try_lock
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def claimed(count: int, *, jobs_per_gpu: int = 1, patience_s: float = 600.0) -> 
 
     jobs_per_gpu: how many jobs may own a GPU at a time. Nothing happens where there is no GPU or
     none is asked for. Call it before CUDA is first used. Raises InputError where the machine has
-    fewer, or they stay taken for `patience_s`.
+    fewer, BusyError where they stay taken for `patience_s`.
     """
     names = present() if count else []
     if not names:
@@ -115,7 +115,7 @@ def _claim(
                 held.push(attempt.pop_all())
                 return own
         if time.monotonic() - began > patience_s:
-            raise InputError(
+            raise BusyError(
                 f"GPUs {', '.join(names)}: expected {count} free, found the others taken by other "
                 "jobs (profiles/local-gpu: resources: gpu must not exceed the machine's GPUs times "
                 "jobs_per_gpu)"

@@ -13,11 +13,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .atomic import publish
+from .atomic import open_own, publish
+from .errors import FullDiskError
 from .process_name import ProcessName
 from .records import read_record
 
 AT_WORK, FINISHED, FAILED, NOT_FINISHED = ("at work", "finished", "failed", "not finished")
+# Why a job failed, where it could tell; new attempts differ by it.
+BAD_INPUT, GPU_MEMORY, MEMORY, DISK, TIME = ("input", "GPU memory", "memory", "disk", "time")
+# Unchanged, it would fail again.
+HOPELESS = (BAD_INPUT, GPU_MEMORY, DISK)
 BEAT_S = 30.0  # between signs of life of a job at work: its file is touched
 SILENT_S = 180.0  # without one, a job of another host counts as dead; clocks may differ by minutes
 PROGRESS_S = 5.0  # between two notes of a training
@@ -29,8 +34,9 @@ class JobState:
     """One attempt at a job, as it last wrote it down.
 
     end: `at work`, `finished`, `failed` (then `error` is its one line) or `not finished` (saved,
-    continues when started again); hopeless: unchanged, it will fail again. step, total: of its
-    trainings. Times are Unix seconds.
+    continues when started again); reason: of a failure, empty where unknown. step, total: of its
+    trainings; mem_mb: the memory that it was given; slurm_job: its number, or empty. Times are Unix
+    seconds.
     """
 
     process: ProcessName
@@ -41,17 +47,29 @@ class JobState:
     total: int | None = None
     seconds_left: float | None = None
     cpu_seconds: float | None = None
-    hopeless: bool = False
+    reason: str = ""
+    mem_mb: int | None = None
+    slurm_job: str = ""
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the same job would fail again."""
+        return self.end == FAILED and self.reason in HOPELESS
 
     @classmethod
     def read(cls, path: Path) -> JobState | None:
         """The state in a file; None where no job has written one."""
         return read_record(path, cls)
 
+    @property
+    def text(self) -> str:
+        """The content of its file."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
     def write(self, path: Path) -> None:
         """Write it, whole or not at all."""
         with publish(path) as temporary:
-            temporary.write_text(json.dumps(asdict(self), indent=1) + "\n")
+            temporary.write_text(self.text)
 
     def lives(self, path: Path) -> bool:
         """Whether the job is at work, as far as one look at its file can tell."""
@@ -74,7 +92,12 @@ class JobReport:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._noted = float("-inf")
+        self._noted, self._began = float("-inf"), time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time since this report was made."""
+        return time.monotonic() - self._began
 
     @classmethod
     def of_environment(cls) -> JobReport:
@@ -82,10 +105,12 @@ class JobReport:
         path = os.environ.get(JOB)
         return cls(Path(path) if path else None)
 
-    def begin(self) -> None:
-        """The job has started, in this process."""
+    def begin(self, mem_mb: int | None = None) -> None:
+        """The job has started, in this process, with so much memory."""
         if self._path is not None:
-            JobState(ProcessName.own(), time.time()).write(self._path)
+            job = os.environ.get("SLURM_JOB_ID", "")
+            state = JobState(ProcessName.own(), time.time(), mem_mb=mem_mb, slurm_job=job)
+            state.write(self._path)
 
     def progress(
         self, step: int, total: int, seconds_left: float | None = None, *, now: bool = False
@@ -102,15 +127,23 @@ class JobReport:
             with suppress(FileNotFoundError):
                 os.utime(self._path, follow_symlinks=False)
 
-    def finish(
-        self, end: str, cpu_seconds: float, error: str = "", *, hopeless: bool = False
-    ) -> None:
+    def finish(self, end: str, cpu_seconds: float, error: str = "", reason: str = "") -> None:
         """The job has ended in this way."""
         self._change(
-            end=end, cpu_seconds=cpu_seconds, error=error, seconds_left=None, hopeless=hopeless
+            end=end, cpu_seconds=cpu_seconds, error=error, seconds_left=None, reason=reason
         )
 
     def _change(self, **values: object) -> None:
         state = None if self._path is None else JobState.read(self._path)
-        if state is not None:
+        if state is None:
+            return
+        try:
             replace(state, **values).write(self._path)
+        except FullDiskError:
+            self._overwrite(replace(state, **values))
+
+    def _overwrite(self, state: JobState) -> None:
+        """Write into the file's own blocks, which it has on a full disk too."""
+        with suppress(OSError), open_own(self._path, "r+") as file:
+            file.write(state.text)
+            file.truncate()

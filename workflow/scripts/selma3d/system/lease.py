@@ -9,6 +9,7 @@ two hosts are never compared). An owner that was only suspended finds out before
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 
 from .atomic import open_own, publish
-from .errors import InputError
+from .errors import BusyError
 from .process_name import ProcessName
 from .records import read_record
 
@@ -30,6 +31,8 @@ RECORD, HEARTBEAT = "lease.json", "lease.heartbeat"
 TOKEN_BYTES = 1 << 16
 HEARTBEAT_S = 5.0
 STALE_S = 40.0  # eight heartbeats; longer than the attribute cache of common network file systems
+# What a file system without hard links answers, such as one of Windows, or BeeGFS between folders.
+NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV)
 SILENT_S = 180.0  # since the last beat, by this host's clock: clocks may differ by minutes
 
 
@@ -72,7 +75,7 @@ class Owner:
 class Lease:
     """Ownership of `folder` for as long as the context lasts; `role` says of what kind.
 
-    Waits up to `patience_s` for a living owner, then raises InputError that names it.
+    Waits up to `patience_s` for a living owner, then raises BusyError that names it.
     `taken_over` says whether a dead owner had left it.
     """
 
@@ -140,7 +143,7 @@ class Lease:
                 self._replace()
                 return
             if now - watched_since > self._patience_s and (lives_here or has_beaten):
-                raise InputError(
+                raise BusyError(
                     f"{self._folder}: expected no other {self._role}, found {owner or 'one'} "
                     "(wait for it or cancel it, then start again)"
                 )
@@ -161,8 +164,22 @@ class Lease:
             os.link(record, self._path)
         except FileExistsError:
             return False
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            return self._create_exclusively()
         finally:
             record.unlink()
+        return True
+
+    def _create_exclusively(self) -> bool:
+        """The same where there are no hard links; for a moment, the record is not whole."""
+        try:
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            return False
+        with os.fdopen(file, "w") as opened:
+            opened.write(self._record())
         return True
 
     def _replace(self) -> None:

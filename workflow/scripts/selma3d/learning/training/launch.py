@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...system.errors import GpuMemoryError, InputError
+from ...system.errors import BusyError, GpuMemoryError, InputError
 from ...system.lease import LeaseLostError
 from ...system.stop import SIGNALS, Unfinished
 from .assignment import Assignment
@@ -70,6 +70,8 @@ def _raise(outcome: dict[str, Any], code: int) -> None:
         raise Unfinished(**outcome["unfinished"])
     if "gpu_memory" in outcome:
         raise GpuMemoryError(outcome["gpu_memory"])
+    if "busy" in outcome:
+        raise BusyError(outcome["busy"])
     if "input_error" in outcome:
         raise InputError(outcome["input_error"])
     if "lease_lost" in outcome:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch.distributed as dist
 
 from ...system.atomic import publish
-from ...system.errors import GpuMemoryError, InputError
+from ...system.errors import BusyError, GpuMemoryError, InputError
 from ...system.lease import LeaseLostError
 from ...system.stop import Unfinished
 from .. import distributed
@@ -32,6 +32,9 @@ def main(written: Path, told: Path) -> None:
         outcome = {"unfinished": vars(stopped)}
     except GpuMemoryError as error:
         outcome = {"gpu_memory": str(error)}
+        raise
+    except BusyError as error:
+        outcome = {"busy": str(error)}
         raise
     except InputError as error:
         outcome = {"input_error": str(error)}
