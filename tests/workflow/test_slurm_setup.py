@@ -10,7 +10,7 @@ import yaml
 
 from on_slurm import setup
 from on_slurm.partitions import Partition, as_file, asked_partitions
-from on_slurm.placement import placed
+from on_slurm.placement import placed, submission
 from on_slurm.planned_jobs import JobKind, Request, planned_kinds
 from selma3d.system.errors import InputError
 
@@ -160,3 +160,30 @@ def test_a_configuration_that_cannot_be_planned_is_told_in_one_line(tmp_path):
     wrong.write_text("resluts: here\n")
     with pytest.raises(InputError, match=r"resluts.*did you mean"):
         planned_kinds(["--profile", "slurm", "--configfile", str(wrong)])
+
+
+def test_lines_that_a_site_adds_to_the_profile_reach_sbatch(repository, slurm, tmp_path):
+    profile = yaml.safe_load((repository / "profiles" / "slurm" / "config.yaml").read_text())
+    profile["default-resources"] |= {"slurm_account": "mine", "constraint": "skylake"}
+    profile["set-resources"] = {
+        "finetune": {"slurm_account": "gpu-account", "qos": "gpu", "gpu_model": "a100"},
+        "pretrain": {"gpu": 0, "gres": "gpu:a100:1"},
+        "score": {"slurm_partition": "short"},
+    }
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "config.yaml").write_text(yaml.safe_dump(profile))
+    file, on_gpus = tmp_path / "partitions.yaml", tmp_path / "gpus.yaml"
+    file.write_text(as_file(asked_partitions(), "make slurm-setup"))
+    on_gpus.write_text(yaml.safe_dump({"resources": {"gpu": 1}, "results": str(tmp_path / "none")}))
+    options = ["--profile", str(tmp_path / "site"), "--configfile", "config/demo.yaml"]
+    calls = {
+        rule: " ".join(submission(kind, partition))
+        for kind, partition in placed(file, planned_kinds([*options, str(on_gpus)]))
+        for rule, _ in kind.rules
+    }
+    assert "-A gpu-account -p gpu " in calls["finetune"]
+    assert "--qos=gpu" in calls["finetune"] and "--gpus=a100:1" in calls["finetune"]
+    assert "-A mine -p gpu " in calls["pretrain"]
+    assert "--gres=gpu:a100:1" in calls["pretrain"] and "--gpus" not in calls["pretrain"]
+    assert "-p short " in calls["score"]
+    assert all("-C skylake" in call for call in calls.values())

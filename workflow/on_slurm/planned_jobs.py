@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # What runs beside Snakemake itself (`localrules`) and is not submitted.
 LOCAL = {"all", "download", "environment", "list_archive"}
 LOCAL |= {"figures", "panels", "histories", "tables", "gallery", "report"}
+SITE = ("slurm_partition", "slurm_account", "qos", "constraint", "gres")
 
 
 @dataclass(frozen=True, order=True)
@@ -26,6 +27,7 @@ class Request:
     mem_mb: int
     minutes: int
     gpu_model: str = ""
+    site: tuple[tuple[str, str], ...] = ()  # what a site asks for besides, by the resource's name
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def _kinds(plan: Path) -> list[JobKind]:
                 int(asked.get("mem_mb", 0)),
                 int(asked["runtime"]),
                 str(asked.get("gpu_model", "")),
+                tuple((name, str(asked[name])) for name in SITE if name in asked),
             )
             rules[request][job["rule"]] += 1
     return [

@@ -48,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(as_table(placements_table(placements)))
+    if on_gpus := rules_on_gpus(placements):
+        print(f"\nrules with GPUs, for lines of set-resources: {', '.join(on_gpus)}")
     refused = [each for each in placements if not each.accepted]
     for each in refused:
         rules = ", ".join(rule for rule, _ in each.kind.rules)
@@ -133,6 +135,12 @@ def placements_table(placements: list[Placement]) -> list[tuple[str, ...]]:
             "accepts" if each.accepted else "refuses", names,
         ))  # fmt: skip
     return rows
+
+
+def rules_on_gpus(placements: list[Placement]) -> list[str]:
+    """Names of the rules whose jobs ask for GPUs."""
+    kinds = [each.kind for each in placements if each.kind.request.gpus]
+    return sorted({rule for kind in kinds for rule, _ in kind.rules})
 
 
 def as_table(rows: list[tuple[str, ...]]) -> str:

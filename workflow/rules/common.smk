@@ -124,13 +124,13 @@ def state_of_images(kind):
 
 def environment_of(method):
     """The folder of a method's environment: built here, or made by the user."""
-    built = os.path.join(CONFIG.environments.folder, method)
+    built = os.path.join(CONFIG.environments_folder, method)
     return os.path.expanduser(CONFIG.environments.existing.get(method, built))
 
 
 def installed_for(method):
     """The table of what is installed for a method; while it is absent, nothing can be run."""
-    return os.path.join(CONFIG.environments.folder, f"{method}.tsv")
+    return os.path.join(CONFIG.environments_folder, f"{method}.tsv")
 
 
 def learnt_by(wildcards):

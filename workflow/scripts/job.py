@@ -1,6 +1,5 @@
 """The frame of every rule's script: its log and state, one-line errors, threads, time left."""
 
-import errno
 import json
 import logging
 import os
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import slurm_job
 from selma3d.system import gpus, job_state
-from selma3d.system.atomic import open_own, remove_leftovers
+from selma3d.system.atomic import FULL_DISK, open_own, remove_leftovers
 from selma3d.system.errors import BusyError, FullDiskError, GpuMemoryError, InputError
 from selma3d.system.job_state import FAILED, FINISHED, NOT_FINISHED, JobReport, JobState
 from selma3d.system.lease import LeaseLostError
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 SAVED_EXIT = 75  # EX_TEMPFAIL: state is saved, submit the job again
 SAVING_S = 120  # seconds before a job's limit, or its end, in which a training saves and stops
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 RUN_OWNER = "SELMA3D_RUN_OWNER"  # the process that the job ends with, as JSON; none for plain runs
 
 

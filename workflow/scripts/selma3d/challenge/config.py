@@ -47,9 +47,9 @@ PackName = Annotated[str, Field(pattern=r"^(?!.*-ens\Z)[a-z0-9][a-z0-9-]*\Z")]
 class Environments(Model):
     """Python environments of methods that bring another package."""
 
-    folder: Text = Field(
+    folder: Text | None = Field(
         description="where they are built, each once, from `workflow/envs/<method>.txt`; all "
-        "editions share them"
+        "editions share them; null: `environments` beside the results"
     )
     existing: dict[str, Text] = Field(
         description="`{nnunet: <folder>}`: use this one (a conda environment, say) and build none"
@@ -319,6 +319,11 @@ class Config(Model):
         "([docs/environments.md](../docs/environments.md))"
     )
     partial: bool = Field(description="rank and report what is finished so far (`make partial`)")
+
+    @property
+    def environments_folder(self) -> str:
+        """Where environments of methods are built: moved by `results`, unless stated."""
+        return self.environments.folder or str(Path(self.results).parent / "environments")
 
 
 def read_config(

@@ -21,6 +21,8 @@ from .errors import FullDiskError, InputError
 
 log = logging.getLogger(__name__)
 
+# No room on the disk, in the quota, or beyond the largest file that is allowed (ulimit -f).
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 UNTOUCHED_S = 24 * 3600  # after which a writer on another machine counts as dead
 
 
@@ -100,7 +102,7 @@ def full_disk_explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) and "No space left" not in str(error):
+        if error.errno not in FULL_DISK and "No space left" not in str(error):
             raise
         free = shutil.disk_usage(path.parent).free
         raise FullDiskError(
