@@ -17,7 +17,7 @@ PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 # Each job starts a Python, which shall find compiled what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo controls methods real slurm-demo partial run estimate status slurm-setup submit manifest new-edition new-method gpu-check test test-faults test-editions test-peers lint benchmarks clean-demo
+.PHONY: help setup demo controls methods real slurm-demo partial paper run estimate status slurm-setup submit manifest new-edition new-method gpu-check test test-faults test-editions test-peers lint benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -83,6 +83,10 @@ manifest: $(RUNTIME) ## bring an archive's manifest up to date: make manifest [E
 CONFIG ?=
 partial: $(RUNTIME) ## rank and report what is finished so far: make partial [CONFIG=config/real.yaml]
 	@$(RUN) --configfile $(or $(CONFIG),config/demo.yaml) --cores $(CORES) --config partial=True
+
+paper: $(RUNTIME) ## figures, tables and numbers as a LaTeX manuscript: make paper [CONFIG=config/real.yaml]
+	@$(RUN) --configfile $(or $(CONFIG),config/demo.yaml) --cores $(CORES) paper
+	@PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.report.paper.compile $(or $(CONFIG),config/demo.yaml)
 
 PROFILE ?=
 run: $(RUNTIME) ## any run: make run [PROFILE=slurm] [CONFIG=config/my.yaml] [ARGS="more for snakemake"]

@@ -44,7 +44,7 @@ log = logging.getLogger("selma3d.run")
 # What only reads finished predictions, and can therefore run beside the run that makes them.
 AFTER_PREDICTION = (
     *("score", "metrics_json", "rank", "cost"),
-    *("figures", "panels", "histories", "tables", "gallery", "report", "all"),
+    *("figures", "panels", "histories", "tables", "gallery", "report", "paper", "all"),
 )
 
 

@@ -47,6 +47,7 @@ TARGETS = [
     "results/packs/unet/vessel-like/masked-s0.zip",
     "results/containers/unet/vessel",
     "results/metrics/threshold/cfos/default.json",
+    "results/paper/manuscript.tex",
 ]
 
 

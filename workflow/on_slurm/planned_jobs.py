@@ -14,7 +14,7 @@ from selma3d.system.errors import InputError
 ROOT = Path(__file__).resolve().parents[2]
 # What runs beside Snakemake itself (`localrules`) and is not submitted.
 LOCAL = {"all", "download", "environment", "list_archive"}
-LOCAL |= {"figures", "panels", "histories", "tables", "gallery", "report"}
+LOCAL |= {"figures", "panels", "histories", "tables", "gallery", "report", "paper"}
 SITE = ("slurm_partition", "slurm_account", "qos", "constraint", "gres")
 
 

@@ -9,6 +9,7 @@ localrules:
     tables,
     gallery,
     report,
+    paper,
 
 
 rule figures:
@@ -229,3 +230,41 @@ rule report:
         display=DISPLAY.plain(),
     script:
         "../scripts/report.py"
+
+
+rule paper:
+    """A methods-and-results manuscript: its text, its numbers, its figures and tables."""
+    input:
+        ranking=[
+            LAYOUT.ranking(table, track)
+            for track in CONFIG.tracks
+            for table in [*RANKING_TABLES, "cost"]
+        ],
+        figures=figure_files("svg"),
+        pdfs=figure_files("pdf"),
+        tables=[
+            LAYOUT.table(name, track)
+            for track in CONFIG.tracks
+            for name in SHOWN_TABLES
+        ],
+        printed=[
+            LAYOUT.table(name, track, "tex")
+            for track in CONFIG.tracks
+            for name in SHOWN_TABLES
+        ],
+    output:
+        **{part: LAYOUT.paper(part) for part in PAPER_PARTS},
+    log:
+        "<logs>/paper.log",
+    benchmark:
+        "<benchmarks>/paper.tsv"
+    conda:
+        "../envs/selma3d.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        edition=CHALLENGE.edition.plain(),
+        display=DISPLAY.plain(),
+    script:
+        "../scripts/paper.py"

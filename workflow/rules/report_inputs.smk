@@ -25,6 +25,7 @@ except InputError as error:
 CAPTIONS = TemporaryDirectory(prefix="selma3d-captions-")
 FIGURE_CAPTIONS = FIGURES.write_captions(CAPTIONS.name)
 TABLE_CAPTIONS = TABLES.write_captions(CAPTIONS.name)
+PAPER_PARTS = ("manuscript", "numbers", "figures", "tables")
 LIBRARY = Path(SCRIPTS, "selma3d", "report")
 PANEL_CAPTION = write_caption(LIBRARY / "cases" / "panels.py", CAPTIONS.name)
 HISTORY_CAPTION = write_caption(LIBRARY / "histories.py", CAPTIONS.name)

@@ -243,6 +243,10 @@ class Layout:
         """The page that reads like a results section."""
         return f"{self.scored_root}/report.html"
 
+    def paper(self, part: str = "{part}") -> str:
+        """A file of the manuscript: manuscript, numbers, figures or tables."""
+        return f"{self.scored_root}/paper/{part}.tex"
+
     # -- jobs ---------------------------------------------------------------------------------
 
     @property

@@ -42,6 +42,11 @@ _LATEX = {
     "⁶": r"$^6$",
     "³": r"$^3$",
     "β": r"$\beta$",
+    "τ": r"$\tau$",
+    "→": r"$\rightarrow$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "†": r"\dag{}",
 }
 _MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\|*_<>`"} | {"\n": " "})
 

@@ -1,0 +1,35 @@
+"""Rule paper: ranking tables, figures and tables -> a manuscript that LaTeX compiles."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import running
+from selma3d.challenge.display import Display
+from selma3d.challenge.edition import Edition
+from selma3d.report.page_contents import shown_figures, shown_tables
+from selma3d.report.paper.manuscript import Manuscript, write_manuscript
+from selma3d.system.tables import read_tsv
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake
+
+
+def main() -> None:
+    params, inputs, tracks = snakemake.params, snakemake.input, {}
+    for path in map(Path, inputs.ranking):
+        tracks.setdefault(path.parent.name, {})[path.stem] = read_tsv(path, dtype={"case": str})
+    made_of = Manuscript(
+        edition=Edition.read(params.edition),
+        display=Display.read(params.display),
+        tracks=tracks,
+        figures=shown_figures(inputs.figures),
+        tables=shown_tables(inputs.tables),
+    )
+    write_manuscript(dict(snakemake.output.items()), made_of)
+
+
+if __name__ == "__main__":
+    with running(snakemake):
+        main()

@@ -1,0 +1,1 @@
+"""The manuscript: a LaTeX skeleton, its exhibits, and the numbers in its text as macros."""
