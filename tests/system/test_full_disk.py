@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from selma3d.images import PatchWriter, PredictionWriter, SegmentationFile
 from selma3d.inference import WindowSettings, load_model, predict_cases, segment_volume
 from selma3d.system.errors import InputError
+from selma3d.system.job_state import JobState, file_of
 from small_models import noise, write_model, write_noise
 
 ROOM = 600  # kB of the small disk
@@ -97,3 +99,44 @@ def test_a_failed_write_is_an_error_and_no_crash(tmp_path: Path, repository: Pat
     assert ran.stdout == "caught: File too large\n"
     assert "Exception ignored" not in ran.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+JOB = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+import job
+from selma3d.system.atomic import publish
+
+log, made, megabytes = sys.argv[1:]
+given = {"input": [], "config": {}, "threads": 1, "rule": "score", "resources": {}}
+with job.running(SimpleNamespace(log=[log], output=[made], **given)), publish(made) as partial:
+    with open(partial, "wb", buffering=0) as file:
+        for _ in range(int(megabytes)):
+            file.write(bytes(1 << 20))
+"""
+
+
+@pytest.mark.parametrize("ended_by", ["disk", "quota"])
+def test_a_job_whose_room_runs_out_says_so_in_one_line_and_is_not_tried_again(
+    tmp_path: Path, repository: Path, request: pytest.FixtureRequest, ended_by: str
+) -> None:
+    folder = request.getfixturevalue("small_disk") if ended_by == "disk" else tmp_path
+    log, made = folder / "score.log", folder / "scores.tsv"
+
+    def largest() -> None:  # as a quota does, the kernel refuses what is beyond it
+        if ended_by == "quota":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM * 1000,) * 2)
+
+    ran = subprocess.run(
+        [sys.executable, "-c", JOB, log, made, "2"],
+        env=os.environ | {"PYTHONPATH": str(repository / "workflow" / "scripts")},
+        preexec_fn=largest, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 1
+    (line,) = ran.stderr.splitlines()
+    assert f"error: {made}: expected room to write, found a full disk or quota" in line
+    state = JobState.read(file_of(log))
+    assert (state.end, state.reason) == ("failed", "disk")
+    assert state.hopeless and line.endswith(state.error)
+    assert {path.name for path in folder.iterdir()} == {"score.log", "score.log.json"}

@@ -64,16 +64,20 @@ def test_memory_doubles_only_for_want_of_it_and_the_hopeless_wait_for_no_gpu(
 ):
     slurm(slurm_says)
     before = ended(end, reason)
-    found = attempts.memory_mb(4000, before), attempts.gpus(1, before), attempts.minutes(60, before)
+    found = (
+        attempts.memory_mb(4000, 2, before),
+        attempts.gpus(1, before),
+        attempts.minutes(60, before),
+    )
     assert found == asked
 
 
 def test_memory_that_helped_stays_and_grows_fourfold_at_most(slurm):
     slurm("CANCELLED")
-    assert attempts.memory_mb(4000, None) == 4000
-    assert attempts.memory_mb(4000, ended(NOT_FINISHED, mem_mb=8000)) == 8000
+    assert [attempts.memory_mb(4000, n, None) for n in (1, 2, 3, 4)] == [4000, 8000, 16000, 16000]
+    assert attempts.memory_mb(4000, 2, ended(NOT_FINISHED, mem_mb=8000)) == 8000
     slurm("OUT_OF_MEMORY")
-    assert attempts.memory_mb(4000, ended(AT_WORK, mem_mb=16000)) == 16000
+    assert attempts.memory_mb(4000, 2, ended(AT_WORK, mem_mb=16000)) == 16000
 
 
 @pytest.fixture

@@ -61,6 +61,10 @@ def test_a_state_of_a_slurm_job_is_its_first_word() -> None:
     assert found == {"7": "CANCELLED", "8": "RUNNING", "9": ""}
 
 
+def test_an_unknown_state_is_no_success() -> None:
+    assert asked({"7": "UNKNOWN", "8": "RUNNING"}, 0.1) == {"8": "RUNNING"}
+
+
 def test_a_patch_stays_off_for_another_version_and_says_so(caplog) -> None:
     assert upstream_fixes.is_installed("snakemake", version("snakemake"))
     assert caplog.text == ""

@@ -313,7 +313,7 @@ def before(rulename, wildcards, attempt):
 def memory(mb):
     """MB of memory of a job: more after an attempt that had too little."""
     return lambda wildcards, attempt, rulename: attempts.memory_mb(
-        mb, before(rulename, wildcards, attempt)
+        mb, attempt, before(rulename, wildcards, attempt)
     )
 
 

@@ -7,7 +7,7 @@ itself, or SLURM, told of its end decides what the next attempt gets (docs/slurm
 import subprocess
 
 from selma3d.system import job_state
-from selma3d.system.job_state import AT_WORK, MEMORY, JobState
+from selma3d.system.job_state import AT_WORK, FINISHED, MEMORY, JobState
 
 MOST = 4  # times the memory that a rule states
 # What a hopeless job asks for that is only to be refused (job.py): it waits for no GPU.
@@ -21,13 +21,14 @@ def last(log: str, attempt: int) -> JobState | None:
     return JobState.read(job_state.file_of(log)) if attempt > 1 else None
 
 
-def memory_mb(stated: int, before: JobState | None) -> int:
+def memory_mb(stated: int, attempt: int, before: JobState | None) -> int:
     """MB of memory: twice what an attempt had that ended for want of it, else as much as it had.
 
+    One that left no state was killed before its script began: its imports may have been too much.
     At most fourfold: a job that asks for more than any node has would wait for ever.
     """
-    if before is None:
-        return stated
+    if before is None or before.end == FINISHED:
+        return min(stated * 2 ** (attempt - 1), MOST * stated)
     if before.hopeless:
         return min(stated, REFUSED_MB)
     most = MOST * stated

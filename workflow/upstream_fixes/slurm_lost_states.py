@@ -3,8 +3,9 @@
 snakemake-executor-plugin-slurm 2.8.0 asks `squeue` or `sacct` for the states of its jobs. Without
 an answer, as while the controller or the accounting is away, it forgets the jobs that it has asked
 after (https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/207 and 331); and it
-doesn't know the state `CANCELLED by <user>` of sacct. Here no answer says nothing about any job, so
-that all are asked after again, and a state is its first word.
+doesn't know the state `CANCELLED by <user>` of sacct. A job of state `UNKNOWN` counts as finished
+well. Here no answer, and an unknown state, say nothing about a job, so that it is asked after
+again, and a state is its first word.
 """
 
 import logging
@@ -26,7 +27,8 @@ def answered(query: Query) -> Query:
         if states is None:
             log.warning("SLURM does not tell the states of its jobs: asking again later")
             return {}, 0.0
-        return {job: state.partition(" ")[0] for job, state in states.items()}, seconds or 0.0
+        words = {job: state.partition(" ")[0] for job, state in states.items()}
+        return {job: state for job, state in words.items() if state != "UNKNOWN"}, seconds or 0.0
 
     return ask
 
