@@ -79,14 +79,19 @@ def manifest_made(wildcards):
     return LAYOUT.listed_files(wildcards.archive) if source.is_listed_first else []
 
 
-def volume_row(wildcards):
-    """The samples-table row of a volume."""
-    row = CHALLENGE.volume(wildcards.structure, wildcards.sample)
+def volume_row(wildcards, kind="volume"):
+    """The samples-table row of a volume, or of a collection."""
+    row = CHALLENGE.volume(wildcards.structure, wildcards.sample, kind)
     if row is None:
         raise WorkflowError(
-            f"{wildcards.structure}: the samples table has no volume {wildcards.sample!r}"
+            f"{wildcards.structure}: the samples table has no {kind} {wildcards.sample!r}"
         )
     return row
+
+
+def collection_row(wildcards):
+    """The samples-table row of a collection."""
+    return volume_row(wildcards, "collection")
 
 
 def place_of(archive):
@@ -203,13 +208,13 @@ def unlabelled_volumes(wildcards):
 
 
 def volume_files(volumes):
-    """The HDF5 files of volumes."""
-    return [LAYOUT.volume(volume.structure, volume.sample) for volume in volumes]
+    """The HDF5 files of volumes and collections."""
+    return [LAYOUT.unannotated(volume) for volume in volumes]
 
 
 def volume_indexes(volumes):
-    """The tables of volumes."""
-    return [LAYOUT.volume_index(volume.structure, volume.sample) for volume in volumes]
+    """The tables of volumes and collections."""
+    return [LAYOUT.unannotated_index(volume) for volume in volumes]
 
 
 def volume_channels(volumes):

@@ -107,6 +107,38 @@ rule convert_volume:
         "../scripts/convert_volume.py"
 
 
+rule convert_collection:
+    """Many unannotated patches, read one by one from folders or a tar, to one chunked HDF5."""
+    input:
+        lambda wildcards: receipts([collection_row(wildcards)]),
+    output:
+        collection=LAYOUT.collection(),
+        index=LAYOUT.collection_index(),
+    log:
+        LAYOUT.log("convert_collection", "{structure}/{sample}"),
+    benchmark:
+        LAYOUT.benchmark("convert_collection", "{structure}/{sample}")
+    conda:
+        "../envs/selma3d.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+    params:
+        row=lambda wildcards: collection_row(wildcards).plain(),
+        voxel_size_um=lambda wildcards: CHALLENGE.structures[
+            wildcards.structure
+        ].voxel_size_um,
+        archive=lambda wildcards: place_of(collection_row(wildcards).archive),
+        state=lambda wildcards: state_of(
+            collection_row(wildcards).archive, collection_row(wildcards).places
+        ),
+        work=LAYOUT.work("convert_collection", "{structure}/{sample}"),
+        allow=CONFIG.convert.allow,
+    script:
+        "../scripts/convert_collection.py"
+
+
 rule overview:
     """A figure and a table of a structure's annotated images: a misread mask is seen before training."""
     input:

@@ -9,7 +9,7 @@ from selma3d.challenge.checking import check
 from selma3d.challenge.recipe import FinetuningRecipe
 from selma3d.challenge.run import Run
 from selma3d.challenge.source import Source
-from selma3d.images import read_index, splits
+from selma3d.images import splits
 from selma3d.learning import training
 from selma3d.learning.training.weight_files import read_encoder
 
@@ -24,12 +24,14 @@ def main() -> None:
     wildcards = snakemake.wildcards
     recipe = check(FinetuningRecipe, params.recipe, f"method {wildcards.method}")
     run, sources = Run.parse(wildcards.run), tuple(map(Source.read, params.sources))
-    encoder, volumes = inputs.get("encoder"), inputs.get("volumes", [])
+    encoder, files = inputs.get("encoder"), inputs.get("volumes", [])
     seen = read_encoder(Path(encoder))["volumes"] if encoder else []
-    specimens = [volume["specimen"] for volume in seen]
-    for index in inputs.get("volume_indexes", []):
-        specimens += read_index(index)["specimen"]
-    leak = splits.check_disjoint(map(splits.read_split, inputs.splits), specimens, folds=[run.fold])
+    tables, folds = [splits.read_split(path) for path in inputs.splits], [run.fold]
+    volumes = training.volume_sources(
+        files, params.volume_channels, splits.held_out_specimens(tables, folds)
+    )
+    specimens = [volume["specimen"] for volume in seen] + training.specimens_of(volumes)
+    leak = splits.check_disjoint(tables, specimens, folds=folds)
     logging.info("no specimen in two of training, validation and test: %s", leak)
     training.finetune(
         training.Finetuning(
@@ -40,7 +42,7 @@ def main() -> None:
             sources=sources,
             channels={source.structure: source.channel for source in sources},
             encoder=Path(encoder) if encoder else None,
-            volumes=tuple(map(training.VolumeSource, map(Path, volumes), params.volume_channels)),
+            volumes=volumes,
         ),
         training.Outputs(Path(outputs.model), Path(outputs.history)),
         training.Job(

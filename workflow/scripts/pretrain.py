@@ -8,7 +8,7 @@ from job import processes, retry_if_lease_lost, running, time_budget_s
 from selma3d.challenge.checking import check
 from selma3d.challenge.encoder import Encoder
 from selma3d.challenge.recipe import PretrainingRecipe
-from selma3d.images import read_index, splits
+from selma3d.images import splits
 from selma3d.learning import training
 
 if TYPE_CHECKING:
@@ -21,15 +21,18 @@ def main() -> None:
     inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
     wildcards = snakemake.wildcards
     recipe = check(PretrainingRecipe, params.recipe, f"method {wildcards.method}")
-    specimens = [s for index in inputs.indexes for s in read_index(index)["specimen"]]
     # Further folds may be asked for later: their fine-tunings check what the encoder has seen.
-    leak = splits.check_disjoint(map(splits.read_split, inputs.splits), specimens, folds=[0])
+    tables, folds = [splits.read_split(path) for path in inputs.splits], [0]
+    volumes = training.volume_sources(
+        inputs.volumes, params.channels, splits.held_out_specimens(tables, folds)
+    )
+    leak = splits.check_disjoint(tables, training.specimens_of(volumes), folds=folds)
     logging.info("no validation or test specimen among the volumes: %s", leak)
     training.pretrain(
         training.Pretraining(
             recipe,
             Encoder(wildcards.method, wildcards.group, wildcards.pretext, int(wildcards.seed)),
-            tuple(map(training.VolumeSource, map(Path, inputs.volumes), params.channels)),
+            volumes,
         ),
         training.Outputs(Path(outputs.encoder), Path(outputs.history)),
         training.Job(

@@ -22,7 +22,7 @@ def main() -> None:
         training.Pretraining(
             check(PretrainingRecipe, params.recipe, f"method {method}"),
             Encoder(method, "throughput", pretext, seed=0),
-            tuple(map(training.VolumeSource, map(Path, snakemake.input.volumes), params.channels)),
+            training.volume_sources(snakemake.input.volumes, params.channels),
         ),
         Path(snakemake.output.table),
         training.Job(Path(params.work), snakemake.threads),

@@ -37,7 +37,9 @@ class UnreadableError(InputError):
 
 
 @dataclass(frozen=True)
-class _Member:
+class Member:
+    """A regular file in an archive; `content` is its bytes, until the next member is asked for."""
+
     name: str
     bytes: int
     content: IO[bytes]
@@ -61,9 +63,9 @@ def unpack(archive: Path, name: str, folder: Path, min_free_bytes: int = 0) -> l
     is_zip = name.lower().endswith(ZIP_SUFFIXES)
     read = _zip_members if is_zip else _tar_members
     entries = []
-    with _naming(name):
+    with archive_faults_told(name):
         for member in read(archive, folder, min_free_bytes):
-            entries.append(_write(member, folder))
+            entries.append(write_member(member, folder))
         if not entries:
             raise InputError("expected files in the archive, found none")
         refuse_collisions(entry.path for entry in entries)
@@ -71,7 +73,7 @@ def unpack(archive: Path, name: str, folder: Path, min_free_bytes: int = 0) -> l
 
 
 @contextmanager
-def _naming(name: str) -> Iterator[None]:
+def archive_faults_told(name: str) -> Iterator[None]:
     """Errors of the libraries as UnreadableError; every error with the archive's name before it."""
     broken = (
         zipfile.BadZipFile,
@@ -97,7 +99,7 @@ def _naming(name: str) -> Iterator[None]:
         raise UnreadableError(f"{name}: not a readable archive: {error}") from error
 
 
-def _zip_members(archive: Path, folder: Path, min_free_bytes: int) -> Iterator[_Member]:
+def _zip_members(archive: Path, folder: Path, min_free_bytes: int) -> Iterator[Member]:
     _check_index(archive)
     with zipfile.ZipFile(archive) as opened:
         members = opened.infolist()
@@ -119,7 +121,7 @@ def _zip_members(archive: Path, folder: Path, min_free_bytes: int) -> Iterator[_
             if member.flag_bits & 1:
                 raise InputError(f"{name!r} is refused: it is encrypted")
             with opened.open(member) as content:
-                yield _Member(name, member.file_size, content)
+                yield Member(name, member.file_size, content)
 
 
 def _check_index(archive: Path) -> None:
@@ -176,14 +178,30 @@ def _opener(archive: Path) -> Callable[[Path], IO[bytes]]:
     return next(found, lambda path: path.open("rb"))
 
 
-def _tar_members(archive: Path, folder: Path, min_free_bytes: int) -> Iterator[_Member]:
+def tar_members(archive: Path, folder: Path, most_members: str) -> Iterator[Member]:
+    """The regular files of a tar in its order, each to be written below `folder` or passed over.
+
+    most_members: the limit of their number, by its name. Nothing is written here.
+    Raises InputError as `unpack` does, at the member in question; what came before was right.
+    """
+    with archive_faults_told(archive.name):
+        yield from _checked_members(archive, folder, 0, most_members)
+
+
+def _tar_members(archive: Path, folder: Path, min_free_bytes: int) -> Iterator[Member]:
+    yield from _checked_members(archive, folder, min_free_bytes, "MEMBERS")
+
+
+def _checked_members(
+    archive: Path, folder: Path, min_free_bytes: int, most_members: str
+) -> Iterator[Member]:
     most = most_unpacked(archive.stat().st_size, "UNPACKED_ARCHIVE")
     with (
         _opener(archive)(archive) as unpacked,
         tarfile.open(fileobj=(stream := _Stream(unpacked, most)), mode="r:") as opened,
     ):
         for count, member in enumerate(opened, start=1):
-            check_limit("a tar", "members", count, "MEMBERS")
+            check_limit("a tar", "members", count, most_members)
             name = member.name.removeprefix("./")
             if member.isdir():
                 if name not in {"", "."}:
@@ -199,7 +217,7 @@ def _tar_members(archive: Path, folder: Path, min_free_bytes: int) -> Iterator[_
             content = opened.extractfile(member)
             assert content is not None  # None only for what is not a regular file
             with content:
-                yield _Member(name, member.size, content)
+                yield Member(name, member.size, content)
         # tarfile stops before the end of the packed stream, where gzip and xz keep their checksum.
         while stream.read(_BLOCK_BYTES):
             pass
@@ -211,7 +229,8 @@ def _refuse_name(name: str) -> None:
         raise InputError(f"{name!r} is refused as a file name: {fault}")
 
 
-def _write(member: _Member, folder: Path) -> Entry:
+def write_member(member: Member, folder: Path) -> Entry:
+    """Write a member below `folder`, no more of it than was declared. Raises InputError."""
     path = safe_path(folder, member.name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -172,7 +172,7 @@ class Challenge:
         )
 
     def samples_of(self, structure: str, kind: str) -> tuple[Sample, ...]:
-        """Rows of the samples table for a structure; kind is volume, patch or case."""
+        """Rows of the samples table for a structure, of one kind."""
         return self._samples.get((structure, kind), ())
 
     @cached_property
@@ -229,9 +229,14 @@ class Challenge:
         spec = self.structures[structure]
         return spec.patches if kind == "patch" else spec.cases
 
-    def volume(self, structure: str, sample: str) -> Sample | None:
-        """The row of a volume."""
-        rows = self.samples_of(structure, "volume")
+    def unannotated_of(self, structure: str) -> tuple[Sample, ...]:
+        """Rows of a structure's volumes, then of its collections."""
+        kinds = ("volume", "collection")
+        return tuple(row for kind in kinds for row in self.samples_of(structure, kind))
+
+    def volume(self, structure: str, sample: str, kind: str = "volume") -> Sample | None:
+        """The row of a volume, or of a collection."""
+        rows = self.samples_of(structure, kind)
         return next((row for row in rows if row.sample == sample), None)
 
     def removes_planes(self, volume: Sample) -> bool:
@@ -253,12 +258,12 @@ class Challenge:
         )
 
     def volumes(self, group: str) -> list[Sample]:
-        """Rows of the unannotated volumes that a pretraining group learns from."""
+        """Rows of the volumes and collections that a pretraining group learns from."""
         return [
             row
             for name, structure in self.structures.items()
             if group in (structure.group, ONE_MODEL)
-            for row in self.samples_of(name, "volume")
+            for row in self.unannotated_of(name)
             if row.is_trained_on
         ]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .encoder import EVERY_ENCODER, Encoder
+from .samples import Sample
 
 if TYPE_CHECKING:
     from .run import Run
@@ -88,6 +89,28 @@ class Layout:
     ) -> str:
         """The small table of a volume, with the hash of its content."""
         return f"{self.results}/data/{_name(structure)}/volumes/{sample}.tsv"
+
+    def collection(
+        self, structure: Structure | str = "{structure}", sample: str = "{sample}"
+    ) -> str:
+        """A collection of unannotated patches."""
+        return f"{self.results}/data/{_name(structure)}/collections/{sample}.h5"
+
+    def collection_index(
+        self, structure: Structure | str = "{structure}", sample: str = "{sample}"
+    ) -> str:
+        """The small table of a collection, a row a source volume."""
+        return f"{self.results}/data/{_name(structure)}/collections/{sample}.tsv"
+
+    def unannotated(self, row: Sample) -> str:
+        """The file of a volume or a collection."""
+        path = self.collection if row.kind == "collection" else self.volume
+        return path(row.structure, row.sample)
+
+    def unannotated_index(self, row: Sample) -> str:
+        """The small table of a volume or a collection."""
+        path = self.collection_index if row.kind == "collection" else self.volume_index
+        return path(row.structure, row.sample)
 
     def split(self, structure: Structure | str = "{structure}") -> str:
         """The roles of a structure's patches."""

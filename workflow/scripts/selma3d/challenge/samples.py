@@ -15,18 +15,24 @@ from .edition import Micrometres, ReadEdition
 
 log = logging.getLogger(__name__)
 
+MEMBERS = "::"  # between a folder or tar and the pattern of the patches in it
+
 
 class Sample(Model):
     """One image of config/samples/<edition>.tsv; cells are empty where absent."""
 
     structure: str = Field(min_length=1, description="one of the edition's")
-    kind: Literal["volume", "patch", "case"] = Field(
-        description="unannotated volume, annotated patch or test case"
+    kind: Literal["volume", "collection", "patch", "case"] = Field(
+        description="unannotated volume, collection of unannotated patches, annotated patch or "
+        "test case"
     )
     sample: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z", description="its name among those of its kind"
     )
-    specimen: str = Field(description="the animal or organ it comes from")
+    specimen: str = Field(
+        description="the animal or organ it comes from; empty for a collection: each of its source "
+        "volumes is a specimen of that name"
+    )
     role: Literal["", "training", "validation", "test"] = Field(
         description="what it is for; empty: the split decides. No encoder learns from a volume "
         "whose role is `validation` or `test`; it can be segmented"
@@ -34,7 +40,9 @@ class Sample(Model):
     archive: str = Field(description="one of the edition's")
     image: str = Field(
         description="path in the archive: a file, a folder, or a pattern of planes such as "
-        "`brain1/*_C00_*.tif`; several, a channel each, are separated by commas"
+        "`brain1/*_C00_*.tif`; several, a channel each, are separated by commas. Of a collection: "
+        "folders or tar files, and after `::` a pattern of the patches in one, such as "
+        "`patches.tar.gz::*/vessels/*.nii.gz`"
     )
     mask: str = Field(description="path in the archive")
     group: str = Field(
@@ -46,6 +54,12 @@ class Sample(Model):
         "",
         description="number (from 0) or name of the image's channel that networks see; empty: the "
         "structure's",
+    )
+    volume: str = Field(
+        "",
+        description="of a collection: a regular expression with a group `volume`, which finds the "
+        "source volume's name in a patch's path, such as `(?P<volume>[^/]+)_p[0-9]+`; empty: the "
+        "patch's folder is its name",
     )
     voxel_size_um: tuple[Micrometres, Micrometres, Micrometres] | None = Field(
         None,
@@ -70,6 +84,27 @@ class Sample(Model):
         except ValueError:
             return value  # no numbers, which the field's type tells
 
+    @field_validator("volume")
+    @classmethod
+    def _has_the_group(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groupindex
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"expected a regular expression ({error})") from None
+        if value and "volume" not in groups:
+            raise ValueError("expected a group (?P<volume>…)")
+        return value
+
+    @property
+    def is_unannotated(self) -> bool:
+        """Whether encoders may learn from it."""
+        return self.kind in ("volume", "collection")
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Files, folders and patterns of files in the archive that its images come from."""
+        return tuple(name.partition(MEMBERS)[0] for name in self.images)
+
     @property
     def images(self) -> tuple[str, ...]:
         """The files, folders or patterns that the image's channels lie in."""
@@ -78,7 +113,7 @@ class Sample(Model):
     @property
     def is_trained_on(self) -> bool:
         """Whether a model may learn from it for certain, and not only where a split says so."""
-        return self.role == "training" or (self.kind == "volume" and not self.role)
+        return self.role == "training" or (self.is_unannotated and not self.role)
 
 
 def read_samples(file: Path, edition: ReadEdition, faults: Faults) -> tuple[Sample, ...]:

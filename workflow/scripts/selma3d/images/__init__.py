@@ -3,6 +3,7 @@
 Arrays are (Z,Y,X), images (C,Z,Y,X); voxel sizes are (z,y,x) in micrometres, None when unknown.
 """
 
+from .collection_file import CollectionFile, is_collection
 from .index import IndexRow, content_hash, plane_hash, read_index, write_index
 from .intensity import PERCENTILES, Intensity
 from .mask_files import InstanceFile, PredictionFile, PredictionWriter, SegmentationFile
@@ -15,6 +16,7 @@ __all__ = [
     "BLOCK",
     "CONTRACT_VERSION",
     "PERCENTILES",
+    "CollectionFile",
     "IndexRow",
     "InstanceFile",
     "Intensity",
@@ -28,6 +30,7 @@ __all__ = [
     "block_statistics",
     "chunk_shape",
     "content_hash",
+    "is_collection",
     "plane_hash",
     "read_index",
     "window_cache_bytes",

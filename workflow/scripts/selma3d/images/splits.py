@@ -161,6 +161,19 @@ def check_disjoint(
     return "checked" if "" not in known | pretrained | tested else "not checkable"
 
 
+def held_out_specimens(splits: Iterable[pd.DataFrame], folds: Iterable[int]) -> set[str]:
+    """Known specimens of validation and test patches in any of `folds`."""
+    tables = list(splits)
+    return {
+        specimen
+        for fold in folds
+        for table in tables
+        for role in ("validation", "test")
+        for specimen in _of(table, role, fold)["specimen"]
+        if specimen
+    }
+
+
 def _of(split: pd.DataFrame, role: str, fold: int) -> pd.DataFrame:
     here = split[split["fold"] == fold]
     if here.empty:

@@ -124,6 +124,12 @@ def open_hdf5(path: Path, **options: int) -> h5py.File:
     return file
 
 
+def kind_of(path: Path) -> str:
+    """The kind that a file of ours states; InputError where it does not open."""
+    with open_hdf5(path) as file, hdf5_faults_told(path):
+        return str(attribute(file, "kind"))
+
+
 def stored_here(dataset: h5py.Dataset, path: Path) -> h5py.Dataset:
     """`dataset`, if its voxels lie in the file itself. Raises InputError."""
     layout = dataset.id.get_create_plist()

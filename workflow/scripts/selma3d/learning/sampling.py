@@ -18,7 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..challenge.recipe import Normalisation, Size
-from ..images import PERCENTILES, Intensity, PatchFile, VolumeFile
+from ..images import PERCENTILES, CollectionFile, Intensity, PatchFile, VolumeFile
+from ..images.collection_file import KIND as COLLECTION
+from ..images.collection_file import Stack
+from ..images.storage import kind_of
 from ..system.errors import InputError
 from ..system.randomness import numpy_generator
 
@@ -50,18 +53,24 @@ def collate(sampler: Sampler, indices: Sequence[int]) -> Batch:
 
 @dataclass(frozen=True)
 class VolumeSource:
-    """An unannotated volume (HDF5), and the channel of it that is seen."""
+    """An unannotated volume or a collection (HDF5), and the channel of it that is seen.
+
+    weight: of the volume, or of each source volume of the collection. leave_out: specimens of the
+    collection that are never seen.
+    """
 
     path: Path
     channel: int
     weight: float = 1.0
+    leave_out: tuple[str, ...] = ()
 
 
 @dataclass
 class UnlabelledSampler:
-    """Windows of unannotated volumes: never centred on air, bright blocks more often.
+    """Windows of unannotated volumes and patches: never centred on air, bright blocks more often.
 
-    A volume is drawn in proportion to its weight.
+    A volume, which may be one of a collection's source volumes, is drawn in proportion to its
+    weight. InputError where a window is larger than a patch of a collection.
     brightness_bias: share of the samples whose block is drawn in proportion to its brightness (99th
     percentile) above the volume's median tissue block; the others come from all tissue alike.
     """
@@ -70,10 +79,14 @@ class UnlabelledSampler:
     window: Size
     seed: int
     brightness_bias: float = 0.5
-    _opened: dict[int, _Volume] = field(default_factory=dict, repr=False)
+    _opened: dict[int, _Volume | _SourceVolume] = field(default_factory=dict, repr=False)
+    _collections: dict[Path, CollectionFile] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        weights = np.array([source.weight for source in self.sources], dtype=float)
+        self._places = [
+            (source, volume) for source in self.sources for volume in _volumes(source, self.window)
+        ]
+        weights = np.array([source.weight for source, _ in self._places], dtype=float)
         if not len(weights) or weights.min() < 0 or weights.sum() <= 0:
             raise InputError(
                 f"volumes: expected at least one with a positive weight, found {weights.tolist()}"
@@ -82,20 +95,102 @@ class UnlabelledSampler:
 
     def sample(self, index: int) -> dict[str, np.ndarray]:
         random = numpy_generator(self.seed, "unlabelled", index)
-        chosen = int(random.choice(len(self.sources), p=self._shares))
+        chosen = int(random.choice(len(self._places), p=self._shares))
         volume = self._volume(chosen)
-        centre = volume.draw_centre(random)
-        image = read_window(volume.read, volume.shape, centre, self.window)
-        return {"image": image, "intensity": volume.intensity}
+        return {"image": volume.draw(random, self.window), "intensity": volume.intensity}
 
-    def _volume(self, number: int) -> _Volume:
+    def _volume(self, number: int) -> _Volume | _SourceVolume:
         if number not in self._opened:
-            source = self.sources[number]
-            self._opened[number] = _Volume(source.path, source.channel, self.brightness_bias)
+            source, volume = self._places[number]
+            if volume is None:
+                opened = _Volume(source.path, source.channel, self.brightness_bias)
+            else:
+                file = self._collections.setdefault(source.path, CollectionFile(source.path))
+                opened = _SourceVolume(file, volume, source.channel, self.brightness_bias)
+            self._opened[number] = opened
         return self._opened[number]
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_opened": {}}
+        return self.__dict__ | {"_opened": {}, "_collections": {}}
+
+
+def _volumes(source: VolumeSource, window: Size) -> list[int | None]:
+    """Numbers of the source volumes of a collection that are seen; [None] for a volume.
+
+    Raises InputError where a patch of them is smaller than a window.
+    """
+    if not source.path.exists() or kind_of(source.path) != COLLECTION:
+        return [None]
+    with CollectionFile(source.path) as file:
+        kept = [n for n, s in enumerate(file.specimens) if s not in source.leave_out]
+        for stack in (stack for number in kept for stack in file.stacks(number)):
+            if any(wanted > size for wanted, size in zip(window, stack.shape[1:], strict=True)):
+                raise InputError(
+                    f"{source.path}: window: expected at most the {stack.shape[1:]} voxels (Z,Y,X) "
+                    f"of its patches, found {tuple(window)} (a smaller input.window in the method "
+                    "file, or, with input.resample, one that reads fewer voxels)"
+                )
+    return list(kept)
+
+
+class _SourceVolume:
+    """One channel of a collection's source volume, with the chances of its patches and blocks."""
+
+    def __init__(
+        self, file: CollectionFile, volume: int, channel: int, brightness_bias: float
+    ) -> None:
+        self.file = file
+        self._channel, self._bias = channel, brightness_bias
+        self.intensity = intensity_vector(file.intensity(volume, channel))
+        self._stacks = file.stacks(volume)
+        self._chances = file.block_chances(volume, channel)
+        tissue, above = np.concatenate(
+            [file.patch_chances(stack, channel) for stack in self._stacks]
+        ).T
+        if self._chances.tissue:
+            chances = self._chances.joined(tissue, above, brightness_bias)
+        else:
+            chances = np.ones(len(tissue))
+        self._cumulative = np.cumsum(chances, dtype=np.float64)
+        self._firsts = np.cumsum([0, *(stack.patches for stack in self._stacks)])
+
+    def draw(self, random: np.random.Generator, window: Size) -> np.ndarray:
+        """Draw a patch by its chance, a block of it by its own, and read a window around it."""
+        patch = _drawn(self._cumulative, random)
+        number = int(np.searchsorted(self._firsts, patch, "right")) - 1
+        stack, row = self._stacks[number], patch - int(self._firsts[number])
+        shape: Size = stack.shape[1:]
+        centre = tuple(size // 2 for size in shape)
+        if any(size > wanted for size, wanted in zip(shape, window, strict=True)):
+            centre = self._centre(stack, row, random)
+        return read_window(
+            lambda slices: self.file.read(stack, row, self._channel, slices), shape, centre, window
+        )
+
+    def _centre(self, stack: Stack, row: int, random: np.random.Generator) -> Size:
+        occupancy = self.file.occupancy(stack, row, self._channel)
+        chances = self._chances.of(occupancy, self._bias)
+        if not chances.any():
+            chances = np.ones(chances.shape)
+        block = _drawn(np.cumsum(chances.ravel()), random)
+        return _voxel_in(block, chances.shape, self.file.block, stack.shape[1:], random)
+
+
+def _drawn(cumulative: np.ndarray, random: np.random.Generator) -> int:
+    """A number drawn in proportion to chances, given their sums up to each."""
+    drawn = np.searchsorted(cumulative, random.random() * cumulative[-1], "right")
+    return min(int(drawn), cumulative.size - 1)
+
+
+def _voxel_in(
+    block: int, grid: tuple[int, ...], edge: int, shape: Size, random: np.random.Generator
+) -> Size:
+    """A voxel drawn from a block, by its number in a grid of blocks of an image (Z,Y,X)."""
+    within = random.integers(0, edge, size=3)
+    return tuple(
+        min(int(b) * edge + int(w), n - 1)
+        for b, w, n in zip(np.unravel_index(block, grid), within, shape, strict=True)
+    )
 
 
 class _Volume:
@@ -113,18 +208,19 @@ class _Volume:
         self._grid = chances.shape
         self._cumulative = np.cumsum(chances.ravel())
 
-    def draw_centre(self, random: np.random.Generator) -> Size:
-        """Draw a block by its chance, then a voxel in it."""
-        drawn = np.searchsorted(self._cumulative, random.random() * self._cumulative[-1], "right")
-        block = np.unravel_index(min(drawn, self._cumulative.size - 1), self._grid)
-        within = random.integers(0, self.block, size=3)
-        return tuple(
-            min(int(b) * self.block + int(w), n - 1)
-            for b, w, n in zip(block, within, self.shape, strict=True)
+    def draw(self, random: np.random.Generator, window: Size) -> np.ndarray:
+        """Read a window around a drawn centre."""
+        return read_window(
+            lambda slices: self._file.read(self._channel, slices),
+            self.shape,
+            self.draw_centre(random),
+            window,
         )
 
-    def read(self, slices: tuple[slice, slice, slice]) -> np.ndarray:
-        return self._file.read(self._channel, slices)
+    def draw_centre(self, random: np.random.Generator) -> Size:
+        """Draw a block by its chance, then a voxel in it."""
+        block = _drawn(self._cumulative, random)
+        return _voxel_in(block, self._grid, self.block, self.shape, random)
 
 
 def block_chances(brightness: np.ndarray, tissue: np.ndarray, bias: float) -> np.ndarray:

@@ -38,7 +38,7 @@ def disk(challenge: Challenge, status: Status, extents: Extents) -> list[Files]:
     """The files of every stage: as large as those that are there, else by networks and voxels."""
     layout = status.layout
     volumes = {
-        name: [layout.volume(name, row.sample) for row in challenge.samples_of(name, "volume")]
+        name: [layout.unannotated(row) for row in challenge.unannotated_of(name)]
         for name in challenge.structures
     }
     patches = {name: [layout.patches(name)] for name in challenge.structures_with_patches}

@@ -338,9 +338,9 @@ class Estimate:
         """Jobs without a GPU: conversions, splits, scores."""
         challenge, layout, extents = self._challenge, self._layout, self.extents
         data = [
-            ("convert_volume", f"{name}/{row.sample}", layout.volume(name, row.sample))
+            (f"convert_{row.kind}", f"{name}/{row.sample}", layout.unannotated(row))
             for name in challenge.structures
-            for row in challenge.samples_of(name, "volume")
+            for row in challenge.unannotated_of(name)
         ]
         totals = {"convert_volume": _voxels(extents.volumes, challenge.structures)}
         for stage, names, path, sized in (

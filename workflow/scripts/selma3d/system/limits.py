@@ -26,7 +26,9 @@ DEFAULTS = {
     "TABLE_BYTES": 256e6,  # of a manifest, a listing, a table
     "NODES": 200_000,  # values in a settings file, each alias counted with all that it stands for
     "DEPTH": 50,  # of nested lists and mappings
-    "MEMBERS": 100_000,  # of an archive
+    "MEMBERS": 100_000,  # of an archive that is unpacked
+    "PATCHES": 2_000_000,  # files of a collection, in folders or in a tar that is not unpacked
+    "PATCH_BYTES": 2e9,  # of the voxels of one patch of a collection
     "HEADER_BYTES": 1 << 18,  # of an extended header of a tar
     "UNPACKED_ARCHIVE": 1e9,  # bytes that an archive may become whatever its own size
     "WINDOW_VOXELS": 1 << 24,  # that a model sees at a time

@@ -6,6 +6,7 @@ from .assignment import Finetuning, Job, Outputs, Pretraining
 from .finetune import finetune, prepare_finetuning
 from .pretrain import prepare_training, pretrain
 from .throughput import measure_as_it_stands, measure_finetuning, measure_pretraining
+from .volume_sources import specimens_of, volume_sources
 
 __all__ = [
     "Finetuning",
@@ -21,4 +22,6 @@ __all__ = [
     "prepare_finetuning",
     "prepare_training",
     "pretrain",
+    "specimens_of",
+    "volume_sources",
 ]

@@ -105,7 +105,7 @@ def _attempts(finetuning: Finetuning, job: Job) -> list[_Attempt]:
         "finetune": settings.decisive(),
         "encoder": None if pretrained is None else digest(pretrained["state"]),
         "patches": {each.structure: each.record() for each in patches},
-        "volumes": [provenance(volume) for volume in finetuning.volumes],
+        "volumes": provenance(finetuning.volumes),
     }
     return [
         _Attempt(

@@ -84,7 +84,7 @@ def prepare_training(pretraining: Pretraining, work: Path, threads: int = 1) -> 
         "network": network.spec.model_dump(mode="json"),
         "input": input.model_dump(mode="json"),
         "pretext": settings.decisive() | task.options.model_dump(mode="json"),
-        "volumes": [provenance(volume) for volume in pretraining.volumes],
+        "volumes": provenance(pretraining.volumes),
     }
     return Training(
         task=task,

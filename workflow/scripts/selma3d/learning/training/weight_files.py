@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -144,16 +145,20 @@ def weights_of(
     }
 
 
-def provenance(volume: VolumeSource) -> VolumeRecord:
-    """The record of a volume, from its index table."""
-    index = read_index(volume.path.with_suffix(".tsv")).iloc[0]
-    return {
-        "sample": index["id"],
-        "channel": volume.channel,
-        "weight": volume.weight,
-        "specimen": index["specimen"],
-        "sha256": index["sha256"],
-    }
+def provenance(volumes: Iterable[VolumeSource]) -> list[VolumeRecord]:
+    """The records of volumes and of source volumes that are seen, from their index tables."""
+    return [
+        {
+            "sample": row["id"],
+            "channel": volume.channel,
+            "weight": volume.weight,
+            "specimen": row["specimen"],
+            "sha256": row["sha256"],
+        }
+        for volume in volumes
+        for _, row in read_index(volume.path.with_suffix(".tsv")).iterrows()
+        if row["specimen"] not in volume.leave_out
+    ]
 
 
 class _Recipe(Form):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from pydantic import Field
 from ...challenge.checking import Model
 from ...challenge.run import Run
 from ...challenge.source import Source
-from ...images import PatchFile, VolumeFile
+from ...images import CollectionFile, PatchFile, VolumeFile
+from ...images.collection_file import KIND as COLLECTION
 from ...images.splits import check_disjoint, read_split, training_patches, validation_patches
-from ...images.storage import VoxelSize
+from ...images.storage import VoxelSize, kind_of
 from ...system.errors import InputError
 from ...system.randomness import numpy_generator
 
@@ -64,18 +65,26 @@ def examples(sources: Sequence[Source], run: Run) -> Iterator[Example]:
 
 
 def windows(
-    volumes: Sequence[tuple[Path, int]], wanted: Windows, seed: int
+    volumes: Sequence[tuple[Path, int]],
+    wanted: Windows,
+    seed: int,
+    held_out: Collection[str] = (),
 ) -> Iterator[np.ndarray]:
     """Windows (Z,Y,X) of unannotated volumes, taken in turn, each over a random block with tissue.
 
-    volumes: files and the channel that is seen. Raises InputError where there is none, or one is
-    smaller than a window.
+    volumes: files of volumes and collections, and the channel that is seen. held_out: specimens
+    of collections that are not. Raises InputError where there is none, or one is smaller than a
+    window.
     """
     if not volumes:
         raise InputError("volumes: expected unannotated ones to learn from, found none")
     shape = wanted.shape
     for index in range(wanted.number):
         path, channel = volumes[index % len(volumes)]
+        random = numpy_generator(seed, index)
+        if kind_of(path) == COLLECTION:
+            yield _of_collection(path, channel, wanted, random, held_out)
+            continue
         with VolumeFile(path) as volume:
             if any(size > whole for size, whole in zip(shape, volume.shape, strict=True)):
                 raise InputError(
@@ -83,10 +92,43 @@ def windows(
                     f"{volume.shape} (method file: settings.windows.shape)"
                 )
             blocks = np.argwhere(volume.occupied(channel))
-            block = numpy_generator(seed, index).choice(blocks)
+            block = random.choice(blocks)
             starts = [
                 min(int(at) * volume.block, whole - size)
                 for at, whole, size in zip(block, volume.shape, shape, strict=True)
             ]
             slices = [slice(start, start + size) for start, size in zip(starts, shape, strict=True)]
             yield volume.read(channel, tuple(slices))
+
+
+def _of_collection(
+    path: Path,
+    channel: int,
+    wanted: Windows,
+    random: np.random.Generator,
+    held_out: Collection[str],
+) -> np.ndarray:
+    """A window of a random patch that is not all padding, of a random source volume."""
+    with CollectionFile(path) as file:
+        seen = [n for n, specimen in enumerate(file.specimens) if specimen not in held_out]
+        if not seen:
+            raise InputError(f"{path}: expected source volumes that are not held out, found none")
+        stacks = file.stacks(int(random.choice(seen)))
+        patches = [
+            (stack, patch)
+            for stack in stacks
+            for patch in np.flatnonzero(file.patch_chances(stack, channel)[:, 0])
+        ] or [(stack, patch) for stack in stacks for patch in range(stack.patches)]
+        stack, patch = patches[random.integers(len(patches))]
+        shape = stack.shape[1:]
+        if any(size > whole for size, whole in zip(wanted.shape, shape, strict=True)):
+            raise InputError(
+                f"{path}: expected at least a window's shape {wanted.shape}, found patches of "
+                f"{shape} (method file: settings.windows.shape)"
+            )
+        starts = [
+            int(random.integers(whole - size + 1))
+            for whole, size in zip(shape, wanted.shape, strict=True)
+        ]
+        slices = [slice(at, at + size) for at, size in zip(starts, wanted.shape, strict=True)]
+        return file.read(stack, int(patch), channel, tuple(slices))

@@ -20,6 +20,7 @@ from pydantic import ConfigDict, Field
 from ...challenge.checking import Model
 from ...challenge.run import Run
 from ...challenge.source import Source
+from ...images.splits import held_out_specimens, read_split
 from ...system.errors import InputError
 from ..cases import CasesToSegment
 from .environment import Environment
@@ -66,7 +67,10 @@ def segment_cases(
         folder = Path(scratch)
         _write_examples(examples(sources, Run()), folder)
         if settings.windows is not None:
-            _write_arrays(windows(volumes, settings.windows, SEED), folder / "windows")
+            held_out = held_out_specimens(
+                [read_split(source.split) for source in sources], [Run().fold]
+            )
+            _write_arrays(windows(volumes, settings.windows, SEED, held_out), folder / "windows")
         images = (cases.image(case, to_segment.channel) for case in cases.ids)
         _write_arrays(images, folder / "cases")
         (folder / "task.json").write_text(json.dumps(task))
