@@ -137,7 +137,9 @@ def test_a_faulty_row_of_the_samples_table_is_named_by_its_line(tmp_path):
     table = tmp_path / "samples.tsv"
     header = "structure\tkind\tsample\tspecimen\trole\tarchive\timage\tmask\n"
     table.write_text(header + "cfos\tpicture\t001\t\t\t\t\t\n")
-    with pytest.raises(InputError, match=r"row 2: kind: expected one of volume, collection, patch, case"):
+    with pytest.raises(
+        InputError, match=r"row 2: kind: expected one of volume, collection, patch, case"
+    ):
         read_table(table, Sample)
 
 

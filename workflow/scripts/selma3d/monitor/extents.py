@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from ..challenge import Challenge
 from ..challenge.edition import Published
-from ..images import read_index
+from ..images import is_collection, read_index
 from .status import Status
 
 Shape = tuple[int, ...]
@@ -63,11 +64,12 @@ class Extents:
 
     def volumes(self, structure: str) -> list[Extent]:
         """Unannotated volumes, or the patches that they are handed out as."""
-        layout, samples = self._status.layout, self._challenge.samples_of(structure, "volume")
+        layout, samples = self._status.layout, self._challenge.unannotated_of(structure)
         if not samples:
             return []
-        found = self._indexed([layout.volume_index(structure, row.sample) for row in samples])
-        missing = len(samples) - sum(each.number for each in found)
+        indexes = [layout.unannotated_index(row) for row in samples]
+        found = self._indexed(indexes)
+        missing = sum(not self._status.exists(index) for index in indexes)
         if not missing:
             return found
         known, drawn = self._published(structure), self._drawn(structure)
@@ -109,11 +111,11 @@ class Extents:
         return {}
 
     def _indexed(self, indexes: Sequence[str]) -> list[Extent]:
-        shapes = [
-            tuple(int(n) for n in text.split(","))
-            for index in indexes
-            if self._status.exists(index)
-            for text in read_index(Path(index))["shape"]
-        ]
-        alike = sorted(set(shapes))
-        return [Extent(shapes.count(s), s[1:], s[0], "files that are there") for s in alike]
+        alike: Counter[Shape] = Counter()
+        for index in indexes:
+            if self._status.exists(index):
+                table = read_index(Path(index))
+                numbers = table["patches"].astype(int) if is_collection(table) else [1] * len(table)
+                for text, number in zip(table["shape"], numbers, strict=True):
+                    alike[tuple(int(n) for n in text.split(","))] += number
+        return [Extent(alike[s], s[1:], s[0], "files that are there") for s in sorted(alike)]
