@@ -46,6 +46,7 @@ from selma3d.images import (
 from selma3d.images.geometry import Geometry
 from selma3d.images.mha import write_mha
 from selma3d.images.readers import UnreadablePlaneError, open_image, read_image
+from selma3d.images.readers.streamed_image import StreamedImage
 from selma3d.images.splits import read_split
 from selma3d.inference.model import load_model
 from selma3d.learning.training.checkpoint import Checkpoints
@@ -130,6 +131,8 @@ def read_picture(path: Path) -> None:
     with open_image(path) as image:
         image.check_promise()
         assert image.voxel_size_um or image.why_no_voxel_size
+        if isinstance(image, StreamedImage):
+            image.keep_bytes = 0  # read as a large one
         image.read(image.shape[0] - 1, 0, 1, slice(0, 2))
 
 

@@ -21,6 +21,7 @@ from ..system.errors import InputError
 from ..system.limits import check_limit, check_size
 from .geometry import UM_PER_MM, Geometry
 from .image_header import ImageHeader
+from .voxel_stream import VoxelLayout
 
 HEADER_BYTES = 1 << 16
 PART = 1 << 16
@@ -63,6 +64,30 @@ def mha_header(path: Path) -> ImageHeader:
         is_packed = _true(header, ("CompressedData",)) or not _true(header, ("BinaryData",))
         packed = _packed_size(file, header, path) if is_packed else None
     return ImageHeader(shape, axes, dtype, _geometry(header, path), packed)
+
+
+def mha_layout(path: Path) -> VoxelLayout | None:
+    """Where the voxels of an MHA lie; None where they are numbers as text. Raises InputError."""
+    with path.open("rb") as file:
+        header = _header(file, path)
+        shape, axes, dtype = _layout(header, path)
+        if not _true(header, ("BinaryData",)):
+            return None
+        packed, begin = None, file.tell()
+        if _true(header, ("CompressedData",)):
+            packed = _packed_size(file, header, path)
+        else:
+            there = path.stat().st_size - begin
+            _check_amount(there, prod(shape) * dtype.itemsize, "bytes of voxels", path)
+    return VoxelLayout(
+        path=path,
+        shape=shape,
+        axes=axes,
+        dtype=dtype,
+        begin=begin,
+        packer=None if packed is None else "zlib",
+        packed_bytes=packed,
+    )
 
 
 def _layout(header: dict[str, str], path: Path) -> tuple[tuple[int, ...], str, np.dtype]:

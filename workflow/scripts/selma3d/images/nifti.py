@@ -16,6 +16,7 @@ from ..system.errors import InputError
 from ..system.limits import check_limit, check_size
 from .geometry import UM_PER_MM, Geometry
 from .image_header import ImageHeader
+from .voxel_stream import VoxelLayout, reversed_axes
 
 UM_PER_UNIT = {"meter": 1e6, "mm": UM_PER_MM, "micron": 1.0}
 LONGEST_AXIS = 32767  # NIfTI-1 stores lengths as int16
@@ -36,7 +37,7 @@ def read_nifti(
     size = path.stat().st_size
     check_limit(path, "bytes", size, "IMAGE_BYTES")
     with path.open("rb") as file:
-        if not path.name.lower().endswith(".gz"):
+        if not _is_packed(path):
             kind, needed = _promise(file.read(HEADER_BYTES), path, None, most_voxels)
             file.seek(0)
             content = file.read(needed) if needed <= size else file.read()
@@ -52,17 +53,45 @@ def read_nifti(
 
 def nifti_header(path: Path) -> ImageHeader:
     """The header of a NIfTI, of whose voxels none is read."""
-    is_packed = path.name.lower().endswith(".gz")
-    with path.open("rb") as file:
-        head = gzip.GzipFile(fileobj=file).read(HEADER_BYTES) if is_packed else None
-        head = file.read(HEADER_BYTES) if head is None else head
-    header = _parsed(head)
+    header = _parsed(_head(path))
     shape = header.get_data_shape()
     if min(shape, default=0) < 0:
         raise InputError(f"{path}: dim: expected lengths from 1, found {shape}")
     dtype = np.dtype(np.float64) if _is_scaled(header) else header.get_data_dtype()
-    packed = path.stat().st_size if is_packed else None
+    packed = path.stat().st_size if _is_packed(path) else None
     return ImageHeader(shape, _axes(shape), dtype, _geometry(header), packed)
+
+
+def nifti_layout(path: Path) -> VoxelLayout:
+    """Where the voxels of a NIfTI lie. Raises what nibabel raises on a bad header."""
+    head = _head(path)
+    kind = _kind(head).header_class
+    header = kind(head[: kind.sizeof_hdr], check=True)
+    shape, offset = header.get_data_shape(), header.get_data_offset()
+    check_limit(path, "bytes before the voxels", offset, "TEXT_BYTES")
+    stored, axes = reversed_axes(shape, _axes(shape))
+    return VoxelLayout(
+        path=path,
+        shape=stored,
+        axes=axes,
+        dtype=header.get_data_dtype(),
+        packer="gzip" if _is_packed(path) else None,
+        before=offset,
+        behind=PADDING_BYTES,
+        scaling=header.get_slope_inter() if _is_scaled(header) else None,
+    )
+
+
+def _is_packed(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of what a file holds, as many as a header has."""
+    with path.open("rb") as file:
+        if _is_packed(path):
+            return gzip.GzipFile(fileobj=file).read(HEADER_BYTES)
+        return file.read(HEADER_BYTES)
 
 
 def _axes(shape: tuple[int, ...]) -> str:

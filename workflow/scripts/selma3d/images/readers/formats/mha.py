@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from ...mha import mha_header, read_mha
-from ..image_file import ImageFile, canonical, canonical_shape, reading
+from ...mha import mha_header, mha_layout, read_mha
+from ..image_file import canonical_shape
+from ..streamed_image import StreamedImage
 from . import Format
 
 
-class MhaImage(ImageFile):
+class MhaImage(StreamedImage):
     """An MHA file."""
 
     format = "MHA"
-    _whole: np.ndarray | None = None
 
-    def load(self, channel: int, start: int, stop: int, rows: slice) -> np.ndarray:
-        if self._whole is None:
-            self._whole = self.read_all()
-        return self._whole[channel, start:stop, rows]
-
-    def read_all(self, most_voxels: int | None = None) -> np.ndarray:
-        with reading(self.path):
-            array, axes, _ = read_mha(self.path, most_voxels)
-            return canonical(array, axes, self.path)
+    def read_stored(self, most_voxels: int | None) -> tuple[np.ndarray, str]:
+        return read_mha(self.path, most_voxels)[:2]
 
 
 def open_mha(path: Path, _: bool) -> MhaImage:
@@ -37,6 +31,7 @@ def open_mha(path: Path, _: bool) -> MhaImage:
         dtype=header.dtype,
         axes=header.axes,
         geometry=header.geometry,
+        layout=partial(mha_layout, path),
     )
 
 

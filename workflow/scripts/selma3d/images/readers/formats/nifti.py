@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from ...nifti import nifti_header, read_nifti
-from ..image_file import ImageFile, canonical, canonical_shape, reading
+from ...nifti import nifti_header, nifti_layout, read_nifti
+from ..image_file import canonical_shape
+from ..streamed_image import StreamedImage
 from . import Format
 
 
-class NiftiImage(ImageFile):
+class NiftiImage(StreamedImage):
     """A NIfTI file, `.nii` or `.nii.gz`."""
 
     format = "NIfTI"
-    _whole: np.ndarray | None = None
 
-    def load(self, channel: int, start: int, stop: int, rows: slice) -> np.ndarray:
-        if self._whole is None:
-            self._whole = self.read_all()
-        return self._whole[channel, start:stop, rows]
-
-    def read_all(self, most_voxels: int | None = None) -> np.ndarray:
-        with reading(self.path):
-            array, axes, _ = read_nifti(self.path, most_voxels)
-            return canonical(array, axes, self.path)
+    def read_stored(self, most_voxels: int | None) -> tuple[np.ndarray, str]:
+        return read_nifti(self.path, most_voxels)[:2]
 
 
 def open_nifti(path: Path, _: bool) -> NiftiImage:
@@ -38,6 +32,7 @@ def open_nifti(path: Path, _: bool) -> NiftiImage:
         axes=header.axes,
         geometry=header.geometry,
         packed_bytes=header.packed_bytes,
+        layout=partial(nifti_layout, path),
     )
 
 
