@@ -5,6 +5,7 @@ On a stand-in (stand_in_gpu.py), since tests run where there is none.
 
 from __future__ import annotations
 
+import math
 import socket
 from datetime import timedelta
 from pathlib import Path
@@ -12,12 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from selma3d.challenge.checking import check
 from selma3d.challenge.recipe import Finetune, Input, Pretext
 from selma3d.images import PatchFile
 from selma3d.learning import pretext
-from selma3d.learning.device import Compute
+from selma3d.learning.device import Compute, be_deterministic
 from selma3d.learning.sampling import LabelledSampler, UnlabelledSampler, VolumeSource
 from selma3d.learning.training.batches import drawn_batch
 from selma3d.learning.training.collaborative import Collaborative, PairedSampler
@@ -27,6 +29,7 @@ from selma3d.learning.training.training_parts import Training
 from selma3d.system.errors import InputError
 from small_training import built, write_images
 from stand_in_gpu import GPU, stand_in_gpu
+from test_networks import TINY, image, tiny
 
 WINDOW = (16, 16, 16)
 UNET = {"name": "unet", "channels": [4, 8, 8], "strides": [2, 2]}
@@ -138,6 +141,52 @@ def test_a_step_waits_for_nothing_repeats_and_learns_as_on_the_cpu(
             assert gpu.waits == {}
         found = [float(loss) for loss in losses]
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_network_learns_by_operations_that_repeat(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, seen = tiny(name), image(name)
+    if name == "unetr":  # positions that are interpolated, too
+        seen = seen.repeat(1, 1, 1, 1, 2)
+    with stand_in_gpu(monkeypatch) as gpu:
+        gpu.deterministic = True
+        logits = network.to(GPU)(seen.to(GPU))
+        logits.square().mean().backward()
+        assert all(each.grad is not None for each in network.parameters())
+
+
+def test_an_operation_that_does_not_repeat_is_an_error_and_no_warning() -> None:
+    be_deterministic(True)
+    try:
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        be_deterministic(False)
+
+
+class _Pools(TorchDispatchMode):
+    """Notes how many voxels each pooling averages for each that it gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.averaged: list[int] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.overloadpacket is torch.ops.aten.avg_pool3d:
+            self.averaged.append(math.prod(args[1]))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", ["masked", "shuffled", "genesis", "restore"])
+def test_what_a_step_logs_costs_no_pooling_over_large_blocks(name: str, images: Path) -> None:
+    changes = {"block": [8, 8, 8]} if name == "masked" else {}
+    training = training_of(name, images, Compute(torch.device("cpu")), **changes)
+    with _Pools() as pools:
+        noted = Learner(training).learn(parts_of(training, 0), 0)
+    assert "relative" in noted[0]
+    assert max(pools.averaged, default=0) <= 27
 
 
 def test_a_batch_travels_in_few_copies_from_pinned_memory(
