@@ -153,20 +153,27 @@ def test_images_that_cannot_be_segmented_are_named(tmp_path: Path, model: Traine
 
 
 def test_windows_are_predicted_as_many_at_a_time_as_there_is_memory_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = load_model(write_model(tmp_path / "small.pt", window=WINDOW), threads=1)
     windows = torch.randn(5, 1, *WINDOW)
     expected = model.probability_of_windows(windows)
-    forward, room = model.network.forward, 2
+    forward, room, tried = model.network.forward, 2, []
 
     def limited(images: torch.Tensor) -> torch.Tensor:
+        tried.append(len(images))
         if len(images) > room:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return forward(images)
 
     monkeypatch.setattr(model.network, "forward", limited)
     torch.testing.assert_close(model.probability_of_windows(windows), expected)
+    assert tried == [5, 2, 2, 1]
+    assert "with 5 windows of" in caplog.text
+    assert "at a time: 2 from here on" in caplog.text
+    tried.clear()
+    model.probability_of_windows(windows)  # which knows by now
+    assert tried == [2, 2, 1]
     room = 0
     with pytest.raises(GpuMemoryError, match="GPU out of memory: one window of"):
         model.probability_of_windows(windows)

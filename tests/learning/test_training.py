@@ -545,6 +545,29 @@ def test_progress_is_told_in_plain_lines_in_a_log(
     assert "left, loss" in caplog.text
 
 
+def test_validation_takes_as_many_windows_at_a_time_as_there_is_memory_for(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments, room = finetuning(images, tmp_path), 1
+    made = training.prepare_finetuning(arguments["finetuning"], arguments["job"])
+    network = made.task.trained_network()
+    with Stop() as stop:
+        expected = made.validator.validate(1, stop)
+    forward = network.forward
+
+    def limited(windows: torch.Tensor) -> torch.Tensor:
+        if len(windows) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(windows)
+
+    monkeypatch.setattr(network, "forward", limited)
+    with Stop() as stop:
+        assert made.validator.validate(1, stop) == pytest.approx(expected)
+        room = 0
+        with pytest.raises(GpuMemoryError, match="validation: GPU out of memory: one window of"):
+            made.validator.validate(1, stop)
+
+
 def test_throughput_advises_on_precision_layout_and_loading(
     images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

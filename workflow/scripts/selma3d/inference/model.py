@@ -27,8 +27,8 @@ from ..learning.model_files import (
     check_window,
     read_weights,
 )
-from ..learning.windows import slide
-from ..system.errors import GpuMemoryError, InputError
+from ..learning.windows import AtOnce, slide
+from ..system.errors import InputError
 from .settings import DEFAULT, WindowSettings
 
 
@@ -69,6 +69,7 @@ class TrainedModel:
     min_component_voxels: int
     structures: dict[str, dict[str, Any]]
     contents: dict[str, Any]
+    at_once: AtOnce
 
     def channel(self, structure: str) -> int:
         """The image channel that the network sees of a structure; InputError if it knows none."""
@@ -143,17 +144,7 @@ class TrainedModel:
 
         As many at a time as the device has memory for; GpuMemoryError where that is not one.
         """
-        try:
-            return torch.sigmoid(self.network(windows).float())
-        except torch.OutOfMemoryError:
-            pass  # left first: the error holds on to what was allocated
-        if len(windows) == 1:
-            shown = "×".join(str(n) for n in windows.shape[2:])
-            raise GpuMemoryError(
-                f"{self.path}: GPU out of memory: one window of {shown} voxels needs more than "
-                "there is (recipe: a smaller finetune.inference_window, or a larger GPU)"
-            )
-        return torch.cat([self.probability_of_windows(half) for half in windows.tensor_split(2)])
+        return self.at_once.predict(lambda part: torch.sigmoid(self.network(part).float()), windows)
 
 
 def load_model(
@@ -201,6 +192,7 @@ def load_model(
         min_component_voxels=facts.min_component_voxels,
         structures={name: {"channel": n} for name, n in (channels or {}).items()} | learnt,
         contents=contents,
+        at_once=AtOnce(str(path)),
     )
 
 

@@ -6,12 +6,18 @@ The grid and the weights are MONAI's, so that an image that is segmented block b
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from monai.data.utils import compute_importance_map, dense_patch_slices
 from monai.inferers import sliding_window_inference
 from torch import Tensor
+
+from ..system.errors import GpuMemoryError
+
+log = logging.getLogger(__name__)
 
 Size = tuple[int, int, int]
 
@@ -29,6 +35,56 @@ def window_starts(length: int, window: int, overlap: float) -> list[int]:
 def window_weights(window: Size) -> Tensor:
     """Gaussian weights (Z,Y,X) of a window's voxels: sd an eighth of the window, at least 0.001."""
     return compute_importance_map(window, mode="gaussian", sigma_scale=0.125)
+
+
+@dataclass
+class AtOnce:
+    """As many windows at a time as a device has memory for; found by trying, and kept.
+
+    whose: of whom a message speaks. most: windows that fitted; None: no number was too large yet.
+    """
+
+    whose: str
+    most: int | None = None
+
+    def predict(self, predict: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
+        """`predict` of windows (B,1,Z,Y,X). GpuMemoryError where not even one of them fits."""
+        done, begun = [], 0
+        while begun < len(windows):
+            part = windows[begun : begun + (self.most or len(windows))]
+            predicted = _if_it_fits(predict, part)
+            if predicted is None:
+                self._take_fewer_than(part)
+            else:
+                done.append(predicted)
+                begun += len(part)
+        return done[0] if len(done) == 1 else torch.cat(done)
+
+    def _take_fewer_than(self, part: Tensor) -> None:
+        shown = "×".join(str(n) for n in part.shape[2:])
+        if len(part) == 1:
+            raise GpuMemoryError(
+                f"{self.whose}: GPU out of memory: one window of {shown} voxels needs more than "
+                "there is (recipe: a smaller finetune.inference_window, or a larger GPU)"
+            )
+        self.most = len(part) // 2
+        if part.device.type == "cuda":
+            torch.cuda.empty_cache()
+        log.warning(
+            "%s: GPU out of memory with %d windows of %s voxels at a time: %d from here on",
+            self.whose,
+            len(part),
+            shown,
+            self.most,
+        )
+
+
+def _if_it_fits(predict: Callable[[Tensor], Tensor], part: Tensor) -> Tensor | None:
+    """None where memory is too little; by then the error, which holds on to some, is gone."""
+    try:
+        return predict(part)
+    except torch.OutOfMemoryError:
+        return None
 
 
 def slide(

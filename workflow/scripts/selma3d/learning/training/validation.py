@@ -16,7 +16,7 @@ from ...system.stop import Stop
 from ..device import Compute
 from ..networks import Segmenter
 from ..sampling import intensity_vector, normalise, rescale
-from ..windows import slide
+from ..windows import AtOnce, slide
 
 EVEN = [round(0.05 * step, 2) for step in range(1, 20)]
 THRESHOLDS = [0.01, 0.02, *EVEN, 0.97, 0.98, 0.99]  # rare foreground shifts a threshold far
@@ -68,6 +68,7 @@ class Validation:
         steps, number = settings.steps, settings.validations
         self._due = {round(steps * (n + 1) / number) for n in range(number)}
         self._metric = settings.metric
+        self._at_once = AtOnce("validation")
         self.best: Chosen = {"value": -1.0, "threshold": 0.5, "step": 0, "empty": 1.0, "state": {}}
 
     def due(self, step: int) -> bool:
@@ -143,7 +144,9 @@ class Validation:
         return torch.stack([overlap, predicted, truth.sum().expand_as(predicted)])
 
     def _probability(self, windows: Tensor) -> Tensor:
-        return torch.sigmoid(self._network(windows).float())
+        return self._at_once.predict(
+            lambda part: torch.sigmoid(self._network(part).float()), windows
+        )
 
     def _score(self, counts: Tensor) -> Tensor:
         """Metric at each threshold from counts (patches, 3, thresholds)."""
