@@ -6,11 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ranking_tables import DISPLAY, STRUCTURES, TITLES, MadeUp, ranking_tables
 from selma3d.challenge.edition import Edition
+from selma3d.report.data_urls import webp_url
 from selma3d.report.drawing.figure import draw_figure
 from selma3d.report.page import Results, write_report
 from selma3d.report.page_contents import ShownTable, shown_figures
+from selma3d.report.pipeline import Asked
+from selma3d.report.viewer import Stacks
 
 EDITION = Edition.read(
     {
@@ -36,6 +41,33 @@ EDITION = Edition.read(
         "phases": {"test": {"ranked": True, "cases": {}}},
         "containers": {"input": "unknown", "output": "unknown"},
     }
+)
+DOT = webp_url(np.full((4, 4), 255, np.uint8), quality=None)
+# One case of one voxel thick planes, as rule panels would have packed it.
+STACKS = Stacks(
+    "per-type",
+    "cfos",
+    [
+        {
+            "case": "b<",
+            "why": "median",
+            "remark": "",
+            "specimen": "",
+            "metric": "Dice",
+            "mean": "0.400",
+            "shape": [2, 2, 4],
+            "steps": [1, 1, 1],
+            "voxel_um": None,
+            "image": DOT,
+            "truth": DOT,
+            "masks": [{"entrant": ["unet", "masked"], "score": "0.500", "strip": DOT}],
+            "tiles": {
+                "bar": "1 voxel",
+                "sides": [4, 4],
+                **dict.fromkeys(("image", "truth", "found", "difference"), DOT),
+            },
+        }
+    ],
 )
 TRACKS = ("per-type", "one-model")
 HELD_OUT = "Scores are on a held-out split, not on the challenge's hidden test cases."
@@ -66,6 +98,10 @@ def write(
         left_out=[],
         caveats=[HELD_OUT],
         provenance={"commit": "0123abc", "versions": {"python": "3.11"}},
+        asked=Asked(volumes=4, structures=2, encoders=2, models=1, predictions=7),
+        stacks=[STACKS] if tables_by_track else [],
+        gallery=folder / "gallery.html",
+        rows={("per-type", "leaderboard"): folder / "ranking" / "leaderboard.tsv"},
     )
     write_report(folder / "report.html", replace(results, **changes))
     return folder / "report.html"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -16,6 +17,7 @@ from ranking_tables import DISPLAY, MadeUp, empty_tables, ranking_tables
 from selma3d.challenge.disclosure import Disclosure
 from selma3d.report import pretraining_findings, ranking_findings
 from selma3d.report.account import Account
+from selma3d.report.cost_findings import what_it_cost
 from selma3d.report.page_contents import ShownFigure
 from selma3d.system.errors import InputError
 
@@ -44,7 +46,7 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" not in self._open:
+        if not {"style", "script"} & set(self._open):
             self.words.append(data)
 
     @property
@@ -78,8 +80,9 @@ def tables_with_verdict(**columns: object) -> dict[str, pd.DataFrame]:
 
 
 def test_page_is_one_file_that_asks_the_network_for_nothing(html: str) -> None:
-    assert not re.search(r"https?://", re.sub(r'src="data:[^"]*"', "", html))
-    assert not re.search(r"<script|<link|@import|url\(", html)
+    outside = re.sub(r'src="data:[^"]*"', "", html)
+    assert not re.search(r"https?://|<script[^>]+src|<link|@import|url\(", outside)
+    assert "default-src 'none'; img-src data:;" in html
     for source in re.findall(r'src="([^"]{0,40})', html):
         assert source.startswith("data:image/")
 
@@ -106,9 +109,66 @@ def test_every_image_is_described_and_every_header_cell_has_a_scope(page: Page) 
 def test_every_link_and_label_has_its_target(page: Page) -> None:
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-    wanted = [a["href"].removeprefix("#") for a in page.attributes("a")]
+    links = [a["href"] for a in page.attributes("a")]
+    wanted = [link.removeprefix("#") for link in links if link.startswith("#")]
     wanted += [a["aria-labelledby"] for _, a in page.tags if "aria-labelledby" in a]
     assert set(wanted) <= set(ids)
+    files = {link.partition("#")[0] for link in links if not link.startswith("#")}
+    drawn = {f"{t}/{n}.svg" for t in report_page.TRACKS for n in ("overview", "forest")}
+    assert files == drawn | {"gallery.html", "tables/gains.tsv", "ranking/leaderboard.tsv"}
+
+
+def test_first_screen_answers_each_question_in_a_sentence_and_shows_a_case(page: Page) -> None:
+    summary = page.text.partition("Who won?")[2].partition("What was learnt from what ")[0]
+    for words in (
+        "Best in Dice: U-Net · masked on c-Fos+ cells",
+        "How sure is that? U-Net · masked is first in",
+        "Did pretraining help? Yes.",
+        "What did it cost? Not known: no job has been measured.",
+        "a median case (b<): U-Net · masked has Dice 0.500",
+        "Where they differ",
+    ):
+        assert words in summary
+    assert "depends on the ranking rule" not in summary
+
+
+@pytest.mark.parametrize(
+    ("gpu", "said"),
+    [
+        (0.0, "In all 3.01 h of CPU and no GPU; most by U-Net · masked (3.00 h of CPU), least by "
+              "Otsu threshold (36.0 s)."),
+        (0.5, "In all 3.01 h of CPU and 30.0 min of GPU; most by U-Net · masked (30.0 min of GPU), "
+              "least by Otsu threshold (0 min)."),
+    ],
+)  # fmt: skip
+def test_cost_is_told_in_total_and_by_who_took_most_and_least(gpu: float, said: str) -> None:
+    jobs = {
+        "method": ["unet", "unet", "threshold"],
+        "init": ["masked", "masked", "default"],
+        "cpu_hours": [1.0, 2.0, 0.01],
+        "gpu_hours": [0.0, gpu, 0.0],
+    }
+    assert what_it_cost({"cost": pd.DataFrame(jobs)}, DISPLAY) == said
+
+
+def test_steps_tell_what_was_learnt_from_what_in_numbers(page: Page) -> None:
+    for words in ("4 unannotated images", "2 encoders", "1 model fine-tuned", "4 test cases"):
+        assert words in page.text
+
+
+def test_each_score_links_to_its_cases_and_each_shown_case_to_its_images(page: Page) -> None:
+    links = [a["href"] for a in page.attributes("a")]
+    assert links.count("#rows-per-type-cfos") >= 2 * 5
+    assert [a for tag, a in page.tags if a.get("id") == "rows-per-type-cfos"]
+    assert links.count("#case-1") >= 2
+
+
+def test_what_the_viewer_shows_is_data_that_no_name_breaks_out_of(html: str) -> None:
+    text = html.partition('id="stacks">')[2].partition("</script>")[0]
+    (case,) = json.loads(text)["cases"]
+    assert case["masks"][0]["title"] == "U-Net · masked"
+    assert case["case"] == "b<"
+    assert "<" not in text
 
 
 def test_text_from_files_is_escaped(html: str) -> None:

@@ -45,7 +45,7 @@ rule figures:
 
 
 rule panels:
-    """Draw image, truth and predictions of the best, the median and the worst case."""
+    """Draw the best, the median and the worst case, and pack them for the report's viewer."""
     input:
         cases=sorted({str(shown.cases_h5) for shown in PANELS.values()}),
         scores=[LAYOUT.ranking("cases", track) for track in CONFIG.tracks],
@@ -69,6 +69,7 @@ rule panels:
         ],
         pdf=panel_files(LAYOUT, PANELS, "pdf"),
         png=panel_files(LAYOUT, PANELS, "png"),
+        stacks=stack_files(LAYOUT, PANELS),
     log:
         LAYOUT.log("panels", "all"),
     benchmark:
@@ -196,6 +197,7 @@ rule report:
             for table in REPORTED_TABLES
         ],
         figures=figure_files("svg"),
+        stacks=stack_files(LAYOUT, PANELS),
         overviews=[
             LAYOUT.overview(name, "patches")
             for name in CHALLENGE.structures_with_patches
@@ -224,6 +226,8 @@ rule report:
         edition=CHALLENGE.edition.plain(),
         config=CONFIG.plain(),
         unscored=CHALLENGE.unscored,
+        asked=lambda wildcards: REPORT_INPUTS.asked().plain(),
+        gallery=LAYOUT.gallery,
         left_out=NOT_TAKING_PART,
         recipes=RECIPE_LINES,
         disclosure=CONFIG.disclosure.plain(),

@@ -5,7 +5,13 @@ from tempfile import TemporaryDirectory
 from selma3d.ranking.tables import RANKING_TABLES
 from selma3d.report.catalogue import write_caption
 from selma3d.report.figures import FIGURES
-from selma3d.report.inputs import FORMS, ReportInputs, panel_files, training_files
+from selma3d.report.inputs import (
+    FORMS,
+    ReportInputs,
+    panel_files,
+    stack_files,
+    training_files,
+)
 from selma3d.report.tables import TABLES
 
 REPORT_INPUTS = ReportInputs(CHALLENGE, LAYOUT, DISPLAY)
@@ -13,7 +19,7 @@ REPORTED = f"{workflow.basedir}/config/reported/{CONFIG.edition}.tsv"
 RANKED = [LAYOUT.ranking(table) for table in RANKING_TABLES]
 SHOWN_FIGURES = REPORT_INPUTS.figures(Path(REPORTED))
 SHOWN_TABLES = [name for name in TABLES.names if name != "controls" or CONFIG.controls]
-REPORTED_TABLES = [*RANKING_TABLES, *(["cost"] if CONFIG.controls else [])]
+REPORTED_TABLES = [*RANKING_TABLES, "cost"]
 PANELS = REPORT_INPUTS.panels()
 HISTORIES = REPORT_INPUTS.histories()
 try:

@@ -1,4 +1,4 @@
-"""Rule panels: test cases, predictions, ranking tables -> a figure of images for each structure."""
+"""Rule panels: cases, predictions, scores -> a figure and the viewer's stacks a structure."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +7,7 @@ from job import running
 from selma3d.challenge.display import Display
 from selma3d.report.cases.panels import draw_panel
 from selma3d.report.cases.shown_cases import ShownCases
+from selma3d.report.cases.stacks import write_stacks
 from selma3d.system.tables import read_tsv
 
 if TYPE_CHECKING:
@@ -23,9 +24,12 @@ def main() -> None:
         own[Path(path).stem] = read_tsv(path, dtype={"case": str})
     panels = [ShownCases.read(plain) for plain in snakemake.params.panels]
     output = snakemake.output
-    for shown, svg, pdf, png in zip(panels, output.svg, output.pdf, output.png, strict=True):
-        forms = {"svg": svg, "pdf": pdf, "png": png}
-        draw_panel(shown, tables[Path(svg).parent.name], display, forms)
+    for shown, svg, pdf, png, stacks in zip(
+        panels, output.svg, output.pdf, output.png, output.stacks, strict=True
+    ):
+        own = tables[Path(svg).parent.name]
+        draw_panel(shown, own, display, {"svg": svg, "pdf": pdf, "png": png})
+        write_stacks(shown, own, stacks)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from selma3d.images.splits import read_split, training_set_sizes
 from selma3d.report.account import Account, index_hashes
 from selma3d.report.page import Results, write_report
 from selma3d.report.page_contents import shown_figures, shown_overview, shown_tables
+from selma3d.report.pipeline import Asked
+from selma3d.report.viewer import Stacks
 from selma3d.system.tables import read_tsv
 
 if TYPE_CHECKING:
@@ -54,6 +56,10 @@ def main() -> None:
             hashes=index_hashes(inputs.cases),
             released=committed(),
         ),
+        asked=Asked.read(params.asked),
+        stacks=[Stacks.read(path) for path in inputs.stacks],
+        gallery=Path(params.gallery),
+        rows={(path.parent.name, path.stem): path for path in map(Path, inputs.ranking)},
     )
     write_report(snakemake.output.report, results)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..challenge import Challenge, Run
@@ -12,7 +12,8 @@ from ..challenge.participants import encoders_of, expected_runs, is_shown, model
 from ..system.tables import read_tsv
 from .cases.shown_cases import ShownCases
 from .figures import FIGURES
-from .page_contents import PANEL, TRAINING
+from .page_contents import PANEL, STACKS, TRAINING
+from .pipeline import Asked
 from .trainings import Trainings
 
 TRAININGS = ("pretraining", "finetuning")
@@ -76,6 +77,27 @@ class ReportInputs:
         first = (run.fold, run.seed) == (0, self.challenge.config.seeds[0])
         return run.track == track and run.budget == "all" and (first or run.is_ensemble)
 
+    def asked(self) -> Asked:
+        """How many images and models the configuration asks for."""
+        challenge = self.challenge
+        sources = [structure.name for structure in challenge.structures.values() if structure.seen]
+        encoders = list(encoders_of(challenge))
+        volumes = {
+            (row.structure, row.sample)
+            for encoder in encoders
+            if encoder.pretext in challenge.methods[encoder.method].pretexts
+            for row in challenge.volumes_to_learn_from(
+                encoder.method, encoder.group, encoder.pretext, encoder.seed
+            )
+        }
+        return Asked(
+            volumes=len(volumes),
+            structures=len(sources),
+            encoders=len(encoders),
+            models=len(list(models_of(challenge))),
+            predictions=len(self._expected.drop_duplicates(["method", "structure", "run"])),
+        )
+
     def histories(self) -> dict[str, list[Trainings]]:
         """Histories by kind of training: of encoders, of models with every patch."""
         found: dict[str, dict[tuple[Entrant, str], list[str]]] = {kind: {} for kind in TRAININGS}
@@ -98,6 +120,11 @@ class ReportInputs:
 def panel_files(layout: Layout, panels: Sequence[tuple[str, str]], form: str) -> list[str]:
     """The panels of (track, structure) pairs, in one form."""
     return [layout.figure(f"{PANEL}{structure}", track, form) for track, structure in panels]
+
+
+def stack_files(layout: Layout, panels: Iterable[tuple[str, str]]) -> list[str]:
+    """The viewer's stacks of (track, structure) pairs."""
+    return [layout.figure(f"{STACKS}{structure}", track, "json") for track, structure in panels]
 
 
 def training_files(layout: Layout, kinds: Mapping[str, object], form: str) -> list[str]:

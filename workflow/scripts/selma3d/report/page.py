@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,16 @@ from ..challenge.display import Display
 from ..challenge.edition import UNKNOWN, Edition, RankingRule
 from ..challenge.run import NO_INIT, is_pretrained
 from ..challenge.structure import original
-from ..ranking.tables import Tables
+from ..ranking.tables import RANKING_TABLES, Tables
 from ..scoring.metrics import PROFILES
-from . import label_findings, labels, pretraining_findings, ranking_findings
+from . import label_findings, labels, pretraining_findings, ranking_findings, viewer
 from .account import Account, accounted
+from .case_rows import first_row, printed_cases
 from .control_findings import controls_outcome
-from .data_urls import data_url, width_px
+from .cost_findings import what_it_cost
+from .data_urls import data_url, size_px
 from .page_contents import ShownFigure, ShownTable
+from .pipeline import Asked, steps
 from .table_formats import Printed
 from .tables import TABLES
 from .templates import write_page
@@ -29,6 +33,33 @@ from .templates import write_page
 TRACKS = {
     "per-type": "one model for each structure type",
     "one-model": "one model for all structures",
+}
+
+# The story in its order, by the id of each part: its title, and a shorter one for the navigation.
+SECTIONS = {
+    "summary": ("In short", "In short"),
+    "what": ("What was learnt from what", "What from what"),
+    "results": ("Results by structure", "Results"),
+    "gains": ("What pretraining gained", "Pretraining"),
+    "sure": ("How sure is the ranking?", "How sure"),
+    "images": ("Images", "Images"),
+    "cases": ("Cases", "Cases"),
+    "data": ("The data", "Data"),
+    "methods": ("Methods and their cost", "Methods, cost"),
+    "brains": ("Whole volumes", "Whole volumes"),
+    "caveats": ("Caveats", "Caveats"),
+    "account": ("What a report owes its readers", "What it owes"),
+    "files": ("From the paper to the files", "Files"),
+    "provenance": ("Provenance", "Provenance"),
+}
+# Where figures of a category stand; all others among the results.
+SECTION_OF = {
+    "Pretraining": "gains",
+    "Stability of the ranking": "sure",
+    "Images": "images",
+    "How good a score can be": "cases",
+    "Shown, not ranked": "cases",
+    "Training": "methods",
 }
 
 GROUPS = {
@@ -47,7 +78,9 @@ class Results:
     methods that do not take part, and why. caveats: what the workflow knows and the tables do not
     (held-out split, synthetic images, unknown voxel sizes). provenance: commit, versions,
     configuration, anything else worth keeping. account: what readers are owed besides. brains: by
-    method, the page of its whole volumes.
+    method, the page of its whole volumes. asked: numbers of images and models.
+    stacks: cases of the viewer. gallery: its page, to which entrants link. rows: files of ranking
+    tables by track and name.
     """
 
     edition: Edition
@@ -62,25 +95,35 @@ class Results:
     provenance: Mapping[str, Any]
     brains: Mapping[str, Path] = field(default_factory=dict)
     account: Account = field(default_factory=Account)
+    asked: Asked | None = None
+    stacks: Sequence[viewer.Stacks] = ()
+    gallery: Path | None = None
+    rows: Mapping[tuple[str, str], Path] = field(default_factory=dict)
 
 
 def write_report(path: str | Path, results: Results) -> None:
-    """Write the report as one HTML file that needs nothing else, neither network nor scripts.
+    """Write the report as one HTML file that needs no other and no network.
 
-    Raises InputError for a figure that cannot be read.
+    Its script sorts tables and shows stacks; nothing in the text needs it. Raises InputError for a
+    figure that cannot be read.
     """
     edition, display, tracks = results.edition, results.display, results.tracks
     folder = Path(path).parent
     numbered = [_figure(figure, str(n)) for n, figure in enumerate(results.figures, start=1)]
+    cases = viewer.viewer_cases(results.stacks, tracks, display)
+    shown = _Shown(folder, results, numbered, cases)
     write_page(
         path,
         "report.html.j2",
         ("report.css",),
         edition=edition,
+        lead=re.split(r"(?<=\.)\s", edition.description, maxsplit=1)[0],
         partial=list(results.missing),
         left_out=list(results.left_out),
-        tracks=[_track(name, tables, numbered, display) for name, tables in tracks.items()],
+        tracks=[_track(name, tables, shown) for name, tables in tracks.items()],
+        sections=SECTIONS,
         runs=[_what_ran(name, tables, display) for name, tables in tracks.items()],
+        steps=steps(results.asked, tracks) if results.asked else [],
         structures=_structures(edition, tracks, display),
         archives=_archives(edition),
         profile=PROFILES[edition.metric_profile],
@@ -90,7 +133,15 @@ def write_report(path: str | Path, results: Results) -> None:
             display.method(name): os.path.relpath(page, folder)
             for name, page in results.brains.items()
         },
-        other_figures=[figure for figure in numbered if not figure["track"]],
+        trainings=[figure for figure in numbered if not figure["track"]],
+        gallery=shown.link(results.gallery),
+        picture=viewer.picture(cases),
+        worst=viewer.worst(cases),
+        cases=cases,
+        viewed={
+            "colours": viewer.COLOURS,
+            "cases": [{k: v for k, v in case.items() if k != "tiles"} for case in cases],
+        },
         files=_files(results, folder),
         caveats=[*results.caveats, *_own_caveats(edition, tracks, display)],
         missing=_missing(tracks),
@@ -99,31 +150,65 @@ def write_report(path: str | Path, results: Results) -> None:
     )
 
 
-def _track(
-    name: str, tables: Tables, figures: Sequence[Mapping[str, Any]], display: Display
-) -> dict[str, Any]:
-    own = [figure for figure in figures if figure["track"] == name]
-    categories = dict.fromkeys(figure["category"] for figure in own)
+@dataclass(frozen=True)
+class _Shown:
+    """What the parts of the page need of each other: figures, cases, and where files lie."""
+
+    folder: Path
+    results: Results
+    figures: Sequence[Mapping[str, Any]]
+    cases: Sequence[Mapping[str, Any]]
+
+    def link(self, path: Path | None) -> str:
+        """A file as the page links to it; "" for none."""
+        return "" if path is None else os.path.relpath(path, self.folder)
+
+    def rows(self, track: str) -> dict[str, str]:
+        """Links to the files of the track's tables, the unrounded numbers, by name; "" for none."""
+        none = dict.fromkeys((*RANKING_TABLES, *TABLES.names), "")
+        ranking = {n: self.link(path) for (t, n), path in self.results.rows.items() if t == track}
+        tables = {
+            table.name: self.link(table.paths[0])
+            for table in self.results.tables
+            if table.track == track
+        }
+        return none | ranking | tables
+
+    def figures_of(self, track: str) -> dict[str, list[Mapping[str, Any]]]:
+        """The track's figures by the section that they stand in."""
+        by_section: dict[str, list[Mapping[str, Any]]] = {section: [] for section in SECTIONS}
+        for figure in self.figures:
+            if figure["track"] == track:
+                by_section[SECTION_OF.get(figure["category"], "results")].append(figure)
+        return by_section
+
+
+def _track(name: str, tables: Tables, shown: _Shown) -> dict[str, Any]:
+    display = shown.results.display
     leaderboard, means = tables["leaderboard"], tables.get("by_metric", pd.DataFrame())
     ranges = pretraining_findings.ranges(tables, display)
+    sure = ranking_findings.how_sure(tables, display)
+    places = {(c["structure"], c["case"]): f"#{c['id']}" for c in shown.cases if c["track"] == name}
     return {
         "name": name,
         "meaning": TRACKS.get(name, name),
+        "of": f", track {name}" if len(shown.results.tracks) > 1 else "",
         "won": ranking_findings.who_won(tables, display),
         "won_on": ranking_findings.won_on(tables, display),
-        "sure": ranking_findings.how_sure(tables, display),
+        "sure": sure,
         "notes": ranking_findings.gaps_in_data(leaderboard, display),
         "pretraining": pretraining_findings.headline(tables, display),
-        "pretraining_short": [*ranges[:1], *pretraining_findings.what_it_takes(tables)],
         "pretraining_details": [
             *pretraining_findings.further_endpoints(tables, display),
             *ranges,
             *pretraining_findings.how_sure(tables),
         ],
+        "cost": what_it_cost(tables, display),
+        "standings": _standings(tables, display),
         "controls": _controls(tables, display),
         "controls_outcome": controls_outcome(tables),
         "gains": Printed(pretraining_findings.by_structure(tables, display), text_columns=5),
-        "leaderboard": TABLES["leaderboard"].printed(leaderboard, display),
+        "leaderboard": _leaderboard(leaderboard, shown),
         "weighs": label_findings.weights(tables, display),
         "weights": _printed("weights", tables, display),
         "degenerate": label_findings.degenerate(tables, display),
@@ -132,9 +217,50 @@ def _track(
         "references": _printed("references", tables, display),
         "described": _printed("described", tables, display),
         "agreement": _printed("agreement", tables, display),
-        "scores": TABLES["structures"].printed(means, display) if len(means) else None,
-        "figures": {c: [f for f in own if f["category"] == c] for c in categories},
+        "scores": _scores(name, means, display) if len(means) else None,
+        "cases": printed_cases(name, tables, display, places),
+        "figures": shown.figures_of(name),
+        "rows": shown.rows(name),
     }
+
+
+def _leaderboard(leaderboard: pd.DataFrame, shown: _Shown) -> Printed:
+    """The table without columns of nothing but zeros, each entrant linked to its method's card."""
+    printed = TABLES["leaderboard"].printed(leaderboard, shown.results.display)
+    if leaderboard.empty:
+        return printed
+    counts = [c for c in ("Missing predictions", "Undefined values") if c in printed.texts]
+    empty = [name for name in counts if (printed.texts[name] == "0").all()]
+    texts, gallery = printed.texts.drop(columns=empty), shown.link(shown.results.gallery)
+    if not gallery:
+        return replace(printed, texts=texts)
+    links = pd.DataFrame({"Entrant": [f"{gallery}#{name}" for name in leaderboard["method"]]})
+    return replace(printed, texts=texts, links=links)
+
+
+def _scores(track: str, means: pd.DataFrame, display: Display) -> Printed:
+    """The table of scores, each number linked to the first of the cases that it is a mean of."""
+    printed = TABLES["structures"].printed(means, display)
+    rows = [
+        f"#{first_row(track, key[0])}"
+        for key, _ in means.groupby(["structure", "method", "init"], sort=False)
+    ]
+    numbers = printed.texts.columns[printed.text_columns :]
+    links = pd.DataFrame(
+        {
+            name: [link if text != "–" else "" for link, text in zip(rows, texts, strict=True)]
+            for name, texts in printed.texts[numbers].items()
+        }
+    )
+    return replace(printed, links=links)
+
+
+def _standings(tables: Tables, display: Display) -> Printed | None:
+    """Scores beside cost; None where no cost is known."""
+    module = TABLES["standings"]
+    if any(tables.get(source, pd.DataFrame()).empty for source in module.SOURCES):
+        return None
+    return module.printed(module.rows(*(tables[source] for source in module.SOURCES)), display)
 
 
 def _controls(tables: Tables, display: Display) -> Printed | None:
@@ -263,7 +389,7 @@ def _figure(figure: ShownFigure, number: str) -> dict[str, Any]:
         "caption": figure.caption,
         "alt": f"Figure {number}: {figure.title}{track}. See the caption.",
         "source": data_url(figure.path),
-        "width": width_px(figure.path),
+        **dict(zip(("width", "height"), size_px(figure.path), strict=True)),
     }
 
 
@@ -288,7 +414,15 @@ def _files(results: Results, folder: Path) -> Printed:
         for table in results.tables
     ]
     columns = ["In a paper", "Track", "Here", "Files"]
-    return Printed(pd.DataFrame([*figures, *tables], columns=columns), text_columns=4)
+    texts = pd.DataFrame([*figures, *tables], columns=columns)
+    numbers = [f"#figure-{n}" for n, _ in enumerate(results.figures, start=1)]
+    links = pd.DataFrame(
+        {
+            "Here": [*numbers, *("" for _ in tables)],
+            "Files": [text.partition(", ")[0] for text in texts["Files"]],
+        }
+    )
+    return Printed(texts, text_columns=4, links=links)
 
 
 def _missing(tracks: Mapping[str, Tables]) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ from .tables import TABLES
 
 HERE = Path(__file__).parent
 PANEL = "panel-"  # begins the names of panels, a structure each
+STACKS = "viewer-"  # begins the names of the viewer's stacks, a structure each
 TRAINING = "training"  # the folder of training histories, beside those of the tracks
 FORMS = ("tsv", "tex", "md")
 

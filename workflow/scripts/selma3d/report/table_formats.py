@@ -53,11 +53,17 @@ _MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\|*_<>`"} | {"\n": " "})
 
 @dataclass(frozen=True)
 class Printed:
-    """A table as printed: texts, which of them are bold, and how many columns are text."""
+    """A table as printed: texts, which of them are bold, and how many columns are text.
+
+    links: on a page, the address that a text links to ("" for none), of the columns that have some.
+    ids: on a page, the id of each row, "" for none.
+    """
 
     texts: pd.DataFrame
     bold: pd.DataFrame | None = None
     text_columns: int = 1
+    links: pd.DataFrame | None = None
+    ids: tuple[str, ...] = ()
 
 
 NOTHING = Printed(pd.DataFrame({"Nothing to show": ["no rows"]}))

@@ -14,7 +14,8 @@ TEMPLATES = Path(__file__).parent
 def write_page(path: str | Path, template: str, sheets: tuple[str, ...], **shown: object) -> None:
     """Fill in a template and publish it; its `style` is the style sheets one after another.
 
-    Text is escaped. A name that the template asks for and `shown` lacks is an error.
+    `script` is page.js, which makes tables sort and the viewer turn, and which no text needs. Text
+    is escaped. A name that the template asks for and `shown` lacks is an error.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -24,6 +25,7 @@ def write_page(path: str | Path, template: str, sheets: tuple[str, ...], **shown
         undefined=jinja2.StrictUndefined,
     )
     style = "".join((TEMPLATES / sheet).read_text() for sheet in sheets)
-    page = environment.get_template(template).render(style=style, **shown)
+    script = (TEMPLATES / "page.js").read_text()
+    page = environment.get_template(template).render(style=style, script=script, **shown)
     with publish(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -1,0 +1,74 @@
+"""The steps from images to ranking with the numbers of this run: what was learnt from what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from ..ranking.tables import Tables
+from . import labels
+from .ranking_rows import ranked_cases
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Numbers of images and models that a configuration asks for.
+
+    volumes: unannotated images that encoders learn from. structures: those with training labels.
+    encoders, models: trained networks, over methods, seeds and folds. predictions: runs on
+    a structure.
+    """
+
+    volumes: int
+    structures: int
+    encoders: int
+    models: int
+    predictions: int
+
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> Asked:
+        """Build it again from what `plain` gave."""
+        return cls(**plain)
+
+    def plain(self) -> dict[str, int]:
+        """The same as plain data, for the params of a rule."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A box of the drawing: a number, what it counts, and what happens to it."""
+
+    number: str
+    noun: str
+    text: str
+    section: str  # of the page, to which it links
+
+
+def steps(asked: Asked, tracks: Mapping[str, Tables]) -> list[Step]:
+    """The boxes in the order that data flows; what this run has none of is left out."""
+    scored = [ranked_cases(tables) for tables in tracks.values()]
+    scored = [cases for cases in scored if len(cases)]
+    cases = {
+        pair
+        for table in scored
+        for pair in table[["structure", "case"]].itertuples(index=False, name=None)
+    }
+    entrants = sum(len(tables.get("leaderboard", pd.DataFrame())) for tables in tracks.values())
+    found = [
+        (asked.volumes, "unannotated image", "learnt from without labels", "data"),
+        (asked.encoders, "encoder", "pretrained on them", "gains"),
+        (asked.structures, "annotated structure", "learnt from with labels", "data"),
+        (asked.models, "model", "fine-tuned, from scratch or from an encoder", "methods"),
+        (len(cases), "test case", f"segmented in {labels.count(asked.predictions, 'run')}",
+         "cases"),
+        (entrants, "entrant", "scored and ranked", "summary"),
+    ]  # fmt: skip
+    return [
+        Step(f"{number:,}", noun if number == 1 else f"{noun}s", text, section)
+        for number, noun, text, section in found
+        if number
+    ]
