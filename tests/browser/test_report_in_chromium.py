@@ -20,7 +20,7 @@ import report_page  # noqa: E402
 from ranking_tables import MadeUp  # noqa: E402
 
 AXE = "4.10.3"
-SIZES = {"desk": (1200, 900), "phone": (360, 740)}
+SIZES = {"desk": (1200, 900), "phone": (360, 740), "dark": (1200, 900)}
 
 # Every element with text of its own: its colour against the nearest opaque background.
 CONTRASTS = """
@@ -95,6 +95,8 @@ def opened(browser: Any, report: Path, size: str) -> Any:
     width, height = SIZES[size]
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if size == "dark" else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     browser.get(report.as_uri())
     return browser
 
@@ -120,7 +122,7 @@ def test_every_figure_is_decoded(browser: Any, report: Path) -> None:
     widths = browser.execute_script(
         "return [...document.images].map(i => i.complete ? i.naturalWidth : 0)"
     )
-    assert len(widths) == 6
+    assert len(widths) == 6 + 4
     assert min(widths) > 0
 
 
@@ -160,6 +162,66 @@ def test_what_scrolls_sideways_is_reached_by_keyboard_and_named(browser: Any, re
         .map(e => e.outerHTML.slice(0, 80))"""
     )
     assert unreachable == []
+
+
+def test_a_header_sorts_its_table_by_keyboard_and_says_so(browser: Any, report: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    opened(browser, report, "desk")
+    table = browser.find_element("css selector", "table.tools")
+    button = table.find_element(
+        "xpath", ".//th[starts-with(normalize-space(.), 'Mean rank')]/button"
+    )
+    orders = {}
+    for _ in range(2):
+        button.send_keys(Keys.ENTER)
+        said = button.find_element("xpath", "..").get_attribute("aria-sort")
+        orders[said] = [
+            float(row.find_elements("tag name", "td")[2].text)
+            for row in table.find_elements("css selector", "tbody tr")
+        ]
+    assert orders["ascending"] == sorted(orders["ascending"])
+    assert orders["descending"] == orders["ascending"][::-1]
+
+
+def test_filter_leaves_rows_with_all_words(browser: Any, report: Path) -> None:
+    opened(browser, report, "desk")
+    browser.find_element("css selector", ".filter input").send_keys("u-net mask")
+    rows = browser.find_elements("css selector", "table.tools")[0].find_elements("tag name", "tr")
+    shown = [row.text for row in rows[1:] if row.is_displayed()]
+    assert len(shown) == 1
+    assert shown[0].startswith("U-Net · masked")
+
+
+def test_viewer_shows_a_case_and_turns_its_planes(browser: Any, report: Path) -> None:
+    opened(browser, report, "desk")
+    pixels = """
+        const viewer = document.getElementById("viewer");
+        const seen = () => [...viewer.querySelectorAll("canvas")].map(canvas => {
+          const { width, height } = canvas;
+          const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+          return [width, height, ...data.slice(0, 3)];
+        });
+        const done = arguments[arguments.length - 1];
+        location.hash = "case-1";
+        const wait = () => {
+          if (!viewer.querySelector("output").textContent) return setTimeout(wait, 20);
+          const plane = viewer.querySelector("[name=plane]");
+          const before = [viewer.querySelector("output").textContent, seen()];
+          plane.value = 1;
+          plane.dispatchEvent(new Event("input"));
+          done([...before, viewer.querySelector("output").textContent]);
+        };
+        wait();
+    """
+    browser.set_script_timeout(120)
+    before, seen, after = browser.execute_async_script(pixels)
+    assert (before, after) == ("z: 1 of 2", "z: 2 of 2")
+    assert [canvas[:2] for canvas in seen] == [[4, 2]] * 3
+    image, truth, errors = (canvas[2:] for canvas in seen)
+    assert image == [255, 255, 255]
+    assert truth[0] == truth[2] > 240
+    assert errors[0] > 230 > errors[2], "yellow: a voxel of both"
 
 
 def test_page_prints(browser: Any, report: Path) -> None:
