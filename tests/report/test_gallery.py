@@ -129,5 +129,5 @@ def test_who_does_not_take_part_and_what_a_reader_must_know_are_said(tmp_path):
 
 def test_a_card_shows_what_its_best_entrant_did(tmp_path, picture):
     said = page(tmp_path, pictures={"mu": picture})
-    assert said.count("data:image/png;base64,") == 1
+    assert said.count("data:image/webp;base64,") == 1
     assert "http" not in re.sub(r"data:[^\"]*", "", said).replace("doi.org", "")

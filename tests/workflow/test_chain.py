@@ -71,7 +71,7 @@ def test_the_gallery_has_a_card_with_scores_for_each_method(finished):
     page = (finished.results / "gallery.html").read_text()
     for method in ("unet", "threshold"):
         card = page.partition(f'<article class="card" id="{method}"')[2].partition("</article>")[0]
-        assert "data:image/png;base64," in card
+        assert "data:image/webp;base64," in card
         assert "Scores and cost" in card
 
 
