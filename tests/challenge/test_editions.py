@@ -73,7 +73,9 @@ def test_groups_that_do_not_hold_each_structure_once_are_refused(
         challenge(tmp_path, "demo").ranking_groups()
 
 
-@pytest.mark.parametrize("edition", ["selma2024", "selma2025", "selma2026", "demo", "real"])
+@pytest.mark.parametrize(
+    "edition", ["selma2024", "selma2024-open", "selma2025", "selma2026", "demo", "real"]
+)
 def test_an_edition_under_another_name_is_the_same_challenge(repository, tmp_path, edition):
     shutil.copytree(repository / "config", tmp_path / "config")
     for folder, suffix in (("editions", ".yaml"), ("samples", ".tsv")):

@@ -1,4 +1,4 @@
-"""Methods that take part, the runs expected of them, their titles and colours."""
+"""Methods that take part, the runs expected of them, their titles and colours; empty slots."""
 
 from snakemake.logging import logger
 
@@ -16,6 +16,9 @@ NOT_TAKING_PART = [f"{method.name}: {method.reason}" for method in CHALLENGE.lef
 if workflow.is_main_process:
     for line in NOT_TAKING_PART:
         logger.warning(f"NOT TAKING PART: {line}")
+
+    for name, what_to_do in CHALLENGE.empty_slots.items():
+        logger.warning(f"EMPTY SLOT: archives.{name}: {' '.join(what_to_do.split())}")
 
 EXPECTED = expected_runs(CHALLENGE)
 DISPLAY = Display.of(CHALLENGE, missing_runs(CHALLENGE, LAYOUT))

@@ -212,6 +212,21 @@ class Challenge:
             channel=self.structures[structure].channel,
         )
 
+    @property
+    def empty_slots(self) -> dict[str, str]:
+        """Archives that images are wanted from and nobody has filled: what to do, by name."""
+        wanted = {row.archive for name in self.structures for row in self.unannotated_of(name)}
+        for kind, names in (
+            ("patch", self.structures_with_patches),
+            ("case", self.structures_with_given_cases),
+        ):
+            wanted |= {place.archive for name in names for place in self.published(name, kind)}
+        return {
+            name: self.archives[name].note or "name a source in the config"
+            for name in sorted(wanted)
+            if self.archives[name].kind == "slot"
+        }
+
     def place(self, archive: str) -> ArchivePlace:
         """Where an archive's files lie: a local one's own folder, else below the results."""
         source = self.archives[archive]
@@ -301,7 +316,9 @@ class Challenge:
 
     @cached_property
     def _selection(self) -> Selection:
-        return select_methods(self.config, self.root)
+        overrides = layer(self.edition.recipe_overrides, self.config.recipe_overrides)
+        asked = self.config.model_copy(update={"recipe_overrides": overrides})
+        return select_methods(asked, self.root)
 
     @property
     def methods(self) -> dict[str, Method]:

@@ -212,6 +212,11 @@ class Edition(Model):
     structures: Annotated[dict[Name, EditionStructure], Field(min_length=1)] = Field(
         description="what is learnt or scored, by name"
     )
+    recipe_overrides: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="what its images ask of recipes, such as a smaller window; laid over them "
+        "before the configuration's own `recipe_overrides`",
+    )
     phases: Annotated[dict[str, Phase], Field(min_length=1)] = Field(
         default_factory=lambda: {"final": Phase()},
         description="parts of the challenge by name; the configuration chooses one; none: `final`",
