@@ -119,10 +119,10 @@ def test_public_images_are_downloaded_converted_and_pretrained_on(
         monkeypatch.setitem(ENVIRONMENT, "NO_PROXY", "127.0.0.1")
         here = Workflow(tmp_path, layers=("config/config.yaml",))
         ran = here.run(
-            "--quiet",
-            "rules",
             "results/encoders/unet/vessel-like/masked-s0.pt",
             "results/encoders/unet/spot-like/masked-s0.pt",
+            "--quiet",
+            "rules",
             methods=["unet"],
             inits=["scratch", "masked"],
             size="small",
