@@ -43,14 +43,34 @@ def test_2025_ranks_its_two_tasks(repository):
     assert set(planned.targets) == {"isolated", "contiguous"}
 
 
-def test_a_container_has_the_slugs_of_its_task_and_unknown_ones_are_refused(repository):
-    planned = challenge(repository, "selma2025")
-    assert planned.container_slugs("cfos") == {
+@pytest.mark.parametrize(
+    ("edition", "structure", "output", "kind", "inputs_key"),
+    [
+        ("selma2025", "cfos", "images/isolated-biological-structure", "process", "interface"),
+        ("selma2025", "vessel", "images/contiguous-biological-structure", "process", "interface"),
+        ("selma2026", "cfos", "images/isolated-biological-structure", "server", "socket"),
+        ("selma2026", "vessel", "images/isolated-biological-structure", "server", "socket"),
+    ],
+)
+def test_a_container_is_called_as_its_edition_says(
+    repository, edition, structure, output, kind, inputs_key
+):
+    assert challenge(repository, edition).container_slugs(structure) == {
         "input": "images/light-sheet-3d-microscopy",
-        "output": "images/isolated-biological-structure",
+        "output": output,
+        "kind": kind,
+        "inputs_key": inputs_key,
     }
+
+
+def test_a_container_with_an_unknown_folder_is_refused(repository, tmp_path):
+    shutil.copytree(repository / "config", tmp_path / "config")
+    file = tmp_path / "config" / "editions" / "selma2025.yaml"
+    edition = yaml.safe_load(file.read_text())
+    edition["containers"]["output"]["vessel-like"] = "unknown"
+    file.write_text(yaml.safe_dump(edition))
     with pytest.raises(InputError, match=r"selma2025.yaml: containers: .* found 'unknown' \(fill"):
-        planned.container_slugs("vessel")
+        challenge(tmp_path, "selma2025").container_slugs("vessel")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from .analysis import Analysis
 from .checking import Faults, Model, check, load_yaml, nearest, salvaged
 from .config import Config, layer
 from .containers import container_slugs
+from .display import OUTSIDE
 from .edition import Archive, ImageFolder, completed, read_edition
 from .encoder import PACKED
 from .layout import Layout
@@ -379,6 +380,18 @@ class Challenge:
         given = self.config.packs.get(method, {})
         return {f"{PACKED}{name}": groups for name, groups in given.items()}
 
+    @property
+    def out_of_competition(self) -> tuple[str, ...]:
+        """Inits that the edition's rule excludes: those from packs, where it has given data only.
+
+        A pack of an own pretraining on the given data is one of them too: nobody else can tell.
+        """
+        if not self.edition.given_data_only:
+            return ()
+        given = {init for method in self.recipes for init in self.packs(method)}
+        admitted = {init for method in self.recipes for init in self.inits(method)}
+        return tuple(sorted(given & admitted))
+
     def pack(self, method: str, init: str, group: str) -> Path:
         """The pack that a recipe's encoder of a group comes from; InputError if there is none."""
         groups = self.packs(method)[init]
@@ -473,8 +486,8 @@ class Challenge:
         scored = [self.structures[name] for name in self.scored]
         return ranking_groups(self.edition, scored, self._edition_file)
 
-    def container_slugs(self, structure: str) -> dict[str, str]:
-        """Folders below /input and /output of the edition's containers for a structure."""
+    def container_slugs(self, structure: str) -> dict[str, str | None]:
+        """Folders below /input and /output of the edition's containers, and how it calls them."""
         return container_slugs(self.edition, self.structures[structure], self._edition_file)
 
     def ranking_settings(self) -> dict[str, Any]:
@@ -540,4 +553,9 @@ class Challenge:
             notes.append("scored on a held-out split of the annotated patches, not on hidden cases")
         if any(archive.kind == "phantom" for archive in self.archives.values()):
             notes.append("synthetic images")
+        if self.out_of_competition:
+            notes.append(
+                f"{OUTSIDE} out of competition: starts from weights made elsewhere, and the "
+                "edition admits given data only"
+            )
         return "; ".join(notes) or None

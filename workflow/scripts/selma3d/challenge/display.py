@@ -12,6 +12,7 @@ from .structure import original
 if TYPE_CHECKING:
     from .challenge import Challenge
 
+OUTSIDE = "†"  # beside what the edition's rule excludes
 Entrant = tuple[str, str]  # method and init: a row of the leaderboard
 
 
@@ -22,6 +23,7 @@ class Display:
     methods: titles by name, in alphabetical order. colours: of the methods that have one.
     structures: titles by name, in the edition's order. note: what a reader must know wherever
     scores are shown. partial: what an unfinished challenge lacks, a line a method and structure.
+    out_of_competition: inits that the edition's rule excludes.
     """
 
     methods: Mapping[str, str] = field(default_factory=dict)
@@ -29,6 +31,7 @@ class Display:
     structures: Mapping[str, str] = field(default_factory=dict)
     note: str | None = None
     partial: tuple[str, ...] = ()
+    out_of_competition: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, challenge: Challenge, partial: Iterable[str] = ()) -> Display:
@@ -41,16 +44,19 @@ class Display:
             structures={name: structure.title for name, structure in structures.items()},
             note=challenge.note,
             partial=tuple(partial),
+            out_of_competition=challenge.out_of_competition,
         )
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Display:
         """Build it again from what `plain` gave."""
-        return cls(**{**plain, "partial": tuple(plain["partial"])})
+        lists = {key: tuple(plain[key]) for key in ("partial", "out_of_competition")}
+        return cls(**{**plain, **lists})
 
     def plain(self) -> dict[str, Any]:
         """The same as plain data, for the params of a rule."""
-        return {**asdict(self), "partial": list(self.partial)}
+        outside = list(self.out_of_competition)
+        return {**asdict(self), "partial": list(self.partial), "out_of_competition": outside}
 
     def method(self, name: str) -> str:
         """Title of a method; its name where it has none."""
@@ -59,6 +65,8 @@ class Display:
     def entrant(self, method: str, init: str) -> str:
         """Title of a leaderboard row, such as "U-Net · masked"."""
         title = self.method(method)
+        if (member_init(init) if is_ensemble(init) else init) in self.out_of_competition:
+            title = f"{title} {OUTSIDE}"
         if is_ensemble(init):
             return f"{title} · {member_init(init)}, ensemble"
         return title if init == NO_INIT else f"{title} · {init}"

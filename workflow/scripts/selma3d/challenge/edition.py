@@ -187,6 +187,13 @@ class Phase(Model):
 class Containers(Model):
     """What the containers of an edition's platform read and write."""
 
+    kind: Literal["process", "server"] = Field(
+        "process",
+        description="`process`: it is started for each image; `server`: once, and called for each",
+    )
+    inputs_key: Literal["interface", "socket"] | None = Field(
+        None, description="the key under which /input/inputs.json names inputs; none: no such file"
+    )
     input: str = Field(UNKNOWN, min_length=1, description="folder below /input, or `unknown`")
     output: (
         Annotated[str, Field(min_length=1)] | dict[ScoredAs, Annotated[str, Field(min_length=1)]]
@@ -207,6 +214,11 @@ class Edition(Model):
     ranking: RankingRule = Field(
         default_factory=lambda: RankingRule(rule="mean-then-rank", groups_by="scored_as"),
         description="how a leaderboard is made of scores; none: `mean-then-rank` by `scored_as`",
+    )
+    given_data_only: bool = Field(
+        False,
+        description="whether its rule admits no other images: entrants that start from weights "
+        "made elsewhere are then marked as out of competition",
     )
     archives: dict[FolderName, Archive] = Field(description="sources of images by name")
     structures: Annotated[dict[Name, EditionStructure], Field(min_length=1)] = Field(

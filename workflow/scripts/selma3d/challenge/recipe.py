@@ -15,7 +15,9 @@ Count = Annotated[int, Field(ge=1)]
 Number = Annotated[int, Field(ge=0)]
 Size = tuple[Count, Count, Count]  # z, y, x in voxels
 Edge = Annotated[int, Field(ge=8)]
-Normalisation = Literal["zscore", "percentile", "log", "ratio", "asinh", "snr", "texture"]
+Normalisation = Literal[
+    "zscore", "percentile", "clipped", "log", "ratio", "asinh", "snr", "texture"
+]
 
 # Ends in -ens: ensembles. Begins with pack-: encoders that come from elsewhere.
 PretextName = Annotated[

@@ -9,7 +9,6 @@ compressed, to `<output>/<slug>/output.mha`; the image's geometry is kept. The r
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -20,12 +19,13 @@ from ..images.conversion.stored_values import whole_numbers
 from ..images.geometry import Geometry
 from ..images.mha import write_mha
 from ..images.readers import read_image
-from ..inference import WindowSettings, load_model
+from ..inference import TrainedModel, WindowSettings, load_model
 from ..inference.cases import binarise
 from ..system.errors import InputError
-from ..system.fingerprint import visible
+from .container_input import ContainerSettings, image_of, read_settings
 
-SUFFIXES = (".mha", ".tif", ".tiff")
+MODEL = "model.pt"
+OUTPUT = "output.mha"
 
 
 def main() -> int:
@@ -33,44 +33,41 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     context = Path(sys.argv[1])
     try:
-        segment_input(
-            context,
-            Path(os.environ.get("SELMA3D_INPUT", "/input")),
-            Path(os.environ.get("SELMA3D_OUTPUT", "/output")),
-        )
+        settings = read_settings(context)
+        segment_input(load_model(context / MODEL), settings, *roots())
     except InputError as error:
         logging.error("error: %s", error)
         return 1
     return 0
 
 
-def segment_input(context: Path, input_root: Path, output_root: Path) -> None:
-    """Segment the image below `input_root` with the model of `context`. Raises InputError."""
-    settings = json.loads((context / "container.json").read_text())
-    image = only_image(input_root / settings["input"])
-    model = load_model(context / "model.pt")
+def roots() -> tuple[Path, Path]:
+    """Where the platform puts images and looks for masks."""
+    given, written = os.environ.get("SELMA3D_INPUT"), os.environ.get("SELMA3D_OUTPUT")
+    return Path(given or "/input"), Path(written or "/output")
+
+
+def segment_input(
+    model: TrainedModel, settings: ContainerSettings, input_root: Path, output_root: Path
+) -> Path:
+    """Segment the image below `input_root`; the mask's file. Raises InputError.
+
+    A mask of an earlier image goes first: after a failure none is there.
+    """
+    output = output_root / settings.output / OUTPUT
+    output.unlink(missing_ok=True)
+    image = image_of(input_root, settings)
     stored = read_image(image)
     voxels = whole_numbers(stored.array, image)
     # A challenge's image has one channel, that of the structure, or all that the archive has.
-    channel = settings["channel"] if len(voxels) > 1 else 0
+    channel = settings.channel if len(voxels) > 1 else 0
     if channel >= len(voxels):
         raise InputError(f"{image}: expected channel {channel}, found {len(voxels)} channels")
     grey = voxels[channel]
-    windows = WindowSettings(settings["overlap"])
+    windows = WindowSettings(settings.overlap)
     mask = binarise(model, model.probability(grey, Intensity.of(grey), windows))
-    geometry = stored.geometry or Geometry.of_size(None)
-    write_mha(mask, output_root / settings["output"] / "output.mha", geometry)
-
-
-def only_image(folder: Path) -> Path:
-    """The one image in a folder. Raises InputError."""
-    found = [f for f in visible(folder) if f.suffix.lower() in SUFFIXES]
-    if len(found) != 1:
-        raise InputError(
-            f"{folder}: expected one image ({', '.join(SUFFIXES)}), "
-            f"found {', '.join(f.name for f in found) or 'none'}"
-        )
-    return found[0]
+    write_mha(mask, output, stored.geometry or Geometry.of_size(None))
+    return output
 
 
 if __name__ == "__main__":

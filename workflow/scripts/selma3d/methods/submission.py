@@ -6,6 +6,7 @@ output path, and ends. It is told neither the case's name nor, unless it asks, t
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..challenge.containers import named_inputs
 from ..images.conversion.stored_values import mask_of_labels
 from ..images.geometry import Geometry, on_grid_of_case
 from ..images.mha import mha_header, write_mha
@@ -37,14 +39,14 @@ def segment_cases(
     *,
     minutes: float,
     places: Mapping[str, Path],
-    slugs: Mapping[str, str],
+    slugs: Mapping[str, str | None],
     program_log: Path,
 ) -> None:
     """Run `command` once a case, each within `minutes`, and collect its masks.
 
     In its parts `{input}`, `{output}`, `{structure}` and the names of `places` stand for folders
-    and for the structure. slugs: `input` and `output`, the paths below them. program_log: what the
-    program prints.
+    and for the structure. slugs: `input` and `output`, the paths below them, and `inputs_key` where
+    an inputs.json lies beside. program_log: what the program prints.
     Raises InputError where it fails, takes too long, or writes anything but one mask of labels
     with the shape of the case.
     """
@@ -57,6 +59,9 @@ def segment_cases(
                 known = cases.geometry(case) or Geometry.of_size(None)
                 grid = known.with_voxel_size(cases.voxel_size_um(case))
                 write_mha(cases.image(case, to_segment.channel), image, grid)
+                if key := slugs.get("inputs_key"):
+                    listed = json.dumps(named_inputs(slugs["input"], key))
+                    (given / "inputs.json").write_text(listed)
                 given_grid = mha_header(image).geometry
                 folders = {**places, "input": given, "output": written}
                 named = {key: str(path) for key, path in folders.items()}

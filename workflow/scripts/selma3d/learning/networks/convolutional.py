@@ -21,7 +21,7 @@ Stride = Count | Size  # along all axes alike, or (z,y,x)
 
 
 class UNet(Segmenter):
-    """MONAI's UNet: one convolution a level. The fast one, for CPUs and small experiments.
+    """MONAI's UNet: a convolution or residual unit a level. The fast one, for small experiments.
 
     With a first stride of 2 the finest map has half the resolution, and the output layer is the
     transposed convolution that restores it.
@@ -31,6 +31,9 @@ class UNet(Segmenter):
         channels: tuple[Count, ...] = Field((16, 32, 64, 128), description="of each level")
         strides: tuple[Stride, ...] = Field((2, 2, 2), description="from level to level")
         norm: Norm = Field("instance", description="normalisation layers")
+        residual_units: int = Field(
+            0, ge=0, description="convolutions of a residual unit; 0: plain ones, one a level"
+        )
 
     def __init__(self, options: Options) -> None:
         super().__init__()
@@ -40,7 +43,10 @@ class UNet(Segmenter):
                 "channels, strides: expected at least 2 channels and one stride fewer, "
                 f"found {channels}, {strides}"
             )
-        self.net = nets.UNet(3, 1, 1, channels, strides, norm=norm_of(options.norm, channels))
+        self.net = nets.UNet(
+            3, 1, 1, channels, strides, num_res_units=options.residual_units,
+            norm=norm_of(options.norm, channels),
+        )  # fmt: skip
         self.feature_channels = channels
         self.feature_strides = cumulative([*strides, 1])
         self.divisor = max(self.feature_strides[-1])

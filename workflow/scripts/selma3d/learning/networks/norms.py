@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from ...system.errors import InputError
 
-# None of them mixes samples: results don't depend on the batch or on the number of GPUs.
-Norm = Literal["instance", "group", "channel"]
+# None of them mixes samples, so that results don't depend on the batch or on the number of GPUs;
+# but for `batch`, which is there for weights of others that were trained with it.
+Norm = Literal["instance", "group", "channel", "batch"]
 
 _GROUPS = 8
 
@@ -40,6 +41,8 @@ def norm_of(norm: Norm, channels: Sequence[int]) -> tuple[str, dict]:
     """MONAI's name of a normalisation; raises InputError where channels don't form groups."""
     if norm == "instance":
         return "INSTANCE", {"affine": True}
+    if norm == "batch":
+        return "BATCH", {}
     if norm == "channel":
         return "CHANNEL", {}
     if any(n % _GROUPS for n in channels):
