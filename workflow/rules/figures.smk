@@ -265,8 +265,8 @@ rule paper:
     conda:
         "../envs/selma3d.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         edition=CHALLENGE.edition.plain(),
         display=DISPLAY.plain(),
