@@ -159,7 +159,9 @@ def test_crash_of_the_controller_goes_unnoticed(
 def test_job_that_waits_for_another_trainer_names_it_and_is_requeued(
     cluster: Cluster, run: TrainingRun, note
 ) -> None:
-    run.config["recipe_overrides"] = {"unet": {"finetune": {"steps": 10**6, "save_every": 50}}}
+    endless = CONFIG["recipe_overrides"]["unet"]["finetune"] | {"steps": 10**6}
+    recipe = CONFIG["recipe_overrides"]["unet"] | {"finetune": endless}
+    run.config["recipe_overrides"] = {"unet": recipe}
     snakemake = run.start()
     first = cluster.job(run.folder, "finetune")
     run.until_saved()
