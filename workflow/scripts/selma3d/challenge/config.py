@@ -86,13 +86,15 @@ class Convert(Model):
             "ignore-label",
             "other-geometry",
             "missing-planes",
+            "unreadable-patches",
         ],
         ...,
     ] = Field(
         description="oddities that are accepted, and recorded. Of patches: `empty-mask`, "
         "`full-mask` (hardly any background), `constant-image`, `ignore-label` (255 beside other "
         "labels, taken for foreground), `other-geometry` (headers of image and mask disagree). Of "
-        "volumes: `missing-planes` (another number of planes than the metadata state)"
+        "volumes: `missing-planes` (another number of planes than the metadata state). Of "
+        "collections: `unreadable-patches` (left out, and recorded)"
     )
 
 
