@@ -17,7 +17,7 @@ PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 # Each job starts a Python, which shall find compiled what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo controls methods real slurm-demo partial paper run estimate status slurm-setup submit manifest new-edition new-method gpu-check test test-faults test-editions test-peers lint benchmarks clean-demo
+.PHONY: help setup demo controls methods real slurm-demo partial paper run estimate status slurm-setup submit manifest new-edition new-method gpu-check test test-faults test-editions test-peers lint docs benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -59,7 +59,7 @@ methods: $(RUNTIME) ## all methods, small, on synthetic images [and real ones: m
 	@for table in results/methods-*/tables/per-type/standings.md; do printf '\n%s\n' "$$table"; cat "$$table"; done
 
 real: $(RUNTIME) ## what pretraining gains on real images: make real DATA=folder [SIZE=small] [CONFIG=config/real-cfos.yaml]
-	@test -n "$(call quoted,$(DATA))" || { echo "make: expected DATA=<folder of real images> (README, 'Real images')" >&2; exit 1; }
+	@test -n "$(call quoted,$(DATA))" || { echo "make: expected DATA=<folder of real images> (docs/running.md, 'Real images')" >&2; exit 1; }
 	@$(RUN) --configfile config/real.yaml $(if $(filter small,$(SIZE)),config/real-small.yaml) $(CONFIG) --cores $(CORES) --resources mem_mb=16000 --keep-going $(REAL_IMAGES)
 
 # As many CPUs as this machine lends: SLURM keeps the other jobs waiting, as on a cluster.
@@ -139,6 +139,16 @@ lint: $(INSTALLED) ## ruff, snakefmt, snakemake --lint
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/snakefmt --check Snakefile workflow
 	$(SNAKEMAKE) --lint
+
+# In an environment of its own: nothing that runs or tests needs it. Pages keep their places, so that
+# links between them are those of the repository.
+SITE := results/site
+docs: ## all pages as one site with a search: results/site/index.html
+	@test -x .venv-docs/bin/mkdocs || { $(PYTHON) -m venv .venv-docs && .venv-docs/bin/pip install --quiet --disable-pip-version-check -r requirements/docs.txt; }
+	@rm -rf $(SITE) $(SITE)-pages && mkdir -p $(SITE)-pages
+	@git ls-files -z -- '*.md' '*.ipynb' docs config LICENSE CITATION.cff | tar --null -T - -cf - | tar -xf - -C $(SITE)-pages
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+	@echo "site: $(SITE)/index.html; with its search: $(PYTHON) -m http.server --directory $(SITE), then http://localhost:8000"
 
 benchmarks: $(INSTALLED) ## side by side with peers, as ratios
 	for script in benchmarks/*.py; do PYTHONPATH=workflow/scripts $(VENV)/bin/python $$script; done
