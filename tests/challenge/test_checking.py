@@ -106,7 +106,7 @@ def test_all_faults_are_told_and_unknown_keys_come_first():
 def test_a_file_full_of_faults_is_cut_short():
     lines = faults(budgets=[0.5] * 100)
     assert len(lines) == 21
-    assert lines[-1] == "and 80 faults more"
+    assert lines[-1] == "and 80 more faults"
 
 
 class Row(Model):

@@ -58,14 +58,15 @@ def test_time_left_is_that_of_the_jobs_to_come_shared_by_those_at_work():
     assert told[0].startswith(
         f"3 of 10 long jobs are done, 2 at work: {7800 / (7800 + to_come):.0%}"
     )
-    assert "GPU hours: 4.2 used, some 7.4 to come" in told[0]
+    assert "GPU hours: 4.2 used, about 7.4 to come" in told[0]
     assert told[1].startswith("time left: about 1:57:30, with 2 at a time as now")
 
 
 def test_a_stage_of_which_none_has_ended_is_guessed_and_named():
     told = Outlook((Stage("pretrain", 0, 1, 0, (100.0,)), Stage("predict", 0, 0, 2))).text
     assert told[1] == (
-        "time left: about 0:03:20, one job after the other (of predict none has ended: guessed)"
+        "time left: about 0:03:20, one job after the other "
+        "(guessed for predict, of which none has ended)"
     )
 
 

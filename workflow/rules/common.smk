@@ -104,7 +104,7 @@ def place_of(archive):
 
 @cache
 def state_of(archive, names):
-    """The state of files that are read where they lie: those that are corrected are read again."""
+    """A fingerprint of files that are read in place, so that corrected ones are converted again."""
     if not CHALLENGE.archives[archive].is_read_in_place:
         return None
     return files_fingerprint(Path(CHALLENGE.place(archive).folder), names)
@@ -118,7 +118,7 @@ def place_of_images(kind):
 
 
 def state_of_images(kind):
-    """The state of the files of a structure's patches or cases."""
+    """The fingerprint of the files of a structure's patches or cases."""
 
     def state(wildcards):
         images = CHALLENGE.images(wildcards.structure, kind)
@@ -134,7 +134,7 @@ def environment_of(method):
 
 
 def installed_for(method):
-    """The table of what is installed for a method; while it is absent, nothing can be run."""
+    """The table of what is installed for a method; its rules take it as input."""
     return os.path.join(CONFIG.environments_folder, f"{method}.tsv")
 
 
@@ -170,7 +170,7 @@ def sources_learnt(wildcards):
 
 
 def ensemble_members(wildcards):
-    """Predictions of the members that segment a structure, of the ensemble's run."""
+    """Predictions of the members that segment a structure, for the ensemble's run."""
     run = Run.parse(wildcards.run)
     paths = []
     for member in METHODS["ensemble"].settings["members"]:
@@ -231,7 +231,7 @@ def pack_of(wildcards):
 
 
 def splits_of(group):
-    """The splits of a pretraining group's structures: whose specimens are held out."""
+    """The splits of a pretraining group's structures, which name the specimens held out."""
     return [
         LAYOUT.split(name)
         for name in CHALLENGE.structures_with_patches
@@ -401,7 +401,7 @@ def indexes_of_segmenting_model(wildcards):
 
 
 def brain_named(wildcards):
-    """Which volume is segmented, and by which model."""
+    """The names of a segmented volume and of its model."""
     row = volume_row(wildcards)
     structure = CHALLENGE.structures[wildcards.structure]
     return {

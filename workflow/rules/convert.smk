@@ -50,7 +50,7 @@ use rule convert_patches as convert_cases with:
 
 
 rule draw_cases:
-    """Test cases where the hidden ones are not available: the split's test patches."""
+    """Take the split's test patches as cases, where hidden test cases are not available."""
     input:
         patches=LAYOUT.patches(),
         split=LAYOUT.split(),
@@ -140,7 +140,7 @@ rule convert_collection:
 
 
 rule overview:
-    """A figure and a table of a structure's annotated images: a misread mask is seen before training."""
+    """Draw a structure's annotated images, so that a misread mask is seen before training."""
     input:
         patches=LAYOUT.images(),
     output:

@@ -61,7 +61,7 @@ rule score:
 
 
 rule references:
-    """How good a score can be on each test case: the best threshold, the label moved by one voxel."""
+    """Find what scores the labels of each test case allow: best threshold, label moved by one."""
     input:
         cases=cases_of,
     output:

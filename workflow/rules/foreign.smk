@@ -1,4 +1,4 @@
-"""Foreign results: masks that someone else made take part without any training."""
+"""Foreign results: masks that someone else made, as methods without a training."""
 
 
 rule foreign:

@@ -1,4 +1,4 @@
-"""Containers and other programs with Grand Challenge's interface take part as methods."""
+"""Containers and other programs with Grand Challenge's interface, as methods."""
 
 
 rule submission:

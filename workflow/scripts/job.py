@@ -223,7 +223,7 @@ def retry_if_lease_lost(work: Callable[[], None]) -> None:
     """Do a job's work; where another process has taken it over meanwhile, end with its result.
 
     A job must not fail for that: Snakemake would remove the outputs that the other has made. Done
-    again, the work finds them finished, or is refused by the name of the owner.
+    again, the work finds them finished, or ends with an error that names the owner.
     """
     try:
         work()

@@ -1,7 +1,7 @@
 """The rules that methods bring, checked in a Snakemake of their own before they are included.
 
 A method is trusted code: this guards against mistakes. A file that can't be read, or that writes
-into what belongs to others, leaves its own method out and no other. The verdict is kept, by the
+where other methods write, leaves its own method out and no other. The verdict is kept, by the
 content of the files, so that neither the next plan nor a job on a cluster repeats the check. This
 is no part of the library, which knows nothing of Snakemake.
 """
@@ -136,7 +136,7 @@ def _check_rules(method: str, rules: "Iterable[Rule]") -> None:
 
 
 def _check_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """All rule files share their names: none may give a shared one another meaning."""
+    """All rule files share their names, so none may redefine a name that others use."""
     for name, value in before.items():
         is_shared = name.isupper() or (callable(value) and not name.startswith("_"))
         if is_shared and after[name] is not value:

@@ -1,4 +1,4 @@
-"""Rule phantom: the specification of a synthetic data set -> its archive and manifest."""
+"""Rule phantom: the specification of synthetic images -> their files and manifest."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

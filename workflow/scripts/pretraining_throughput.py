@@ -1,4 +1,4 @@
-"""Rule pretraining_throughput: volumes and a recipe -> steps a second, and what to choose."""
+"""Rule pretraining_throughput: volumes and a recipe -> steps a second, and the best settings."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Rule references: test cases of a structure -> how good a score can be on each of them."""
+"""Rule references: test cases of a structure -> a table of the scores that their labels allow."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

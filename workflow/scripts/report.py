@@ -87,8 +87,8 @@ def caveats(note: str | None) -> list[str]:
     ]
     if blind:
         said.append(
-            f"the specimens of {', '.join(blind)} are not published: that no animal is in both "
-            "training and test is not checkable; patches were split by contiguous blocks"
+            f"the specimens of {', '.join(blind)} are not published: it cannot be checked that no "
+            "animal is in both training and test; patches were split by contiguous blocks"
         )
     return [f"{text[0].upper()}{text[1:]}." for text in said]
 

@@ -20,7 +20,7 @@ def main(folder: Path) -> None:
     torch.set_num_threads(task["threads"])
     torch.manual_seed(task["seed"])
     weights = settings["weights"]
-    if weights and not Path(weights).is_file():  # cellpose would go for others on the network
+    if weights and not Path(weights).is_file():  # cellpose would download others instead
         sys.exit(f"settings.weights: expected a file of cellpose 3's weights, found no {weights}")
     first = CellposeModel(
         gpu=task["gpu"],

@@ -22,7 +22,7 @@ Structures = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_
 
 
 class Primary(Model):
-    """The one comparison that decides: a pretrained network less the same network from scratch."""
+    """The one comparison that decides: a pretrained network minus the same from scratch."""
 
     method: str = Field(description="a recipe")
     pretext: str = Field(description="the init that is compared with `scratch`")
@@ -38,7 +38,7 @@ class Primary(Model):
 
 
 class Analysis(Model):
-    """What is asked of pretraining before anything is scored ([how](../docs/gains.md))."""
+    """The question to pretraining, declared before scoring ([how](../docs/gains.md))."""
 
     primary: Primary = Field(description="the first endpoint")
     margin: float = Field(
@@ -55,7 +55,7 @@ class Analysis(Model):
     )
 
     def resolved(self, *, seen: Iterable[str], unseen: Iterable[str]) -> Analysis:
-        """The same with structures named, of an edition's that are learnt from and that are not."""
+        """The same with all structures named; seen, unseen: those of the edition to choose from."""
         structures = self.primary.structures or tuple(sorted(seen))
         others = self.unseen or tuple(sorted(set(unseen) - set(structures)))
         primary = self.primary.model_copy(update={"structures": structures})

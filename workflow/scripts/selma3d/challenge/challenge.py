@@ -84,7 +84,7 @@ class Challenge:
         faults.check()
 
     def _note_contradictions(self, faults: Faults) -> None:
-        """Note what is wrong with configuration, edition and samples only when read together."""
+        """Note contradictions between configuration, edition and samples table."""
         for name in self.config.archives:
             if name not in self.edition.archives:
                 hint = nearest(name, list(self.edition.archives))
@@ -97,7 +97,7 @@ class Challenge:
                 )
         if faults.lines:  # the rest may follow from these
             return
-        for look in (
+        for derived in (
             lambda: self.archives,
             lambda: self.structures,
             lambda: self.analysis,
@@ -105,7 +105,7 @@ class Challenge:
             lambda: self.methods,
         ):
             with faults.noted():
-                look()
+                derived()
 
     @classmethod
     def of(cls, content: Mapping[str, Any], root: Path) -> Challenge:
@@ -235,7 +235,7 @@ class Challenge:
             return ArchivePlace(folder=self.layout.archive(archive))
         if source.folder is None:
             raise InputError(
-                f"config: archives.{archive}.folder: expected, found none (kind local)"
+                f"config: archives.{archive}.folder: expected a folder (kind local), found none"
             )
         return ArchivePlace(folder=source.folder, links=source.links or ())
 
@@ -256,7 +256,7 @@ class Challenge:
         return next((row for row in rows if row.sample == sample), None)
 
     def removes_planes(self, volume: Sample) -> bool:
-        """Whether a volume's planes go after conversion: downloaded ones only, on request."""
+        """Whether a volume's planes are deleted after conversion: downloaded ones, on request."""
         return self.config.convert.remove_planes and self.archives[volume.archive].is_downloaded
 
     def channel(self, sample: Sample) -> int:
@@ -293,8 +293,8 @@ class Challenge:
     ) -> list[Sample]:
         """Rows of the volumes that an encoder is pretrained on: its group's, or as its recipe says.
 
-        Fewer are drawn from the seed, and are among those of any larger number. Raises InputError
-        where a recipe wants more than there are.
+        Where the recipe names a number, the seed draws them; a smaller draw is part of every larger
+        one. Raises InputError where a recipe wants more volumes than there are.
         """
         rows = self.volumes(self.learnt_from(method, group, pretext))
         number = self.methods[method].recipe.pretexts[pretext].volumes
@@ -441,7 +441,7 @@ class Challenge:
         return tuple(n for n in claimed if recipe or not self.structures[n].left_out)
 
     def segmenting_run(self, method: str) -> Run:
-        """Whose model segments whole volumes: trained on all patches, first fold and seed.
+        """The run whose model segments whole volumes: all patches, first fold and seed.
 
         Raises InputError where `segment.init` is no init of the method.
         """
@@ -457,7 +457,7 @@ class Challenge:
         return Run(chosen, "all", 0, self.config.seeds[0])
 
     def segmenting_target(self, structure: str) -> Target:
-        """Whose model segments a structure's volumes: its type's, else the one model."""
+        """The target whose model segments a structure's volumes: its own, else the one model."""
         own = self.structures[structure].target
         return self.targets[own if own in self.targets else ONE_MODEL]
 
@@ -472,7 +472,10 @@ class Challenge:
 
     @property
     def brain_methods(self) -> tuple[str, ...]:
-        """Recipes whose masks of all volumes the report links; InputError for what is none."""
+        """Recipes whose masks of all volumes the report links.
+
+        Raises InputError where `segment.methods` names anything but a recipe that takes part.
+        """
         for name in self.config.segment.methods:
             if name not in self.recipes:
                 raise InputError(
@@ -526,21 +529,21 @@ class Challenge:
 
     @property
     def analysis(self) -> Analysis:
-        """What is asked of pretraining, structures named where the configuration names none.
+        """The declared analysis; where it names no structures, those of the edition are filled in.
 
-        Raises InputError where it names one that the edition does not have.
+        Raises InputError where it names a structure that the edition does not have.
         """
-        asked = self.config.analysis
+        declared = self.config.analysis
         for key, named in (
-            ("primary.structures", asked.primary.structures),
-            ("unseen", asked.unseen),
+            ("primary.structures", declared.primary.structures),
+            ("unseen", declared.unseen),
         ):
             for name in named or ():
                 if name not in self.structures:
                     hint = nearest(name, list(self.structures))
                     raise InputError(f"config: analysis.{key}: no structure {name!r}{hint}")
         scored = [self.structures[name] for name in self.scored]
-        return asked.resolved(
+        return declared.resolved(
             seen=[structure.name for structure in scored if structure.seen],
             unseen=[structure.name for structure in scored if not structure.seen],
         )

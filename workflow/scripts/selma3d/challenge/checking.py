@@ -21,7 +21,7 @@ from ..system.limits import check_file, check_limit, proportionate
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it is built
 MOST_LINES = 20  # of one file's faults; the rest are counted
 
-# What pydantic's kinds of fault say of a value's type, as JSON and YAML name it.
+# pydantic's kinds of fault -> the type that was expected, as JSON and YAML name it.
 TYPES = {
     "string_type": "string",
     "int_type": "integer",
@@ -70,7 +70,7 @@ AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 class Faults:
-    """Faults of several files, told together: whoever mends one shall not wait for the next."""
+    """Faults of several files, collected so that a user sees and mends them all at once."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -108,15 +108,15 @@ def load_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
         raise InputError(f"{path}: expected YAML, found a syntax error: {problem}") from None
-    except ValueError as error:  # a date or a number that there is not
-        raise InputError(f"{path}: expected YAML, found a value that is none: {error}") from None
+    except ValueError as error:  # such as the 30th of February
+        raise InputError(f"{path}: expected YAML, found an impossible value: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a mapping, found {type(content).__name__}")
     return content
 
 
 def _check_yaml(text: str, path: Path) -> None:
-    """Raise InputError for a text whose values, aliases replaced, would be too many or too deep."""
+    """Raise InputError for a text with too many values or levels once its aliases are replaced."""
     opened: list[tuple[str | None, int]] = []  # anchor, and the count when it was opened
     of_anchor: dict[str, int] = {}
     count = 0
@@ -142,7 +142,7 @@ def _check_yaml(text: str, path: Path) -> None:
 
 
 def check_nodes(content: Any, source: str | Path) -> None:
-    """Raise InputError for plain data of too many values or levels; what is shared counts again."""
+    """Raise InputError for plain data of too many values or levels; shared ones count again."""
     count, left = 0, [(content, 1)]
     while left:
         value, depth = left.pop()
@@ -248,7 +248,7 @@ def nearest(word: str, known: Sequence[str]) -> str:
 def _joined(lines) -> str:
     lines = list(lines)
     more = len(lines) - MOST_LINES
-    return "\n".join([*lines[:MOST_LINES], *([f"and {more} faults more"] if more > 0 else [])])
+    return "\n".join([*lines[:MOST_LINES], *([f"and {more} more faults"] if more > 0 else [])])
 
 
 def _lines(model: type[Model], content: Any, error: pydantic.ValidationError) -> list[str]:
@@ -365,7 +365,8 @@ def _choices(fault: Any) -> list[str]:
 def _split(location: Place, content: Any) -> tuple[Place, str | int | None, Place]:
     """The place that a location names, up to the first branch of a union; branch; the rest.
 
-    pydantic puts the names of branches between keys; what is no key of the content is one.
+    pydantic puts the names of branches between keys: a part that is no key of the content is such
+    a name.
     """
     place: list[str | int] = []
     for depth, part in enumerate(location):

@@ -16,7 +16,7 @@ Name = Annotated[str, Field(pattern=r"^(?!(?:nan|null)\Z)[a-z0-9][a-z0-9-]*\Z")]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
 ScoredAs = Literal["vessel-like", "spot-like"]
 Micrometres = Annotated[float, Field(gt=0)]
-UNKNOWN = "unknown"  # what an edition file says of what its organisers have not published
+UNKNOWN = "unknown"  # in an edition file: not published by its organisers
 
 
 class ArchiveSettings(Model):
@@ -201,7 +201,7 @@ class Containers(Model):
 
 
 class Edition(Model):
-    """A challenge as its organisers, or you, define it; archives and structures are enough."""
+    """A challenge as its organisers, or you, define it; only archives and structures are needed."""
 
     edition: str | None = Field(None, description="its name; the file's counts")
     title: str = Field("Images of our own", description="for the report")
@@ -241,7 +241,7 @@ class Edition(Model):
 
 @dataclass(frozen=True)
 class ReadEdition:
-    """An edition file: what could be made of it, and the names that it gives, faulty or not."""
+    """What could be read of an edition file, and the names in it, also where it is faulty."""
 
     edition: Edition | None
     structures: tuple[str, ...] | None = None
@@ -287,7 +287,7 @@ def completed(edition: Edition, with_patches: Collection[str]) -> Edition:
 
 
 def _wrong_references(content: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each archive or structure that is named and not there; content is unchecked."""
+    """A line for each archive or structure that is named but not defined, in unchecked content."""
     archives, structures, phases = (
         content.get(key) if isinstance(content.get(key), Mapping) else {}
         for key in ("archives", "structures", "phases")

@@ -1,4 +1,4 @@
-"""The results tree: every path in it, as a pattern for rules and filled in for everybody else."""
+"""The results tree: every path in it, as a pattern for rules or filled in."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ class Layout:
         structure: Structure | str = "{structure}",
         run: Run | str = "{run}",
     ) -> str:
-        """The table of how far the members of an ensemble agree on its cases."""
+        """The table of the agreement between an ensemble's members, case by case."""
         return f"{self.results}/predictions/{of_run(method, structure, run)}.tsv"
 
     def check(
@@ -205,7 +205,7 @@ class Layout:
         return f"{self.results}/containers/{method}/{structure}"
 
     def references(self, structure: Structure | str = "{structure}") -> str:
-        """How good a score can be on each test case of a structure, whoever segments it."""
+        """The table of what scores the labels of each test case of a structure allow."""
         return f"{self.results}/references/{_name(structure)}.tsv"
 
     # -- what is shown ------------------------------------------------------------------------

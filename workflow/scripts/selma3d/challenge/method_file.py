@@ -81,8 +81,8 @@ class MethodFile(Model):
     ) = Field(None, description="modules that the method's own environment has to import")
     settings: dict[str, Any] | None = Field(
         None,
-        description="as a rule likes, by size if it has `production`; of a submission "
-        "`command` and `minutes`; of foreign masks `predictions`",
+        description="of a rule: what its code reads, by size if it has `production`; of a "
+        "submission `command` and `minutes`; of foreign masks `predictions`",
     )
     recipe: RecipeSizes | None = Field(None, description="of a recipe, by size")
 

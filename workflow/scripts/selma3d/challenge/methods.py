@@ -18,7 +18,7 @@ from .structure import Structure
 
 @dataclass(frozen=True)
 class Method:
-    """A way to segment: a recipe, a rule of its own, or masks that someone else made."""
+    """A way to segment: a recipe, a rule, a program of the platform, or masks made elsewhere."""
 
     name: str
     file: Path

@@ -206,7 +206,7 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _quarter_turns_need_square_windows(self) -> Self:
-        """Fine-tuning would find out, after pretraining."""
+        """Checked here, since fine-tuning would find it only after pretraining."""
         _, height, width = self.input.window
         if self.finetune.augment.rotate90.probability and height != width:
             raise ValueError(

@@ -82,7 +82,7 @@ class Sample(Model):
         try:
             return tuple(float(word) for word in re.split(r"[\s,;x×]+", value.strip("[]() ")))
         except ValueError:
-            return value  # no numbers, which the field's type tells
+            return value  # not numbers: the check of the field's type says so
 
     @field_validator("volume")
     @classmethod
@@ -112,7 +112,7 @@ class Sample(Model):
 
     @property
     def is_trained_on(self) -> bool:
-        """Whether a model may learn from it for certain, and not only where a split says so."""
+        """Whether models learn from it for certain, not only where a split says so."""
         return self.role == "training" or (self.is_unannotated and not self.role)
 
 
@@ -159,7 +159,7 @@ def _times(times: int) -> str:
 
 
 def _on_both_sides(samples: tuple[Sample, ...]) -> set[str]:
-    """Specimens that are trained on and held out; test cases are, whatever their row says."""
+    """Specimens both trained on and held out; a test case is held out, whatever its row says."""
     trained = {s.specimen for s in samples if s.is_trained_on}
     held_out = {s.specimen for s in samples if s.kind == "case" or s.role in ("validation", "test")}
     return trained & held_out - {""}

@@ -46,7 +46,7 @@ def targets_of(
 ) -> dict[str, Target]:
     """Targets by name, over all tracks in force; left-out ones are for unseen structures.
 
-    Raises InputError where a target has nothing to learn from, or no encoder of one group.
+    Raises InputError where a target has nothing to learn from, or learns from several groups.
     """
     targets = {}
     for track in tracks:
@@ -72,7 +72,7 @@ def _target(
     members = [s for s in structures.values() if name in (s.target, ONE_MODEL) and not s.left_out]
     learns = tuple(s.name for s in members if s.seen)
     if not learns:
-        raise InputError(f"{where}: none is seen: true")
+        raise InputError(f"{where}: expected a structure with seen: true, found none")
     groups = {structures[n].group for n in learns}
     if track == "per-type" and len(groups) > 1:
         raise InputError(

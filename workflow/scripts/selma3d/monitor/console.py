@@ -12,7 +12,7 @@ from typing import TextIO
 from ..system.job_state import JobState, file_of
 from .run_progress import RunProgress, Started
 
-LINE_EVERY_S = 60.0  # and at every tenth; a terminal's line is kept up to date
+LINE_EVERY_S = 60.0  # in a file, and at every tenth of the work; a terminal's line is updated
 LOOK_EVERY_S = 1.0
 
 
@@ -63,7 +63,9 @@ class RunConsole:
                 self._progress.running.pop(job, None)
         state = JobState.read(file_of(log)) if log else None
         error = state.error if state else ""
-        self.say(f"FAILED: {rule}: {error or 'without a word'}\n        {log or 'it has no log'}")
+        self.say(
+            f"FAILED: {rule}: {error or 'no error was recorded'}\n        {log or 'it has no log'}"
+        )
 
     def tell(self) -> None:
         """Show the progress where it is due."""
@@ -72,7 +74,9 @@ class RunConsole:
                 return
             now = self._clock()
             share, left = self._progress.share_and_seconds_left(now)
-            share = max(share, self._told_share)  # an estimate may change its mind
+            share = max(
+                share, self._told_share
+            )  # a share that fell would puzzle, though the estimate may
             if self._updates:
                 self._stream.write(f"\r\x1b[K{self._line(share, left)}")
                 self._stream.flush()

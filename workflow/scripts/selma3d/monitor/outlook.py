@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """Jobs of one kind. seconds: of those that have ended; left: of those that run, as they say."""
+    """Jobs of one kind.
+
+    seconds: that each finished job took. left: seconds that each running job still expects, None
+    where it does not say.
+    """
 
     name: str
     gpus: int
@@ -45,7 +49,7 @@ class Stage:
         """Seconds of the jobs that run or have not begun; average: of a job of any stage."""
         mean = average if self.mean is None else self.mean
         known = sum(left for left in self.left if left is not None)
-        half = mean / 2  # of a job at work that does not tell
+        half = mean / 2  # a running job that does not say is taken to be half done
         return known + mean * self.to_begin + half * self.left.count(None)
 
 
@@ -57,7 +61,7 @@ class Outlook:
 
     @classmethod
     def of(cls, status: Status) -> Outlook:
-        """Looked at now. Each finished job's state is one small file to read."""
+        """The outlook at this moment, from one small file for each finished job."""
         resources = status.challenge.config.resources
         gpus = {"pretrain": resources.gpus_of_training, "finetune": resources.gpus_of_training}
         jobs: dict[str, list[tuple[Progress, Path]]] = {}
@@ -86,7 +90,7 @@ class Outlook:
         beside = f"with {working} at a time as now" if working else "one job after the other"
         left = f"time left: about {duration(to_come / max(working, 1))}, {beside}"
         guessed = ", ".join(stage.name for stage in self.stages if stage.is_guessed)
-        left += f" (of {guessed} none has ended: guessed)" if guessed else ""
+        left += f" (guessed for {guessed}, of which none has ended)" if guessed else ""
         return [told + self._gpu_hours(average), left]
 
     def _gpu_hours(self, average: float | None) -> str:
@@ -96,7 +100,7 @@ class Outlook:
         if average is None:
             return f"; GPU hours: {used:.1f} used"
         ahead = sum(stage.to_come(average) * stage.gpus for stage in self.stages) / 3600
-        return f"; GPU hours: {used:.1f} used, some {ahead:.1f} to come"
+        return f"; GPU hours: {used:.1f} used, about {ahead:.1f} to come"
 
 
 def _jobs(status: Status) -> Iterator[tuple[str, Progress, Path]]:

@@ -33,7 +33,7 @@ CLEAR = "\033[2J\033[H"  # the terminal, as ECMA-48 has it
 
 @dataclass(frozen=True)
 class Entry:
-    """One encoder or one run of a method on a structure: which job it waits for, and how far."""
+    """An encoder, or a run of a method on a structure: the job that it waits for, its progress."""
 
     method: str
     of: str  # the structure of a run, the group of an encoder

@@ -1,9 +1,9 @@
 """Undefined and missing scores: each replaced or dropped before anything is averaged.
 
 A value that a prediction left undefined, or that is missing, becomes the metric's worst value on
-the case (of a count of errors, the empty mask's), whoever else takes part; a value that the truth
-leaves undefined drops its case for all methods. All are counted, none is silent. Seeds and folds
-are averaged within a case, cases within a specimen.
+the case (for counts of errors, the empty mask's value), independent of other entrants; a value that
+the truth leaves undefined drops its case for all methods. Both are counted and reported. Seeds and
+folds are averaged within a case, cases within a specimen.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ def settle(
     """Give every run × case × metric of a profile its value, as the module says.
 
     metrics: metric names by structure type; the profile's own where it is None.
-    ranked: structures that every entrant owes; who lacks one is given its worst values.
-    Raises InputError where a scored run × case lacks a metric's row, or an undefined value the
-    facts of its truth.
+    ranked: structures that every entrant must have segmented; one that lacks a structure is given
+    its worst values.
+    Raises InputError where a scored run × case lacks a metric's row, or where the facts of its
+    truth are absent that an undefined value needs.
     """
     grid = _with_values(_grid(track, profile, metrics, ranked), track, profile)
     undefined = ~np.isfinite(grid["value"])

@@ -1,4 +1,4 @@
-"""Verdicts on controls: comparisons whose answer is known, and whether each shows it.
+"""Verdicts on controls: comparisons with a known answer, and whether each came out so.
 
 As a command, with the configuration files of a challenge: a line a control, and exit code 1 where
 one has failed.

@@ -1,7 +1,7 @@
 """The gain of pretraining where specimens and trainings both vary: estimate, interval and power.
 
 Every specimen is segmented by every training, so the two are crossed. The gain on specimen i in
-training j (a pretrained network less its partner, of the same seed) is taken to be
+training j (a pretrained network minus its partner, of the same seed) is taken to be
 
     d_ij = gain + specimen_i + training_j + rest_ij
 
@@ -263,7 +263,7 @@ def _training_shares(grid: GainGrid) -> tuple[Iterable[Share], int]:
 
 
 def _rest_shares(grid: GainGrid) -> tuple[Iterable[Share], int]:
-    """What means leave over: squares sum to MS_e / (n·s), (n - 1)(s - 1) degrees of freedom."""
+    """What the means leave: squares sum to MS_e / (n·s), (n - 1)(s - 1) degrees of freedom."""
     n, s = len(grid.specimens), len(grid.trainings)
     degrees = (n - 1) * (s - 1)
     rest = _deviations(grid.values)[2] / np.sqrt(n * s * degrees)

@@ -43,7 +43,7 @@ def _value(track: TrackScores, profile: str, structure: str, case: str, metric: 
 
 
 def add_degenerate_notes(notes: Mapping[Entrant, list[str]], by_metric: pd.DataFrame) -> None:
-    """Say of a leaderboard row which of its metrics are the empty mask's in every case."""
+    """Note for a leaderboard row which metrics have the empty mask's value in every case."""
     segmented = by_metric[by_metric["missing"] < by_metric["cases"]]
     empty = segmented[(segmented["as_empty"] == segmented["cases"]) & (segmented["cases"] > 0)]
     for row in empty.itertuples():

@@ -33,8 +33,8 @@ def described_table(track: TrackScores, settled: Settled, described: Settled) ->
     """Every entrant on every structure: mean and sample sd over cases, and the pooled score.
 
     settled: of the edition's profile, whose Dice stands first. described: see `settle_described`.
-    pooled: of all cases as if they were one image, mean over runs; NaN where a metric has none, or
-    the scores lack what it takes. Then a case weighs by its objects or voxels.
+    pooled: of all cases as if they were one image, so that a case weighs by its objects or voxels;
+    mean over runs; NaN for metrics without a pooled form, and where the scores lack the sizes.
     """
     dice = settled.values[settled.values["metric"] == "dice"]
     values = pd.concat([dice, described.values], ignore_index=True)
@@ -91,7 +91,7 @@ def agreement_table(track: TrackScores) -> pd.DataFrame:
     """Agreement of quantities with the truth's, over cases, runs averaged.
 
     bias: mean of predicted − truth; low, high: limits of agreement, bias ± 1.96 sd. relative: sum
-    of predicted over sum of truth, less 1. concordance: Lin's coefficient (1989), 1 where they are
+    of predicted over sum of truth, minus 1. concordance: Lin's coefficient (1989), 1 where they are
     equal. missing: cases without a value of the prediction, which are left out.
     """
     cases = quantities_by_case(track)

@@ -1,8 +1,8 @@
 """Gains of pretraining: each pretrained init against scratch, structure by structure.
 
 All of it is exploratory: estimates and intervals. What was declared beforehand has verdicts
-(`verdicts`). `scratch-long` is compared as any other init. Ensembles are no single models and have
-no partner: they are left out.
+(`verdicts`). `scratch-long` is compared as any other init. Ensembles have no partner and are left
+out.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Heterogeneity:
 def heterogeneity(grids: Sequence[GainGrid], mean: Gain) -> Heterogeneity:
     """The spread between structures whose mean gain is `mean`.
 
-    Gains of structures vary by their true spread and by their errors, less what the errors have in
+    Gains of structures vary by their true spread and by their errors, minus what the errors have in
     common; the latter follows from the error of the mean (method of moments: Hedges and Olkin 1985,
     Statistical Methods for Meta-Analysis, chapter 9). Prediction interval: Higgins, Thompson and
     Spiegelhalter 2009, Journal of the Royal Statistical Society A 172, 137-159.

@@ -20,8 +20,9 @@ def runs_without_scores(
 ) -> pd.DataFrame:
     """RUN, structure, absent: runs that should have been scored on a structure and were not.
 
-    Should: `expected` (method, structure, run, optionally track) says so, or another entrant's
-    structure has the run. absent: the entrant has nothing there, and so the worst values.
+    A run should have been scored where `expected` (method, structure, run, optionally track) names
+    it, or where its entrant has other runs with the budget on the structure. absent: the entrant
+    has no run on the structure, and so the worst values.
     """
     present = track.predictions[_RUN_OF_STRUCTURE].drop_duplicates()
     structures = present[[*ENTRANT, "budget", "structure"]].drop_duplicates()
@@ -55,7 +56,7 @@ def _runs_of(expected: pd.DataFrame, track: str) -> pd.DataFrame:
 def missing_table(
     track: TrackScores, settled: Settled, without_scores: pd.DataFrame, unscored: list[str]
 ) -> pd.DataFrame:
-    """One row a gap; `run` or `case` is empty where the gap is wider than one.
+    """One row a gap; `run` or `case` is empty where the gap concerns more than one of them.
 
     unscored: structures of the ranking groups without any entrant's scores.
     """

@@ -1,4 +1,4 @@
-"""The power of a design: the gain that so many specimens and trainings find, and what it takes.
+"""The power of a design: the gain that it can find, and the specimens that a gain takes.
 
 The three standard deviations come from an experiment (`crossed_effects.mean_gain`), the degrees of
 freedom from the mean squares that the design is expected to have.

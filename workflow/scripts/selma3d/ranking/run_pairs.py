@@ -23,7 +23,7 @@ Cells = Mapping[tuple[str, SeedFold], tuple[float, bool]]  # case and run: value
 
 @dataclass(frozen=True)
 class ArmComparison:
-    """A pretrained network (`init`) less its partner (`against`), averaged over structures."""
+    """A pretrained network (`init`) minus its partner (`against`), averaged over structures."""
 
     method: str
     init: str

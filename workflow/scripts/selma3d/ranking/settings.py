@@ -44,7 +44,7 @@ class RankingSettings(Model):
     bootstrap: int = Field(1000, ge=1, description="replicates")
     seed: int = Field(0, description="of the bootstrap's draws")
     analysis: Analysis | None = Field(
-        None, description="what is asked of the gains; none: all of them are exploratory"
+        None, description="the declared question; none: all gains are exploratory"
     )
     controls: dict[str, Control] = Field(
         {}, description="comparisons with known answers, each judged by itself"

@@ -3,7 +3,7 @@
 Cases of one animal are not independent, and neither are the seeds of one method: both are averaged
 within a specimen before anything here is called. Fewer than six specimens cannot reach p < 0.05 in
 a two-sided signed-rank test and give intervals that mean nothing: then all specimens are shown
-instead, and `too_few` words the reason.
+instead, and `too_few` gives the reason.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ RANKING_TABLES = ("leaderboard", *COLUMNS)
 
 
 def table(name: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """A table with its columns, and so also where it has no rows."""
+    """A table with all of its columns, also where it has no rows."""
     return pd.DataFrame(list(rows), columns=list(COLUMNS[name]))
 
 

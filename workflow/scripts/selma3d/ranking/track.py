@@ -160,7 +160,7 @@ def _controls(settled: Settled, settings: RankingSettings) -> pd.DataFrame:
 
 
 def _compared(settled: Settled, described: Settled) -> pd.DataFrame:
-    """Entrants' values by case of what references are compared in, with every training patch."""
+    """Entrants' values by case in the metrics that references have, with every training patch."""
     values = pd.concat([settled.values, described.values], ignore_index=True)
     wanted = (values["budget"] == WHOLE_BUDGET) & values["metric"].isin(COMPARED)
     return case_values(values[wanted])

@@ -2,10 +2,10 @@
 
 An endpoint's verdict follows from its own pairs of runs, so that no other entrant changes it.
 
-The endpoints are tested one after the other, each at 5 %, for as long as a difference was found by
-each before (gain or harm): the chance to claim any difference where none exists then stays at 5 %
-(fixed sequence: Maurer, Hothorn and Lehmacher 1995). What comes after the first without one is
-exploratory: estimates and intervals, no verdicts.
+The endpoints are tested one after the other, each at 5 %, as long as each one before has shown a
+difference (gain or harm): the chance to claim any difference where none exists then stays at 5 %
+(fixed sequence: Maurer, Hothorn and Lehmacher 1995). All after the first endpoint without a
+difference are exploratory: estimates and intervals, no verdicts.
 """
 
 from __future__ import annotations
@@ -100,13 +100,13 @@ def judge_alone(
     margin: float,
     targets: Mapping[str, str],
 ) -> Judgement:
-    """The verdict on one comparison that no other comes before; scores and errors as in `judge`."""
+    """The verdict on one comparison, tested by itself; scores and errors as in `judge`."""
     judgement = _estimated(scores, name, comparison, margin, targets)
     return replace(judgement, verdict=verdict_of(judgement.estimate, margin))
 
 
 def _declared(scores: pd.DataFrame, analysis: Analysis) -> Iterator[tuple[str, ArmComparison]]:
-    """The endpoints of a run, which may have one budget, no unseen structure, or no control."""
+    """The endpoints that these scores allow; all but the primary one may be absent."""
     declared = analysis.primary
     if declared.metric not in METRICS:
         raise InputError(

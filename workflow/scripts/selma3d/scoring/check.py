@@ -95,7 +95,7 @@ def _about_shape(found: Shape, expected: Shape) -> str:
 
 
 def _about_values(mask: np.ndarray) -> str:
-    """Words for values that are no mask's, and the cure for the likeliest reason."""
+    """A description of values that no mask may have, and the cure for the likeliest reason."""
     if mask.dtype.kind == "f" and not np.isfinite(mask).all():
         bad = int((~np.isfinite(mask)).sum())
         return f"with {bad} NaN or infinite voxels (find where the method divides by zero)"

@@ -23,7 +23,7 @@ from .score_tables import SCORE_COLUMNS
 
 log = logging.getLogger(__name__)
 
-MISSING = "missing"  # beside the metrics of "describe"
+MISSING = "missing"  # a metric of "describe": 1 where a run lacks the case
 
 Value = tuple[str, str, float]  # metric profile, metric, value
 Rows = list[dict[str, str | int | float]]
@@ -61,7 +61,7 @@ def score_predictions(
     A case has rows of the edition's profile, of `robust`, and of "describe": `describe_case`, the
     quantities of truth and prediction, the truth facts (see `metrics`), and `missing`, 1 where a
     run lacks the case; its metrics are then NaN. The log names missing predictions and predictions
-    of what is no case, and counts the cases whose truth is hidden: these have no rows.
+    that belong to no case, and counts the cases whose truth is hidden: these have no rows.
     Raises InputError for unknown run names, profiles and structure types, and for predictions of
     another shape than the truth.
     """

@@ -1,8 +1,8 @@
-"""References of a structure's cases: how good a score can be on these labels, whoever segments.
+"""References of a structure's cases: how good a score these labels allow, for any method.
 
 None of them needs a prediction. The oracle is the best single threshold of each case, chosen with
 the truth: a reference, not a ceiling. The label moved by one voxel stands in for a second
-annotator. Points thrown at random tell which F1 by centroids is none.
+annotator. The centroid F1 of points thrown at random is what no skill reaches.
 """
 
 from __future__ import annotations

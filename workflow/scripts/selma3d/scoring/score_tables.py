@@ -118,12 +118,12 @@ class TrackScores:
         return facts
 
     def entrants(self) -> list[tuple[str, str]]:
-        """(method, init) of those with a run on the whole label budget, who can be ranked."""
+        """(method, init) of all that can be ranked: those with a run on the whole label budget."""
         whole = self.rows[self.rows["budget"] == WHOLE_BUDGET]
         return sorted(set(zip(whole["method"], whole["init"], strict=True)))
 
     def absent_structures(self, ranked: Collection[str]) -> pd.DataFrame:
-        """RUN and structure: what entrants would have had on ranked structures they lack."""
+        """RUN and structure of the missing rows of entrants without a run on a ranked structure."""
         runs = self.predictions[[*RUN, "structure"]].drop_duplicates()
         whole = runs[runs["budget"] == WHOLE_BUDGET]
         structures = [s for s in self.cases["structure"].unique() if s in ranked]
@@ -141,6 +141,6 @@ class TrackScores:
 
 
 def describe(row: pd.Series) -> str:
-    """Words for a row of the scores."""
+    """A row of the scores in words, for messages."""
     run = Run(row["init"], row["budget"], row["fold"], row["seed"]).model
     return f"{row['metric']} of {row['method']} {run} on {row['structure']}, case {row['case']!r}"

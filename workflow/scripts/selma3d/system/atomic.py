@@ -71,8 +71,8 @@ def publish_folder(path: str | Path) -> Iterator[Path]:
 def open_own(path: str | Path, mode: str) -> IO[Any]:
     """Open a file that this project keeps to itself, such as a heartbeat or a history.
 
-    A link in its place is somebody else's: InputError, and nothing is read or written through it.
-    The same for a pipe or device, which would be waited for.
+    Raises InputError for a link, since it may lead to somebody else's file, and for a pipe or
+    device, which would be waited for.
     """
     try:
         file = open(path, mode, opener=_without_links)  # noqa: SIM115 - the caller closes it
@@ -106,16 +106,16 @@ def full_disk_explained(path: Path) -> Iterator[None]:
             raise
         free = shutil.disk_usage(path.parent).free
         raise FullDiskError(
-            f"{path}: expected room to write, found a full disk or quota ({free / 1e9:.3f} GB free "
-            "in its folder) (make room and start again: what is finished is kept)"
+            f"{path}: expected room to write, found a full disk or quota, {free / 1e9:.3f} GB free "
+            "in its folder (make room and start again: what is finished is kept)"
         ) from error
 
 
 def remove_leftovers(path: str | Path) -> None:
     """Remove what killed processes have left of writing `path`, never what a living one is writing.
 
-    A process of this machine is asked for; one of another counts as dead when it has not touched
-    its file for a day.
+    On this machine a process is looked up; one of another machine counts as dead when it has not
+    touched its file for a day.
     """
     path = Path(path)
     if not path.parent.is_dir():

@@ -6,9 +6,9 @@ LONGEST_LINE = 1200
 class InputError(Exception):
     """A file, table or setting is not as it must be.
 
-    The message is one line: file, key, what was expected, what was found, what to do. Content of
-    files stands in it, and it stands in logs and on terminals: long lines lose their middle, and
-    what is not to be printed is shown by its code.
+    The message is one line: file, key, what was expected, what was found, what to do. It may
+    quote what a file holds, and goes to logs and terminals: so long lines lose their middle, and
+    unprintable characters are shown by their codes.
     """
 
     def __init__(self, message: str) -> None:

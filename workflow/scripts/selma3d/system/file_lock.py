@@ -21,7 +21,7 @@ WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 def try_lock(descriptor: int) -> bool:
     """Lock an open file; False if another process holds it.
 
-    Where the file system has no locks this is True, and said in the log.
+    True, with a warning in the log, where the file system has no locks.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -36,9 +36,10 @@ def try_lock(descriptor: int) -> bool:
 
 @contextmanager
 def alone_in(folder: Path, work: str) -> Iterator[None]:
-    """Hold a folder: a workflow that was killed hard may have left its job at work there.
+    """Hold a folder while the context lasts.
 
-    Raises BusyError with the process that holds it.
+    Needed since a workflow that was killed may have left its job at work there. Raises BusyError
+    with the process that holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)

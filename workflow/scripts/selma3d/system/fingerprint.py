@@ -57,7 +57,7 @@ def files_fingerprint(root: Path, names: Iterable[str]) -> str:
 def folder_fingerprint(folder: Path) -> str:
     """A text that changes with the name, size or time of any file below `folder`.
 
-    No file is opened. Hidden files count for nothing; an absent folder has a fingerprint too.
+    No file is opened. Hidden files are not counted; an absent folder has a fingerprint too.
     """
     digest = hashlib.sha256()
     for place, folders, files in os.walk(folder):

@@ -2,8 +2,8 @@
 
 Jobs that start side by side would all take the first GPU. Each claims free ones by a file lock,
 which the kernel releases when the process ends, however it ends. Within a SLURM allocation (salloc,
-a batch script, or a job of the executor) the locks are that allocation's own: SLURM may call
-different GPUs of a node alike in different jobs.
+a batch script, or a job of the executor) the locks are that allocation's own: SLURM may give
+different GPUs of a node the same number in different jobs.
 """
 
 from __future__ import annotations

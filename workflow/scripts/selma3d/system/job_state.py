@@ -26,7 +26,7 @@ HOPELESS = (BAD_INPUT, GPU_MEMORY, DISK)
 BEAT_S = 30.0  # between signs of life of a job at work: its file is touched
 SILENT_S = 180.0  # without one, a job of another host counts as dead; clocks may differ by minutes
 PROGRESS_S = 5.0  # between two notes of a training
-JOB = "SELMA3D_JOB_STATE"  # names the file to a training in another process of the job
+JOB = "SELMA3D_JOB_STATE"  # variable: the file's path, for a training in another process
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ class Lease:
         return True
 
     def _replace(self) -> None:
-        """Overwrite a dead owner's record; of several that do so at once the last one stays."""
+        """Overwrite a dead owner's record; of several processes that do so, the last one wins."""
         with publish(self._path) as temporary:
             temporary.write_text(self._record())
         time.sleep(1.0)

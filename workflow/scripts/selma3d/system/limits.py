@@ -1,8 +1,8 @@
-"""Limits of what files may promise: the one place that states them.
+"""Limits of the memory and the number of parts that a file may ask for.
 
-Whoever reads a file learns first how much memory, or how many parts, it asks for, and compares that
-with a limit here before anything is allocated. An environment variable `SELMA3D_<NAME>` replaces a
-limit, such as `SELMA3D_IMAGE_BYTES=100e9`.
+Every reader first finds out how much a file promises to hold, and compares that with a limit here
+before anything is allocated. An environment variable `SELMA3D_<NAME>` replaces a limit, such as
+`SELMA3D_IMAGE_BYTES=100e9`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DEFAULTS = {
     "UNPACKED_ARCHIVE": 1e9,  # bytes that an archive may become whatever its own size
     "WINDOW_VOXELS": 1 << 24,  # that a model sees at a time
 }
-SPARE_VOXELS = 1 << 24  # so many are read, and told by shape, even where a case has fewer
+SPARE_VOXELS = 1 << 24  # masks up to this size are read whatever their case, to tell their shape
 OUT_OF_PROPORTION = (MemoryError, RecursionError, OverflowError)
 
 
@@ -104,7 +104,7 @@ def _line(where: str | Path, expected: str, promised: int, name: str) -> str:
 def check_file(path: Path, what: str, name: str | None = None) -> int:
     """The size of a file; InputError for a folder, pipe or device, and beyond a limit.
 
-    What is absent has size 0: whoever opens it says so in its own words.
+    An absent file has size 0: the code that opens it reports it.
     """
     if not path.exists():
         return 0

@@ -1,4 +1,4 @@
-"""Names of processes that are never given again, unlike their numbers."""
+"""Names of processes, which are never used twice, unlike their numbers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def _start_of(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return ""
-    return "" if fields[0] in "ZX" else fields[19]  # a zombie has ended, if nobody has noticed yet
+    return (
+        "" if fields[0] in "ZX" else fields[19]
+    )  # a zombie has ended, though its parent has not noticed yet
 
 
 def _space() -> str:

@@ -43,10 +43,11 @@ def _extent(occupied: np.ndarray) -> slice:
 
 
 def euler_number(words: np.ndarray) -> int:
-    """Euler number of the mask with 26-connected foreground, outside of the image background.
+    """Euler number of the mask: 26-connected foreground; outside of the image is background.
 
-    That of the union of its voxels as closed cubes: corners − edges + faces − cubes. A corner is
-    there if one of the eight voxels around it is, an edge of four, a face of two.
+    It is that of the union of its voxels as closed cubes: corners − edges + faces − cubes. A corner
+    counts if one of the eight voxels around it is set, an edge if one of four, a face if one of
+    two.
     """
     cubes = np.pad(words, ((1, 1), (1, 1), (0, 0)))
     by_x = _either_along_x(cubes)

@@ -31,7 +31,7 @@ TRUTH_FACTS = (
 
 @dataclass(frozen=True)
 class Metric:
-    """Facts about a metric, none of which needs it computed.
+    """Facts about a metric that are known without computing it.
 
     worst: the value that stands for one that a prediction left undefined; a number, or the truth
     fact that holds it. profiles: {profile or "describe": structure types it is computed for}.
@@ -248,7 +248,7 @@ def undefined_by_truth(metric: str, facts: Mapping[str, float], profile: str) ->
 
 
 def worst_value(metric: str, facts: Mapping[str, float]) -> float:
-    """The value in place of one that a prediction left undefined; a missing one costs no less.
+    """The value that replaces one that is missing or that a prediction left undefined.
 
     0 for bounded metrics, the image's diagonal for distances, the empty mask's error for errors.
     Raises KeyError for an absent fact.

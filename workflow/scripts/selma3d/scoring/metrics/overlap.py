@@ -20,9 +20,9 @@ def dice(comparison: Comparison) -> float:
 
 
 def tolerant_dice(comparison: Comparison) -> float:
-    """(|P∩G′| + |G∩P′|) / (|P|+|G|), the mark being a mask grown by its voxels' six neighbours.
+    """(|P∩G′| + |G∩P′|) / (|P|+|G|); ′ marks a mask grown by the six neighbours of its voxels.
 
-    So a mask that is moved by one voxel along an axis is right. NaN where both are empty.
+    So a mask that is moved by one voxel along an axis scores 1. NaN where both are empty.
     """
     truth, prediction = comparison.truth, comparison.prediction
     voxels = truth.voxels + prediction.voxels

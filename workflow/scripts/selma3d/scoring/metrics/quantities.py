@@ -1,4 +1,4 @@
-"""Quantities that a biologist reads off a mask: of truth and prediction alike, none is a score."""
+"""Quantities that a biologist reads off a mask, of truth and prediction alike; no scores."""
 
 from __future__ import annotations
 
