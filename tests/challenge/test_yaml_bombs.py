@@ -33,8 +33,8 @@ BOMBS = {
     "mappings in mappings": ("\n".join(" " * n + "a:" for n in range(200)), "levels"),
     "itself": ("a: &a [1, *a]", "alias within"),
     "itself as a key": ("a: &a {b: {c: *a}}", "alias within"),
-    "a number of 9,000 digits": ("a: " + "9" * 9000, "value that is none"),
-    "no such day": ("a: 2026-13-45", "value that is none"),
+    "a number of 9,000 digits": ("a: " + "9" * 9000, "impossible value"),
+    "no such day": ("a: 2026-13-45", "impossible value"),
     "an unknown tag": ("a: !!python/object/apply:os.system ['true']", "syntax error"),
     "17 MB": ("a: " + "x" * 17_000_000, "at most 16000000 bytes"),
 }

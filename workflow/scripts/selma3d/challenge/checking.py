@@ -108,7 +108,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
         raise InputError(f"{path}: expected YAML, found a syntax error: {problem}") from None
-    except ValueError as error:  # such as the 30th of February
+    except ValueError as error:  # such as the 30th of February, or a number of 9,000 digits
         raise InputError(f"{path}: expected YAML, found an impossible value: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a mapping, found {type(content).__name__}")
