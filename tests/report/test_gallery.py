@@ -12,7 +12,7 @@ import pytest
 
 from ranking_tables import DISPLAY
 from report_page import EDITION
-from selma3d.challenge.method_file import MethodFile
+from selma3d.challenge.method_file import MethodFile, RecipeFile
 from selma3d.images import PatchWriter, PredictionWriter
 from selma3d.report.cases.shown_cases import ShownCases
 from selma3d.report.gallery import Picture, draw_pictures, write_gallery
@@ -111,6 +111,26 @@ def test_a_card_tells_idea_citation_licence_scores_and_cost(tmp_path):
     ):
         assert words in card
     assert "<strong>0.500</strong>" not in page(tmp_path).split("<article")[2]
+
+
+RECIPE = {
+    "network": {"name": "unet"},
+    "input": {"window": [16, 32, 32]},
+    "pretexts": {"masked": {"steps": 5000}},
+    "finetune": {"steps": 100},
+}
+
+
+def test_a_card_says_how_a_recipe_trains_what_it_is_sorted_by_and_shows_its_file(tmp_path):
+    trained = RecipeFile.read(
+        METHOD | {"name": "mu", "title": "MU", "recipe": {"production": RECIPE}}
+    )
+    said = page(tmp_path, methods=METHODS | {"mu": trained})
+    first, second, _ = said.split("<article")[1:]
+    assert "unet, on windows of 16 × 32 × 32 voxels; pretrained by masked (5,000 steps); " in first
+    assert 'data-place="1.0" data-minutes="30.0"' in first
+    assert "citation: Nobody &amp; Co., arXiv 1234.56789" in first
+    assert "How it trains" not in second
 
 
 def test_who_does_not_take_part_and_what_a_reader_must_know_are_said(tmp_path):

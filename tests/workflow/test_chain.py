@@ -72,7 +72,7 @@ def test_the_gallery_has_a_card_with_scores_for_each_method(finished):
     for method in ("unet", "threshold"):
         card = page.partition(f'<article class="card" id="{method}"')[2].partition("</article>")[0]
         assert "data:image/webp;base64," in card
-        assert "Scores and cost" in card
+        assert "scores and cost" in card
 
 
 def test_every_job_has_a_log_and_a_benchmark(finished):

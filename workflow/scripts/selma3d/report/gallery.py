@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from ..challenge.display import Display, Entrant
 from ..challenge.edition import Edition
@@ -67,7 +68,7 @@ def write_gallery(
     left_out: Sequence[str],
     display: Display,
 ) -> None:
-    """Write one HTML page that needs nothing else, neither network nor scripts.
+    """Write one HTML page that needs no other and no network; a script sorts its cards.
 
     methods: their files by name. standings: rows of the table of that name, by track. pictures: of
     methods that have one. Methods are in the order of their best place, those without one at the
@@ -105,6 +106,9 @@ def _card(
     return {
         "method": method,
         "kind": KINDS[method.kind],
+        "order": _order(method.name, standings),
+        "trains": _training(method),
+        "file": yaml.safe_dump(method.plain(), sort_keys=False, allow_unicode=True, width=100),
         "code": f"{method.code}, {method.commit}" if method.code else None,
         "facts": [
             "learns from unannotated volumes too"
@@ -127,6 +131,30 @@ def _card(
             "source": data_url(picture.path),
         },
     }
+
+
+def _order(method: str, standings: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """What cards are sorted by: the best place and the minutes of all entrants of a method."""
+    rows = pd.concat([table[table["method"] == method] for table in standings.values()])
+    hours = rows[["cpu_hours", "gpu_hours"]].sum(axis=1, min_count=1).sum(min_count=1)
+    found = {"place": rows["place"].min(), "minutes": 60 * hours}
+    return {name: round(float(value), 3) for name, value in found.items() if pd.notna(value)}
+
+
+def _training(method: MethodFile) -> str:
+    """Network, pretexts and fine-tuning of a recipe at full size in a sentence; "" for others."""
+    if method.recipe is None:
+        return ""
+    recipe = method.recipe.production
+    pretexts = [
+        f"{name} ({pretext['steps']:,} steps)" for name, pretext in recipe["pretexts"].items()
+    ]
+    learnt = f"pretrained by {labels.listed(pretexts)}" if pretexts else "not pretrained"
+    window = " × ".join(map(str, recipe["input"]["window"]))
+    return (
+        f"{recipe['network']['name']}, on windows of {window} voxels; {learnt}; fine-tuned for "
+        f"{recipe['finetune']['steps']:,} steps."
+    )
 
 
 def _own(table: pd.DataFrame, method: str, display: Display) -> Printed | None:
