@@ -92,7 +92,7 @@ def test_every_file_that_is_to_be_made_has_a_size(repository, tmp_path, config):
 
 
 def test_the_volumes_of_2024_take_the_room_that_their_organisers_state(repository, tmp_path):
-    settings = read_config(repository, [], {"methods": ["unet"]})
+    settings = read_config(repository, [], {"edition": "selma2024", "methods": ["unet"]})
     estimate = Estimate(Challenge(settings, repository), tmp_path, read_speeds(repository / FILE))
     archives = next(each for each in estimate.disk() if each.what == "archives")
     assert archives.size > 70e9

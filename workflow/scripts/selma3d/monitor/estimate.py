@@ -47,6 +47,7 @@ START = 6.0  # seconds until a job that imports torch computes
 # Seconds of a job without a network: to start, and for a million voxels; of the demo's jobs.
 WITHOUT_NETWORK = {
     "convert_volume": (1.5, 0.3),
+    "convert_collection": (2.0, 0.1),
     "convert_patches": (2.0, 0.5),
     "convert_cases": (2.0, 0.5),
     "draw_cases": (2.0, 0.3),
@@ -342,7 +343,8 @@ class Estimate:
             for name in challenge.structures
             for row in challenge.unannotated_of(name)
         ]
-        totals = {"convert_volume": _voxels(extents.volumes, challenge.structures)}
+        unannotated = _voxels(extents.volumes, challenge.structures)
+        totals = dict.fromkeys(("convert_volume", "convert_collection"), unannotated)
         for stage, names, path, sized in (
             ("convert_patches", challenge.structures_with_patches, layout.patches, extents.patches),
             ("convert_cases", challenge.structures_with_given_cases, layout.cases, extents.cases),
