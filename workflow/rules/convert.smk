@@ -122,8 +122,8 @@ rule convert_collection:
         "../envs/selma3d.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=memory(4000),
+        runtime=minutes(1440),
     params:
         row=lambda wildcards: collection_row(wildcards).plain(),
         voxel_size_um=lambda wildcards: CHALLENGE.structures[
