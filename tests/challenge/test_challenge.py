@@ -28,7 +28,7 @@ def layered(repository: Path, name: str | None = None, **changes) -> dict:
 
 @pytest.fixture
 def full(repository: Path) -> dict:
-    return layered(repository)
+    return layered(repository) | {"edition": "selma2024"}
 
 
 @given(
