@@ -210,8 +210,8 @@ def test_the_complete_spec_rebuilds_the_network_and_survives_a_safe_load(name: s
         ({"name": "unet", "channels": [4, True]}, "channels.1: expected integer, found True"),
         ({"name": "unet", "channels": [4, 8, 16, 0]}, "channels.3: expected at least 1, found 0"),
         (
-            {"name": "unet", "norm": "batch"},
-            "norm: expected one of instance, group, channel",
+            {"name": "unet", "norm": "layer"},
+            "norm: expected one of instance, group, channel, batch",
         ),
         ({"name": "unet", "channels": [4, 8]}, "channels, strides: expected"),
         ({"name": "unet", "channels": [4, 8], "strides": [2], "norm": "group"}, "multiples of 8"),
