@@ -187,6 +187,15 @@ def test_voxels_are_compared_with_those_of_training(tmp_path, caplog, trained, a
     assert said is None or said in caplog.text
 
 
+def test_a_stated_voxel_size_wins_on_disk_and_names_of_configurations_are_known(model, tmp_path):
+    image = write_two_channels(tmp_path / "image.ome.tif")  # states 6 × 2 × 2
+    arguments = [str(model), str(image), str(tmp_path / "mask.h5"), "--channel", "1"]
+    stated = ["--voxel-size-um", "5", "1", "1", "--allow", "empty-mask", "other-geometry"]
+    assert main([*arguments, *stated]) == 0
+    with SegmentationFile(tmp_path / "mask.h5") as found:
+        assert found.voxel_size_um == (5.0, 1.0, 1.0)
+
+
 def test_what_is_wrong_with_the_files_is_found_before_torch_is_loaded(tmp_path, repository):
     model = write_model(tmp_path / "model.pt")
     image = write_two_channels(tmp_path / "image.ome.tif")

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from ..images import Intensity, SegmentationFile, VolumeFile
 from ..images.conversion.stored_values import whole_numbers
 from ..images.conversion.volume_conversion import VolumeSettings, convert_volume
-from ..images.geometry import Geometry
+from ..images.geometry import OTHER_GEOMETRY, Geometry
 from ..images.readers import open_image
 from ..images.storage import ArrayOnDisk, VoxelSize
 from ..system.atomic import remove_leftovers, write_table
@@ -178,8 +178,11 @@ class Segmenter:
                 work / "convert",
                 specimen="",
                 sample=task.image.name,
-                voxel_size_um=task.voxel_size_um,
-                settings=VolumeSettings(allow=[a for a in task.allow if a == MISSING_PLANES]),
+                voxel_size_um=None,
+                settings=VolumeSettings(
+                    row_voxel_size_um=task.voxel_size_um,  # wins over the file's
+                    allow=[OTHER_GEOMETRY, *(a for a in task.allow if a == MISSING_PLANES)],
+                ),
             )
         return volume
 

@@ -9,7 +9,9 @@ import zipfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+from ..challenge.config import Oddity
 from ..images.geometry import Geometry
 from ..images.readers import fingerprint, open_image
 from ..images.readers.formats.selma_hdf5 import SelmaHdf5
@@ -20,7 +22,8 @@ from . import suffix_of
 HDF5 = (".h5", ".hdf5")
 OTHER_VOXEL_SIZE = "other-voxel-size"
 CONSTANT_IMAGE, MISSING_PLANES = "constant-image", "missing-planes"
-ALLOWED = (CONSTANT_IMAGE, MISSING_PLANES, OTHER_VOXEL_SIZE)
+# Every name of `convert.allow`, though those of masks and of several headers change nothing here.
+ALLOWED = (*get_args(Oddity), OTHER_VOXEL_SIZE)
 MOST_UNLIKE = 1.25  # voxel sizes whose ratio is larger are another size
 
 
