@@ -169,8 +169,9 @@ def test_job_that_waits_for_another_trainer_names_it_and_is_requeued(
     snakemake.kill()
     snakemake.wait()
     again = run.start("--retries", "0")
-    refused = f"waiting: {run.work}: expected no other trainer, found process {trainer} on "
-    until(lambda: refused.partition(str(run.folder))[2] in run.log, "the second to be refused")
+    work = run.work.relative_to(run.folder)
+    refused = f"waiting: {work}: expected no other trainer, found process {trainer} on "
+    until(lambda: refused in run.log, "the second to be refused")
     assert f"SLURM job {first.id}" in run.log
     until(lambda: cluster.job(run.folder, "finetune", "PENDING"), "the second to be requeued")
     before = run.step()
