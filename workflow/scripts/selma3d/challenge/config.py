@@ -74,6 +74,7 @@ Oddity = Literal[
     "ignore-label",
     "other-geometry",
     "missing-planes",
+    "unreadable-patches",
 ]
 
 
@@ -88,22 +89,7 @@ class Convert(Model):
         description="delete a downloaded volume's planes once its HDF5 has been read back and "
         "found whole; a new conversion then needs a new download"
     )
-<<<<<<< Updated upstream
-    allow: tuple[
-        Literal[
-            "empty-mask",
-            "full-mask",
-            "constant-image",
-            "ignore-label",
-            "other-geometry",
-            "missing-planes",
-            "unreadable-patches",
-        ],
-        ...,
-    ] = Field(
-=======
     allow: tuple[Oddity, ...] = Field(
->>>>>>> Stashed changes
         description="oddities that are accepted, and recorded. Of patches: `empty-mask`, "
         "`full-mask` (hardly any background), `constant-image`, `ignore-label` (255 beside other "
         "labels, taken for foreground), `other-geometry` (headers of image and mask disagree). Of "
