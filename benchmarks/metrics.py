@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from selma3d.scoring.metrics.case_scores import score_case  # noqa: E402
-from selma3d.scoring.metrics.prepared import prepare_mask  # noqa: E402
+from selma3d.scoring.metrics.prepared import prepare_truth  # noqa: E402
 
 TARGET = 6.0
 Scores = dict[str, float]
@@ -133,7 +133,7 @@ def seconds_of(call: Callable[[], Scores]) -> tuple[float, Scores]:
 
 def against_scikit_image(truth: np.ndarray, predictions: np.ndarray) -> tuple[float, float]:
     """CPU seconds of ours, the truth's preparation included, and of plain scikit-image."""
-    prepared = prepare_mask(truth)
+    prepared = prepare_truth(truth)
     ours = theirs = 0.0
     whole = truth.astype(np.int64)
     for prediction in predictions:
@@ -154,7 +154,7 @@ def against_panoptica(
     truth: np.ndarray, predictions: np.ndarray, structure_type: str, python: Path
 ) -> tuple[float, float]:
     """CPU seconds of ours, the truth's preparation included, and of panoptica."""
-    prepared = prepare_mask(truth)
+    prepared = prepare_truth(truth)
     ours = theirs = 0.0
     for prediction, (peer_seconds, expected) in zip(
         predictions, panoptica_scores(truth, predictions, structure_type, python), strict=True

@@ -35,9 +35,9 @@ def ball(shape: tuple[int, int, int] = (12, 14, 16)) -> np.ndarray:
 def test_a_case_is_scored_by_each_profile_with_the_metrics_that_the_table_names(
     structure_type, prepared
 ):
-    from selma3d.metrics import METRICS, PROFILES, prepare_mask, score_case
+    from selma3d.metrics import METRICS, PROFILES, prepare_truth, score_case
 
-    truth = prepare_mask(ball()) if prepared else ball()
+    truth = prepare_truth(ball()) if prepared else ball()
     for profile in PROFILES:
         scores = score_case(
             truth,

@@ -30,7 +30,7 @@ from selma3d.scoring.metrics.case_scores import (
     formula_of,
     score_case,
 )
-from selma3d.scoring.metrics.prepared import PreparedMask, prepare_mask
+from selma3d.scoring.metrics.prepared import PreparedMask, prepare_truth
 from selma3d.system.errors import InputError
 
 SHAPE = (9, 10, 11)
@@ -133,7 +133,7 @@ def test_hausdorff95_and_surfaces_equal_monai(size) -> None:
     ("mask", "expected"), [(flat_ring(), (1, 1, 0)), (hollow_cube(), (1, 0, 1))]
 )
 def test_betti_numbers_of_a_flat_ring_and_a_hollow_cube(mask, expected) -> None:
-    assert prepare_mask(mask).betti == expected
+    assert prepare_truth(mask).betti == expected
 
 
 @settings(deadline=None, max_examples=150)
@@ -320,7 +320,7 @@ def test_masks_are_binarised_above_zero() -> None:
 
 def test_prepared_truth_gives_the_same_scores_and_ignores_later_changes() -> None:
     truth, prediction = tubes(5, (20, 21, 22), count=3), tubes(6, (20, 21, 22), count=3)
-    prepared = prepare_mask(truth)
+    prepared = prepare_truth(truth)
     expected = {
         key: score_case(truth, prediction, profile=key[0], structure_type=key[1])
         for key in EVERY_PROFILE_AND_TYPE
@@ -329,7 +329,7 @@ def test_prepared_truth_gives_the_same_scores_and_ignores_later_changes() -> Non
     for profile, structure_type in EVERY_PROFILE_AND_TYPE:
         found = score_case(prepared, prediction, profile=profile, structure_type=structure_type)
         assert found == expected[profile, structure_type]
-    assert prepare_mask(prepared) is prepared
+    assert prepare_truth(prepared) is prepared
     with pytest.raises(ValueError, match="read-only"):
         prepared.array[0, 0, 0] = True
 

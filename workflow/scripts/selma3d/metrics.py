@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from .scoring.metrics import METRICS, PROFILES
 
 if TYPE_CHECKING:
-    from .scoring.metrics.case_scores import describe_case, prepare_mask, score_case
+    from .scoring.metrics.case_scores import describe_case, prepare_truth, score_case
 
-__all__ = ["METRICS", "PROFILES", "describe_case", "prepare_mask", "score_case"]
+__all__ = ["METRICS", "PROFILES", "describe_case", "prepare_truth", "score_case"]
 
 
 def __getattr__(name: str) -> Any:

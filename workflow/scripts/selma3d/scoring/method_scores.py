@@ -17,7 +17,7 @@ from ..system.errors import InputError
 from .metrics import DESCRIBE, PREDICTED, ROBUST, TRUTH, metrics_of, quantities_of
 from .metrics.case_scores import describe_truth, score
 from .metrics.comparison import Comparison, spacing_of
-from .metrics.prepared import PreparedMask, VoxelSize, prepare_mask
+from .metrics.prepared import PreparedMask, VoxelSize, prepare_truth
 from .metrics.quantities import measure
 from .score_tables import SCORE_COLUMNS
 
@@ -84,7 +84,7 @@ def score_predictions(
         ]
         _note_unknown_cases(cases, [file for _, file in runs])
         for case in _cases_with_truth(cases):
-            truth, voxel_size_um = prepare_mask(cases.mask(case)), cases.voxel_size_um(case)
+            truth, voxel_size_um = prepare_truth(cases.mask(case)), cases.voxel_size_um(case)
             facts = describe_truth(truth, voxel_size_um=voxel_size_um)
             values_of_truth = [(DESCRIBE, fact, value) for fact, value in facts.items()]
             values_of_truth += [

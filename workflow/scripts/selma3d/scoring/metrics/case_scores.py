@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .comparison import Comparison, spacing_of
 from .metric_table import DESCRIBE, METRICS, metrics_of
-from .prepared import PreparedMask, VoxelSize, prepare_mask
+from .prepared import PreparedMask, VoxelSize, prepare_truth
 
 Formula = Callable[[Comparison], float]
 
@@ -34,7 +34,7 @@ def score_case(
 ) -> dict[str, float]:
     """Score a prediction by the metrics that `profile` has for `structure_type`.
 
-    truth, prediction: (Z,Y,X) of one shape, foreground > 0; either may come from `prepare_mask`.
+    truth, prediction: (Z,Y,X) of one shape, foreground > 0; either may come from `prepare_truth`.
     voxel_size_um: (z,y,x) micrometres; None where unknown, distances are then in voxels. NaN where
     the profile leaves a value undefined (METRICS says when). Raises InputError for another number
     of axes, shapes that differ, and unknown profiles and structure types.
@@ -64,7 +64,7 @@ def describe_truth(
     Voxels of the mask and of its 3D Lee skeleton, its Betti numbers 0 and 1, and the image's
     diagonal in micrometres, or in voxels where the voxel size is unknown.
     """
-    truth = prepare_mask(truth)
+    truth = prepare_truth(truth)
     extent = np.multiply(truth.shape, spacing_of(voxel_size_um))
     return {
         "truth_voxels": float(truth.voxels),
@@ -88,4 +88,4 @@ def _compare(
     prediction: ArrayLike | PreparedMask,
     voxel_size_um: VoxelSize | None,
 ) -> Comparison:
-    return Comparison(prepare_mask(truth), prepare_mask(prediction), voxel_size_um)
+    return Comparison(prepare_truth(truth), prepare_truth(prediction), voxel_size_um)

@@ -169,7 +169,7 @@ def _surface(padded: np.ndarray) -> np.ndarray:
     return padded & ~inside
 
 
-def prepare_mask(mask: ArrayLike | PreparedMask) -> PreparedMask:
+def prepare_truth(mask: ArrayLike | PreparedMask) -> PreparedMask:
     """A mask whose skeleton, components and Betti numbers are computed once for all metrics.
 
     So a truth can be prepared once for many predictions. mask: (Z,Y,X), foreground > 0. Raises
