@@ -10,11 +10,11 @@ import numpy as np
 
 from ranking_tables import DISPLAY, STRUCTURES, TITLES, MadeUp, ranking_tables
 from selma3d.challenge.edition import Edition
+from selma3d.report.asked import Asked
 from selma3d.report.data_urls import webp_url
 from selma3d.report.drawing.figure import draw_figure
 from selma3d.report.page import Results, write_report
 from selma3d.report.page_contents import ShownTable, shown_figures
-from selma3d.report.pipeline import Asked
 from selma3d.report.viewer import Stacks
 
 EDITION = Edition.read(

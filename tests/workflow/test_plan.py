@@ -69,7 +69,8 @@ def test_a_misspelt_key_stops_the_workflow_with_one_line(repository):
 
 def test_a_run_that_needs_an_unknown_source_says_so_by_name(repository, tmp_path):
     target = f"{tmp_path}/results/archive/unannotated/receipt.tsv"
-    ran = snakemake(repository, "--cores", "1", target, "--config", f"results={tmp_path}/results")
+    settings = ("edition=selma2024", f"results={tmp_path}/results")
+    ran = snakemake(repository, "--cores", "1", target, "--config", *settings)
     assert ran.returncode != 0
     assert "archives.unannotated: expected a source, found an empty slot" in ran.stderr
     assert "handed out on the challenge's site" in ran.stderr

@@ -12,9 +12,9 @@ from selma3d.challenge.display import Display
 from selma3d.challenge.edition import Edition
 from selma3d.images.splits import read_split, training_set_sizes
 from selma3d.report.account import Account, index_hashes
+from selma3d.report.asked import Asked
 from selma3d.report.page import Results, write_report
 from selma3d.report.page_contents import shown_figures, shown_overview, shown_tables
-from selma3d.report.pipeline import Asked
 from selma3d.report.viewer import Stacks
 from selma3d.system.tables import read_tsv
 

@@ -10,10 +10,10 @@ from ..challenge.display import Display, Entrant
 from ..challenge.layout import Layout
 from ..challenge.participants import encoders_of, expected_runs, is_shown, models_of
 from ..system.tables import read_tsv
+from .asked import Asked
 from .cases.shown_cases import ShownCases
 from .figures import FIGURES
 from .page_contents import PANEL, STACKS, TRAINING
-from .pipeline import Asked
 from .trainings import Trainings
 
 TRAININGS = ("pretraining", "finetuning")

@@ -20,12 +20,13 @@ from ..ranking.tables import RANKING_TABLES, Tables
 from ..scoring.metrics import PROFILES
 from . import label_findings, labels, pretraining_findings, ranking_findings, viewer
 from .account import Account, accounted
+from .asked import Asked
 from .case_rows import first_row, printed_cases
 from .control_findings import controls_outcome
 from .cost_findings import what_it_cost
 from .data_urls import data_url, size_px
 from .page_contents import ShownFigure, ShownTable
-from .pipeline import Asked, steps
+from .pipeline import steps
 from .table_formats import Printed
 from .tables import TABLES
 from .templates import write_page
