@@ -27,6 +27,7 @@ import test_regions
 from selma3d.archive.listing import Listing
 from selma3d.archive.manifest import read as read_manifest
 from selma3d.archive.unpack import unpack
+from selma3d.archive.zenodo import entries_of
 from selma3d.challenge.checking import check, load_yaml
 from selma3d.challenge.config import read_config
 from selma3d.challenge.edition import Edition
@@ -253,10 +254,20 @@ def read_listing(path: Path) -> None:
     Listing().add_study(path.read_bytes(), str(path))
 
 
+def read_record(path: Path) -> None:
+    entries_of(path.read_bytes(), str(path))
+
+
 def read_file_list(path: Path) -> None:
     Listing().add_files(path.read_bytes(), str(path))
 
 
+RECORD = {
+    "files": [
+        {"key": "a.tar.gz", "size": 123, "checksum": f"md5:{'0' * 32}", "links": {"self": "x"}},
+        {"key": "b.tar.gz", "size": 0, "checksum": f"md5:{'f' * 32}", "links": {}},
+    ]
+}
 STUDY = {
     "accno": "S-BIAD1",
     "section": {
@@ -449,6 +460,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
         "list of files": Kind(
             {"files.json": json.dumps(STUDY["section"]["files"]).encode()}, read_file_list
         ),
+        "Zenodo record": Kind({"record.json": json.dumps(RECORD).encode()}, read_record),
         "samples": Kind({"s.tsv": first_rows(config / "samples" / "selma2024.tsv")},
                         lambda path: read_table(path, Sample)),
         "index": Kind({"p.tsv": (folder / "p.tsv").read_bytes()}, read_index),

@@ -15,7 +15,8 @@ from selma3d.challenge.recipe import Network
 from selma3d.learning import flops, networks
 from selma3d.monitor import estimate as estimates
 from selma3d.monitor.disk import Files, weights_bytes
-from selma3d.monitor.estimate import START, Estimate, as_text
+from selma3d.monitor.estimate import START, Estimate
+from selma3d.monitor.estimate_text import as_text
 from selma3d.monitor.peer_operations import of_training
 from selma3d.monitor.speeds import FILE, read_speeds
 from selma3d.system.errors import InputError

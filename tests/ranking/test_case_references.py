@@ -47,6 +47,13 @@ def test_labels_are_doubtful_where_oracle_and_every_entrant_stay_below_the_moved
     assert set(flagged["case"]) == {"000"} and len(flagged) == 2 * 2  # entrants × metrics
 
 
+def test_labels_that_were_drawn_with_their_images_are_never_doubtful() -> None:
+    given = {"track": "per-type", "references": references((0.2, 0.6))}
+    tables = rank_track(spots("unet", [0.3]), settings(exact_labels=True), **given)
+    assert tables["references"]["doubtful"].tolist() == [False]
+    assert not tables["cases"]["doubtful"].any()
+
+
 def test_best_and_median_entrant_of_a_case_are_named() -> None:
     entrants = [spots(name, [dice]) for name, dice in (("a", 0.3), ("b", 0.5), ("c", 0.4))]
     case = ranked(*entrants, references=references((0.9, 0.6)))["references"].iloc[0]

@@ -55,6 +55,7 @@ def page(folder: Path, **changes: object) -> str:
         "methods": METHODS,
         "standings": {"per-type": standings(alpha=2.0, mu=1.0)},
         "pictures": {},
+        "recipes": {},
         "left_out": ["broken: broken.yaml: expected the key 'licence' & more"],
         "display": replace(DISPLAY, note="synthetic images"),
     }
@@ -121,16 +122,20 @@ RECIPE = {
 }
 
 
-def test_a_card_says_how_a_recipe_trains_what_it_is_sorted_by_and_shows_its_file(tmp_path):
+def test_a_card_says_how_a_recipe_was_trained_what_it_is_sorted_by_and_shows_its_file(tmp_path):
     trained = RecipeFile.read(
         METHOD | {"name": "mu", "title": "MU", "recipe": {"production": RECIPE}}
     )
-    said = page(tmp_path, methods=METHODS | {"mu": trained})
+    said = page(
+        tmp_path,
+        methods=METHODS | {"mu": trained},
+        recipes={"mu": "unet, windows of 8×8×8 voxels; fine-tuning 60 steps of 4"},
+    )
     first, second, _ = said.split("<article")[1:]
-    assert "unet, on windows of 16 × 32 × 32 voxels; pretrained by masked (5,000 steps); " in first
+    assert "unet, windows of 8×8×8 voxels; fine-tuning 60 steps of 4" in first  # not its file's
     assert 'data-place="1.0" data-minutes="30.0"' in first
     assert "citation: Nobody &amp; Co., arXiv 1234.56789" in first
-    assert "How it trains" not in second
+    assert "How it was trained here" not in second
 
 
 def test_who_does_not_take_part_and_what_a_reader_must_know_are_said(tmp_path):

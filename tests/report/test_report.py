@@ -279,7 +279,7 @@ def test_readers_are_told_what_is_owed_to_them_and_what_nobody_stated(tmp_path: 
     account = Account(
         disclosure=Disclosure(annotators="two biologists, each case twice", test_looks=2),
         training_patches={"vessel": 24},
-        recipes=["U-Net: unet, windows of 8×8×8 voxels"],
+        recipes={"unet": "unet, windows of 8×8×8 voxels"},
         hashes={"vessel": "sha256:0123456789ab"},
     )
     page = report_page.write(tmp_path, MadeUp(**SMALL), account=account).read_text()

@@ -11,23 +11,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tiny_challenge import Workflow
+from tiny_challenge import Workflow, method_file
 
-METHOD = {
-    "title": "Broken",
-    "kind": "rule",
-    "runs": "default",
-    "idea": "It breaks the contract in one way, to see what is said of it.",
-    "citation": "none",
-    "licence": "MIT",
-    "colour": "#000000",
-    "capabilities": {
-        "gpu": False,
-        "unannotated": False,
-        "learns": "nothing",
-        "structure_types": ["spot-like"],
-    },
-}
+METHOD = method_file(
+    "Broken",
+    "rule",
+    "It breaks the contract in one way, to see what is said of it.",
+    "spot-like",
+    learns="nothing",
+    runs="default",
+)
 RULE = """
 rule {rule}_segment:
     input:

@@ -28,24 +28,17 @@ from selma3d.report.page_contents import shown_figures
 from selma3d.report.table_formats import write_printed
 from selma3d.scoring.method_scores import Scoring, score_predictions
 from selma3d.system.errors import InputError
-from tiny_challenge import ROOT, Workflow
+from tiny_challenge import ROOT, Workflow, method_file
 
 SHAPE, CASES = (6, 8, 9), ("000", "001", "002")
-METHOD = {
-    "title": "Foreign",
-    "kind": "foreign",
-    "runs": "default",
-    "idea": "Masks that someone handed in, of which some are no masks.",
-    "citation": "none",
-    "licence": "MIT",
-    "colour": "#000000",
-    "capabilities": {
-        "gpu": False,
-        "unannotated": False,
-        "learns": "nothing",
-        "structure_types": ["vessel-like"],
-    },
-}
+METHOD = method_file(
+    "Foreign",
+    "foreign",
+    "Masks that someone handed in, of which some are no masks.",
+    "vessel-like",
+    learns="nothing",
+    runs="default",
+)
 HONEST = {"honest": "$_{$", "second": r"\frac{50 %} & <b>{0}</b> ^_#~"}  # titles
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tiny_challenge import Workflow
+from tiny_challenge import Workflow, method_file
 
 PROGRAM = """
 import pathlib, sys, SimpleITK
@@ -23,24 +23,19 @@ given, asked = map(pathlib.Path, sys.argv[1:])
 mask = SimpleITK.OtsuThreshold(SimpleITK.ReadImage(str(path)), 0, 1)
 SimpleITK.WriteImage(mask, str(asked / "images/brain-structure" / "output.mha"))
 """
-SUBMISSION = {
-    "name": "team",
-    "title": "A team's container",
-    "kind": "submission",
-    "idea": "Otsu's threshold in a program that knows the platform's folders and nothing else.",
-    "citation": "none",
-    "licence": "MIT",
-    "colour": "#000000",
-    "capabilities": {
-        "gpu": False,
-        "unannotated": False,
-        "structure_types": ["vessel-like", "spot-like"],
-    },
-    "settings": {
+SUBMISSION = method_file(
+    "A team's container",
+    "submission",
+    "Otsu's threshold in a program that knows the platform's folders and nothing else.",
+    "vessel-like",
+    "spot-like",
+    learns=None,
+    name="team",
+    settings={
         "command": [sys.executable, "{here}/program.py", "{input}", "{output}"],
         "minutes": 2,
     },
-}
+)
 MEMBERS = [{"method": "unet", "init": "masked"}, {"method": "threshold"}, {"method": "classical"}]
 SMALL = {
     "classical": {

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -20,6 +21,19 @@ def git(folder: Path, *arguments: str) -> str:
     who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
     command = ["git", "-C", str(folder), *who, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def method_file(
+    title: str, kind: str, idea: str, *structure_types: str, learns: str | None, **further: Any
+) -> dict[str, Any]:
+    """A method's file of a test, complete but for its name; it needs no GPU and no volumes."""
+    capabilities = {"gpu": False, "unannotated": False, "learns": learns}
+    own = {"title": title, "kind": kind, "idea": idea, "citation": "none", "licence": "MIT"}
+    own |= {
+        "colour": "#000000",
+        "capabilities": capabilities | {"structure_types": [*structure_types]},
+    }
+    return own | further
 
 
 @dataclass

@@ -182,6 +182,7 @@ rule gallery:
         edition=CHALLENGE.edition.plain(),
         methods={name: method.about.plain() for name, method in METHODS.items()},
         structures=[shown.plain() for shown in REPORT_INPUTS.gallery()],
+        recipes=RECIPES_IN_SHORT,
         left_out=NOT_TAKING_PART,
         display=DISPLAY.plain(),
     script:
@@ -229,7 +230,7 @@ rule report:
         asked=lambda wildcards: REPORT_INPUTS.asked().plain(),
         gallery=LAYOUT.gallery,
         left_out=NOT_TAKING_PART,
-        recipes=RECIPE_LINES,
+        recipes=RECIPES_IN_SHORT,
         disclosure=CONFIG.disclosure.plain(),
         display=DISPLAY.plain(),
     script:

@@ -36,10 +36,7 @@ LIBRARY = Path(SCRIPTS, "selma3d", "report")
 PANEL_CAPTION = write_caption(LIBRARY / "cases" / "panels.py", CAPTIONS.name)
 HISTORY_CAPTION = write_caption(LIBRARY / "histories.py", CAPTIONS.name)
 
-RECIPE_LINES = [
-    f"{DISPLAY.method(name)}: {METHODS[name].recipe.in_short}"
-    for name in CHALLENGE.recipes
-]
+RECIPES_IN_SHORT = {name: METHODS[name].recipe.in_short for name in CHALLENGE.recipes}
 
 
 def figure_files(form):

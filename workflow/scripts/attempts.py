@@ -1,4 +1,4 @@
-"""What a new attempt at a job asks for, by how the one before ended: memory, GPUs and time.
+"""Memory, GPUs and time that a new attempt at a job asks for, by how the one before ended.
 
 Snakemake repeats every failed job (`retries` of a profile), whatever it failed for. What the job
 itself, or SLURM, told of its end decides what the next attempt gets (docs/slurm.md has the table).
@@ -17,7 +17,7 @@ OTHER_ENDS = ("TIMEOUT", "NODE_FAIL", "CANCELLED", "PREEMPTED", "BOOT_FAIL", "DE
 
 
 def last(log: str, attempt: int) -> JobState | None:
-    """How the attempt before ended; None for the first one, or where it has left no state."""
+    """End of the attempt before; None for the first one, or where it has left no state."""
     return JobState.read(job_state.file_of(log)) if attempt > 1 else None
 
 

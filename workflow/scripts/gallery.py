@@ -37,6 +37,7 @@ def main() -> None:
             methods=methods,
             standings=standings,
             pictures=draw_pictures(first_track, structures, scores, display, Path(folder)),
+            recipes=snakemake.params.recipes,
             left_out=snakemake.params.left_out,
             display=display,
         )

@@ -7,20 +7,15 @@ itself (`files`) or in a list of its own (attribute "File List"), which lies amo
 
 from __future__ import annotations
 
-import json
-import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..system.errors import InputError
-from ..system.limits import check_limit, limit, proportionate
-from .connections import Connections
-from .download import Downloader, Patience
+from .answers import asking, name_of, parsed, size_of
+from .download import Patience
 from .manifest import Entry
-from .paths import fault_of_name, refuse_collisions
+from .paths import refuse_collisions
 from .published_files import address
 
 FILE_LIST = "file list"
@@ -39,7 +34,7 @@ class Listing:
         Raises InputError, as `add_files` does, for another form, and for names and sizes that are
         none.
         """
-        page = _parsed(content, where)
+        page = parsed(content, where)
         if not isinstance(page, dict) or not isinstance(page.get("section"), dict):
             raise InputError(f"{where}: expected a study with a section, found something else")
         lists = []
@@ -50,25 +45,17 @@ class Listing:
 
     def add_files(self, content: bytes, where: str) -> None:
         """Add the files of a list (JSON)."""
-        self._add(_parsed(content, where), where)
+        self._add(parsed(content, where), where)
 
     def _add(self, files: Any, where: str) -> None:
         if not isinstance(files, list | None):
             raise InputError(f"{where}: expected a list of files, found something else")
         for file in _flat(files):
-            path = file.get("path") if isinstance(file, dict) else None
-            if not isinstance(path, str):
-                raise InputError(f"{where}: expected a file with a path, found {str(file)[:80]}")
-            fault = fault_of_name(path)
-            if fault:
-                raise InputError(f"{where}: path {path!r} is refused: {fault}")
+            path = name_of(file, "path", where)
             if file.get("type", "file") != "file":
                 self.folders.add(path)
                 continue
-            size = file.get("size")
-            if type(size) is not int or size < 0:
-                raise InputError(f"{where}: {path}: size: expected a whole number, found {size!r}")
-            self.files[path] = Entry(path, size)
+            self.files[path] = Entry(path, size_of(file, path, where))
 
 
 def listing(
@@ -76,51 +63,15 @@ def listing(
 ) -> Listing:
     """What `accession` holds; InputError where an answer is not had or not understood."""
     found = Listing()
-    with tempfile.TemporaryDirectory() as folder:
-        downloader = Downloader(
-            Connections(1, timeout_s),
-            patience,
-            Path(folder),
-            lambda path, size, new: None,
-            threading.Event(),
-            most_bytes=limit("TABLE_BYTES"),
-        )
-
-        def content(name: str, urls: Sequence[str]) -> bytes:
-            part, _ = downloader.download(Entry(name), urls)
-            return part.file.read_bytes()
-
-        study = address(api, accession)
-        for name in found.add_study(content(accession, [study]), study):
+    study = address(api, accession)
+    with asking(patience, timeout_s) as answer:
+        for name in found.add_study(answer(accession, [study]), study):
             addresses = [address(root, name) for root in roots]
-            found.add_files(content(name, addresses), addresses[0])
+            found.add_files(answer(name, addresses), addresses[0])
     if not found.files:
         raise InputError(f"{study}: expected files, found none")
     refuse_collisions(found.files)
     return found
-
-
-def _parsed(content: bytes, where: str) -> Any:
-    check_limit(where, "bytes in a listing", len(content), "TABLE_BYTES")
-    try:
-        with proportionate(where, "a listing"):
-            listed = json.loads(content)
-            _check_depth(listed)
-            return listed
-    except ValueError:
-        raise InputError(f"{where}: expected JSON, found something else") from None
-
-
-def _check_depth(listed: Any) -> None:
-    """Raise RecursionError for a listing of more levels than any has."""
-    left = [(listed, 0)]
-    while left:
-        value, depth = left.pop()
-        if depth > limit("DEPTH"):
-            raise RecursionError
-        if isinstance(value, list | dict):
-            below = value if isinstance(value, list) else value.values()
-            left += [(item, depth + 1) for item in below if isinstance(item, list | dict)]
 
 
 def _sections(section: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -502,6 +502,7 @@ class Challenge:
             "metric_profile": self.edition.metric_profile,
             "analysis": self.analysis.plain(),
             "controls": self.controls(),
+            "exact_labels": self.synthetic,
         }
 
     def controls(self) -> dict[str, Any]:
@@ -549,12 +550,17 @@ class Challenge:
         )
 
     @property
+    def synthetic(self) -> bool:
+        """Whether images, and with them their labels, are drawn by this workflow."""
+        return any(archive.kind == "phantom" for archive in self.archives.values())
+
+    @property
     def note(self) -> str | None:
         """The note beside all scores: that these are not the challenge's own test cases."""
         notes = []
         if self.config.test_cases == "held-out":
             notes.append("scored on a held-out split of the annotated patches, not on hidden cases")
-        if any(archive.kind == "phantom" for archive in self.archives.values()):
+        if self.synthetic:
             notes.append("synthetic images")
         if self.out_of_competition:
             notes.append(

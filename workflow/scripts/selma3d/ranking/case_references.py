@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from ..scoring.score_tables import CASE, ENTRANT
@@ -10,16 +12,17 @@ from .tables import COLUMNS, table
 COMPARED = ("dice", "tolerant_dice", "surface_dice", "centroid_f1")
 
 
-def case_references_table(references: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+def case_references_table(
+    references: pd.DataFrame, values: pd.DataFrame, doubtful: Collection[tuple[str, str]]
+) -> pd.DataFrame:
     """One row a case with references: what its labels allow, and the best and median entrant.
 
     references: of `scoring.references`. values: a row an entrant, case and metric of COMPARED at
-    the whole label budget, seeds averaged. entrants: how many were scored on the case. doubtful:
-    see `doubtful_cases`.
+    the whole label budget, seeds averaged. doubtful: of `doubtful_cases`. Column `entrants`: how
+    many were scored on the case.
     """
     if references.empty:
         return table("references", [])
-    doubtful = doubtful_cases(references, values)
     rows = []
     for case in references.to_dict("records"):
         key = (case["structure"], case["case"])

@@ -52,6 +52,9 @@ class RankingSettings(Model):
     targets: dict[str, str] = Field(
         {}, description="the fine-tuned model that segments a structure, where it is known"
     )
+    exact_labels: bool = Field(
+        False, description="drawn together with synthetic images, so that none is doubtful"
+    )
     training_patches: dict[str, int] = Field(
         {}, description="size of the whole label budget by structure, where it is known"
     )

@@ -96,12 +96,13 @@ def rank_track(
     if references is None:
         references = pd.DataFrame(columns=list(REFERENCE_COLUMNS))
     compared = _compared(settled, described)
+    doubtful = set() if settings.exact_labels else doubtful_cases(references, compared)
     return {
-        "cases": _cases_table(settled, doubtful_cases(references, compared)),
+        "cases": _cases_table(settled, doubtful),
         "leaderboard": leaderboard_table(ranks, replicates, ranked, in_ranking, notes),
         "by_metric": by_metric,
         "weights": weights_table(ranked, groups),
-        "references": case_references_table(references, compared),
+        "references": case_references_table(references, compared, doubtful),
         "described": described_table(track_scores, settled, described),
         "quantities": table("quantities", quantities_by_case(track_scores).to_dict("records")),
         "agreement": agreement_table(track_scores),

@@ -1,4 +1,4 @@
-"""What a report on a challenge owes its readers, item by item, with what is known of each.
+"""Items that a report on a challenge owes its readers, with what is known of each.
 
 Items of BIAS (Maier-Hein et al. 2020, challenges), Metrics Reloaded (Maier-Hein, Reinke et al.
 2024, metrics) and CLAIM (Tejani et al. 2024, models in medical imaging) that a run can tell, or
@@ -25,13 +25,13 @@ from .table_formats import Printed
 class Account:
     """Facts that the ranking tables do not hold.
 
-    training_patches: by structure. recipes: a line a method that learns. hashes: of the test
-    cases' contents by structure. released: day of the workflow's commit.
+    training_patches: by structure. recipes: a line on each method that learns, by its
+    name. hashes: of the test cases' contents by structure. released: day of the workflow's commit.
     """
 
     disclosure: Disclosure = field(default_factory=Disclosure)
     training_patches: Mapping[str, int] = field(default_factory=dict)
-    recipes: Sequence[str] = ()
+    recipes: Mapping[str, str] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
     released: str = ""
 
@@ -50,9 +50,10 @@ def accounted(
     """Item, who asks for it, and what is known here."""
     told = account.disclosure
     patches = [f"{display.structure(k)} {n}" for k, n in account.training_patches.items()]
+    recipes = [f"{display.method(k)}: {line}" for k, line in account.recipes.items()]
     hashes = [f"{display.structure(name)} {found}" for name, found in account.hashes.items()]
     items = [
-        ("Recipes", "BIAS, CLAIM", "; ".join(account.recipes) or "no method learns"),
+        ("Recipes", "BIAS, CLAIM", ". ".join(recipes) or "no method learns"),
         ("Training patches", "BIAS, CLAIM", ", ".join(patches) or _slot("the splits")),
         ("Trainings an entrant", "CLAIM", _trainings(tracks)),
         ("Tuning of each arm", "BIAS, CLAIM", told.tuning or _slot("disclosure.tuning")),

@@ -65,6 +65,7 @@ def write_gallery(
     methods: Mapping[str, MethodFile],
     standings: Mapping[str, pd.DataFrame],
     pictures: Mapping[str, Picture],
+    recipes: Mapping[str, str],
     left_out: Sequence[str],
     display: Display,
 ) -> None:
@@ -72,7 +73,8 @@ def write_gallery(
 
     methods: their files by name. standings: rows of the table of that name, by track. pictures: of
     methods that have one. Methods are in the order of their best place, those without one at the
-    end. left_out: methods that do not take part, and why.
+    end. recipes: how those that learn were trained, in a line. left_out: methods that do not take
+    part, and why.
     """
     write_page(
         path,
@@ -80,7 +82,7 @@ def write_gallery(
         ("report.css", "gallery.css"),
         edition=edition,
         cards=[
-            _card(methods[name], standings, pictures.get(name), display)
+            _card(methods[name], standings, pictures.get(name), recipes.get(name, ""), display)
             for name in in_order(methods, standings)
         ],
         left_out=list(left_out),
@@ -100,6 +102,7 @@ def _card(
     method: MethodFile,
     standings: Mapping[str, pd.DataFrame],
     picture: Picture | None,
+    trained: str,
     display: Display,
 ) -> dict[str, Any]:
     can = method.capabilities
@@ -107,7 +110,7 @@ def _card(
         "method": method,
         "kind": KINDS[method.kind],
         "order": _order(method.name, standings),
-        "trains": _training(method),
+        "trained": trained,
         "file": yaml.safe_dump(method.plain(), sort_keys=False, allow_unicode=True, width=100),
         "code": f"{method.code}, {method.commit}" if method.code else None,
         "facts": [
@@ -139,22 +142,6 @@ def _order(method: str, standings: Mapping[str, pd.DataFrame]) -> dict[str, floa
     hours = rows[["cpu_hours", "gpu_hours"]].sum(axis=1, min_count=1).sum(min_count=1)
     found = {"place": rows["place"].min(), "minutes": 60 * hours}
     return {name: round(float(value), 3) for name, value in found.items() if pd.notna(value)}
-
-
-def _training(method: MethodFile) -> str:
-    """Network, pretexts and fine-tuning of a recipe at full size in a sentence; "" for others."""
-    if method.recipe is None:
-        return ""
-    recipe = method.recipe.production
-    pretexts = [
-        f"{name} ({pretext['steps']:,} steps)" for name, pretext in recipe["pretexts"].items()
-    ]
-    learnt = f"pretrained by {labels.listed(pretexts)}" if pretexts else "not pretrained"
-    window = " × ".join(map(str, recipe["input"]["window"]))
-    return (
-        f"{recipe['network']['name']}, on windows of {window} voxels; {learnt}; fine-tuned for "
-        f"{recipe['finetune']['steps']:,} steps."
-    )
 
 
 def _own(table: pd.DataFrame, method: str, display: Display) -> Printed | None:

@@ -1,8 +1,8 @@
-"""How good a score can be on each case, with every training patch. Bars: the label and itself moved
-by one voxel, a stand-in for a second annotator; at the right, chance. Diamonds: the oracle, the
-best single threshold, chosen with the truth. Filled circles: the best entrant; open ones: the
-median. In red, with a dagger: labels doubtful, since the oracle and every entrant stay below the
-moved label. Shown, not ranked.
+"""References beside which a case's scores are read, with every training patch. Bars: the label and
+itself moved by one voxel, a stand-in for a second annotator; at the right, chance. Diamonds: the
+oracle, the best single threshold, chosen with the truth. Filled circles: the best entrant; open
+ones: the median. In red, with a dagger: labels doubtful, since the oracle and every entrant stay
+below the moved label. Shown, not ranked.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""How good a score can be on each case. Moved label: Dice of the label and itself moved by one
-voxel, mean over six directions, a stand-in for a second annotator. Oracle: the best single
-threshold, chosen with the truth; a reference, not a ceiling. Best, median: of the entrants.
-Within a voxel: Dice with a tolerance of one voxel; surface Dice: of a voxel's diagonal. Centroid
-F1: objects found within 10 µm, or 5 voxels where the voxel size is unknown; chance: as many points
-as there are objects, thrown at random. Labels are doubtful where the oracle and every entrant stay
-below the moved label: scores there tell more of the annotator than of a method.
+"""References of each case, beside which its scores are read. Moved label: Dice of the label and
+itself moved by one voxel, mean over six directions, a stand-in for a second annotator. Oracle: the
+best single threshold, chosen with the truth; a reference, not a ceiling. Best, median: of the
+entrants. Within a voxel: Dice with a tolerance of one voxel; surface Dice: of a voxel's diagonal.
+Centroid F1: objects found within 10 µm, or 5 voxels where the voxel size is unknown; chance: as
+many points as there are objects, thrown at random. Labels are doubtful where the oracle and every
+entrant stay below the moved label: scores there tell more of the annotator than of a method.
 """
 
 from __future__ import annotations
