@@ -1,15 +1,16 @@
 """Bombs: small files that promise much; what each costs before it is refused.
 
-    python benchmarks/bombs.py [FOLDER]
+    python benchmarks/bombs.py
 
-Each file is made in FOLDER (a temporary one by default) and read in a process of its own, forked
-once everything is imported. Printed is a Markdown table: bytes of the file, peak memory above the
+Each file is made in a temporary folder and read in a process of its own, forked once everything is
+imported. Printed is a Markdown table: bytes of the file, peak memory above the
 start of that process, seconds, and the message. Exits with 1 where one takes more than 500 MB or
 5 s, or ends in anything but one line.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
@@ -29,18 +30,20 @@ def main() -> None:
     import selma3d.learning.model_files
     import selma3d.methods.foreign  # noqa: F401 - before the start of each measurement
 
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp())
-    folder.mkdir(parents=True, exist_ok=True)
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     failed = False
     print("| bomb | bytes in | peak above start, MB | seconds | message |\n|---|---|---|---|---|")
-    bombs = made(folder)
-    with get_context("fork").Pool(1, maxtasksperchild=1) as pool:
-        for what, (reader, path) in bombs.items():
-            seen = pool.apply(measured, (READERS[reader], path))
-            failed |= seen["mb"] > MOST_MB or seen["s"] > MOST_S or not seen["message"]
-            message = seen["message"].replace(f"{folder}/", "").replace("|", "\\|")
-            cost = f"{path.stat().st_size:,} | {seen['mb']:.0f} | {seen['s']:.2f}"
-            print(f"| {what} | {cost} | {message} |", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        bombs = made(Path(folder))
+        with get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+            for what, (reader, path) in bombs.items():
+                seen = pool.apply(measured, (READERS[reader], path))
+                failed |= seen["mb"] > MOST_MB or seen["s"] > MOST_S or not seen["message"]
+                message = seen["message"].replace(f"{folder}/", "").replace("|", "\\|")
+                cost = f"{path.stat().st_size:,} | {seen['mb']:.0f} | {seen['s']:.2f}"
+                print(f"| {what} | {cost} | {message} |", flush=True)
     sys.exit(failed)
 
 
@@ -145,6 +148,7 @@ def made(folder: Path) -> dict[str, tuple[str, Path]]:
         "HDF5 of 27 TB": declared(folder / "p.h5"),
         "HDF5: a chunk of gzip that becomes 400 times its size": deflated(folder / "q.h5"),
         "HDF5: a heap of texts of 8 EB": with_heap(folder / "r.h5"),
+        "HDF5: a text of 4 GB": with_text(folder / "s.h5"),
     }
     return bombs | {what: ("patches", path) for what, path in hdf5.items()}
 
@@ -182,6 +186,18 @@ def with_heap(path: Path) -> Path:
     content = declared(path).read_bytes()
     at = content.index(b"GCOL")
     path.write_bytes(content[: at + 8] + b"\xff" * 7 + b"\x7f" + content[at + 16 :])
+    return path
+
+
+def with_text(path: Path) -> Path:
+    """A whole file, but for the length of one of its texts."""
+    import h5py
+
+    with h5py.File(declared(path), "a") as file:
+        file.attrs["long"] = "seven .."
+    content = path.read_bytes()
+    at = content.index(b"long\0") + 40  # past name, type and shape
+    path.write_bytes(content[:at] + b"\xf0\xff\xff\xff" + content[at + 4 :])
     return path
 
 

@@ -295,6 +295,16 @@ def test_czi_reads_the_same_uncompressed(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.read(1, 0, 9), GREY[1])
 
 
+def test_czi_with_a_plane_far_away_is_refused_without_listing_what_lies_between(
+    tmp_path: Path,
+) -> None:
+    with pylibczi.create_czi(str(tmp_path / "a.czi")) as document:
+        for z in (0, 2_000_000_000):
+            document.write(np.zeros((6, 7, 1), np.uint16), plane={"C": 0, "Z": z, "T": 0})
+    with pytest.raises(InputError, match="1999999999 missing, such as plane 1 of channel 0"):
+        open_image(tmp_path / "a.czi")
+
+
 def test_czi_of_several_tiles_is_refused(tmp_path: Path) -> None:
     with pylibczi.create_czi(str(tmp_path / "a.czi")) as document:
         for tile, z in np.ndindex(2, 3):

@@ -316,6 +316,11 @@ PATCH_FAULTS = [
 
 
 VOLUME_FAULTS = [
+    Fault(
+        "gap of billions",
+        lambda r: (r / "C01/z3.tif").rename(r / "C01/z90000000000.tif"),
+        "C01: .*89999999996 missing: 3, 5, 6, 7, 8, …",
+    ),
     Fault("gap", lambda r: (r / "C01/z2.tif").unlink(), "C01: .*1 missing: 2"),
     Fault("plane twice", plane(2, GREY[2], "z0{}.tif"), r"number 2 twice: z02\.tif and z2\.tif"),
     Fault("odd name", plane(9, GREY[0], "copy of z{}.tif"), "found copy of z9.tif beside"),

@@ -1,12 +1,11 @@
 """Checks of an HDF5 file before the library reads it: it trusts sizes and settings in the file.
 
 A damaged one may take gigabytes, hang or end the process. What HDF5 itself reports is told in one
-line; links, heaps of texts, attributes, filters and the sizes of packed chunks are looked at here.
+line; links, attributes, filters and the sizes of packed chunks are looked at here.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,9 +20,7 @@ from ..system.errors import InputError
 from ..system.limits import check_limit, limit, proportionate
 from .packed_streams import MOST_DEFLATED, blosc_size, unpacked_size
 
-MOST_SEARCHED = 1 << 30  # bytes of a file that is searched for heaps; only volumes are larger
-HEAP = b"GCOL\1\0\0\0"  # begins a heap of texts; its size follows
-HEAP_HEAD = 16  # bytes before the first object, and of an object before its text
+MOST_SEARCHED = 1 << 30  # bytes of a file that is searched for texts; only volumes are larger
 
 DEFLATE, SHUFFLE, FLETCHER32, LZF = 1, 2, 3, 32000
 BLOSC, LZ4, BITSHUFFLE, ZSTD = 32001, 32004, 32008, 32015
@@ -52,40 +49,6 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def check_heaps(path: Path) -> None:
-    """Raise InputError where a heap of texts is not one, by its sizes.
-
-    HDF5 makes room for whatever size a heap states, and goes through its texts by their sizes.
-    """
-    with (
-        path.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-    ):
-        at = content.find(HEAP)
-        while at >= 0:
-            if not _is_heap(content, at):
-                raise InputError(
-                    f"{path}: expected texts within the file, found a heap of other sizes at byte "
-                    f"{at} (truncated or damaged: make it anew)"
-                )
-            at = content.find(HEAP, at + HEAP_HEAD)
-
-
-def _is_heap(content: mmap.mmap, at: int) -> bool:
-    """Whether the objects of a heap fill it: each has a number, a size, and room up to 8 bytes."""
-    end = at + int.from_bytes(content[at + 8 : at + HEAP_HEAD], "little")
-    if end > len(content):
-        return False
-    at += HEAP_HEAD
-    while at + HEAP_HEAD <= end:
-        number = int.from_bytes(content[at : at + 2], "little")
-        size = int.from_bytes(content[at + 8 : at + HEAP_HEAD], "little")
-        if number == 0:  # the rest is free, and its size includes its head
-            return at + size == end
-        at += HEAP_HEAD + size + -size % 8
-    return at <= end
-
-
 def refuse_links(file: h5py.File, path: Path) -> None:
     """Raise InputError where a link leads into another file, or to another name."""
 
@@ -103,8 +66,8 @@ def attribute(node: h5py.Group | h5py.Dataset, name: str) -> Any:
         return None
     stored = node.attrs.get_id(name)
     kind = stored.get_type()
-    if kind.get_class() not in ATTRIBUTE_CLASSES:
-        raise ValueError(f"attribute {name}: neither text nor numbers")
+    if kind.get_class() not in ATTRIBUTE_CLASSES or kind.committed():  # a type lies with its texts
+        raise ValueError(f"attribute {name}: neither text nor numbers of a type of its own")
     # The memory that a reading takes; a text of its own length lies in a heap.
     check_limit(f"attribute {name}", "bytes", prod(stored.shape) * kind.get_size(), "TEXT_BYTES")
     return node.attrs[name]

@@ -24,11 +24,11 @@ from .hdf5_checks import (
     attribute,
     check_chunks,
     check_filters,
-    check_heaps,
     first_line,
     hdf5_faults_told,
     refuse_links,
 )
+from .hdf5_texts import check_texts
 from .intensity import Intensity
 
 CONTRACT_VERSION = 1
@@ -106,7 +106,7 @@ def open_hdf5(path: Path, **options: int) -> h5py.File:
     size = check_file(path, "an HDF5 file")
     try:
         if 0 < size <= MOST_SEARCHED:
-            check_heaps(path)
+            check_texts(path)
         file = h5py.File(path, "r", locking=False, **options)
     except FileNotFoundError:
         raise InputError(f"{path}: expected an HDF5 file, found nothing") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import count, islice, pairwise
 from pathlib import Path
 
 from ...system.errors import InputError
@@ -26,12 +26,15 @@ def in_order(folder: Path, files: Sequence[Path]) -> tuple[list[Path], range]:
             )
     numbers = [number for number, _ in numbered]
     step = min((following - number for number, following in pairwise(numbers)), default=1)
-    missing = sorted(set(range(numbers[0], numbers[-1], step)) - set(numbers))
+    first, last, known = numbers[0], numbers[-1], set(numbers)
+    # A name may state any number: what is missing is counted, not listed.
+    missing = -(-(last - first) // step) - sum((n - first) % step == 0 for n in numbers[:-1])
     if missing:
-        listed = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
+        absent = (n for n in count(first, step) if n not in known)
+        listed = ", ".join(map(str, islice(absent, min(missing, 5))))
         raise InputError(
-            f"{folder}: expected planes {numbers[0]} to {numbers[-1]} in steps of {step}, found "
-            f"{len(missing)} missing: {listed} (copy them too)"
+            f"{folder}: expected planes {first} to {last} in steps of {step}, found "
+            f"{missing} missing: {listed}{', …' if missing > 5 else ''} (copy them too)"
         )
     return [file for _, file in numbered], range(numbers[0], numbers[-1] + 1, step)
 

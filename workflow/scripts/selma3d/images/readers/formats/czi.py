@@ -68,11 +68,13 @@ def open_czi(path: Path, _: bool) -> CziImage:
         channels, depth = (1 + max(key[axis] for key in blocks) for axis in (0, 1))
         first = next(iter(blocks.values()))
         height, width = (first.shape[first.axes.index(axis)] for axis in "YX")
-        absent = [(c, z) for c in range(channels) for z in range(depth) if (c, z) not in blocks]
-        if absent:
+        missing = channels * depth - len(blocks)
+        if missing:
+            numbers = ((c, z) for c in range(channels) for z in range(depth))
+            channel, plane = next(number for number in numbers if number not in blocks)
             raise InputError(
                 f"{path}: expected {depth} planes of each of {channels} channels, found "
-                f"{len(absent)} missing, such as plane {absent[0][1]} of channel {absent[0][0]}"
+                f"{missing} missing, such as plane {plane} of channel {channel}"
             )
         check_size(path, (height, width), np.dtype(first.dtype).itemsize)
         about = ElementTree.fromstring(czi.metadata())
