@@ -144,7 +144,7 @@ def test_a_job_that_failed_leaves_its_case_missing(folder, cases, caplog):
     ("content", "message"),
     [
         ("{}", "expected a list of jobs, found dict"),
-        ("[", "expected JSON, found a syntax error"),
+        ("[", "expected JSON, found another text"),
         ("[3]", "job 0: pk: expected text, found None"),
         (json.dumps([{"pk": "a", "inputs": 1}]), "job 0: inputs: expected a list of mappings"),
         (json.dumps([{"pk": "a", "inputs": [], "outputs": []}]), "inputs: expected one image"),

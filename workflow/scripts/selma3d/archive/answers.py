@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..system.errors import InputError
-from ..system.limits import check_limit, limit, proportionate
+from ..system.json_text import parsed_json
+from ..system.limits import check_limit, limit
 from .connections import Connections
 from .download import Downloader, Patience
 from .manifest import Entry
@@ -44,13 +44,7 @@ def asking(patience: Patience, timeout_s: float) -> Iterator[Callable[[str, Sequ
 def parsed(content: bytes, where: str) -> Any:
     """What JSON says. Raises InputError for anything else, and for more than a listing may hold."""
     check_limit(where, "bytes in a listing", len(content), "TABLE_BYTES")
-    try:
-        with proportionate(where, "a listing"):
-            listed = json.loads(content)
-            _check_depth(listed)
-            return listed
-    except ValueError:
-        raise InputError(f"{where}: expected JSON, found something else") from None
+    return parsed_json(content, where)
 
 
 def name_of(file: Any, key: str, where: str) -> str:
@@ -70,15 +64,3 @@ def size_of(file: dict[str, Any], name: str, where: str) -> int:
     if type(size) is not int or size < 0:
         raise InputError(f"{where}: {name}: size: expected a whole number, found {size!r}")
     return size
-
-
-def _check_depth(listed: Any) -> None:
-    """Raise RecursionError for a listing of more levels than any has."""
-    left = [(listed, 0)]
-    while left:
-        value, depth = left.pop()
-        if depth > limit("DEPTH"):
-            raise RecursionError
-        if isinstance(value, list | dict):
-            below = value if isinstance(value, list) else value.values()
-            left += [(item, depth + 1) for item in below if isinstance(item, list | dict)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,8 @@ from pydantic import Field
 from ..challenge.checking import Model, check
 from ..system.errors import InputError
 from ..system.fingerprint import visible
-from ..system.limits import check_file, proportionate
+from ..system.json_text import parsed_json
+from ..system.limits import check_file
 
 SUFFIXES = (".mha", ".tif", ".tiff")
 INPUTS = "inputs.json"
@@ -82,9 +82,6 @@ def _check_named(file: Path, settings: ContainerSettings) -> None:
 def _json(file: Path) -> Any:
     try:
         check_file(file, "a JSON file", "TEXT_BYTES")
-        with proportionate(file, "a JSON file"):
-            return json.loads(file.read_text(encoding="utf-8"))
+        return parsed_json(file.read_bytes(), file)
     except FileNotFoundError:
         raise InputError(f"{file}: expected a JSON file, found nothing") from None
-    except ValueError as error:
-        raise InputError(f"{file}: expected JSON, found something else ({error})") from None

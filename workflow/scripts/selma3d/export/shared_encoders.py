@@ -23,6 +23,7 @@ from ..images import CONTRACT_VERSION
 from ..learning.training.weight_files import read_encoder
 from ..system.atomic import publish
 from ..system.errors import InputError
+from ..system.json_text import parsed_json
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +172,7 @@ def _facts(packed: Path, archive: zipfile.ZipFile) -> dict:
     if archive.getinfo(FACTS).file_size > FACTS_BYTES:
         raise InputError(f"{packed}: {FACTS}: expected at most {FACTS_BYTES} bytes")
     try:
-        facts = json.loads(archive.read(FACTS))
+        facts = parsed_json(archive.read(FACTS), f"{packed}: {FACTS}")
         kind, version = facts["kind"], facts["contract_version"]
         dict(facts["sha256"])
     except (ValueError, KeyError, TypeError) as error:

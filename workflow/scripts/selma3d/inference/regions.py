@@ -8,7 +8,6 @@ of the image belongs to the voxel of the annotation that its centre lies in.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from ..challenge.config import Regions
 from ..images.readers.whole_image import read_image
 from ..images.storage import VoxelSize
 from ..system.errors import InputError
-from ..system.limits import check_file, proportionate
+from ..system.json_text import parsed_json
+from ..system.limits import check_file
 from ..system.tables import read_tsv
 
 OPPOSITE = {"a": "p", "p": "a", "s": "i", "i": "s", "l": "r", "r": "l"}
@@ -221,15 +221,12 @@ def _brainreg_facts(folder: Path) -> Mapping[str, object]:
     path = folder / "brainreg.json"
     check_file(path, "the settings that brainreg writes", "TEXT_BYTES")
     try:
-        with proportionate(path, "the settings that brainreg writes"):
-            facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = parsed_json(path.read_bytes(), path)
     except FileNotFoundError:
         raise InputError(
             f"{path}: expected a folder that brainreg wrote, found no such file in it (another "
             "label volume is named by its file)"
         ) from None
-    except ValueError as error:
-        raise InputError(f"{path}: expected JSON, found: {error}") from None
     if not isinstance(facts, dict) or not isinstance(facts.get("orientation"), str):
         raise InputError(f"{path}: orientation: expected text, found none")
     return facts

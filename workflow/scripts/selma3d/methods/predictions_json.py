@@ -9,7 +9,6 @@ Source of the form: the organisers' public evaluation code of 2024 and 2026.
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,8 @@ from ..archive.paths import safe_path
 from ..images.readers import image_suffix
 from ..system.errors import InputError
 from ..system.fingerprint import visible
-from ..system.limits import check_file, proportionate
+from ..system.json_text import parsed_json
+from ..system.limits import check_file
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +40,9 @@ def read_jobs(path: Path) -> list[Job]:
     """
     check_file(path, "a predictions.json", "TEXT_BYTES")
     try:
-        with proportionate(path, "JSON"):
-            content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed_json(path.read_bytes(), path)
     except FileNotFoundError:
         raise InputError(f"{path}: expected a predictions.json, found nothing") from None
-    except ValueError as error:
-        raise InputError(f"{path}: expected JSON, found a syntax error: {error}") from None
     if not isinstance(content, list):
         raise InputError(f"{path}: expected a list of jobs, found {type(content).__name__}")
     return [_job(path, f"job {number}", job) for number, job in enumerate(content)]

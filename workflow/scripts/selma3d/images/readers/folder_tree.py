@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from ...system.errors import InputError
+from ...system.json_text import parsed_json
 from ...system.limits import check_file
 from .image_file import Identity
 
@@ -53,10 +53,7 @@ def read_json(path: Path) -> Json:
     if not path.exists():
         return {}
     check_file(path, "metadata", "TEXT_BYTES")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: expected JSON, found another text ({error})") from None
+    content = parsed_json(path.read_bytes(), path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object, found another value")
     return content
