@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from job import processes, retry_if_lease_lost, running, time_budget_s
+from job import processes, retry_if_lease_lost, running, scratch, time_budget_s
 from selma3d.challenge.checking import check
 from selma3d.challenge.recipe import FinetuningRecipe
 from selma3d.challenge.run import Run
@@ -33,22 +33,23 @@ def main() -> None:
     specimens = [volume["specimen"] for volume in seen] + training.specimens_of(volumes)
     leak = splits.check_disjoint(tables, specimens, folds=folds)
     logging.info("no specimen in two of training, validation and test: %s", leak)
-    training.finetune(
-        training.Finetuning(
-            recipe,
-            method=wildcards.method,
-            target=wildcards.target,
-            run=run,
-            sources=sources,
-            channels={source.structure: source.channel for source in sources},
-            encoder=Path(encoder) if encoder else None,
-            volumes=volumes,
-        ),
-        training.Outputs(Path(outputs.model), Path(outputs.history)),
-        training.Job(
-            Path(params.work), snakemake.threads, time_budget_s(snakemake), processes(snakemake)
-        ),
-    )
+    with training.read_on_node(volumes, scratch(snakemake)) as near:
+        training.finetune(
+            training.Finetuning(
+                recipe,
+                method=wildcards.method,
+                target=wildcards.target,
+                run=run,
+                sources=sources,
+                channels={source.structure: source.channel for source in sources},
+                encoder=Path(encoder) if encoder else None,
+                volumes=near,
+            ),
+            training.Outputs(Path(outputs.model), Path(outputs.history)),
+            training.Job(
+                Path(params.work), snakemake.threads, time_budget_s(snakemake), processes(snakemake)
+            ),
+        )
 
 
 if __name__ == "__main__":

@@ -243,6 +243,11 @@ def _gpus(snakemake: "Snakemake") -> int:
     return max(snakemake.resources.get("gpu", 0), int(count[1]) if count else 0)
 
 
+def scratch(snakemake: "Snakemake") -> str:
+    """The folder of the node for copies of what is read often; empty for none."""
+    return snakemake.config.get("resources", {}).get("scratch", "")
+
+
 def time_budget_s(snakemake: "Snakemake") -> float | None:
     """Seconds that a training may take on a cluster; None where nobody enforces a limit.
 

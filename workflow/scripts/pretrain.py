@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from job import processes, retry_if_lease_lost, running, time_budget_s
+from job import processes, retry_if_lease_lost, running, scratch, time_budget_s
 from selma3d.challenge.checking import check
 from selma3d.challenge.encoder import Encoder
 from selma3d.challenge.recipe import PretrainingRecipe
@@ -28,17 +28,18 @@ def main() -> None:
     )
     leak = splits.check_disjoint(tables, training.specimens_of(volumes), folds=folds)
     logging.info("no validation or test specimen among the volumes: %s", leak)
-    training.pretrain(
-        training.Pretraining(
-            recipe,
-            Encoder(wildcards.method, wildcards.group, wildcards.pretext, int(wildcards.seed)),
-            volumes,
-        ),
-        training.Outputs(Path(outputs.encoder), Path(outputs.history)),
-        training.Job(
-            Path(params.work), snakemake.threads, time_budget_s(snakemake), processes(snakemake)
-        ),
-    )
+    with training.read_on_node(volumes, scratch(snakemake)) as near:
+        training.pretrain(
+            training.Pretraining(
+                recipe,
+                Encoder(wildcards.method, wildcards.group, wildcards.pretext, int(wildcards.seed)),
+                near,
+            ),
+            training.Outputs(Path(outputs.encoder), Path(outputs.history)),
+            training.Job(
+                Path(params.work), snakemake.threads, time_budget_s(snakemake), processes(snakemake)
+            ),
+        )
 
 
 if __name__ == "__main__":

@@ -215,6 +215,11 @@ class Resources(Model):
         ge=400,
         description="MB of memory; doubled after an attempt that had too little, at most fourfold",
     )
+    scratch: str = Field(
+        "",
+        description="folder on a disk of each node (`$TMPDIR`: of the job's environment), to which "
+        "trainings copy the volumes that they draw windows from; empty: read where they lie",
+    )
     pretrain_minutes: Count = Field(
         description="time limit; a training that reaches it has saved, and goes on when submitted "
         "again"

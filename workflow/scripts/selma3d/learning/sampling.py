@@ -56,13 +56,19 @@ class VolumeSource:
     """An unannotated volume or a collection (HDF5), and the channel of it that is seen.
 
     weight: of the volume, or of each source volume of the collection. leave_out: specimens of the
-    collection that are never seen.
+    collection that are never seen. copy: the same file on a faster disk, which is read instead.
     """
 
     path: Path
     channel: int
     weight: float = 1.0
     leave_out: tuple[str, ...] = ()
+    copy: Path | None = None
+
+    @property
+    def read_from(self) -> Path:
+        """The file that is read."""
+        return self.copy or self.path
 
 
 @dataclass
@@ -103,9 +109,9 @@ class UnlabelledSampler:
         if number not in self._opened:
             source, volume = self._places[number]
             if volume is None:
-                opened = _Volume(source.path, source.channel, self.brightness_bias)
+                opened = _Volume(source.read_from, source.channel, self.brightness_bias)
             else:
-                file = self._collections.setdefault(source.path, CollectionFile(source.path))
+                file = self._collections.setdefault(source.path, CollectionFile(source.read_from))
                 opened = _SourceVolume(file, volume, source.channel, self.brightness_bias)
             self._opened[number] = opened
         return self._opened[number]
@@ -119,9 +125,9 @@ def _volumes(source: VolumeSource, window: Size) -> list[int | None]:
 
     Raises InputError where a patch of them is smaller than a window.
     """
-    if not source.path.exists() or kind_of(source.path) != COLLECTION:
+    if not source.path.exists() or kind_of(source.read_from) != COLLECTION:
         return [None]
-    with CollectionFile(source.path) as file:
+    with CollectionFile(source.read_from) as file:
         kept = [n for n, s in enumerate(file.specimens) if s not in source.leave_out]
         for stack in (stack for number in kept for stack in file.stacks(number)):
             if any(wanted > size for wanted, size in zip(window, stack.shape[1:], strict=True)):

@@ -37,7 +37,7 @@ def publish(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
+    temporary = temporary_beside(path)
     temporary.unlink(missing_ok=True)
     try:
         with full_disk_explained(path):
@@ -56,7 +56,7 @@ def publish_folder(path: str | Path) -> Iterator[Path]:
     Raises InputError where the disk is full.
     """
     path = Path(path)
-    temporary = _temporary(path)
+    temporary = temporary_beside(path)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
@@ -135,7 +135,8 @@ def remove_leftovers(path: str | Path) -> None:
                 leftover.unlink(missing_ok=True)
 
 
-def _temporary(path: Path) -> Path:
+def temporary_beside(path: Path) -> Path:
+    """The name beside `path` under which this process writes it; `remove_leftovers` knows it."""
     name = f".{path.stem}.{socket.gethostname()}.{os.getpid()}.partial{path.suffix}"
     return path.with_name(name)
 

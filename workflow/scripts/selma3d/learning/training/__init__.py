@@ -4,6 +4,7 @@ from ...system.stop import Unfinished
 from ..sampling import VolumeSource
 from .assignment import Finetuning, Job, Outputs, Pretraining
 from .finetune import finetune, prepare_finetuning
+from .node_copies import read_on_node
 from .pretrain import prepare_training, pretrain
 from .throughput import measure_as_it_stands, measure_finetuning, measure_pretraining
 from .volume_sources import specimens_of, volume_sources
@@ -22,6 +23,7 @@ __all__ = [
     "prepare_finetuning",
     "prepare_training",
     "pretrain",
+    "read_on_node",
     "specimens_of",
     "volume_sources",
 ]
