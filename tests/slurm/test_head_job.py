@@ -82,7 +82,7 @@ def test_a_challenge_whose_head_job_is_killed_twice_has_the_score_tables_of_this
     until(lambda: head(cluster) is None, "the run to end", seconds=900)
     assert (run.folder / SCORES).exists(), log.read_text()[-4000:]
     pretraining = (run.results / "logs/pretrain/unet/spot-like/masked-s0.log").read_text()
-    assert "volume.h5: read from a copy in" in pretraining
+    assert ".h5: read from a copy in" in pretraining
     identical = run.scores() == undisturbed.scores()
     files = [path for path in run.folder.rglob("*") if path.is_file()]
     small = sum(path.stat().st_size < 100_000 for path in files)
