@@ -93,23 +93,12 @@ def ours(folder: Path, threads: int, steps: int) -> dict[str, float]:
     }
 
 
-def monai_loop(folder: Path, threads: int, workers: int, steps: int) -> dict[str, float]:
-    """Dictionary transforms, CacheDataset and DataLoader, as MONAI's tutorials put them."""
+def monai_augmentation() -> list:
+    """MONAI's transforms of the kinds of AUGMENT, of `image` and `mask`."""
     from monai import transforms as t
-    from monai.data import CacheDataset, DataLoader, list_data_collate
-    from monai.losses import DiceCELoss
-    from monai.networks.nets import UNet
 
-    from selma3d.images import PatchFile
-
-    torch.set_num_threads(threads)
-    both, image = ["image", "mask"], ["image"]
-    chance = AUGMENT
-    pipeline = t.Compose([
-        t.EnsureChannelFirstd(both, channel_dim="no_channel"),
-        t.EnsureTyped(both, dtype=torch.float32, track_meta=False),
-        t.NormalizeIntensityd(image),
-        t.RandCropByPosNegLabeld(both, "mask", WINDOW, pos=2, neg=1, num_samples=1),
+    both, image, chance = ["image", "mask"], ["image"], AUGMENT
+    return [
         *(t.RandFlipd(both, chance["flip"], axis) for axis in range(3)),
         t.RandRotate90d(both, chance["rotate90"], spatial_axes=(1, 2)),
         t.RandRotated(both, range_x=0.5, prob=chance["rotate"], mode=["bilinear", "nearest"],
@@ -124,6 +113,26 @@ def monai_loop(folder: Path, threads: int, workers: int, steps: int) -> dict[str
         t.RandBiasFieldd(image, degree=1, prob=chance["gradient"]),
         t.RandCoarseDropoutd(image, holes=2, spatial_size=(1, 64, 64),
                              prob=chance["missing_planes"]),
+    ]  # fmt: skip
+
+
+def monai_loop(folder: Path, threads: int, workers: int, steps: int) -> dict[str, float]:
+    """Dictionary transforms, CacheDataset and DataLoader, as MONAI's tutorials put them."""
+    from monai import transforms as t
+    from monai.data import CacheDataset, DataLoader, list_data_collate
+    from monai.losses import DiceCELoss
+    from monai.networks.nets import UNet
+
+    from selma3d.images import PatchFile
+
+    torch.set_num_threads(threads)
+    both, image = ["image", "mask"], ["image"]
+    pipeline = t.Compose([
+        t.EnsureChannelFirstd(both, channel_dim="no_channel"),
+        t.EnsureTyped(both, dtype=torch.float32, track_meta=False),
+        t.NormalizeIntensityd(image),
+        t.RandCropByPosNegLabeld(both, "mask", WINDOW, pos=2, neg=1, num_samples=1),
+        *monai_augmentation(),
     ])  # fmt: skip
     with PatchFile(folder / "patches.h5") as file:
         data = [

@@ -21,6 +21,7 @@ from selma3d.images import PatchFile
 from selma3d.learning import pretext
 from selma3d.learning.device import Compute, be_deterministic
 from selma3d.learning.sampling import LabelledSampler, UnlabelledSampler, VolumeSource
+from selma3d.learning.training import batches
 from selma3d.learning.training.batches import drawn_batch
 from selma3d.learning.training.collaborative import Collaborative, PairedSampler
 from selma3d.learning.training.learner import Learner
@@ -187,6 +188,56 @@ def test_what_a_step_logs_costs_no_pooling_over_large_blocks(name: str, images: 
         noted = Learner(training).learn(parts_of(training, 0), 0)
     assert "relative" in noted[0]
     assert max(pools.averaged, default=0) <= 27
+
+
+class _Operations(TorchDispatchMode):
+    """Counts the operations that Python starts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.number += 1
+        return func(*args, **(kwargs or {}))
+
+
+def operations_of_a_step(name: str, images: Path, **changes: object) -> int:
+    """Operations of a second step in which all is augmented."""
+    always = dict.fromkeys(EVERYTHING, 1.0)
+    training = training_of(name, images, Compute(torch.device("cpu")), augment=always, **changes)
+    learner, _ = learnt(training, 1)
+    parts = parts_of(training, 1)
+    with _Operations() as operations:
+        learner.learn(parts, 1)
+    return operations.number
+
+
+@pytest.mark.parametrize("name", ["restore", "simclr", "ibot"])
+def test_a_larger_batch_is_no_longer_loop_of_python(name: str, images: Path) -> None:
+    few, many = (operations_of_a_step(name, images, batch=size) for size in (2, 6))
+    assert many < 1.1 * few
+
+
+def test_more_views_are_no_longer_loop_of_python(images: Path) -> None:
+    few, many = (operations_of_a_step("ibot", images, batch=2, local_views=n) for n in (2, 4))
+    assert many < 1.1 * few
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "workers", "feeding"),
+    [(GPU, 8, None, 6), (GPU, 1, None, 0), (GPU, 8, 3, 3), (torch.device("cpu"), 8, None, 0)],
+)
+def test_all_threads_but_two_feed_a_gpu_where_the_recipe_says_nothing(
+    device: torch.device, threads: int, workers: int | None, feeding: int, images: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    seen = []
+    monkeypatch.setattr(batches, "DataLoader", lambda *_, **given: seen.append(given))
+    training = training_of("masked", images, Compute(torch.device("cpu")), workers=workers)
+    training.threads, training.compute = threads, Compute(device)
+    training.batches()
+    assert [given["num_workers"] for given in seen] == [feeding]
 
 
 def test_a_batch_travels_in_few_copies_from_pinned_memory(
