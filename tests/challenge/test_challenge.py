@@ -224,6 +224,18 @@ def test_every_encoder_that_a_run_starts_from_is_planned(repository, full):
                     assert Encoder(method, target.group, pretext, seed) in planned
 
 
+def test_larger_configurations_keep_what_the_default_has_trained(repository):
+    """All methods take part by themselves; a verdict on the declared gain has three trainings."""
+    default, gain, everything = (
+        Challenge.of(layered(repository, name), repository) for name in (None, "gain", "full")
+    )
+    assert {*models_of(default)} < {*models_of(everything)}
+    assert default.methods.keys() == everything.methods.keys()
+    assert {*encoders_of(gain)} <= {*encoders_of(everything)}
+    assert {run.seed for run in gain.runs("unet", "vessel")} == {0, 1, 2}
+    assert gain.config.results == default.config.results
+
+
 def scaled(full, **pretexts):
     return full | {"methods": ["unet"], "recipe_overrides": {"unet": {"pretexts": pretexts}}}
 
