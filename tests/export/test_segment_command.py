@@ -21,6 +21,7 @@ from selma3d.images import Intensity, SegmentationFile
 from selma3d.inference import load_model
 from selma3d.inference.cases import binarise
 from small_models import noise, write_model, write_noise
+from two_channel_files import FORMATS, GREY, SIZE
 
 SHAPE = (20, 40, 24)
 
@@ -44,6 +45,8 @@ def write_image(folder: Path, kind: str) -> Path:
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(image), str(path))
     elif kind == ".tif":
         tifffile.imwrite(path, image, imagej=True, metadata={"axes": "ZYX"})
+    elif kind == ".npy":
+        np.save(path, image)
     elif kind == ".h5":
         return write_noise(folder, SHAPE)
     else:
@@ -71,6 +74,7 @@ def read_mask(path: Path) -> np.ndarray:
         (".mha", "mask.mha"),
         (".tif", "mask.ome.tif"),
         (".tif", "mask.h5"),
+        (".npy", "mask.nii.gz"),
         (".h5", "mask.h5"),
         (".h5", "mask.nii.gz"),
         ("-planes", "mask.mha"),
@@ -84,6 +88,18 @@ def test_mask_is_that_of_the_library(tmp_path: Path, model: Path, kind: str, out
     differing = np.count_nonzero(read_mask(tmp_path / output) != expected)
     assert differing <= 2  # voxels within 1e-5 of the threshold
     assert not list(tmp_path.glob("*.work"))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_files_of_microscopes_are_segmented_as_they_are(tmp_path: Path, model: Path, kind) -> None:
+    name, write = FORMATS[kind]
+    mask = tmp_path / "mask.mha"
+    assert main([str(model), str(write(tmp_path / name)), str(mask), "--threads", "1"]) == 0
+    loaded, image = load_model(model), GREY[0]
+    expected = binarise(loaded, loaded.probability(image, Intensity.of(image)))
+    assert np.count_nonzero(read_mask(mask) != expected) <= 2
+    found = SimpleITK.ReadImage(str(mask)).GetSpacing()
+    assert found == pytest.approx([size / 1000 for size in reversed(SIZE)])
 
 
 @pytest.mark.parametrize(
@@ -168,21 +184,30 @@ def test_objects_and_a_picture_lie_beside_the_mask(tmp_path, model, caplog, kind
 
 
 @pytest.mark.parametrize(
-    ("trained", "allow", "said"),
+    ("trained", "options", "said"),
     [
-        ([[6.0, 2.0, 2.0]], False, None),
-        ([[6.5, 2.2, 2.2]], False, None),
-        ([[2.0, 2.0, 2.0]], False, "expected voxels of 2×2×2 µm (z,y,x) as in training, found 6×2"),
-        ([[2.0, 2.0, 2.0]], True, "as in training, found 6×2×2 µm (z,y,x), allowed"),
-        ([], False, "the model does not state the size of voxels"),
+        ([[6.0, 2.0, 2.0]], "", None),
+        ([[6.5, 2.2, 2.2]], "", None),
+        ([[2.0, 2.0, 2.0]], "", "voxels of 2×2×2 µm (z,y,x) as in training, found 6×2×2 µm"),
+        (
+            [[6.0, 2.0, 2.0]],
+            "--voxel-size-um 2 2 6",
+            "found 2×2×6 µm (z,y,x) in --voxel-size-um (correct it if that is wrong",
+        ),
+        (
+            [[2.0, 2.0, 2.0]],
+            "--allow other-voxel-size",
+            "as in training, found 6×2×2 µm (z,y,x) in the image, allowed",
+        ),
+        ([], "", "the model file holds no voxel size of its training"),
     ],
 )
-def test_voxels_are_compared_with_those_of_training(tmp_path, caplog, trained, allow, said):
+def test_voxels_are_compared_with_those_of_training(tmp_path, caplog, trained, options, said):
     model = write_model(tmp_path / "model.pt", training_voxel_sizes_um={"spots": trained})
     image = write_two_channels(tmp_path / "image.ome.tif")
     arguments = [str(model), str(image), str(tmp_path / "mask.mha"), "--channel", "1"]
-    refused = bool(said) and not allow and bool(trained)
-    assert main([*arguments, *(["--allow", "other-voxel-size"] if allow else [])]) == refused
+    refused = bool(said) and "--allow" not in options and bool(trained)
+    assert main([*arguments, *options.split()]) == refused
     assert (tmp_path / "mask.mha").exists() != refused
     assert said is None or said in caplog.text
 

@@ -41,7 +41,7 @@ def microscope_kinds(folder: Path) -> dict[str, Kind]:
 
 
 def _make(folder: Path) -> None:
-    from test_formats import FORMATS
+    from two_channel_files import FORMATS
 
     for name in (*FOLDERS, *FILES, "BigDataViewer"):
         file, make = FORMATS[name]

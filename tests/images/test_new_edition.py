@@ -19,6 +19,7 @@ from selma3d.challenge.config import read_config
 from selma3d.challenge.samples import Sample, read_table
 from selma3d.images.new_edition import make
 from selma3d.system.errors import InputError
+from two_channel_files import FORMATS, SIZE
 
 SHAPE = (6, 8, 10)
 RANDOM = np.random.default_rng(0)
@@ -127,6 +128,22 @@ def test_voxel_sizes_of_headers_are_the_edition_s(root, lab):
     (structure,) = planned(root).structures.values()
     assert structure.voxel_size_um == (6, 1.5, 1.5)
     assert not any("voxel" in question.text for question in made.questions)
+
+
+@pytest.mark.parametrize("kind", ["OME-Zarr 0.4", "Imaris", "BigDataViewer", "BigDataViewer's N5"])
+def test_a_microscope_s_file_is_a_volume_with_its_channels_and_voxels(root, lab, capsys, kind):
+    annotated(lab, "brain1", "brain2", "brain3", size=SIZE)
+    (lab / "volumes").mkdir()
+    name, write = FORMATS[kind]
+    image = write(lab / "volumes" / name)
+    make("mylab", lab, root)
+    said = capsys.readouterr().out
+    assert "1 volume: 9×20×31 (z,y,x), 2 channels (cfos, autofluorescence)" in said
+    challenge = planned(root)
+    (structure,) = challenge.structures
+    (volume,) = challenge.volumes(structure)
+    assert volume.image == f"volumes/{image.name}"
+    assert challenge.structures[structure].voxel_size_um == SIZE
 
 
 def test_each_folder_of_patches_is_a_structure_and_a_volume_of_none_is_not_placed(root, lab):

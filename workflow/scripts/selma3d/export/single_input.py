@@ -149,20 +149,25 @@ def check_voxel_size(
 
     Raises InputError where they are of another size and that is not allowed.
     """
-    if found is None or not trained:
-        which = "image does" if found is None else "model does"
-        return f"the {which} not state the size of voxels: not compared with those of training"
+    if not trained:
+        return "the model file holds no voxel size of its training: the image's was not compared"
+    sizes = " or ".join(_text(size) for size in trained)
+    if found is None:
+        return (
+            f"its voxel size is not known, and was not compared with that of training, {sizes} "
+            "(state it: --voxel-size-um Z Y X)"
+        )
     if any(_alike(found, size) for size in trained):
         return None
-    text = (
-        f"expected voxels of {' or '.join(_text(size) for size in trained)} as in training, found "
-        f"{_text(found)}"
-    )
+    source, cure = "in the image", "state --voxel-size-um Z Y X if that is wrong"
+    if task.voxel_size_um:
+        source, cure = "in --voxel-size-um", "correct it if that is wrong: the order is Z Y X"
+    text = f"expected voxels of {sizes} as in training, found {_text(found)} {source}"
     if OTHER_VOXEL_SIZE in task.allow:
         return f"{text}, allowed"
     raise InputError(
-        f"{task.image}: {text} (resample the image; state --voxel-size-um if its header is wrong; "
-        f"or --allow {OTHER_VOXEL_SIZE}, and expect a worse mask)"
+        f"{task.image}: {text} ({cure}; resample the image; or --allow {OTHER_VOXEL_SIZE}, and "
+        "expect a worse mask)"
     )
 
 

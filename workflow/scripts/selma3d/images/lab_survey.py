@@ -10,6 +10,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -29,7 +30,7 @@ from ..system.fingerprint import is_system_file
 from .conversion.patch_conversion import MOST_FOREGROUND
 from .conversion.stored_values import mask_of_labels
 from .geometry import on_grid
-from .readers import image_stem, is_image, open_image, read_image
+from .readers import described_data, image_stem, is_image, open_image, read_image
 
 MOST_FILES = 200_000
 DEEPEST = 12  # folders within folders
@@ -114,10 +115,20 @@ def _look_through(folder: Path, depth: int, walk: _Walk) -> None:
             walk.unplaced[walk.path(place)] = f"more than {DEEPEST} folders deep: not looked into"
         else:
             descended.append(place)
+    _join_descriptions(folder, walk)
     before = len(walk.images)
     for place in descended:
         _look_through(place, depth + 1, walk)
     _join_channels(descended, before, walk)
+
+
+def _join_descriptions(folder: Path, walk: _Walk) -> None:
+    """What an .xml of BigDataViewer describes is no image beside it."""
+    for place in [walk.root / path for path in walk.images if path.endswith(".xml")]:
+        if place.parent == folder:
+            with suppress(InputError):  # it is told when the image is opened
+                data = walk.path(described_data(place))
+                walk.images[:] = [path for path in walk.images if path != data]
 
 
 def _leads_within(link: Path, walk: _Walk) -> bool:

@@ -1,6 +1,7 @@
 """Readers of image files: one interface, `open_image`, and a file for each format in `formats/`."""
 
 from .formats import extensions, image_stem, image_suffix
+from .formats.bigdataviewer import described_data
 from .image_file import ImageFile, UnreadablePlaneError, fingerprint, reading
 from .opening import is_image, open_image
 from .whole_image import StoredImage, read_image
@@ -9,6 +10,7 @@ __all__ = [
     "ImageFile",
     "StoredImage",
     "UnreadablePlaneError",
+    "described_data",
     "extensions",
     "fingerprint",
     "image_stem",

@@ -218,7 +218,9 @@ def _files(files: BrainFiles, folder: Path) -> list[tuple[str, str]]:
         "mask (HDF5)": files.mask,
         "labels with the numbers of the objects (HDF5)": files.labels,
     }
-    named |= {f"for other programs: {path.name}": path for path in files.exported}
+    for path in files.exported:
+        what = "labels" if ".labels." in path.name else "mask"
+        named[f"{what} for other programs ({''.join(path.suffixes[-2:])})"] = path
     return [(title, os.path.relpath(path, folder)) for title, path in named.items()]
 
 

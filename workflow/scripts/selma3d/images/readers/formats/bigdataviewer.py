@@ -69,6 +69,11 @@ def open_bigdataviewer(path: Path, _: bool) -> ImageFile:
     return _open_hdf5(path, about if about is None or about.data == path else None, beside)
 
 
+def described_data(path: Path) -> Path:
+    """The .h5 or .n5 that an .xml of BigDataViewer describes. Raises InputError."""
+    return _described(path).data
+
+
 def _open_hdf5(path: Path, about: Description | None, described: Path) -> BigDataViewerImage:
     file, datasets = open_datasets(path, lambda file: _setups(file, about, path))
     try:

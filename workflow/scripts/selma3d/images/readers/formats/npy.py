@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ....system.errors import InputError
 from ....system.limits import check_size
-from ..image_file import ImageFile, canonical
+from ..image_file import ImageFile, canonical, canonical_shape
 from . import Format
 
 
@@ -17,13 +18,13 @@ class NpyImage(ImageFile):
     """A NPY file."""
 
     format = "NPY"
-    array: np.ndarray  # (C,Z,Y,X), mapped
+    mapped: Callable[[], np.ndarray]  # (C,Z,Y,X), anew each time: a map holds what was read of it
 
     def load(self, channel: int, start: int, stop: int, rows: slice) -> np.ndarray:
-        return np.array(self.array[channel, start:stop, rows])
+        return np.array(self.mapped()[channel, start:stop, rows])
 
     def load_all(self) -> np.ndarray:
-        return np.array(self.array)
+        return np.array(self.mapped())
 
 
 def open_npy(path: Path, _: bool) -> NpyImage:
@@ -49,13 +50,14 @@ def open_npy(path: Path, _: bool) -> NpyImage:
     if len(shape) == 4 and shape[3] == 1 != shape[0]:
         axes = "ZYXC"
     order = "F" if fortran else "C"
-    if size:
-        array = np.memmap(path, dtype, "r", offset=start, shape=shape, order=order)
-    else:
-        array = np.empty(shape, dtype)
-    array = canonical(array, axes, path)
-    image = NpyImage(path=path, shape=array.shape, dtype=dtype, axes=axes)
-    image.array = array
+
+    def mapped() -> np.ndarray:
+        if size == 0:
+            return np.empty(shape, dtype)
+        return np.memmap(path, dtype, "r", offset=start, shape=shape, order=order)
+
+    image = NpyImage(path=path, shape=canonical_shape(shape, axes, path), dtype=dtype, axes=axes)
+    image.mapped = lambda: canonical(mapped(), axes, path)
     return image
 
 
