@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.text import Text
 
 from ranking_tables import DISPLAY, MadeUp, empty_tables, ranking_tables
@@ -390,3 +390,20 @@ def test_figures_tables_and_report_never_import_torch(repository: Path) -> None:
     )
     path = str(repository / "workflow" / "scripts")
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": path})
+
+
+def test_cost_against_quality_shows_entrants_without_a_gpu_left_of_all_others() -> None:
+    tables = ranking_tables(KINDS["normal"])
+    entrants = tables["leaderboard"][["method", "init"]]
+    spent = entrants.assign(cpu_hours=1.0, gpu_hours=[0.0, *range(1, len(entrants))])
+    figure = drawn("cost-quality", tables | {"cost": spent})
+    assert [axes.get_xlabel() for axes in figure.axes] == ["GPU time, all jobs"] * 2
+    for axes in figure.axes:
+        points = [c for c in axes.collections if isinstance(c, PathCollection)]
+        places = sorted(x for c in points for x, _ in c.get_offsets())
+        assert len(places) == len(entrants)
+        ticks = dict(
+            zip(axes.get_xticks(), map(Text.get_text, axes.get_xticklabels()), strict=True)
+        )
+        assert ticks[places[0]] == "none"
+        assert "1 h" in ticks.values()

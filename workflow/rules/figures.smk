@@ -13,9 +13,9 @@ localrules:
 
 
 rule figures:
-    """Draw all figures of a track, from its ranking tables alone."""
+    """Draw all figures of a track, from its ranking tables and its cost."""
     input:
-        tables=RANKED,
+        tables=[*RANKED, LAYOUT.ranking("cost")],
         reported=REPORTED if "reported" in SHOWN_FIGURES else [],
     output:
         svg=[

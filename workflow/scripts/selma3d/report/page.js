@@ -72,12 +72,54 @@ for (const table of document.querySelectorAll("table.tools")) {
   }
 }
 
-// A row that a link leads to is shown, even if a filter hides it.
+// -- what is hidden -------------------------------------------------------------------------------
+
+// What a link leads to is shown, even if a filter hides it or a fold holds it.
 function revealTarget() {
   const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
-  if (target && target.hidden && target.tagName === "TR") target.hidden = false;
+  if (!target) return;
+  if (target.hidden && target.tagName === "TR") target.hidden = false;
+  const closed = [];
+  for (let e = target.closest("details"); e; e = e.parentElement.closest("details")) {
+    if (!e.open) closed.push(e);
+  }
+  for (const fold of closed) fold.open = true;
+  if (closed.length) target.scrollIntoView();
 }
 addEventListener("hashchange", revealTarget);
+document.addEventListener("click", event => { // the address may name that place already
+  const link = event.target.closest("a[href^='#']");
+  if (link && link.hash === location.hash) revealTarget();
+});
+revealTarget();
+
+const folds = [...document.querySelectorAll("main details")];
+addEventListener("beforeprint", () => { // browsers that cannot open them by style alone
+  for (const fold of folds) if (!fold.open) { fold.open = true; fold.dataset.printed = ""; }
+});
+addEventListener("afterprint", () => {
+  for (const fold of folds) if ("printed" in fold.dataset) {
+    fold.open = false;
+    delete fold.dataset.printed;
+  }
+});
+
+const contents = document.querySelector("body.wide > nav");
+if (contents && folds.length) {
+  const all = document.createElement("button");
+  all.type = "button";
+  all.className = "folds-at-once";
+  const name = () => {
+    all.textContent = folds.some(fold => !fold.open) ? "Open all parts" : "Close all parts";
+  };
+  all.addEventListener("click", () => {
+    const opening = folds.some(fold => !fold.open);
+    for (const fold of folds) fold.open = opening;
+  });
+  for (const fold of folds) fold.addEventListener("toggle", name);
+  name();
+  contents.append(all);
+}
 
 // -- cards --------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from .case_rows import first_row, printed_cases
 from .control_findings import controls_outcome
 from .cost_findings import what_it_cost
 from .data_urls import data_url, size_px
+from .drawing.canvas import sentence_of
 from .page_contents import ShownFigure, ShownTable
 from .pipeline import steps
 from .table_formats import Printed
@@ -60,6 +61,7 @@ SECTION_OF = {
     "Images": "images",
     "How good a score can be": "cases",
     "Shown, not ranked": "cases",
+    "Cost": "methods",
     "Training": "methods",
 }
 
@@ -110,7 +112,9 @@ def write_report(path: str | Path, results: Results) -> None:
     """
     edition, display, tracks = results.edition, results.display, results.tracks
     folder = Path(path).parent
-    numbered = [_figure(figure, str(n)) for n, figure in enumerate(results.figures, start=1)]
+    numbered = [
+        _figure(figure, str(n), display) for n, figure in enumerate(results.figures, start=1)
+    ]
     cases = viewer.viewer_cases(results.stacks, tracks, display)
     shown = _Shown(folder, results, numbered, cases)
     write_page(
@@ -129,7 +133,9 @@ def write_report(path: str | Path, results: Results) -> None:
         archives=_archives(edition),
         profile=PROFILES[edition.metric_profile],
         groups_by=_groups_by(edition.ranking),
-        overviews=[_figure(figure, f"D{n}") for n, figure in enumerate(results.overviews, start=1)],
+        overviews=[
+            _figure(figure, f"D{n}", display) for n, figure in enumerate(results.overviews, start=1)
+        ],
         brains={
             display.method(name): os.path.relpath(page, folder)
             for name, page in results.brains.items()
@@ -380,17 +386,20 @@ def _own_caveats(
     return caveats
 
 
-def _figure(figure: ShownFigure, number: str) -> dict[str, Any]:
+def _figure(figure: ShownFigure, number: str, display: Display) -> dict[str, Any]:
     track = f", track {figure.track}" if figure.track else ""
+    title = f"{display.structure(figure.structure)} in images" if figure.structure else figure.title
     return {
         "number": number,
         "track": figure.track,
         "category": figure.category,
-        "title": figure.title,
+        "title": title,
         "caption": figure.caption,
-        "alt": f"Figure {number}: {figure.title}{track}. See the caption.",
+        "in_short": re.split(r"(?<=[.;:])\s", figure.caption, maxsplit=1)[0].rstrip(";:."),
+        "alt": f"Figure {number}: {title}{track}. See the caption.",
         "source": data_url(figure.path),
         **dict(zip(("width", "height"), size_px(figure.path), strict=True)),
+        "said": sentence_of(figure.path) if figure.path.suffix == ".svg" else "",
     }
 
 

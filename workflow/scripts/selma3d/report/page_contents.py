@@ -33,6 +33,11 @@ class ShownFigure:
     place: float = 0.0
 
     @property
+    def structure(self) -> str:
+        """The structure that a panel shows; "" for other figures."""
+        return self.name.removeprefix(PANEL) if self.name.startswith(PANEL) else ""
+
+    @property
     def title(self) -> str:
         """The name as a title."""
         return self.name.replace("-", " ").replace("_", " ").capitalize()
