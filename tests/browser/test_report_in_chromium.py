@@ -101,6 +101,13 @@ def opened(browser: Any, report: Path, size: str) -> Any:
     return browser
 
 
+def unfolded(browser: Any, report: Path, size: str) -> Any:
+    """The page with all that folds open, as its own button opens it."""
+    opened(browser, report, size).find_element("css selector", ".folds-at-once").click()
+    assert browser.execute_script("return !document.querySelector('main details:not([open])')")
+    return browser
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_page_opens_without_an_error_and_asks_the_network_for_nothing(
     browser: Any, report: Path, size: str
@@ -128,7 +135,7 @@ def test_every_figure_is_decoded(browser: Any, report: Path) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_page_never_scrolls_sideways(browser: Any, report: Path, size: str) -> None:
-    opened(browser, report, size)
+    unfolded(browser, report, size)
     wide, visible = browser.execute_script(
         "const e = document.documentElement; return [e.scrollWidth, e.clientWidth]"
     )
@@ -155,7 +162,7 @@ def test_first_tab_shows_the_way_past_the_navigation(browser: Any, report: Path)
 
 
 def test_what_scrolls_sideways_is_reached_by_keyboard_and_named(browser: Any, report: Path) -> None:
-    unreachable = opened(browser, report, "phone").execute_script(
+    unreachable = unfolded(browser, report, "phone").execute_script(
         """return [...document.querySelectorAll("body *")]
         .filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === "auto")
         .filter(e => e.tabIndex < 0 || !(e.ariaLabel || e.getAttribute("aria-labelledby")))
@@ -191,6 +198,27 @@ def test_filter_leaves_rows_with_all_words(browser: Any, report: Path) -> None:
     shown = [row.text for row in rows[1:] if row.is_displayed()]
     assert len(shown) == 1
     assert shown[0].startswith("U-Net · masked")
+
+
+def test_what_is_folded_opens_by_keyboard_by_a_link_and_on_paper(
+    browser: Any, report: Path
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    opened(browser, report, "desk")
+    folds = "return [...document.querySelectorAll('main details')].map(fold => fold.open)"
+    assert not any(browser.execute_script(folds))
+    browser.find_element("css selector", "main summary").send_keys(Keys.ENTER)
+    assert browser.execute_script(folds)[0]
+    target = "const row = document.querySelector('tr[id]'); location.hash = row.id; return row"
+    assert browser.execute_script(target).is_displayed()
+    opened(browser, report, "desk")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    hidden = """return [...document.querySelectorAll('main details > :not(summary)')]
+        .filter(part => !part.checkVisibility({ contentVisibilityAuto: true })).length"""
+    assert not any(browser.execute_script(folds))
+    assert browser.execute_script(hidden) == 0
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 def test_viewer_shows_a_case_and_turns_its_planes(browser: Any, report: Path) -> None:
@@ -251,7 +279,7 @@ def axe(request: pytest.FixtureRequest) -> str:
 def test_accessibility_checker_finds_no_violation(
     browser: Any, report: Path, axe: str, size: str
 ) -> None:
-    opened(browser, report, size)
+    unfolded(browser, report, size)
     browser.set_script_timeout(300)
     browser.execute_script(axe)
     found = browser.execute_async_script(

@@ -2,9 +2,10 @@
 averaged), each at the same height in all rows of a structure, those of one specimen side by
 side; rings: cases whose labels are doubtful (no threshold and no entrant reaches the label moved
 by one voxel); crosses: cases where the worst value stands in for a missing or undefined score. Grey
-boxes: quartiles, with the median as a line, from six cases on. Large symbols: means, with 95 %
-bootstrap intervals where there are at least six known specimens. Colour tells the method, the
-symbol its initialisation; open symbols start from scratch. Arrows say which direction is better.
+boxes: quartiles, with the median as a line, from six cases on. Pale clouds: density of the cases,
+from twenty on, of metrics between 0 and 1. Large symbols: means, with 95 % bootstrap intervals
+where there are at least six known specimens. Colour tells the method, the symbol its
+initialisation; open symbols start from scratch. Arrows say which direction is better.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from scipy.stats import gaussian_kde
 
 from ...challenge.display import Entrant
 from ...ranking.tables import Tables
+from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyle, EntrantStyles
 from ..ranking_rows import extent_of, in_order, metrics_of, of_panel, ranked_cases
@@ -26,6 +29,7 @@ from ..ranking_rows import extent_of, in_order, metrics_of, of_panel, ranked_cas
 CATEGORY, PLACE = "Scores", 4
 IN_A_PAPER = "Dot-and-box plots of the metrics"
 BOX_NEEDS = 6  # cases; fewer are better seen as dots alone
+CLOUD_NEEDS = 20  # cases; the density of fewer is mostly the kernel's
 
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
@@ -78,6 +82,8 @@ def _draw_panel(
             continue
         if len(own) >= BOX_NEEDS:
             _draw_box(axes, row, own["value"].to_numpy())
+        if len(own) >= CLOUD_NEEDS and labels.is_bounded(own["metric"].iloc[0]):
+            _draw_cloud(axes, row, own["value"].to_numpy(), own_style=styles[entrant])
         _draw_dots(axes, row + own["case"].map(heights), own, styles[entrant])
 
 
@@ -86,6 +92,18 @@ def _draw_box(axes: Axes, row: int, values: np.ndarray) -> None:
     grey = {"color": "#e4e4e4", "edgecolor": "#9a9a9a", "zorder": 1}
     axes.barh(row, high - low, left=low, height=0.74, **grey)
     axes.vlines(median, row - 0.37, row + 0.37, color="#6b6b6b", linewidth=1, zorder=1.5)
+
+
+def _draw_cloud(axes: Axes, row: int, values: np.ndarray, own_style: EntrantStyle) -> None:
+    """Density of values by Gaussian kernels (Scott's rule); none where all are the same."""
+    if np.ptp(values) == 0:
+        return
+    along = np.linspace(values.min(), values.max(), 100)
+    density = gaussian_kde(values)(along)
+    half = 0.45 * density / density.max()
+    axes.fill_between(
+        along, row - half, row + half, color=own_style.colour, alpha=0.22, linewidth=0, zorder=0.9
+    )
 
 
 def _draw_dots(
