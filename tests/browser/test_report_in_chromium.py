@@ -214,7 +214,7 @@ def test_what_is_folded_opens_by_keyboard_by_a_link_and_on_paper(
     assert browser.execute_script(target).is_displayed()
     opened(browser, report, "desk")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    hidden = """return [...document.querySelectorAll('main details > :not(summary)')]
+    hidden = """return [...document.querySelectorAll('main details > :not(summary, .filter)')]
         .filter(part => !part.checkVisibility({ contentVisibilityAuto: true })).length"""
     assert not any(browser.execute_script(folds))
     assert browser.execute_script(hidden) == 0
