@@ -14,10 +14,12 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
+import tensorstore
 import tifffile
 import zarr
 from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
+from ome_zarr_models.v04 import Image as OmeZarr
 
 from selma3d.export import FORMATS, export, export_instances, suffix_of
 from selma3d.export.container import pack_container
@@ -75,6 +77,34 @@ def test_ome_zarr_opens_with_its_reader(tmp_path: Path, mask: np.ndarray, size, 
     assert attributes["multiscales"][0]["version"] == "0.4"
     assert attributes["image-label"] == {"version": "0.4"}
     assert zarr.open_group(path, mode="r").metadata.zarr_format == 2
+
+
+@pytest.mark.parametrize("kind", ["mask", "labels"])
+def test_levels_open_as_neuroglancer_takes_them_and_keep_to_the_standard(tmp_path, mask, kind):
+    path, voxels = tmp_path / f"a.{kind}.ome.zarr", mask
+    if kind == "mask":
+        export(mask, path, Geometry.of_size(SIZE_UM))
+    else:
+        voxels = mask * np.uint32(70_000)
+        with writing_hdf5(tmp_path / "labels.h5") as file:
+            stamp(file, "instances")
+            write_array(file, "labels", voxels)
+            file.attrs["voxel_size_um"] = SIZE_UM
+        export_instances(tmp_path / "labels.h5", path)
+    image = OmeZarr.from_zarr(zarr.open_group(path, mode="r")).attributes.multiscales[0]
+    assert [(a.name, a.type, a.unit) for a in image.axes] == [
+        (axis, "space", "micrometer") for axis in "zyx"
+    ]
+    for level, dataset in enumerate(image.datasets):
+        place = {"driver": "file", "path": str(path / dataset.path)}
+        array = tensorstore.open({"driver": "zarr", "kvstore": place}, open=True).result()
+        assert array.shape == tuple(-(-n // 2**level) for n in SHAPE)
+        assert array.dtype.numpy_dtype == voxels.dtype
+        scale = np.array(dataset.coordinateTransformations[0].scale)
+        beyond = scale * array.shape - np.multiply(SIZE_UM, SHAPE)  # all of the image is there
+        assert np.all((beyond > -1e-9) & (beyond < scale))
+        if level == 0:
+            np.testing.assert_array_equal(array.read().result(), voxels)
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif", ".nii.gz", ".mha"])
