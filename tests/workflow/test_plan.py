@@ -31,15 +31,6 @@ def nowhere(tmp_path):
     return f"results={tmp_path / 'results'}"
 
 
-def test_the_full_challenge_is_planned_without_data_in_fewer_than_5000_jobs_on_slurm(
-    repository, nowhere
-):
-    ran = snakemake(repository, "--profile", "slurm", "-n", "--config", nowhere)  # from the root
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    total = int(re.search(r"^total\s+(\d+)", ran.stdout, re.M).group(1))
-    assert 100 < total < 5000
-
-
 def test_planning_imports_no_library_that_only_jobs_need(repository, nowhere, monkeypatch):
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     ran = snakemake(
@@ -48,7 +39,8 @@ def test_planning_imports_no_library_that_only_jobs_need(repository, nowhere, mo
     assert ran.returncode == 0, ran.stderr[-3000:]
     imported = set(re.findall(r"^import time:.*\|\s+(\w+)$", ran.stderr, re.M))
     assert "pandas" in imported
-    assert imported.isdisjoint({"torch", "monai", "scipy", "matplotlib", "h5py", "SimpleITK"})
+    heavy = {"torch", "monai", "scipy", "skimage", "matplotlib", "h5py", "SimpleITK"}
+    assert imported.isdisjoint(heavy)  # each job reads the rules, too
 
 
 def test_both_tracks_are_planned_beside_each_other(repository, nowhere, tmp_path):

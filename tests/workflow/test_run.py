@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import signal
 import socket
 import time
@@ -32,9 +33,18 @@ def at_work(workflow: Workflow) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """A run that was killed during its first trainings, having refused another owner."""
-    workflow = Workflow(tmp_path_factory.mktemp("killed"))
+def killed(finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """A run that was killed during its first trainings, having refused another owner.
+
+    Images and encoders are the finished challenge's; all that follows from them is to do.
+    """
+    workflow = Workflow(tmp_path_factory.mktemp("killed") / "copy")
+    shutil.copytree(finished.folder, workflow.folder, symlinks=True)
+    for made in ("models", "predictions", "checks", "scores", "ranking", "report.html"):
+        path = workflow.results / made
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for kind in ("work", "logs", "benchmarks"):
+        shutil.rmtree(workflow.results / kind / "finetune", ignore_errors=True)
     owner = workflow.run_owned(LEADERBOARD)
     begun = workflow.results / "work" / "finetune"
     while not begun.exists():
