@@ -18,10 +18,10 @@ from hypothesis.extra.numpy import arrays
 
 from challenger_example import ideal_task, random_task, worst_case_task
 from score_tables import scores, settings, spots
+from selma3d.ranking.bootstrap import Bootstrap
 from selma3d.ranking.discipline import Discipline
 from selma3d.ranking.leaderboard import Ranks, rank
 from selma3d.ranking.ranking_rules import RULES, competition_ranks, weighted_means
-from selma3d.ranking.resampling import Resampling
 from selma3d.ranking.statistics import holm, signed_rank_p
 from selma3d.ranking.tables import COLUMNS
 from selma3d.ranking.track import rank_track
@@ -302,7 +302,7 @@ def discipline_of(values: np.ndarray) -> Discipline:
     )
 
 
-def ranks_of(values: np.ndarray, rule: str, resampling: Resampling | None = None) -> Ranks:
+def ranks_of(values: np.ndarray, rule: str, resampling: Bootstrap | None = None) -> Ranks:
     """Ranks in one discipline."""
     return rank([discipline_of(values)], {"spots": ["cfos"]}, rule, resampling)
 
@@ -310,7 +310,7 @@ def ranks_of(values: np.ndarray, rule: str, resampling: Resampling | None = None
 @unhurried
 @given(arrays(float, (7, 4), elements=grid), st.permutations(range(4)), st.sampled_from([*RULES]))
 def test_renaming_methods_permutes_ranks(values: np.ndarray, order: list[int], rule: str) -> None:
-    for resampling in (None, Resampling(0, 20)):
+    for resampling in (None, Bootstrap(0, 20)):
         before, after = (ranks_of(v, rule, resampling) for v in (values, values[:, order]))
         assert np.array_equal(before.mean_rank[:, order], after.mean_rank)
         assert np.array_equal(before.places[:, order], after.places)
@@ -321,7 +321,7 @@ def test_renaming_methods_permutes_ranks(values: np.ndarray, order: list[int], r
 def test_adding_a_constant_to_one_metric_changes_no_rank(
     values: np.ndarray, constant: int, rule: str
 ) -> None:
-    for resampling in (None, Resampling(0, 20)):
+    for resampling in (None, Bootstrap(0, 20)):
         before = ranks_of(values, rule, resampling)
         after = ranks_of(values + constant / 16, rule, resampling)
         assert np.array_equal(before.places, after.places)
@@ -330,7 +330,7 @@ def test_adding_a_constant_to_one_metric_changes_no_rank(
 @unhurried
 @given(arrays(float, (1, 4), elements=grid), st.sampled_from([*RULES]))
 def test_bootstrap_of_one_case_has_no_spread(values: np.ndarray, rule: str) -> None:
-    once, replicates = ranks_of(values, rule), ranks_of(values, rule, Resampling(0, 20))
+    once, replicates = ranks_of(values, rule), ranks_of(values, rule, Bootstrap(0, 20))
     assert (replicates.places == once.places).all()
 
 
@@ -363,7 +363,7 @@ def test_replicates_equal_explicit_resampling() -> None:
         values=values,
         seeds=np.array([3, 1]),
     )
-    resampling = Resampling(7, 40)
+    resampling = Bootstrap(7, 40)
     means = resampling.replicate(
         discipline, lambda v, counts: weighted_means(v, discipline.units, counts)
     )

@@ -18,7 +18,7 @@ from selma3d.images.storage import stamp, write_array
 from selma3d.inference.brain_tables import BrainTables, write_brain_tables
 from selma3d.inference.instances import Splitting, write_instances
 from selma3d.report.brains.all_brains import Tables, group_means, write_brains
-from selma3d.report.brains.facts import Named, Training, warnings_of
+from selma3d.report.brains.facts import LearntFrom, Named, warnings_of
 from selma3d.report.brains.numbers import number
 from selma3d.report.brains.page import BrainFiles, read_numbers, write_brain_page
 from selma3d.report.brains.pictures import scale_bar
@@ -160,7 +160,7 @@ def test_a_specimen_of_two_volumes_counts_once_in_its_group() -> None:
     assert (found["brains"], found["objects_mean"]) == (2, 35.0)
 
 
-TRAINING = Training(((4.0, 2.0, 2.0),), 0, (0.01, 0.03), frozenset({"mouse 9"}))
+TRAINING = LearntFrom(((4.0, 2.0, 2.0),), (0.01, 0.03), frozenset({"mouse 9"}))
 FINE = {"voxel_size_um": "4,2,2", "foreground_share": 0.005}
 OBJECTS = pd.DataFrame({"voxels": [20] * 10, "border": [0] * 10})
 

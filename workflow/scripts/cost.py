@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from job import running
-from selma3d.ranking.cost import Job, cost_table
+from selma3d.ranking.cost import CostedJob, cost_table
 from selma3d.system.atomic import write_table
 from selma3d.system.job_state import file_of
 
@@ -24,7 +24,9 @@ def main() -> None:
         if stage in ("pretrain", "finetune"):
             gpus = snakemake.params.training_gpus
         for benchmark in sorted(Path(snakemake.params.benchmarks).glob(name)):
-            jobs.append(Job(method, init, stage, gpus, benchmark, history, state_of(benchmark)))
+            jobs.append(
+                CostedJob(method, init, stage, gpus, benchmark, history, state_of(benchmark))
+            )
     parameters = {
         method: sum(tensor.numel() for tensor in model(path)["state"].values())
         for method, path in snakemake.params.models.items()

@@ -18,7 +18,7 @@ ZENODO_RECORDS = "https://zenodo.org/api/records"
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedFile:
     """A file as it is published: what is known of it, and its mirrors, the preferred one first.
 
     `unpack`: it is an archive, and its members are wanted in its place.
@@ -29,7 +29,7 @@ class Published:
     unpack: bool = False
 
 
-def published(source: ArchiveSettings, manifest: Path | None) -> list[Published]:
+def published(source: ArchiveSettings, manifest: Path | None) -> list[PublishedFile]:
     """The files of a source of kind `biostudies`, `zenodo` or `urls`.
 
     An accession's files are those of its manifest, a record's those of them that are chosen; its
@@ -72,7 +72,7 @@ def address(root: str, path: str) -> str:
     return f"{root}/{quote(path)}"
 
 
-def _of_accession(source: ArchiveSettings, manifest: Path | None) -> list[Published]:
+def _of_accession(source: ArchiveSettings, manifest: Path | None) -> list[PublishedFile]:
     folders = roots(source)
     if manifest is None:
         raise InputError(
@@ -80,12 +80,12 @@ def _of_accession(source: ArchiveSettings, manifest: Path | None) -> list[Publis
             "(refresh it from the archive)"
         )
     return [
-        Published(entry, tuple(address(root, entry.path) for root in folders))
+        PublishedFile(entry, tuple(address(root, entry.path) for root in folders))
         for entry in manifests.read(manifest)
     ]
 
 
-def _of_record(source: ArchiveSettings, manifest: Path | None) -> list[Published]:
+def _of_record(source: ArchiveSettings, manifest: Path | None) -> list[PublishedFile]:
     root, record = records_root(source), record_of(source)
     if manifest is None:
         raise InputError(
@@ -100,12 +100,12 @@ def _of_record(source: ArchiveSettings, manifest: Path | None) -> list[Published
                 f"{', '.join(sorted(entries)[:10])})"
             )
     return [
-        Published(entries[name], (f"{address(root, f'{record}/files/{name}')}/content",))
+        PublishedFile(entries[name], (f"{address(root, f'{record}/files/{name}')}/content",))
         for name in source.files or entries
     ]
 
 
-def _of_urls(source: ArchiveSettings, manifest: Path | None) -> list[Published]:
+def _of_urls(source: ArchiveSettings, manifest: Path | None) -> list[PublishedFile]:
     urls = source.urls or ()
     if not urls:
         raise InputError("urls: expected at least one, as the source's kind is urls; found none")
@@ -125,8 +125,8 @@ def _of_urls(source: ArchiveSettings, manifest: Path | None) -> list[Published]:
     return [_of_url(entries[name], url) for name, url in by_name.items()]
 
 
-def _of_url(entry: Entry, url: str) -> Published:
-    return Published(entry, (url,), unpack=is_archive(entry.path))
+def _of_url(entry: Entry, url: str) -> PublishedFile:
+    return PublishedFile(entry, (url,), unpack=is_archive(entry.path))
 
 
 def _checked(url: str) -> str:

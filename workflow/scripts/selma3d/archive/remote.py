@@ -19,7 +19,7 @@ from .many_files import for_each
 from .partial_download import PartialDownload
 from .paths import refuse_collisions, safe_path, safe_paths
 from .progress import Progress, amount
-from .published_files import Published
+from .published_files import PublishedFile
 from .recorded_checksums import RecordedChecksums
 from .unpack import UnreadableError, unpack
 
@@ -53,7 +53,7 @@ class Remote:
         self._claimed: list[str] = []
         self._claiming = threading.Lock()
 
-    def bring(self, files: Sequence[Published]) -> list[tuple[Entry, str]]:
+    def bring(self, files: Sequence[PublishedFile]) -> list[tuple[Entry, str]]:
         """Every file, verified, below the destination; the entry and the source of each.
 
         InputError names the files that could not be downloaded, see `for_each`; what arrived stays.
@@ -71,14 +71,14 @@ class Remote:
             for entry in entries or ()
         ]
 
-    def _expected(self, file: Published) -> Entry:
+    def _expected(self, file: PublishedFile) -> Entry:
         return self._known.complete(file.entry)
 
-    def _find(self, file: Published) -> list[Entry] | None:
+    def _find(self, file: PublishedFile) -> list[Entry] | None:
         """The entries that an earlier run left of `file`, verified; None: bring it (again)."""
         return self._find_members(file) if file.unpack else self._find_file(file)
 
-    def _find_file(self, file: Published) -> list[Entry] | None:
+    def _find_file(self, file: PublishedFile) -> list[Entry] | None:
         expected = self._expected(file)
         final = safe_path(self._destination, expected.path)
         if not final.exists():
@@ -99,7 +99,7 @@ class Remote:
         self._record(file, found)
         return [found]
 
-    def _find_members(self, file: Published) -> list[Entry] | None:
+    def _find_members(self, file: PublishedFile) -> list[Entry] | None:
         archive = self._expected(file)
         record = self._record_of_members(archive)
         if archive.sha256 is None or not record.exists():
@@ -112,7 +112,7 @@ class Remote:
         self._claim(member.path for member in members)
         return members
 
-    def _download(self, files: Sequence[Published]) -> list[list[Entry]]:
+    def _download(self, files: Sequence[PublishedFile]) -> list[list[Entry]]:
         title = self._destination.name
         sizes = for_each(files, self._size, self._workers, self._stop)
         coming = sum(size or 0 for size in sizes)
@@ -132,7 +132,7 @@ class Remote:
             min_free_bytes=self._min_free_bytes,
         )
 
-        def bring(file: Published) -> list[Entry]:
+        def bring(file: PublishedFile) -> list[Entry]:
             entries = self._bring(file, downloader)
             progress.finished()
             return entries
@@ -142,11 +142,11 @@ class Remote:
         finally:
             progress.close()
 
-    def _size(self, file: Published) -> int | None:
+    def _size(self, file: PublishedFile) -> int | None:
         size = self._expected(file).bytes
         return self._connections.size(file.urls[0]) if size is None else size
 
-    def _require_room(self, files: Sequence[Published], sizes: Sequence[int | None]) -> None:
+    def _require_room(self, files: Sequence[PublishedFile], sizes: Sequence[int | None]) -> None:
         needed = 0
         for file, size in zip(files, sizes, strict=True):
             # An archive and its members lie side by side while it is unpacked.
@@ -154,7 +154,7 @@ class Remote:
             needed += max(0, whole - PartialDownload(self._parts, file.urls[0]).size)
         require_room("the download", needed, self._destination, self._min_free_bytes)
 
-    def _bring(self, file: Published, downloader: Downloader) -> list[Entry]:
+    def _bring(self, file: PublishedFile, downloader: Downloader) -> list[Entry]:
         try:
             part, found = self._arrived(file, downloader)
             if file.unpack:
@@ -169,7 +169,9 @@ class Remote:
             raise InputError(f"{file.entry.path}: cannot be stored: {error}") from error
         return entries
 
-    def _arrived(self, file: Published, downloader: Downloader) -> tuple[PartialDownload, Entry]:
+    def _arrived(
+        self, file: PublishedFile, downloader: Downloader
+    ) -> tuple[PartialDownload, Entry]:
         expected = self._expected(file)
         try:
             return downloader.download(expected, file.urls)
@@ -181,7 +183,7 @@ class Remote:
                 f"remove its line from {self._known.file})"
             ) from error
 
-    def _record(self, file: Published, found: Entry) -> None:
+    def _record(self, file: PublishedFile, found: Entry) -> None:
         if file.entry.sha256 is None:
             self._known.record(found)
 
@@ -214,7 +216,7 @@ class Remote:
             self._claimed = claimed
 
 
-def _sized(file: Published, size: int | None) -> Published:
+def _sized(file: PublishedFile, size: int | None) -> PublishedFile:
     """`file` with the size that its server stated, so that a cut file is noticed.
 
     A checksum needs no such help: with it, a server that misstates the size does no harm.

@@ -35,8 +35,8 @@ from .single_input import (
     ALLOWED,
     CONSTANT_IMAGE,
     MISSING_PLANES,
+    SegmentRequest,
     SingleInput,
-    Task,
     check_voxel_size,
     inspected,
     settings_fingerprint,
@@ -54,7 +54,7 @@ MOST_IN_MEMORY = 256**3  # voxels; larger images are segmented block by block, r
 
 
 @dataclass(frozen=True)
-class Found:
+class SegmentedImage:
     """One channel of an image, its mask (Z,Y,X, in memory or on disk) and a row an object."""
 
     image: ArrayOnDisk
@@ -64,20 +64,20 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Segmenter:
+class ImageSegmenter:
     """A model that is put to a task's image: the structure, and the channel that shows it."""
 
     model: TrainedModel
     image: SingleInput
-    task: Task
+    task: SegmentRequest
     settings: WindowSettings
     structure: str
     channel: int
 
     @classmethod
     def of(
-        cls, model: TrainedModel, image: SingleInput, task: Task, settings: WindowSettings
-    ) -> Segmenter:
+        cls, model: TrainedModel, image: SingleInput, task: SegmentRequest, settings: WindowSettings
+    ) -> ImageSegmenter:
         """Raises InputError where structure, channel or voxel size do not fit."""
         structure = task.structure or only_structure(model)
         own = model.channel(structure)
@@ -100,7 +100,7 @@ class Segmenter:
         return cls(model, image, task, settings, structure, channel)
 
     @contextmanager
-    def found(self) -> Iterator[Found]:
+    def found(self) -> Iterator[SegmentedImage]:
         """What is found, while its files are open."""
         task = self.task
         is_large = self.image.voxels > MOST_IN_MEMORY
@@ -110,7 +110,7 @@ class Segmenter:
         else:
             yield self._in_memory()
 
-    def _in_memory(self) -> Found:
+    def _in_memory(self) -> SegmentedImage:
         from ..inference.cases import binarise
         from ..inference.objects import objects_in_memory
 
@@ -122,10 +122,10 @@ class Segmenter:
         probability = self.model.probability(voxels, Intensity.of(voxels), self.settings)
         mask = binarise(self.model, probability)
         table = objects_in_memory(mask, voxels, size, self._splitting)
-        return Found(voxels, mask, table, size)
+        return SegmentedImage(voxels, mask, table, size)
 
     @contextmanager
-    def _on_disk(self) -> Iterator[Found]:
+    def _on_disk(self) -> Iterator[SegmentedImage]:
         """Block by block; a killed run of the same image and settings is continued."""
         from ..inference import segment_volume
         from ..inference.instances import write_instances
@@ -149,7 +149,7 @@ class Segmenter:
         table = measure_objects(work / "labels.h5", volume, channel=self.channel)
         with VolumeFile(volume) as source, SegmentationFile(masks) as found:
             grey = Channel(source.dataset("image"), self.channel)
-            yield Found(grey, found.mask, table, found.voxel_size_um)
+            yield SegmentedImage(grey, found.mask, table, found.voxel_size_um)
 
     def _own_folder(self) -> Path:
         """Where work with this image, model and settings lies; any other is removed."""
@@ -200,12 +200,14 @@ class Segmenter:
         return Splitting(method=self.task.split)
 
 
-def segment(model: TrainedModel, image: SingleInput, task: Task, settings: WindowSettings) -> None:
+def segment(
+    model: TrainedModel, image: SingleInput, task: SegmentRequest, settings: WindowSettings
+) -> None:
     """Segment an image into a mask, a table of its objects and a picture, see the module's text.
 
     Intensity constants are those of the whole image. Raises InputError.
     """
-    segmenter = Segmenter.of(model, image, task, settings)
+    segmenter = ImageSegmenter.of(model, image, task, settings)
     remove_leftovers(task.output)
     table, picture = task.beside(".objects.tsv"), task.beside(".overlay.png")
     with segmenter.found() as found:
@@ -236,7 +238,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 if the mask is written, 1 for bad input."""
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    task = Task(
+    task = SegmentRequest(
         model=given.model,
         image=given.image,
         output=given.output,

@@ -28,7 +28,7 @@ MOST_UNLIKE = 1.25  # voxel sizes whose ratio is larger are another size
 
 
 @dataclass(frozen=True)
-class Task:
+class SegmentRequest:
     """What is asked of the command, but for the windows' settings.
 
     channel: number or name in the image; None for the model's. voxel_size_um (z,y,x): wins over the
@@ -94,7 +94,7 @@ class SingleInput:
         return f"{channel}{f' of 0 to {last}' if last else ''}{name}"
 
 
-def inspected(task: Task) -> SingleInput:
+def inspected(task: SegmentRequest) -> SingleInput:
     """The image of a task, when everything that can be checked without a network is in order.
 
     Raises InputError for a name of no format, folders that are absent, a file that is no model or
@@ -128,7 +128,7 @@ def inspected(task: Task) -> SingleInput:
         )
 
 
-def _channel(task: Task, channels: int, names: tuple[str, ...]) -> int:
+def _channel(task: SegmentRequest, channels: int, names: tuple[str, ...]) -> int:
     """The number of the channel that was asked for, by number or by name."""
     asked = task.channel or ""
     matching = [n for n, name in enumerate(names) if name.casefold() == asked.casefold()]
@@ -143,7 +143,7 @@ def _channel(task: Task, channels: int, names: tuple[str, ...]) -> int:
 
 
 def check_voxel_size(
-    task: Task, found: VoxelSize | None, trained: Collection[VoxelSize]
+    task: SegmentRequest, found: VoxelSize | None, trained: Collection[VoxelSize]
 ) -> str | None:
     """Compare an image's voxels (z,y,x) with those that a model was trained on; a remark, or None.
 
@@ -180,7 +180,9 @@ def _text(size: VoxelSize) -> str:
     return f"{'×'.join(f'{length:g}' for length in size)} µm (z,y,x)"
 
 
-def settings_fingerprint(task: Task, image: SingleInput, decisive: Sequence[object]) -> str:
+def settings_fingerprint(
+    task: SegmentRequest, image: SingleInput, decisive: Sequence[object]
+) -> str:
     """Changes with image, voxel size, model file and whatever else decides the mask."""
     model = hashlib.sha256(task.model.read_bytes()).hexdigest()
     facts = [task.image.resolve(), image.fingerprint, image.shape, task.voxel_size_um, model]

@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Job:
+class AlgorithmRun:
     """One run of an algorithm: the file name of the image that it saw, its mask or None."""
 
     image: str
     mask: Path | None
 
 
-def read_jobs(path: Path) -> list[Job]:
+def read_jobs(path: Path) -> list[AlgorithmRun]:
     """The jobs of a predictions.json, in its order; a job without a mask is logged.
 
     Raises InputError for another form, several images or masks a job, and names that lead out of
@@ -48,7 +48,7 @@ def read_jobs(path: Path) -> list[Job]:
     return [_job(path, f"job {number}", job) for number, job in enumerate(content)]
 
 
-def _job(path: Path, where: str, job: Any) -> Job:
+def _job(path: Path, where: str, job: Any) -> AlgorithmRun:
     pk = job.get("pk") if isinstance(job, dict) else None
     if not isinstance(pk, str):
         raise InputError(f"{path}: {where}: pk: expected text, found {pk!r}")
@@ -63,7 +63,7 @@ def _job(path: Path, where: str, job: Any) -> Job:
     mask = _mask(path, where, pk, outputs[0]) if outputs else None
     if mask is None:
         log.warning("%s: %s: no mask of image %s", path, where, name)
-    return Job(name, mask)
+    return AlgorithmRun(name, mask)
 
 
 _LISTS = ("inputs", "outputs")

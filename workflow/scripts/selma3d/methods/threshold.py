@@ -35,7 +35,7 @@ class ThresholdSettings(Model):
 
 
 @dataclass(frozen=True)
-class Setting:
+class ThresholdChoice:
     """A choice of the baseline's three numbers."""
 
     sigma: float  # voxels
@@ -59,13 +59,13 @@ def smoothed(image: np.ndarray, sigma: float) -> np.ndarray:
 
 def choose_setting(
     patches: Sequence[tuple[np.ndarray, np.ndarray]], choices: ThresholdSettings
-) -> Setting:
+) -> ThresholdChoice:
     """The setting with the best mean Dice over (image, truth); the first among equals."""
     best, best_dice = None, -1.0
     for sigma in choices.sigmas:
         brightness = [(smoothed(image, sigma), truth) for image, truth in patches]
         for percentile, smallest in itertools.product(choices.percentiles, choices.min_voxels):
-            setting = Setting(sigma, percentile, smallest)
+            setting = ThresholdChoice(sigma, percentile, smallest)
             mean = np.mean([dice(setting.cut(bright), truth) for bright, truth in brightness])
             if mean > best_dice:
                 best, best_dice = setting, float(mean)

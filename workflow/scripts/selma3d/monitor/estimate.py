@@ -96,7 +96,7 @@ class Cost(NamedTuple):
     operations: float | None = None
 
 
-class Job(NamedTuple):
+class NamedJob(NamedTuple):
     """A job by its name; history: of a training, which knows the seconds of all its attempts."""
 
     name: str
@@ -104,7 +104,7 @@ class Job(NamedTuple):
     history: str | None = None
 
 
-def _to_do(jobs: list[Job]) -> int:
+def _to_do(jobs: list[NamedJob]) -> int:
     return sum(not job.done for job in jobs)
 
 
@@ -163,23 +163,25 @@ class Estimate:
 
     def _trainings(self) -> list[Kind]:
         layout, exists = self._layout, self._status.exists
-        encoders: dict[tuple[str, str], list[Job]] = {}
+        encoders: dict[tuple[str, str], list[NamedJob]] = {}
         for encoder in encoders_of(self._challenge):
             done, history = exists(layout.encoder(encoder)), layout.encoder_history(encoder)
-            job = Job(of_encoder(encoder), done, history)
+            job = NamedJob(of_encoder(encoder), done, history)
             encoders.setdefault((encoder.method, encoder.pretext), []).append(job)
-        models: dict[tuple[str, str], list[Job]] = {}
+        models: dict[tuple[str, str], list[NamedJob]] = {}
         targets: dict[tuple[str, str], list[Target]] = {}
         for model in models_of(self._challenge):
             method, target, run = model
-            job = Job(of_model(*model), exists(layout.model(*model)), layout.model_history(*model))
+            job = NamedJob(
+                of_model(*model), exists(layout.model(*model)), layout.model_history(*model)
+            )
             models.setdefault((method, run.init), []).append(job)
             targets.setdefault((method, run.init), []).append(target)
         return [self._pretraining(*key, jobs) for key, jobs in encoders.items()] + [
             self._finetuning(*key, jobs, targets[key]) for key, jobs in models.items()
         ]
 
-    def _pretraining(self, method: str, pretext: str, jobs: list[Job]) -> Kind:
+    def _pretraining(self, method: str, pretext: str, jobs: list[NamedJob]) -> Kind:
         pretexts = self._recipe(method).pretexts
         gpus = self._training_gpus
         if pretext in pretexts:
@@ -194,7 +196,7 @@ class Estimate:
                     *found[1:])  # fmt: skip
 
     def _finetuning(
-        self, method: str, init: str, jobs: list[Job], targets: Sequence[Target]
+        self, method: str, init: str, jobs: list[NamedJob], targets: Sequence[Target]
     ) -> Kind:
         recipe = self._recipe(method).finetuning()
         longer = recipe.pretraining_steps if init == "scratch-long" else 0
@@ -274,12 +276,12 @@ class Estimate:
                 jobs.setdefault(key, {})[entry.job] = entry.progress.state == DONE
                 shown.setdefault(key, []).append((entry.of,))
         return [
-            self._prediction(*key, [Job(*each) for each in named.items()], shown[key])
+            self._prediction(*key, [NamedJob(*each) for each in named.items()], shown[key])
             for key, named in jobs.items()
         ]
 
     def _prediction(
-        self, stage: str, method: str, init: str, jobs: list[Job], shown: list[tuple[str, ...]]
+        self, stage: str, method: str, init: str, jobs: list[NamedJob], shown: list[tuple[str, ...]]
     ) -> Kind:
         """shown: the structures whose cases each job segments."""
         method_uses = self._challenge.methods[method].about.capabilities.gpu
@@ -362,9 +364,9 @@ class Estimate:
                 runs = len(challenge.runs(method, structure))
                 scored += runs * _voxels(extents.cases, [structure])
         totals["score"] = scored
-        by_stage: dict[str, list[Job]] = {}
+        by_stage: dict[str, list[NamedJob]] = {}
         for stage, job, path in data:
-            by_stage.setdefault(stage, []).append(Job(job, self._status.exists(path)))
+            by_stage.setdefault(stage, []).append(NamedJob(job, self._status.exists(path)))
         kinds = []
         for stage, jobs in by_stage.items():
             cost = self._measured(stage, jobs) or _without_network(
@@ -373,14 +375,16 @@ class Estimate:
             kinds.append(Kind(stage, "-", "-", len(jobs), _to_do(jobs), *cost[:1], 0, *cost[1:]))
         return kinds
 
-    def _measured(self, stage: str, jobs: list[Job]) -> Cost | None:
+    def _measured(self, stage: str, jobs: list[NamedJob]) -> Cost | None:
         """Mean seconds of finished jobs and their range; None where no benchmark of one is left."""
         seconds = []
         for job in [job for job in jobs if job.done][:SAMPLED]:
             benchmark = Path(self._layout.benchmark(stage, job.name))
             if benchmark.exists():
                 known = Path(job.history) if job.history and Path(job.history).exists() else None
-                seconds.append(measure_of(cost.Job("", "", stage, 0, benchmark, known)).seconds)
+                seconds.append(
+                    measure_of(cost.CostedJob("", "", stage, 0, benchmark, known)).seconds
+                )
         if not seconds:
             return None
         span = Span(min(seconds), statistics.fmean(seconds), max(seconds))

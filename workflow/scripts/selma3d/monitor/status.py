@@ -32,7 +32,7 @@ CLEAR = "\033[2J\033[H"  # the terminal, as ECMA-48 has it
 
 
 @dataclass(frozen=True)
-class Entry:
+class StatusRow:
     """An encoder, or a run of a method on a structure: the job that it waits for, its progress."""
 
     method: str
@@ -76,19 +76,19 @@ class Status:
         """Whether the method's scores on a structure are there."""
         return self.exists(self.layout.scores(method, structure))
 
-    def _encoder(self, encoder: Encoder) -> Entry:
+    def _encoder(self, encoder: Encoder) -> StatusRow:
         names = (encoder.method, encoder.group, encoder.name)
         done = self.exists(self.layout.encoder(encoder))
         return self._entry(names, "pretrain", of_encoder(encoder), done)
 
-    def _run(self, method: str, structure: str, run: Run) -> Entry:
+    def _run(self, method: str, structure: str, run: Run) -> StatusRow:
         names = (method, structure, run.name)
         done = self.exists(self.layout.prediction(method, structure, run))
         stage, job = self._job(method, structure, run)
         if stage == "pretrain" and not done:
             encoder = self._encoders[job]
             waits = Progress(PENDING, note=f"encoder {encoder.name}: {encoder.progress.state}")
-            return Entry(*names, stage, job, waits, encoder.log)
+            return StatusRow(*names, stage, job, waits, encoder.log)
         return self._entry(names, stage, job, done)
 
     def _job(self, method: str, structure: str, run: Run) -> tuple[str, str]:
@@ -110,13 +110,13 @@ class Status:
             return "pretrain", of_encoder(encoder)
         return "finetune", of_model(method, target, run)
 
-    def _entry(self, names: tuple[str, str, str], stage: str, job: str, done: bool) -> Entry:
+    def _entry(self, names: tuple[str, str, str], stage: str, job: str, done: bool) -> StatusRow:
         log = Path(self.layout.log(stage, job))
         if done:
-            return Entry(*names, stage, job, Progress(DONE), log)
+            return StatusRow(*names, stage, job, Progress(DONE), log)
         begun = self.exists(str(log)) or self.exists(str(job_state.file_of(log)))
         progress = self._progress_of(log) if begun else Progress(PENDING)
-        return Entry(*names, stage, job, progress, log)
+        return StatusRow(*names, stage, job, progress, log)
 
     def exists(self, path: str) -> bool:
         """Whether a file or folder is there."""
@@ -160,19 +160,19 @@ def as_json(status: Status) -> str:
     return json.dumps({"owner": status.owner, **entries}, indent=1)
 
 
-def _grouped(entries: list[Entry]) -> list[tuple[str, str, list[Entry]]]:
-    groups: dict[tuple[str, str], list[Entry]] = {}
+def _grouped(entries: list[StatusRow]) -> list[tuple[str, str, list[StatusRow]]]:
+    groups: dict[tuple[str, str], list[StatusRow]] = {}
     for entry in entries:
         groups.setdefault((entry.method, entry.of), []).append(entry)
     return [(*key, members) for key, members in groups.items()]
 
 
-def _counts(entries: list[Entry]) -> list[int]:
+def _counts(entries: list[StatusRow]) -> list[int]:
     counted = Counter(entry.progress.state for entry in entries)
     return [len(entries), *(counted[state] for state in STATES)]
 
 
-def _listed(state: str, entries: list[Entry]) -> list[str]:
+def _listed(state: str, entries: list[StatusRow]) -> list[str]:
     """Each job of a state once, though several runs may wait for it."""
     lines, told = [], set()
     for entry in entries:

@@ -19,7 +19,7 @@ from .discipline import Discipline, Floats
 Statistic = Callable[[Floats, Floats], Floats]
 
 
-class Resampling:
+class Bootstrap:
     """Replicated draws with replacement, as counts."""
 
     def __init__(self, seed: int, replicates: int) -> None:

@@ -9,14 +9,14 @@ import pandas as pd
 
 from ..scoring.score_tables import ENTRANT, WHOLE_BUDGET
 from .aggregation import Settled
+from .bootstrap import Bootstrap
 from .discipline import disciplines_of
 from .leaderboard import mean_interval
-from .resampling import Resampling
 from .tables import table
 
 
 def curves_table(
-    settled: Settled, training_patches: Mapping[str, int], resampling: Resampling
+    settled: Settled, training_patches: Mapping[str, int], resampling: Bootstrap
 ) -> pd.DataFrame:
     """Means over cases by label budget, with bootstrap intervals over specimens and seeds.
 

@@ -10,9 +10,9 @@ import pandas as pd
 
 from ..scoring.score_tables import ENTRANT, RUN
 from .aggregation import MISSING, UNDEFINED, Settled
+from .bootstrap import Bootstrap
 from .discipline import Discipline, Entrant, Floats
 from .ranking_rules import RULES, competition_ranks, weighted_means
-from .resampling import Resampling
 from .statistics import percentile_interval, too_few
 from .tables import leaderboard_columns, table
 
@@ -31,7 +31,7 @@ def rank(
     disciplines: Sequence[Discipline],
     groups: Mapping[str, Sequence[str]],
     rule: str,
-    resampling: Resampling | None = None,
+    resampling: Bootstrap | None = None,
 ) -> Ranks:
     """Rank in every discipline, average within groups, then over groups; lowest mean rank wins.
 
@@ -57,7 +57,7 @@ def rank(
 
 
 def discipline_ranks(
-    discipline: Discipline, rule: str, resampling: Resampling | None = None
+    discipline: Discipline, rule: str, resampling: Bootstrap | None = None
 ) -> Floats:
     """(replicates, entrants): ranks in one discipline; one replicate without `resampling`."""
 
@@ -69,7 +69,7 @@ def discipline_ranks(
     return statistic(discipline.case_values(), np.ones((1, len(discipline.unit_names))))
 
 
-def mean_interval(discipline: Discipline, resampling: Resampling) -> tuple[Floats, Floats]:
+def mean_interval(discipline: Discipline, resampling: Bootstrap) -> tuple[Floats, Floats]:
     """Bootstrap interval of each entrant's mean over cases; NaN with too few specimens."""
     if not discipline.enough_specimens:
         nothing = np.full(len(discipline.entrants), np.nan)
@@ -84,7 +84,7 @@ def by_metric_table(
     disciplines: Sequence[Discipline],
     settled: Settled,
     rule: str,
-    resampling: Resampling,
+    resampling: Bootstrap,
     degenerate: Mapping[tuple[str, ...], int],
 ) -> pd.DataFrame:
     """Every entrant in every discipline: mean and sample sd over cases, interval, rank, counts.

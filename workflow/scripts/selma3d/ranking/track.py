@@ -15,6 +15,7 @@ from ..challenge.run import NO_INIT, is_ensemble
 from ..scoring.references import REFERENCE_COLUMNS
 from ..scoring.score_tables import ENTRANT, WHOLE_BUDGET, TrackScores
 from .aggregation import Settled, case_values, settle
+from .bootstrap import Bootstrap
 from .case_references import COMPARED, case_references_table, doubtful_cases
 from .controls import controls_table
 from .curves import curves_table, gap_table
@@ -30,7 +31,6 @@ from .entrant_pairs import pairwise_table
 from .gains import gains_tables
 from .leaderboard import bootstrap_table, by_metric_table, interval_reasons, leaderboard_table, rank
 from .missing_scores import gaps_of_entrants, missing_table, runs_without_scores
-from .resampling import Resampling
 from .settings import RankingSettings
 from .stability import (
     profile_places_table,
@@ -74,7 +74,7 @@ def rank_track(
     in_ranking = _only(whole, structures=grouped)
     disciplines = disciplines_of(whole.values)
     ranked = [d for d in disciplines if d.structure in grouped]
-    resampling = Resampling(settings.seed, settings.bootstrap)
+    resampling = Bootstrap(settings.seed, settings.bootstrap)
     log.info(
         "track %s: %d entrants, %d disciplines, rule %s, %d bootstrap replicates",
         *(track, len(track_scores.entrants()), len(ranked), settings.rule, settings.bootstrap),

@@ -28,7 +28,6 @@ from .tables import table
 SCRATCH, SCRATCH_LONG = "scratch", "scratch-long"
 GAIN, HARM, NO_RELEVANT_GAIN = "gain", "harm", "no relevant gain"
 INCONCLUSIVE, NOT_ANSWERABLE, EXPLORATORY = "inconclusive", "not answerable", "exploratory"
-VERDICTS = (GAIN, HARM, NO_RELEVANT_GAIN, INCONCLUSIVE, NOT_ANSWERABLE, EXPLORATORY)
 PRIMARY, UNSEEN, SMALLEST_BUDGET = "primary", "unseen", "smallest-budget"
 AGAINST_LONG = "against-scratch-long"
 ENDPOINTS = (PRIMARY, UNSEEN, SMALLEST_BUDGET, AGAINST_LONG)

@@ -40,7 +40,7 @@ from .collection_shards import (
     read_stack,
     write_shard,
 )
-from .patch_streams import Found, PatchStream
+from .patch_streams import FoundPatch, PatchStream
 
 log = logging.getLogger(__name__)
 
@@ -137,12 +137,12 @@ def _convert(
 
 
 def _measured(
-    patches: Iterator[Found], settings: CollectionSettings
-) -> Iterator[tuple[Found, MeasuredPatch | None]]:
+    patches: Iterator[FoundPatch], settings: CollectionSettings
+) -> Iterator[tuple[FoundPatch, MeasuredPatch | None]]:
     """Patches in their order, read in threads; None for one that does not read and is allowed."""
-    waiting: deque[tuple[Found, Future[MeasuredPatch]]] = deque()
+    waiting: deque[tuple[FoundPatch, Future[MeasuredPatch]]] = deque()
 
-    def first() -> tuple[Found, MeasuredPatch | None]:
+    def first() -> tuple[FoundPatch, MeasuredPatch | None]:
         found, reading = waiting.popleft()
         try:
             return found, reading.result()
@@ -168,7 +168,7 @@ def _measured(
                 reading.cancel()
 
 
-def _read(found: Found) -> MeasuredPatch:
+def _read(found: FoundPatch) -> MeasuredPatch:
     try:
         return measured(found)
     finally:

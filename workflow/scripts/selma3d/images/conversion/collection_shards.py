@@ -22,7 +22,7 @@ from .. import block_statistics
 from ..collection_file import patch_chunk
 from ..hdf5_writing import writing_hdf5
 from ..storage import VoxelSize, compression, open_hdf5, stored_here
-from .patch_streams import Found
+from .patch_streams import FoundPatch
 from .stored_values import whole_numbers
 
 SHARD_BYTES = 128 << 20  # of voxels
@@ -47,7 +47,7 @@ class MeasuredPatch:
     voxel_size_um: VoxelSize | None
 
 
-def measured(found: Found) -> MeasuredPatch:
+def measured(found: FoundPatch) -> MeasuredPatch:
     """Read and measure a patch. Raises InputError.
 
     Planes of zeros at its faces are padding: they count for no constant and are no tissue.

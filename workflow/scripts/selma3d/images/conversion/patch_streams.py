@@ -49,7 +49,7 @@ class Patch:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundPatch:
     """A patch that is not read yet.
 
     shown: its name in messages. unpacked: the folder that a tar's member was written into; None
@@ -112,7 +112,7 @@ class PatchStream:
             for file in (_files_below(place) if place.is_dir() else [place])
         )
 
-    def patches(self, skip: int, folder: Path) -> Iterator[Found]:
+    def patches(self, skip: int, folder: Path) -> Iterator[FoundPatch]:
         """All patches but the first `skip`; members of a tar are written below `folder`.
 
         A member's file is the reader's to remove. Raises InputError for a place or a pattern
@@ -137,7 +137,7 @@ class PatchStream:
                     shown = f"{place}: {path}" if _is_tar(place) else str(place / path)
                     volume = self.volume_of(path, place)  # before anything is written
                     unpacked = folder / str(number) if _is_tar(place) else None
-                    yield Found(path, volume, shown, take(unpacked), unpacked)
+                    yield FoundPatch(path, volume, shown, take(unpacked), unpacked)
             if number == before:
                 raise InputError(_nothing(place, pattern, folders))
 

@@ -35,23 +35,20 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Training:
+class LearntFrom:
     """What a model has learnt from: voxel sizes, shares of foreground, specimens of its patches."""
 
     voxel_sizes_um: tuple[VoxelSize, ...]
-    unknown_sizes: int
     foreground: tuple[float, ...]
     specimens: frozenset[str]
 
     @classmethod
-    def read(cls, indexes: Sequence[Path]) -> Training:
+    def read(cls, indexes: Sequence[Path]) -> LearntFrom:
         """Of the indexes of patches. Raises InputError where one is not to be read."""
         rows = pd.concat([read_index(path) for path in indexes])
-        texts = rows["voxel_size_um"].tolist()
-        known = dict.fromkeys(text for text in texts if text != "unknown")
+        known = dict.fromkeys(text for text in rows["voxel_size_um"] if text != "unknown")
         return cls(
             tuple(tuple(float(edge) for edge in text.split(",")) for text in known),
-            texts.count("unknown"),
             tuple(rows["foreground"].dropna()),
             frozenset(rows["specimen"]) - {""},
         )
@@ -104,7 +101,7 @@ def summary_of(
 def warnings_of(
     summary: dict[str, object],
     named: Named,
-    training: Training,
+    training: LearntFrom,
     objects: pd.DataFrame,
     unsplit: int,
 ) -> list[str]:
@@ -121,7 +118,7 @@ def warnings_of(
     ]
 
 
-def _of_voxel_size(stated: str, training: Training) -> list[str]:
+def _of_voxel_size(stated: str, training: LearntFrom) -> list[str]:
     trained = listed([_um(size) for size in training.voxel_sizes_um])
     if stated == "unknown":
         known = f" The model was trained on voxels of {trained} µm." if trained else ""
@@ -145,7 +142,7 @@ def _of_voxel_size(stated: str, training: Training) -> list[str]:
     return []
 
 
-def _of_foreground(share: float, training: Training) -> list[str]:
+def _of_foreground(share: float, training: LearntFrom) -> list[str]:
     if share == 0:
         return ["Nothing was segmented."]
     if not training.foreground:

@@ -20,7 +20,7 @@ from ...system.atomic import write_table
 from ..drawing import canvas
 from ..table_formats import Printed
 from ..templates import write_page
-from .facts import Named, Training, summary_of, warnings_of
+from .facts import LearntFrom, Named, summary_of, warnings_of
 from .numbers import number, share
 from .pictures import (
     THIN,
@@ -64,7 +64,7 @@ def write_brain_page(
     read.
     """
     objects, vessels, regions = map(read_numbers, (files.objects, files.vessels, files.regions))
-    training = Training.read(files.training)
+    training = LearntFrom.read(files.training)
     with ExitStack() as stack:
         stack.enter_context(canvas.drawing())
         volume = stack.enter_context(VolumeFile(files.volume))

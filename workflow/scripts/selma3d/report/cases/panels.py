@@ -43,7 +43,7 @@ CHARACTER_MM = 1.5
 
 
 @dataclass(frozen=True)
-class Entry:
+class PanelColumn:
     """A column of the panel: an entrant and its predictions."""
 
     label: str
@@ -102,7 +102,7 @@ def draw_panel(
     with canvas.drawing(), ExitStack() as stack:
         cases = stack.enter_context(PatchFile(shown.cases_h5))
         entries = [
-            Entry(
+            PanelColumn(
                 display.entrant(*entrant),
                 entrant,
                 stack.enter_context(PredictionFile(shown.predictions[entrant])),
@@ -122,7 +122,9 @@ def _in_order(tables: Tables, entrants: Sequence[Entrant]) -> list[Entrant]:
     return in_order(tables, pd.DataFrame(entrants, columns=["method", "init"]))
 
 
-def _draw(cases: PatchFile, entries: Sequence[Entry], scores: pd.DataFrame, channel: int) -> Figure:
+def _draw(
+    cases: PatchFile, entries: Sequence[PanelColumn], scores: pd.DataFrame, channel: int
+) -> Figure:
     metric = scores["metric"].iloc[0]
     strips = []
     for pick in choose(scores):
@@ -199,7 +201,7 @@ def _scale(cases: PatchFile, case: str) -> tuple[float, ...]:
 
 
 def _cells(
-    cases: PatchFile, entries: Sequence[Entry], pick: Pick, metric: str, channel: int
+    cases: PatchFile, entries: Sequence[PanelColumn], pick: Pick, metric: str, channel: int
 ) -> Iterator[Cell]:
     truth = cases.mask(pick.case)
     if truth is None:
