@@ -1,16 +1,10 @@
 """Rule brain_page: the mask of a volume and its tables -> one page, and its numbers in a row."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.report.brains.facts import Named
 from selma3d.report.brains.page import BrainFiles, write_brain_page
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 ONE = ("volume", "mask", "labels", "objects", "vessels", "regions", "density", "history")
 

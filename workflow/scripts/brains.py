@@ -1,15 +1,9 @@
 """Rule brains: the numbers of all segmented volumes -> one table, means by group, a page."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.report.brains.all_brains import Tables, write_brains
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

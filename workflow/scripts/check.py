@@ -1,16 +1,10 @@
 """Rule check: predictions and test cases -> a table of what was checked, or what to mend."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.scoring.check import check_predictions
 from selma3d.system.atomic import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

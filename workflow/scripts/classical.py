@@ -1,18 +1,12 @@
 """Rule classical: training patches, test cases -> masks by classical filters."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.checking import check
 from selma3d.challenge.source import Source
 from selma3d.methods.cases import CasesToSegment
 from selma3d.methods.classical.choice import GRIDS, segment_cases
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,16 +1,10 @@
 """Rule container: a model -> the context of a Grand Challenge container."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.export.container import pack_container
 from selma3d.inference import load_model
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """Rule convert_collection: many unannotated patches -> one chunked HDF5, constants by volume."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.challenge import ArchivePlace
@@ -11,11 +10,6 @@ from selma3d.images.conversion.collection_conversion import (
     convert_collection,
 )
 from selma3d.images.conversion.patch_streams import PatchStream
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

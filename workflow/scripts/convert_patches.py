@@ -1,16 +1,10 @@
 """Rules convert_patches, convert_cases: published images and masks -> one HDF5 and its index."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.challenge import AnnotatedImages, ArchivePlace
 from selma3d.images.conversion.patch_conversion import PatchSettings, convert_patches
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

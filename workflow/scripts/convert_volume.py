@@ -1,7 +1,6 @@
 """Rule convert_volume: planes of one volume -> chunked HDF5, intensity constants, occupancy."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.challenge import ArchivePlace
@@ -12,11 +11,6 @@ from selma3d.images.conversion.volume_conversion import (
     channel_sources,
     convert_volume,
 )
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

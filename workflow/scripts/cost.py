@@ -1,7 +1,6 @@
 """Rule cost: benchmark tables of all jobs of a track -> what each entrant cost."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -9,11 +8,6 @@ from job import running
 from selma3d.ranking.cost import CostedJob, cost_table
 from selma3d.system.atomic import write_table
 from selma3d.system.job_state import file_of
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

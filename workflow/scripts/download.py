@@ -1,18 +1,12 @@
 """Rule download: a source of images -> its files, verified, and a receipt."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d import archive
 from selma3d.challenge.config import Download
 from selma3d.challenge.edition import Archive
 from selma3d.system.errors import InputError
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,16 +1,10 @@
 """Rule draw_cases: annotated patches and their split -> the test patches as cases."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.images.conversion.patch_conversion import cases_from_split
 from selma3d.images.splits import read_split
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,15 +1,9 @@
 """Rule ensemble: predictions of several methods -> one, by vote."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.methods.vote import vote
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,15 +1,9 @@
 """Rule environment: exact pins -> a virtual environment of a method's own, and what is in it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.methods.peers import environment
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,15 +1,9 @@
 """Rules export…: the mask of a volume, or its labels -> a file for other programs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.export import export_instances, export_segmentation
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,17 +1,11 @@
 """Rule figures: a track's ranking tables -> all its figures."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.report.drawing.figure import draw_figure
 from selma3d.system.tables import read_tsv
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

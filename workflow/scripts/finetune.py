@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import processes, retry_if_lease_lost, running, scratch, time_budget_s
 from selma3d.challenge.checking import check
@@ -12,11 +11,6 @@ from selma3d.challenge.source import Source
 from selma3d.images import splits
 from selma3d.learning import training
 from selma3d.learning.training.weight_files import read_encoder
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """Rule finetuning_throughput: annotated patches and a recipe -> steps a second."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.checking import check
@@ -9,11 +8,6 @@ from selma3d.challenge.recipe import FinetuningRecipe
 from selma3d.challenge.run import Run
 from selma3d.challenge.source import Source
 from selma3d.learning import training
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,16 +1,10 @@
 """Rule foreign: masks that someone else made -> predictions of the test cases."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.images import read_index
 from selma3d.methods.foreign import convert_foreign
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

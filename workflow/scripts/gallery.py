@@ -2,7 +2,6 @@
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.display import Display
@@ -11,11 +10,6 @@ from selma3d.challenge.method_file import KINDS
 from selma3d.report.cases.shown_cases import ShownCases
 from selma3d.report.gallery import draw_pictures, write_gallery
 from selma3d.system.tables import read_tsv
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,16 +1,9 @@
 """Rule histories: training histories -> figures of their losses and validation scores."""
 
-from typing import TYPE_CHECKING
-
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.report.histories import draw_histories
 from selma3d.report.trainings import Trainings
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

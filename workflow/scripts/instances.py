@@ -1,15 +1,9 @@
 """Rule instances: the mask of a volume -> a number for each of its objects."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.inference.instances import Splitting, write_instances
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -3,17 +3,11 @@
 import logging
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d import archive
 from selma3d.challenge.edition import Archive
 from selma3d.system.errors import InputError
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

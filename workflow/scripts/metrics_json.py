@@ -1,15 +1,9 @@
 """Rule metrics_json: a run's scores -> the organisers' metrics.json."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.export.metrics_json import write_metrics_json
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

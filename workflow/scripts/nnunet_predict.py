@@ -1,18 +1,12 @@
 """Rules nnunet_predict_<target>: nnU-Net's model and test cases -> predicted masks."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.checking import check
 from selma3d.methods.cases import CasesToSegment
 from selma3d.methods.peers import nnunet
 from selma3d.methods.peers.environment import Environment
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """Rule nnunet_train: annotated patches -> nnU-Net's model, zipped, and its history."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.checking import check
@@ -9,11 +8,6 @@ from selma3d.challenge.run import Run
 from selma3d.challenge.source import Source
 from selma3d.methods.peers import nnunet
 from selma3d.methods.peers.environment import Environment
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,16 +1,10 @@
 """Rule objects: mask and labels of a volume -> tables of objects, vessels, regions; density."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.config import Regions
 from selma3d.inference.brain_tables import BrainTables, write_brain_tables
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """Rules of methods that are one program of another package: patches, test cases -> masks."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.checking import check
@@ -9,11 +8,6 @@ from selma3d.challenge.source import Source
 from selma3d.methods.cases import CasesToSegment
 from selma3d.methods.peers import one_program
 from selma3d.methods.peers.environment import Environment
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

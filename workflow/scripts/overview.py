@@ -1,15 +1,9 @@
 """Rule overview: annotated images of a structure -> a figure and a table to check them by."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.images.overview import overview
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,15 +1,9 @@
 """Rule pack_encoder: an encoder -> a zip to share, with card, licences and checksums."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.export import shared_encoders
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

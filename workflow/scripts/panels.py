@@ -1,7 +1,6 @@
 """Rule panels: cases, predictions, scores -> a figure and the viewer's stacks a structure."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.display import Display
@@ -9,11 +8,6 @@ from selma3d.report.cases.panels import draw_panel
 from selma3d.report.cases.shown_cases import ShownCases
 from selma3d.report.cases.stacks import write_stacks
 from selma3d.system.tables import read_tsv
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """Rule paper: ranking tables, figures and tables -> a manuscript that LaTeX compiles."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.display import Display
@@ -9,11 +8,6 @@ from selma3d.challenge.edition import Edition
 from selma3d.report.page_contents import shown_figures, shown_tables
 from selma3d.report.paper.manuscript import Manuscript, write_manuscript
 from selma3d.system.tables import read_tsv
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

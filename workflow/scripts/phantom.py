@@ -1,15 +1,9 @@
 """Rule phantom: the specification of synthetic images -> their files and manifest."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.archive import phantom
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

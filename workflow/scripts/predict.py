@@ -1,15 +1,9 @@
 """Rules predict_<target>: a model and the test cases of its structures -> predicted masks."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d import inference
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

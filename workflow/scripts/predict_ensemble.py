@@ -1,15 +1,9 @@
 """Rules predict_<target>_ensemble: models of all folds and seeds, and test cases -> masks."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d import inference
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import processes, retry_if_lease_lost, running, scratch, time_budget_s
 from selma3d.challenge.checking import check
@@ -10,11 +9,6 @@ from selma3d.challenge.encoder import Encoder
 from selma3d.challenge.recipe import PretrainingRecipe
 from selma3d.images import splits
 from selma3d.learning import training
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,18 +1,12 @@
 """Rule pretraining_throughput: volumes and a recipe -> steps a second, and the best settings."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.checking import check
 from selma3d.challenge.encoder import Encoder
 from selma3d.challenge.recipe import PretrainingRecipe
 from selma3d.learning import training
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """Rule rank: score tables of all methods -> the leaderboard of a track and its statistics."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,11 +12,6 @@ from selma3d.ranking.track import rank_track
 from selma3d.scoring.references import read_references
 from selma3d.scoring.score_tables import read_scores
 from selma3d.system.atomic import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,16 +1,10 @@
 """Rule references: test cases of a structure -> a table of the scores that their labels allow."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.scoring.references import reference_table
 from selma3d.system.atomic import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

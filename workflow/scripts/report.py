@@ -4,7 +4,6 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.disclosure import Disclosure
@@ -17,11 +16,6 @@ from selma3d.report.page import Results, write_report
 from selma3d.report.page_contents import shown_figures, shown_overview, shown_tables
 from selma3d.report.viewer import Stacks
 from selma3d.system.tables import read_tsv
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 PACKAGES = ("snakemake", "torch", "monai", "numpy", "scikit-image", "connected-components-3d")
 

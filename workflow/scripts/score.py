@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,11 +10,6 @@ from selma3d.scoring.check import faults_of_runs
 from selma3d.scoring.method_scores import Scoring, score_predictions
 from selma3d.system.atomic import write_table
 from selma3d.system.errors import InputError
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,15 +1,9 @@
 """Rule segment_slab: a model and a volume -> the mask of one slab of it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import retry_if_lease_lost, running
 from selma3d import inference
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

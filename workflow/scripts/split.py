@@ -1,17 +1,11 @@
 """Rule split: the index of a structure's patches -> the role of each in every fold."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.images import read_index
 from selma3d.images.splits import make_split
 from selma3d.system.atomic import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

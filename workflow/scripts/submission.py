@@ -1,16 +1,10 @@
 """Rule submission: a program with the platform's interface, test cases -> predicted masks."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.methods.cases import CasesToSegment
 from selma3d.methods.submission import segment_cases
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,17 +1,11 @@
 """Rule tables: a track's ranking tables -> all its tables, for reading and for printing."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.report.table_formats import write_printed
 from selma3d.system.tables import read_tsv
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

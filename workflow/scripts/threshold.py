@@ -1,18 +1,12 @@
 """Rule threshold_method: training patches, test cases -> masks by one threshold."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.checking import check
 from selma3d.challenge.source import Source
 from selma3d.methods.cases import CasesToSegment
 from selma3d.methods.threshold import ThresholdSettings, segment_cases
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:

@@ -1,17 +1,11 @@
 """Rule unpack_encoder: a pack made elsewhere -> the encoder that a recipe starts from."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from job import running
 from selma3d.challenge.checking import check
 from selma3d.challenge.recipe import Input
 from selma3d.export import shared_encoders
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import Snakemake
-
-    snakemake: Snakemake
 
 
 def main() -> None:
