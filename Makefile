@@ -119,7 +119,7 @@ new-method: ## files of a new method that run at once: make new-method NAME=mine
 	@PYTHONPATH=workflow/scripts $(PYTHON) -m selma3d.challenge.new_method "$(NAME)" "$(KIND)" $(if $(FOLDER),"$(FOLDER)")
 
 test: $(INSTALLED) lint ## everything that CI runs
-	$(PYTEST) $(PARALLEL) -m "not faults and not editions and not peers"
+	$(PYTEST) $(PARALLEL) --durations 40 -m "not faults and not editions and not peers"
 
 test-faults: $(INSTALLED) ## the long suites: kills, faults, memory
 	$(PYTEST) -m faults --ignore tests/slurm

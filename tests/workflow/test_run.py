@@ -38,7 +38,7 @@ def killed(finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Work
 
     Images and encoders are the finished challenge's; all that follows from them is to do.
     """
-    workflow = Workflow(tmp_path_factory.mktemp("killed") / "copy")
+    workflow = Workflow(tmp_path_factory.mktemp("killed") / "copy", finished.root)
     shutil.copytree(finished.folder, workflow.folder, symlinks=True)
     for made in ("models", "predictions", "checks", "scores", "ranking", "report.html"):
         path = workflow.results / made
