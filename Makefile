@@ -17,7 +17,7 @@ PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 # Each job starts a Python, which shall find compiled what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo controls methods real slurm-demo partial paper run estimate status slurm-setup submit manifest new-edition new-method gpu-check test test-faults test-editions test-peers lint docs benchmarks clean-demo
+.PHONY: help setup demo controls methods real transfer slurm-demo partial paper run estimate status slurm-setup submit manifest new-edition new-method gpu-check test test-faults test-editions test-peers lint docs benchmarks clean-demo
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -61,6 +61,13 @@ methods: $(RUNTIME) ## all methods, small, on synthetic images [and real ones: m
 real: $(RUNTIME) ## what pretraining gains on real images: make real DATA=folder [SIZE=small] [CONFIG=config/real-cfos.yaml]
 	@test -n "$(call quoted,$(DATA))" || { echo "make: expected DATA=<folder of real images> (docs/running.md, 'Real images')" >&2; exit 1; }
 	@$(RUN) --configfile config/real.yaml $(if $(filter small,$(SIZE)),config/real-small.yaml) $(CONFIG) --cores $(CORES) --resources mem_mb=16000 --keep-going $(REAL_IMAGES)
+
+# The last file's folder, or beside it one for the short form: they train for different lengths.
+TRANSFER := results=results/transfer$(if $(filter small,$(SIZE)),-small)
+transfer: $(RUNTIME) ## how to fine-tune best, by validation brains alone: make transfer DATA=folder [SIZE=small]
+	@test -n "$(call quoted,$(DATA))" || { echo "make: expected DATA=<folder of real images> (docs/running.md, 'Real images')" >&2; exit 1; }
+	@$(RUN) --configfile config/real.yaml $(if $(filter small,$(SIZE)),config/real-small.yaml) config/transfer.yaml --cores $(CORES) --resources mem_mb=16000 $(REAL_IMAGES) $(TRANSFER) -- ways
+	@cat results/transfer$(if $(filter small,$(SIZE)),-small)/tables/ways.md
 
 # As many CPUs as this machine lends: SLURM keeps the other jobs waiting, as on a cluster.
 SLURM := SLURM_TEST_NODES=1 SLURM_TEST_CPUS=$(CORES) tests/slurm/one_machine_slurm.sh

@@ -23,6 +23,19 @@ RECIPE = {
 }
 
 
+def test_every_way_is_tried_at_every_rate_and_from_scratch_none_twice() -> None:
+    ways = {"plain": {}, "whole": {"transfer": "encoder+decoder"}, "slower": {"slower": 0.5}}
+    recipe = changed("finetune", RECIPE["finetune"] | {"ways": ways, "learning_rates": [0.1, 0.2]})
+    finetune = check(Recipe, recipe, "recipe").finetune
+    plain = ["plain-rate-0.1", "plain-rate-0.2"]
+    slower = ["slower-rate-0.05", "slower-rate-0.1"]
+    tried = finetune.attempts()
+    assert list(tried) == [*plain, "whole-rate-0.1", "whole-rate-0.2", *slower]
+    assert tried["slower-rate-0.05"].learning_rates == (0.05,)
+    assert not tried["slower-rate-0.05"].ways
+    assert list(finetune.attempts(pretrained=False)) == [*plain, *slower[:1]]
+
+
 def changed(path: str, value: object) -> dict:
     recipe = copy.deepcopy(RECIPE)
     *parents, key = path.split(".")

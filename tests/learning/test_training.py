@@ -278,7 +278,17 @@ def test_best_learning_rate_on_validation_is_kept(images: Path, tmp_path: Path) 
     content = load(tmp_path / "model.pt")
     assert content["recipe"]["learning_rate"] == 1e-2
     last = pd.read_csv(tmp_path / "model.tsv", sep="\t").set_index("name")["value"]
-    assert last["validation_at_rate_0.01"] > last["validation_at_rate_1e-09"]
+    assert last["validation_at_rate-0.01"] > last["validation_at_rate-1e-09"]
+
+
+def test_best_way_on_validation_is_kept_and_all_are_told(images: Path, tmp_path: Path) -> None:
+    ways = {"nearly-still": {"slower": 1e-7}, "plain": {"warmup": 0.2}}
+    training.finetune(**finetuning(images, tmp_path, ways=ways))
+    settings = load(tmp_path / "model.pt")["recipe"]["finetune"]
+    assert (settings["learning_rates"], settings["warmup"]) == ([3e-3], 0.2)
+    last = pd.read_csv(tmp_path / "model.tsv", sep="\t").set_index("name")["value"]
+    still = last["validation_at_nearly-still-rate-3e-10"]
+    assert last["validation_at_plain-rate-0.003"] > still
 
 
 def test_run_that_learns_nothing_is_marked_as_collapsed(
@@ -393,15 +403,25 @@ def test_accumulated_parts_learn_as_the_whole_batch(images: Path, tmp_path: Path
         assert torch.allclose(value, states[1][name], atol=1e-5), name
 
 
-def test_frozen_encoder_keeps_its_weights(images: Path, tmp_path: Path, encoder: Path) -> None:
+@pytest.mark.parametrize(
+    ("kept", "learns"),
+    [
+        ({"freeze_encoder": True}, False),
+        ({"encoder_waits": 1.0}, False),
+        ({"encoder_waits": 0.5}, True),
+    ],
+)
+def test_an_encoder_that_is_frozen_or_waits_keeps_its_weights(
+    images: Path, tmp_path: Path, encoder: Path, kept: dict, learns: bool
+) -> None:
     training.finetune(
-        **finetuning(images, tmp_path, run=MASKED, encoder=encoder, freeze_encoder=True, steps=4)
+        **finetuning(images, tmp_path, run=MASKED, encoder=encoder, **kept, steps=4, validations=1)
     )
     before, after = load(encoder), load(tmp_path / "model.pt")
     prefixes = tuple(before["encoder_prefixes"])
     changed = [k for k, v in after["state"].items() if not torch.equal(v, before["state"][k])]
     assert changed
-    assert not [name for name in changed if name.startswith(prefixes)]
+    assert any(name.startswith(prefixes) for name in changed) == learns
 
 
 def test_layers_nearer_the_image_learn_more_slowly_with_layer_decay() -> None:
@@ -420,6 +440,14 @@ def test_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
     assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
     assert np.diff(rates[10:]).max() < 0
     assert rates[-1] == pytest.approx(0.01, abs=1e-3)
+
+
+def test_what_waits_warms_up_after_it_and_falls_along_the_same_cosine() -> None:
+    settings = Optimisation(steps=100, batch=1, warmup=0.1, final_rate=0.01)
+    waiting, others = ([settings.rate(step, waits) for step in range(100)] for waits in (0.3, 0.0))
+    assert set(waiting[:30]) == {0.0}
+    assert waiting[34] == pytest.approx(others[34] / 2)
+    assert waiting[39:] == others[39:]
 
 
 def test_biases_and_norms_do_not_decay() -> None:

@@ -91,7 +91,7 @@ def test_samples_are_those_that_the_editions_phantom_draws(repository, name):
         assert counts["volume"] == structure.volumes
 
 
-@pytest.mark.parametrize(("target", "plans"), [("methods", 2), ("real", 1)])
+@pytest.mark.parametrize(("target", "plans"), [("methods", 2), ("real", 1), ("transfer", 1)])
 def test_make_plans_all_that_a_target_runs_on_a_folder_of_real_images(
     repository, tmp_path, target, plans
 ):

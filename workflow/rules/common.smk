@@ -19,7 +19,12 @@ from method_rules import share_library
 from selma3d.challenge import Challenge, Run
 from selma3d.challenge.encoder import PACKED
 from selma3d.challenge.layout import of_encoder, of_model, of_run
-from selma3d.challenge.participants import encoders_of, scored_pairs, scored_runs
+from selma3d.challenge.participants import (
+    encoders_of,
+    models_of,
+    scored_pairs,
+    scored_runs,
+)
 from selma3d.challenge.run import (
     ANY_RUN,
     ENSEMBLE_MODEL,

@@ -1,5 +1,7 @@
 """Fine-tuning: an encoder, or none, and a few annotated patches to a model."""
 
+FINETUNED = list(models_of(CHALLENGE))
+
 
 rule finetune:
     """Train a segmentation model for one target, the same protocol for every initialisation."""
@@ -35,3 +37,32 @@ rule finetune:
         work=LAYOUT.work("finetune", of_model()),
     script:
         "../scripts/finetune.py"
+
+
+# Seconds, like the rules of the report.
+localrules:
+    ways,
+
+
+rule ways:
+    """Compare the ways and rates of all fine-tunings; nothing of the test cases is made or read."""
+    input:
+        histories=[LAYOUT.model_history(*model) for model in FINETUNED],
+    output:
+        table=LAYOUT.ways(),
+        text=LAYOUT.ways("md"),
+    log:
+        LAYOUT.log("ways", "all"),
+    benchmark:
+        LAYOUT.benchmark("ways", "all")
+    conda:
+        "../envs/selma3d.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        trainings=[
+            [method, target.name, run.model] for method, target, run in FINETUNED
+        ],
+    script:
+        "../scripts/ways.py"

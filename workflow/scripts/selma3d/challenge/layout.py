@@ -176,6 +176,10 @@ class Layout:
         """What was checked of a run's predictions."""
         return f"{self.results}/checks/{of_run(method, structure, run)}.tsv"
 
+    def ways(self, extension: str = "tsv") -> str:
+        """The table of ways to fine-tune, on validation patches."""
+        return f"{self.results}/tables/ways.{extension}"
+
     # -- whole volumes ------------------------------------------------------------------------
 
     def segmented(

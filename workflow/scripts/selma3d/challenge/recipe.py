@@ -23,6 +23,7 @@ Normalisation = Literal[
 PretextName = Annotated[
     str, StringConstraints(pattern=r"^(?!.*-ens\Z)(?!pack-)[a-z0-9][a-z0-9_-]*\Z")
 ]
+WayName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*\Z")]
 
 
 class Named(Model):
@@ -91,9 +92,16 @@ class Optimisation(Model):
     save_every: Number = Field(0, description="steps between checkpoints; 0: by time alone")
     save_every_s: NotNegative = Field(300.0, description="seconds between checkpoints")
 
-    def rate(self, step: int) -> float:
-        """Share of the learning rate at step `step` of 0…steps-1: linear warm-up, then cosine."""
+    def rate(self, step: int, waits: float = 0.0) -> float:
+        """Share of the learning rate at step `step` of 0…steps-1: linear warm-up, then cosine.
+
+        waits: share of the steps for which a part of the network waits; it then has a warm-up of
+        its own, below the same cosine.
+        """
         warmup = max(1, round(self.warmup * self.steps))
+        if waits:
+            begun = step - round(waits * self.steps)
+            return 0.0 if begun < 0 else min(1.0, (begun + 1) / warmup) * self.rate(step)
         if step < warmup:
             return (step + 1) / warmup
         progress = (step - warmup) / max(1, self.steps - warmup)
@@ -151,6 +159,20 @@ class Collaboration(Model):
         return self
 
 
+class Way(Model):
+    """A way to fine-tune that is tried beside others; what it leaves out is fine-tuning's own."""
+
+    slower: Share = Field(1.0, description="factor on each of the learning rates")
+    warmup: Share | None = Field(None, description="as in fine-tuning")
+    transfer: Literal["encoder", "encoder+decoder"] | None = Field(
+        None, description="as in fine-tuning"
+    )
+    freeze_encoder: bool | None = Field(None, description="as in fine-tuning")
+    encoder_waits: Share | None = Field(None, description="as in fine-tuning")
+    encoder_rate: Share | None = Field(None, description="as in fine-tuning")
+    layer_decay: Share | None = Field(None, description="as in fine-tuning")
+
+
 class Finetune(Optimisation):
     """Fine-tuning: its training, its loss, and how its result is chosen."""
 
@@ -182,10 +204,37 @@ class Finetune(Optimisation):
         "encoder", description="weights that are taken over, at most those that a pretext trains"
     )
     freeze_encoder: bool = Field(False, description="leave the encoder as it was pretrained")
+    encoder_waits: Share = Field(
+        0.0, description="share of the steps in which the decoder alone learns, then both do"
+    )
     encoder_rate: Share = Field(1.0, description="of the learning rate, for the encoder")
     layer_decay: Share = Field(
         1.0, description="of the rate, from each layer of the encoder to the one before"
     )
+    ways: dict[WayName, Way] = Field(
+        {},
+        description="each is trained in full at each learning rate, for every init alike; the best "
+        "on validation is kept; none: one way, as above",
+    )
+
+    def attempts(self, pretrained: bool = True) -> dict[str, Finetune]:
+        """What is trained in full, by name: every way at every rate; each has one rate, no ways.
+
+        pretrained: whether there is an encoder. Without one, ways that differ in nothing but what
+        is transferred are the same training, which is then done once.
+        """
+        found = {}
+        for name, way in (self.ways or {"": Way()}).items():
+            changes = way.model_dump(exclude_none=True, exclude={"slower"})
+            for rate in (rate * way.slower for rate in self.learning_rates):
+                settings = {"learning_rates": (rate,), "ways": {}} | changes
+                attempt = f"{name}-rate-{rate:g}" if name else f"rate-{rate:g}"
+                if not pretrained:
+                    settings["transfer"] = "encoder"
+                each = self.model_copy(update=settings)
+                if pretrained or each not in found.values():
+                    found[attempt] = each
+        return found
 
 
 class _Part(Model):
@@ -224,8 +273,10 @@ class Recipe(_Part):
             f"{name} {pretext.steps} steps of {pretext.batch}, rate {pretext.learning_rate:g}"
             for name, pretext in self.pretexts.items()
         ]
+        ways = ", ".join(self.finetune.ways)
         trainings.append(
             f"fine-tuning {self.finetune.steps} steps of {self.finetune.batch}, rate {rates}"
+            + (f", in the best of these ways: {ways}" if ways else "")
         )
         return f"{self.network.name}, windows of {window} voxels; " + "; ".join(trainings)
 

@@ -28,7 +28,7 @@ from ..challenge.config import read_config
 from ..challenge.layout import of_encoder, of_model
 from ..challenge.participants import encoders_of, models_of
 from ..challenge.recipe import Recipe
-from ..challenge.run import Run
+from ..challenge.run import WITHOUT_ENCODER, Run
 from ..challenge.target import Target
 from ..ranking import cost
 from ..ranking.cost import measure_of
@@ -200,13 +200,13 @@ class Estimate:
     ) -> Kind:
         recipe = self._recipe(method).finetuning()
         longer = recipe.pretraining_steps if init == "scratch-long" else 0
-        rates = len(recipe.finetune.learning_rates)
-        steps = (recipe.finetune.steps + longer) * rates
+        attempts = len(recipe.finetune.attempts(init not in WITHOUT_ENCODER))
+        steps = (recipe.finetune.steps + longer) * attempts
         gpus = self._training_gpus
         found = self._measured("finetune", jobs) or self._at_rate(method, "finetune", steps)
         if found is None:
             once = statistics.fmean(self._validation_windows(method, each) for each in targets)
-            validations = rates * recipe.finetune.validations * once
+            validations = attempts * recipe.finetune.validations * once
             operations = steps * self._step_operations(method, "finetune")
             operations += validations * self._window_operations(method)
             found = self._of_operations(operations, gpus)

@@ -42,9 +42,9 @@ from .weight_files import (
 def finetune(finetuning: Finetuning, outputs: Outputs, job: Job) -> None:
     """Learn to segment; write the model that is best on validation, and its history.
 
-    Each learning rate of the recipe is trained in full; `scratch-long` takes the longest
-    pretraining's steps as well. Raises Unfinished when stopped before the end (start again to
-    continue) and InputError.
+    Each way of the recipe is trained in full at each learning rate; `scratch-long` takes the
+    longest pretraining's steps as well. Raises Unfinished when stopped before the end (start again
+    to continue) and InputError.
     """
     if job.processes > 1 and distributed.world() == 1:
         launch(Assignment(finetuning, outputs, job))
@@ -63,17 +63,17 @@ def finetune(finetuning: Finetuning, outputs: Outputs, job: Job) -> None:
         values = {attempt: attempt.value() for attempt in attempts}
         best = max(values, key=values.get)
         place(best.finished, outputs.weights)
-        compared = {f"validation_at_rate_{each.rate:g}": value for each, value in values.items()}
+        compared = {f"validation_at_{each.name}": value for each, value in values.items()}
         publish_history(best.folder, outputs.history, steps, compared)
 
 
 def prepare_finetuning(finetuning: Finetuning, job: Job) -> Training:
-    """Put a fine-tuning together, at the first of its learning rates."""
+    """Put a fine-tuning together, the first of its ways at the first of its learning rates."""
     return _attempts(finetuning, job)[0].prepared()[0]
 
 
 def _attempts(finetuning: Finetuning, job: Job) -> list[_Attempt]:
-    """A training for each learning rate of the recipe."""
+    """A training for each way and learning rate of the recipe."""
     recipe, run = finetuning.recipe, finetuning.run
     if (finetuning.encoder is None) != (run.init in WITHOUT_ENCODER):
         raise InputError(
@@ -102,34 +102,37 @@ def _attempts(finetuning: Finetuning, job: Job) -> list[_Attempt]:
         "recipe_version": recipe.recipe_version,
         "network": networks.build(recipe.network).spec.model_dump(mode="json"),
         "input": recipe.input.model_dump(mode="json"),
-        "finetune": settings.decisive(),
         "encoder": None if pretrained is None else digest(pretrained["state"]),
         "patches": {each.structure: each.record() for each in patches},
         "volumes": provenance(finetuning.volumes),
     }
+    tried = settings.attempts(pretrained=finetuning.encoder is not None)
     return [
         _Attempt(
             finetuning=finetuning,
-            settings=settings,
-            number=number,
+            settings=attempt,
+            name=name,
+            part=(number, len(tried)),
             patches=patches,
             pretrained=pretrained,
             facts=facts,
             threads=job.threads,
-            record=record | {"learning_rate": rate},
-            folder=job.work / f"rate-{rate:g}",
+            record=record
+            | {"finetune": attempt.decisive(), "learning_rate": attempt.learning_rates[0]},
+            folder=job.work / name,
         )
-        for number, rate in enumerate(settings.learning_rates)
+        for number, (name, attempt) in enumerate(tried.items())
     ]
 
 
 @dataclass(eq=False)
 class _Attempt:
-    """One training, at one learning rate."""
+    """One training, in one way, at one learning rate."""
 
     finetuning: Finetuning
     settings: Finetune
-    number: int  # of the learning rate
+    name: str
+    part: tuple[int, int]
     patches: Sequence[RunPatches]
     pretrained: EncoderFile | None
     facts: ModelFacts
@@ -139,7 +142,7 @@ class _Attempt:
 
     @property
     def rate(self) -> float:
-        return self.settings.learning_rates[self.number]
+        return self.settings.learning_rates[0]
 
     @property
     def finished(self) -> Path:
@@ -190,9 +193,13 @@ class _Attempt:
             folder=self.folder,
             record=self.record,
             threads=self.threads,
-            part=(self.number, len(settings.learning_rates)),
+            part=self.part,
             groups=encoder_first_groups(
-                network, settings.freeze_encoder, settings.encoder_rate, settings.layer_decay
+                network,
+                settings.freeze_encoder,
+                settings.encoder_rate,
+                settings.layer_decay,
+                settings.encoder_waits,
             ),
         )
         return training, transferred

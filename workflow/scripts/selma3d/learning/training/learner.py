@@ -53,7 +53,8 @@ class Learner:
         """
         settings = self._settings
         for group in self._optimiser.param_groups:
-            group["lr"] = settings.rate(step) * group["scale"] * self._learning_rate
+            waits = group.get("waits", 0.0)  # a checkpoint of an earlier version has none
+            group["lr"] = settings.rate(step, waits) * group["scale"] * self._learning_rate
         seed = _dropout_seed(self._seed, step)
         totals = self._totals(parts, seed)
         torch.manual_seed(seed)

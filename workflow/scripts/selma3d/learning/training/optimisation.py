@@ -20,6 +20,7 @@ class Group(TypedDict):
 
     params: Iterable[nn.Parameter]
     scale: NotRequired[float]
+    waits: NotRequired[float]  # share of the steps before it learns, by default none
 
 
 def initial_seed(seed: int) -> int:
@@ -28,12 +29,13 @@ def initial_seed(seed: int) -> int:
 
 
 def encoder_first_groups(
-    network: Segmenter, frozen: bool, encoder_rate: float, layer_decay: float
+    network: Segmenter, frozen: bool, encoder_rate: float, layer_decay: float, waits: float = 0.0
 ) -> list[Group]:
     """Parameter groups with their share (`scale`) of the learning rate: encoder layers, the rest.
 
     `encoder_rate` scales the deepest layer of the encoder, and `layer_decay` each layer before it
-    once more. A frozen encoder takes no gradients.
+    once more. A frozen encoder takes no gradients; one that waits learns after this share of the
+    steps.
     """
     layers: dict[str, list[nn.Parameter]] = {}
     rest = []
@@ -46,13 +48,15 @@ def encoder_first_groups(
         layers.setdefault(_layer(name, prefix), []).append(parameter)
     last = len(layers) - 1
     encoder = [
-        {"params": parameters, "scale": encoder_rate * layer_decay ** (last - depth)}
+        {
+            "params": parameters,
+            "scale": encoder_rate * layer_decay ** (last - depth),
+            "waits": waits,
+        }
         for depth, parameters in enumerate(layers.values())
     ]
     if len({group["scale"] for group in encoder}) == 1:
-        encoder = [
-            {"params": [p for g in encoder for p in g["params"]], "scale": encoder[0]["scale"]}
-        ]
+        encoder = [encoder[0] | {"params": [p for group in encoder for p in group["params"]]}]
     return [*encoder, {"params": rest, "scale": 1.0}]
 
 
@@ -66,7 +70,7 @@ def _layer(name: str, prefix: str) -> str:
 def build_optimiser(
     settings: Optimisation, learning_rate: float, groups: Iterable[Group], *, fused: bool = False
 ) -> torch.optim.AdamW | torch.optim.SGD:
-    """Optimiser over groups of parameters; `scale` multiplies the learning rate.
+    """Optimiser over groups of parameters, which keep their `scale` and what they wait for.
 
     Weights of one dimension (biases, normalisation) do not decay. fused: in one kernel, which
     leaves a step out on the device where `found_inf` says so.
@@ -74,12 +78,12 @@ def build_optimiser(
     split = []
     for group in groups:
         learnt = [parameter for parameter in group["params"] if parameter.requires_grad]
-        scale = group.get("scale", 1.0)
+        shared = {"scale": group.get("scale", 1.0), "waits": group.get("waits", 0.0)}
         decaying = [parameter for parameter in learnt if parameter.ndim > 1]
         others = [parameter for parameter in learnt if parameter.ndim <= 1]
         split += [
-            {"params": decaying, "scale": scale, "weight_decay": settings.weight_decay},
-            {"params": others, "scale": scale, "weight_decay": 0.0},
+            shared | {"params": decaying, "weight_decay": settings.weight_decay},
+            shared | {"params": others, "weight_decay": 0.0},
         ]
     split = [group for group in split if group["params"]]
     if settings.optimiser == "sgd":

@@ -104,6 +104,7 @@ def measure_finetuning(finetuning: Finetuning, table: Path, job: Job, steps: int
         log_every=1,
         validations=1,
         learning_rates=settings.learning_rates[:1],
+        ways={},
     )
     thrown_away = Outputs(job.work / "model.pt", job.work / "history.tsv")
     finetune(
