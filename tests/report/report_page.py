@@ -13,7 +13,7 @@ from selma3d.challenge.edition import Edition
 from selma3d.report.asked import Asked
 from selma3d.report.data_urls import webp_url
 from selma3d.report.drawing.figure import draw_figure
-from selma3d.report.page import Results, write_report
+from selma3d.report.page import ReportContent, write_report
 from selma3d.report.page_contents import ShownTable, shown_figures
 from selma3d.report.viewer import Stacks
 
@@ -87,7 +87,7 @@ def write(
             path = folder / track / f"{name}.svg"
             draw_figure(name, tables, DISPLAY, {"svg": path})
             shown.append(path)
-    results = Results(
+    results = ReportContent(
         edition=EDITION,
         display=DISPLAY,
         tracks=tables_by_track,

@@ -23,7 +23,7 @@ from selma3d.methods.foreign import convert_foreign
 from selma3d.ranking.settings import RankingSettings
 from selma3d.ranking.track import rank_track
 from selma3d.report.drawing.figure import draw_figure
-from selma3d.report.page import Results, write_report
+from selma3d.report.page import ReportContent, write_report
 from selma3d.report.page_contents import shown_figures
 from selma3d.report.table_formats import write_printed
 from selma3d.scoring.method_scores import Scoring, score_predictions
@@ -188,7 +188,7 @@ def test_figures_tables_and_report_of_the_others_come(
     left_out = [f"{method.name}: {method.reason}" for method in challenge.left_out]
     write_report(
         tmp_path / "report.html",
-        Results(
+        ReportContent(
             edition=EDITION,
             display=display,
             tracks={"per-type": tables},

@@ -12,7 +12,7 @@ from selma3d.challenge.edition import Edition
 from selma3d.images.splits import read_split, training_set_sizes
 from selma3d.report.account import Account, index_hashes
 from selma3d.report.asked import Asked
-from selma3d.report.page import Results, write_report
+from selma3d.report.page import ReportContent, write_report
 from selma3d.report.page_contents import shown_figures, shown_overview, shown_tables
 from selma3d.report.viewer import Stacks
 from selma3d.system.tables import read_tsv
@@ -25,7 +25,7 @@ def main() -> None:
     display, tracks = Display.read(params.display), {}
     for path in map(Path, inputs.ranking):
         tracks.setdefault(path.parent.name, {})[path.stem] = read_tsv(path, dtype={"case": str})
-    results = Results(
+    results = ReportContent(
         edition=Edition.read(params.edition),
         display=display,
         tracks=tracks,

@@ -73,7 +73,7 @@ GROUPS = {
 
 
 @dataclass(frozen=True)
-class Results:
+class ReportContent:
     """What a report is made of.
 
     tracks: {track: ranking tables by name}. figures, tables: in the order
@@ -104,7 +104,7 @@ class Results:
     rows: Mapping[tuple[str, str], Path] = field(default_factory=dict)
 
 
-def write_report(path: str | Path, results: Results) -> None:
+def write_report(path: str | Path, results: ReportContent) -> None:
     """Write the report as one HTML file that needs no other and no network.
 
     Its script sorts tables and shows stacks; nothing in the text needs it. Raises InputError for a
@@ -162,7 +162,7 @@ class _Shown:
     """What the parts of the page need of each other: figures, cases, and where files lie."""
 
     folder: Path
-    results: Results
+    results: ReportContent
     figures: Sequence[Mapping[str, Any]]
     cases: Sequence[Mapping[str, Any]]
 
@@ -403,7 +403,7 @@ def _figure(figure: ShownFigure, number: str, display: Display) -> dict[str, Any
     }
 
 
-def _files(results: Results, folder: Path) -> Printed:
+def _files(results: ReportContent, folder: Path) -> Printed:
     """What a paper shows, and which of our files shows it."""
     figures = [
         {
