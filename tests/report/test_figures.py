@@ -396,7 +396,7 @@ def test_cost_against_quality_shows_entrants_without_a_gpu_left_of_all_others() 
     tables = ranking_tables(KINDS["normal"])
     entrants = tables["leaderboard"][["method", "init"]]
     spent = entrants.assign(cpu_hours=1.0, gpu_hours=[0.0, *range(1, len(entrants))])
-    figure = drawn("cost-quality", tables | {"cost": spent})
+    figure = drawn("cost-against-quality", tables | {"cost": spent})
     assert [axes.get_xlabel() for axes in figure.axes] == ["GPU time, all jobs"] * 2
     for axes in figure.axes:
         points = [c for c in axes.collections if isinstance(c, PathCollection)]

@@ -1,4 +1,4 @@
-"""Cost against quality: the mean Dice of an entrant on a structure, with its 95 % bootstrap
+"""The mean Dice of an entrant on a structure, with its 95 % bootstrap
 interval where there are at least six known specimens, against the time that all its jobs took on
 all structures, pretraining among them (CPU time; GPU time where any entrant used a GPU; left of the
 dotted line: none of it). Grey steps: the best Dice that can be had for so much time. Colour tells
