@@ -14,7 +14,9 @@ import pytest
 
 import report_page
 from ranking_tables import DISPLAY, MadeUp, empty_tables, ranking_tables
+from selma3d.challenge.checking import load_yaml
 from selma3d.challenge.disclosure import Disclosure
+from selma3d.challenge.edition import Edition
 from selma3d.report import pretraining_findings, ranking_findings
 from selma3d.report.account import Account
 from selma3d.report.cost_findings import what_it_cost
@@ -203,6 +205,16 @@ def test_caveats_of_caller_edition_and_tables_are_all_there(page: Page) -> None:
         "would stand elsewhere: U-Net · masked (1 → 5)",
     ):
         assert words in page.text
+
+
+def test_where_no_published_scores_stand_beside_real_images_the_report_says_whom_to_ask(
+    tmp_path: Path, page: Page, repository: Path
+) -> None:
+    file = repository / "config/editions/selma2024-open.yaml"
+    written = report_page.write(tmp_path, edition=Edition.read(load_yaml(file)))
+    words = "config/reported/selma2024-open.tsv holds none. Ask those who have them"
+    assert words in Page(written.read_text()).text
+    assert "No published scores" not in page.text, "none can stand beside synthetic images"
 
 
 def test_figures_files_and_provenance_are_listed(page: Page) -> None:

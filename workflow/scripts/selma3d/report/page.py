@@ -150,7 +150,11 @@ def write_report(path: str | Path, results: ReportContent) -> None:
             "cases": [{k: v for k, v in case.items() if k != "tiles"} for case in cases],
         },
         files=_files(results, folder),
-        caveats=[*results.caveats, *_own_caveats(edition, tracks, display)],
+        caveats=[
+            *results.caveats,
+            *_own_caveats(edition, tracks, display),
+            *_nothing_published(edition, results.figures),
+        ],
         missing=_missing(tracks),
         account=accounted(results.account, tracks, results.missing, display),
         provenance={name: _readable(value) for name, value in results.provenance.items()},
@@ -384,6 +388,18 @@ def _own_caveats(
         quirks = ranking_findings.quirks(tables, display)
         caveats += [f"Metric quirks (track {track}): {sentence}" for sentence in quirks]
     return caveats
+
+
+def _nothing_published(edition: Edition, figures: Sequence[ShownFigure]) -> list[str]:
+    """Whom to ask for published scores, where none stand beside those of real images."""
+    drawn = all(archive.kind == "phantom" for archive in edition.archives.values())
+    if drawn or any(figure.name == "reported" for figure in figures):
+        return []
+    return [
+        f"No published scores stand beside these: config/reported/{edition.edition}.tsv holds "
+        "none. Ask those who have them (of SELMA3D: the organisers, through the challenge's site, "
+        "the teams, and the authors of arXiv 2501.03880), and fill it in."
+    ]
 
 
 def _figure(figure: ShownFigure, number: str, display: Display) -> dict[str, Any]:
