@@ -64,17 +64,17 @@ def test_an_interrupted_head_job_cancels_its_jobs_and_ends(
 def test_a_run_whose_head_job_is_killed_twice_has_the_same_score_tables(
     cluster: Cluster, run: TrainingRun, undisturbed: TrainingRun, note
 ) -> None:
-    submitted(run, minutes=60, target=SCORES)
+    log = submitted(run, minutes=60, target=SCORES)
     cluster.job(run.folder, "finetune")
     run.until_saved()
     first = head(cluster)
     with cluster.failed_node(first.node):
         until(lambda: cluster.detail(first, "Restarts") == "1", "the head job to be requeued")
-    until(lambda: head(cluster).state == "RUNNING", "the head job to start again")
+    until(lambda: "taking over from process" in log.read_text(), "the head job to start again")
     ask("scancel", "--signal=KILL", "--full", first.id)
     until(lambda: head(cluster) is None, "the killed head job to end")
     assert not (run.folder / SCORES).exists()
-    log = submitted(run, minutes=60, target=SCORES)
+    submitted(run, minutes=60, target=SCORES)
     until(lambda: head(cluster) is None, "the run to end", seconds=900)
     assert (run.folder / SCORES).exists(), log.read_text()[-4000:]
     identical = run.scores() == undisturbed.scores()
