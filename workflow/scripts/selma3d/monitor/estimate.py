@@ -53,7 +53,7 @@ WITHOUT_NETWORK = {
     "convert_cases": (2.0, 0.5),
     "draw_cases": (2.0, 0.3),
     "split": (1.6, 0.0),
-    "score": (2.0, 0.5),
+    "score": (2.0, 0.1),  # of boxes of 64³ to 200³: 0.02 for spots, 0.04 to 0.18 for vessels
 }
 OTHER = (2.0, 1.0)
 WIDE, NARROW = 3.0, 1.2  # factors of uncertainty: of an assumption, of a measured rate
