@@ -284,3 +284,23 @@ def test_simpleitk_and_tensorstore_agree_with_what_is_read(tmp_path: Path) -> No
     array[...] = GREY[0]
     for name in ("a.tif", "b.zarr"):
         np.testing.assert_array_equal(read_image(tmp_path / name).array[0], GREY[0])
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(5, 60)])
+def test_regions_of_very_many_chunks_are_read_as_they_are(tmp_path: Path, rows: slice) -> None:
+    whole = np.arange(8 * 64 * 160, dtype=np.uint32).reshape(8, 64, 160)
+    zarr.create_array(tmp_path / "a", data=whole, chunks=(1, 4, 4), shards=(8, 32, 160))
+    with open_image(tmp_path / "a") as image:
+        assert np.array_equal(image.read(0, 1, 8, rows), whole[1:8, rows])
+
+
+def test_shards_that_are_absent_are_empty_among_those_that_are_there(tmp_path: Path) -> None:
+    shape, places = (9, 20, 10_000), (slice(8, 9), slice(16, 20), slice(4_000, 4_040))
+    array = zarr.create_array(
+        tmp_path / "a", shape=shape, dtype="u2", chunks=(2, 4, 4), shards=(8, 16, 32)
+    )
+    array[places] = 7
+    whole = np.zeros(shape, np.uint16)
+    whole[places] = 7
+    with open_image(tmp_path / "a") as image:
+        assert np.array_equal(image.read(0, 0, 9), whole)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SPARE_BYTES = 1 << 16  # that a chunk which does not compress may have beside its voxels
 FILE_THREADS = 4
+CHUNKS_AT_A_TIME = 4096  # each takes 3 kB while it is asked for
 
 
 def open_array(folder: Path, driver: str) -> tensorstore.TensorStore:
@@ -41,6 +42,34 @@ def open_array(folder: Path, driver: str) -> tensorstore.TensorStore:
     if array.dtype.numpy_dtype.kind not in "buif":
         raise InputError(f"{folder}: expected numbers, one a voxel, found type {array.dtype.name}")
     return array
+
+
+def _read(array: tensorstore.TensorStore, region: Sequence[slice]) -> np.ndarray:
+    """The voxels of a region, of so many chunks at a time that asking for them takes no memory."""
+    block = np.empty([part.stop - part.start for part in region], array.dtype.numpy_dtype)
+    for piece in _pieces(region, array.chunk_layout.read_chunk.shape):
+        place = tuple(
+            slice(part.start - whole.start, part.stop - whole.start)
+            for part, whole in zip(piece, region, strict=True)
+        )
+        block[place] = array[tuple(piece)].read().result()
+    return block
+
+
+def _pieces(region: Sequence[slice], chunk: Sequence[int]) -> Iterator[Sequence[slice]]:
+    """A region, halved between chunks until no part touches too many of them."""
+    chunks = [
+        -(-part.stop // length) - part.start // length
+        for part, length in zip(region, chunk, strict=True)
+    ]
+    axis = int(np.argmax(chunks))
+    if prod(chunks) <= CHUNKS_AT_A_TIME:
+        yield region
+        return
+    part = region[axis]
+    middle = (part.start // chunk[axis] + chunks[axis] // 2) * chunk[axis]
+    for half in (slice(part.start, middle), slice(middle, part.stop)):
+        yield from _pieces([*region[:axis], half, *region[axis + 1 :]], chunk)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -107,10 +136,10 @@ class ChunkedImage(ImageFile):
             "X": slice(0, self.shape[3]),
             "C": channel if len(self.arrays) == 1 else 0,
         }
-        region = tuple(at.get(axis, 0) for axis in self.array_axes)
-        self.packed[channel if len(self.arrays) > 1 else 0].check(
-            [part if isinstance(part, slice) else slice(part, part + 1) for part in region]
-        )
-        block = np.asarray(array[region].read().result())
+        found = [at.get(axis, 0) for axis in self.array_axes]
+        region = [part if isinstance(part, slice) else slice(part, part + 1) for part in found]
+        self.packed[channel if len(self.arrays) > 1 else 0].check(region)
+        single = tuple(slice(None) if isinstance(part, slice) else 0 for part in found)
+        block = _read(array, region)[single]
         left = [axis for axis in self.array_axes if axis in "ZYX"]
         return block.transpose([left.index(axis) for axis in "ZYX"])

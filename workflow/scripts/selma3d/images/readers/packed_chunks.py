@@ -109,30 +109,41 @@ class PackedChunks:
         """
         if self.packer is None:
             return
-        ranges = [
+        wanted = [
             range(part.start // length, -(-part.stop // length))
             for part, length in zip(region, self.chunk, strict=True)
         ]
-        for chunk in product(*ranges):
-            if chunk not in self.checked:
-                self._check_chunk(chunk)
-                self.checked.add(chunk)
+        files = [
+            range(chunks.start // most, -(-chunks.stop // most))
+            for chunks, most in zip(wanted, self.in_file, strict=True)
+        ]
+        for numbers in product(*files):
+            inside = [
+                range(max(chunks.start, n * most), min(chunks.stop, (n + 1) * most))
+                for chunks, n, most in zip(wanted, numbers, self.in_file, strict=True)
+            ]
+            self._check_file(numbers, [c for c in product(*inside) if c not in self.checked])
 
-    def _check_chunk(self, chunk: tuple[int, ...]) -> None:
-        file = self._file(tuple(n // most for n, most in zip(chunk, self.in_file, strict=True)))
+    def _check_file(self, numbers: tuple[int, ...], chunks: Sequence[tuple[int, ...]]) -> None:
+        """Look at these chunks of a file, by the file's numbers along the axes."""
+        if not chunks:
+            return
+        file = self._file(numbers)
         try:
             descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
             return  # chunks of one value need not be there
         try:
-            start, size = self._place(descriptor, file, chunk)
-            if size > 0 and not self._is_right(descriptor, start, size - self.tail):
-                raise InputError(
-                    f"{file}: expected a chunk of {self._bytes} bytes, found one that would be "
-                    "unpacked to another size (damaged: copy or save it again)"
-                )
+            for chunk in chunks:
+                start, size = self._place(descriptor, file, chunk)
+                if size > 0 and not self._is_right(descriptor, start, size - self.tail):
+                    raise InputError(
+                        f"{file}: expected a chunk of {self._bytes} bytes, found one that would be "
+                        "unpacked to another size (damaged: copy or save it again)"
+                    )
         finally:
             os.close(descriptor)
+        self.checked.update(chunks)
 
     @property
     def _bytes(self) -> int:
