@@ -43,6 +43,7 @@ class Workflow:
     folder: Path
     root: Path = ROOT
     layers: tuple[str, ...] = ("config/demo.yaml", "tests/workflow/tiny.yaml")
+    patience: int = 900  # seconds that a run may take
 
     @property
     def results(self) -> Path:
@@ -51,7 +52,9 @@ class Workflow:
     def run(self, *arguments: str, **config: object) -> subprocess.CompletedProcess[str]:
         """Run Snakemake; the config is the layers and what is given here."""
         command = [sys.executable, "-m", "snakemake", *self.arguments(*arguments, **config)]
-        return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=900)
+        return subprocess.run(
+            command, capture_output=True, text=True, env=ENVIRONMENT, timeout=self.patience
+        )
 
     def run_owned(self, *arguments: str, **config: object) -> subprocess.Popen[str]:
         """Start a run as the make targets do; its process."""
