@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -89,15 +89,19 @@ def how_sure(tables: Tables, display: Display) -> list[str]:
 
 
 def gaps_in_data(leaderboard: pd.DataFrame, display: Display) -> list[str]:
-    """What is said of leaderboard rows: each note once, with the entrants it is about."""
+    """What is said of leaderboard rows, each once, with the entrants and structures it is about."""
     by_note: dict[str, list[Entrant]] = {}
     for entry in leaderboard.itertuples() if "note" in leaderboard else ():
         notes = str(entry.note).split("; ") if pd.notna(entry.note) and entry.note else []
         for note in notes:
-            by_note.setdefault(_titled(note, display), []).append((entry.method, entry.init))
+            by_note.setdefault(note, []).append((entry.method, entry.init))
+    by_entrants: dict[tuple[Entrant, ...], list[str]] = {}
+    for note, who in by_note.items():
+        by_entrants.setdefault(tuple(who), []).append(note)
     return [
         f"{'All entrants' if len(who) == len(leaderboard) else _names(who, display)}: {note}."
-        for note, who in by_note.items()
+        for who, notes in by_entrants.items()
+        for note in _titled(notes, display)
     ]
 
 
@@ -129,10 +133,17 @@ def quirks(tables: Tables, display: Display) -> list[str]:
     return sentences
 
 
-def _titled(note: str, display: Display) -> str:
-    """A note of the leaderboard, which is about a structure where it begins with its name."""
-    name, colon, said = note.partition(": ")
-    return display.structure(name) + colon + said
+def _titled(notes: Iterable[str], display: Display) -> list[str]:
+    """Notes of the leaderboard, one for all the structures of which it says the same.
+
+    A note is about a structure where it begins with its name.
+    """
+    names: dict[str, list[str]] = {}
+    for note in notes:
+        name, _, said = note.partition(": ")
+        names.setdefault(said, []).append(display.structure(name))
+    alone = names.pop("", [])
+    return [*alone, *(f"{labels.listed(about)}: {said}" for said, about in names.items())]
 
 
 def _over_specimens(tables: Tables, winner: Entrant | None, display: Display) -> list[str]:
@@ -141,7 +152,7 @@ def _over_specimens(tables: Tables, winner: Entrant | None, display: Display) ->
         return []
     if not leaderboard["place_low"].notna().any() or bootstrap.empty:
         notes = {part for note in leaderboard["note"] for part in str(note).split("; ")}
-        reasons = sorted(_titled(note, display) for note in notes if "no interval" in note)
+        reasons = _titled(sorted(note for note in notes if "no interval" in note), display)
         because = f" ({'; '.join(reasons)})" if reasons else ""
         return [
             "How far the ranking depends on the specimens is not known: places have no intervals"

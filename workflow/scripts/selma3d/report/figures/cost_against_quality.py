@@ -1,8 +1,8 @@
-"""The mean Dice of an entrant on a structure, with its 95 % bootstrap
-interval where there are at least six known specimens, against the time that all its jobs took on
-all structures, pretraining among them (CPU time; GPU time where any entrant used a GPU; left of the
-dotted line: none of it). Grey steps: the best Dice that can be had for so much time. Colour tells
-the method, the symbol its initialisation; open symbols start from scratch.
+"""The mean Dice of an entrant on a structure, with its 95 % bootstrap interval where there are at
+least six known specimens, against the time that all its jobs took on all structures, pretraining
+among them (CPU time; GPU time where any entrant used a GPU; left of the dotted line: none of it).
+Grey steps: the best Dice that can be had for so much time. Colour tells the method, the symbol its
+initialisation; open symbols start from scratch.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ IN_A_PAPER = "Cost against quality"
 METRIC = "dice"  # every metric profile has it
 ENTRANT = ["method", "init"]
 PER_ROW = 3
+TITLE_CHARACTERS = 32  # of a title in a line above a panel
 
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
@@ -45,7 +46,8 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     for axes, structure in zip(grid.flat, structures, strict=False):
         own = shown[shown["structure"] == structure]
         _draw_structure(axes, own, shown["hours"], styles)
-        axes.set_title(f"{styles.structure(structure)} (n = {own['cases'].max():.0f})")
+        extent = f"(n\u00a0=\u00a0{own['cases'].max():.0f})"
+        axes.set_title(facets.broken(f"{styles.structure(structure)} {extent}", TITLE_CHARACTERS))
         axes.set_ylabel(labels.metric_name(METRIC))
         axes.set_xlabel(f"{unit[:3].upper()} time, all jobs")
     for axes in grid.flat[len(structures) :]:

@@ -3,7 +3,8 @@ better. Above: the declared endpoints in their order, each with its verdict. Bel
 pretext on every structure with every label budget, which is exploratory. Points: means over
 specimens and trainings; lines: 95 % intervals of crossed specimens and trainings; grey band: the
 margin, within which a gain is not worth a pretraining. Open points without a line had one training
-an arm: their gain may be that training's alone. At the right: specimens × trainings an arm.
+an arm: their gain may be that training's alone. At the right: specimens × trainings an arm (?: the
+specimens are unknown).
 """
 
 from __future__ import annotations
@@ -43,7 +44,11 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     entrants = in_order(tables, gains)
     names = facets.row_labels(styles, entrants)
     budgets, structures = budgets_in_order(gains), list(dict.fromkeys(gains["structure"]))
-    endpoints_mm = len(verdicts) * ENDPOINT_MM
+    endpoints = [
+        facets.broken(endpoint_name(row, styles.display), ENDPOINT_CHARACTERS)
+        for row in verdicts.to_dict("records")
+    ]
+    endpoints_mm = len(endpoints) * facets.row_height_mm(endpoints, ENDPOINT_MM)
     band_mm = len(names) * facets.row_height_mm(names, ROW_MM)
     bands_mm = [*([endpoints_mm] if len(verdicts) else []), *[band_mm] * len(structures)]
     figure = canvas.sheet("page", sum(bands_mm) + len(bands_mm) * AROUND_MM + AXIS_MM, layout=None)
@@ -51,7 +56,7 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     if len(verdicts):
         below_mm -= AROUND_MM + endpoints_mm
         box = (ENDPOINT_LABEL_MM, below_mm + TICKS_MM, INTERVALS_MM, endpoints_mm)
-        _draw_endpoints(_axes(figure, box), verdicts, margin, styles)
+        _draw_endpoints(_axes(figure, box), verdicts, endpoints, margin)
     label_mm, width_mm = LABEL_MM, (canvas.WIDTH_MM["page"] - LABEL_MM) / len(budgets)
     if len(budgets) == 1 and len(verdicts):  # below the declared endpoints, on the same scale
         label_mm, width_mm = ENDPOINT_LABEL_MM, INTERVALS_MM + GAP_MM
@@ -81,10 +86,9 @@ def _axes(figure: Figure, box_mm: tuple[float, float, float, float]) -> Axes:
 
 
 def _draw_endpoints(
-    axes: Axes, verdicts: pd.DataFrame, margin: float, styles: EntrantStyles
+    axes: Axes, verdicts: pd.DataFrame, names: Sequence[str], margin: float
 ) -> None:
-    names = [endpoint_name(row, styles.display) for row in verdicts.to_dict("records")]
-    _frame(axes, [facets.broken(name, ENDPOINT_CHARACTERS) for name in names], margin)
+    _frame(axes, names, margin)
     for row, endpoint in enumerate(verdicts.itertuples()):
         _draw_interval(axes, row, endpoint.gain, endpoint.low, endpoint.high)
         axes.scatter(endpoint.gain, row, s=22, marker="D", color=canvas.INK, zorder=4)
@@ -103,7 +107,7 @@ def _draw_gains(
         row = entrants.index(entrant)
         _draw_interval(axes, row, gain.improvement, gain.least, gain.most)
         dots = styles[entrant].dots
-        amount = f"{gain.specimens:.0f} × {gain.seeds:.0f}"
+        amount = f"{gain.specimens:.0f} × {gain.seeds:.0f}" if gain.specimens else "?"
         beside = axes.get_yaxis_transform()
         axes.text(1.02, row, amount, va="center", color=canvas.FAINT, transform=beside)
         face = dots["facecolor"] if pd.notna(gain.least) else "white"

@@ -18,6 +18,7 @@ from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import in_order, metrics_of, segmented
 
 CATEGORY, PLACE = "Ranking", 1
+CHARACTER_MM = 1.45  # width of a bold one of 7 pt, on average
 IN_A_PAPER = "Scores and ranks of all entrants at a glance"
 
 
@@ -44,20 +45,32 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     texts = [[labels.number(v, m) for v, (_, m) in zip(r, columns, strict=True)] for r in values]
     heatmap.draw_cells(axes, shares, texts, row_labels)
     names = [labels.metric_name(metric, unit=False) for _, metric in columns]
-    axes.set_xticks(range(len(columns)), [facets.broken(name, 11) for name in names])
+    axes.set_xticks(
+        range(len(columns)),
+        [facets.broken(name, max(7, _characters(len(columns)))) for name in names],
+    )
     extents = means.groupby("structure")["cases"].max().astype(int).to_dict()
-    titles = {name: f"{styles.structure(name)} (n = {extents[name]})" for name in metrics}
-    _draw_bands(axes, metrics, titles, len(entrants))
+    titles = {name: f"{styles.structure(name)} (n\u00a0=\u00a0{extents[name]})" for name in metrics}
+    _draw_bands(axes, metrics, titles, len(entrants), _characters(len(columns)))
     return figure
 
 
+def _characters(columns: int) -> int:
+    """Bold characters that fit over a column, beside labels that take a fifth of the page."""
+    return min(11, int(0.8 * canvas.WIDTH_MM["page"] / columns / CHARACTER_MM))
+
+
 def _draw_bands(
-    axes: Axes, metrics: Mapping[str, Sequence[str]], titles: Mapping[str, str], rows: int
+    axes: Axes,
+    metrics: Mapping[str, Sequence[str]],
+    titles: Mapping[str, str],
+    rows: int,
+    characters: int,
 ) -> None:
     """Structure titles over their columns, with a line between structures."""
     start = 0
     for structure, its_metrics in metrics.items():
-        title = facets.broken(titles[structure], 11 * len(its_metrics))
+        title = facets.broken(titles[structure], max(8, characters * len(its_metrics)))
         axes.text(start - 0.4, -0.7, title, weight="bold", va="bottom")
         if start:
             line = {"color": canvas.INK, "linewidth": 0.8, "clip_on": False}
