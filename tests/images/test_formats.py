@@ -110,6 +110,28 @@ def test_a_zarr_without_units_has_no_voxel_size_and_old_ones_read(tmp_path: Path
     assert read_image(tmp_path / "old.zarr").array.shape == GREY.shape
 
 
+def test_levels_in_the_wrong_order_are_refused_and_any_unit_of_length_is_read(tmp_path) -> None:
+    path = ome_zarr_4(tmp_path / "a.zarr")
+    zarr.open_group(path).create_array("1", data=GREY[:, :3, :5, :5])
+    about = json.loads((path / ".zattrs").read_text())
+    image = about["multiscales"][0]
+    for axis in image["axes"][1:]:
+        axis["unit"] = "meter"
+    coarse = {"type": "scale", "scale": [1, 18e-6, 6e-6, 6e-6]}
+    fine = {"type": "scale", "scale": [1, *(size * 1e-6 for size in SIZE)]}
+    levels = [
+        {"path": name, "coordinateTransformations": [scale]}
+        for name, scale in (("0", fine), ("1", coarse))
+    ]
+    image["datasets"] = levels
+    (path / ".zattrs").write_text(json.dumps(about))
+    assert read_image(path).voxel_size_um == pytest.approx(SIZE)
+    image["datasets"] = levels[::-1]
+    (path / ".zattrs").write_text(json.dumps(about))
+    with pytest.raises(InputError, match=r"full resolution first, found '1' of .*list '0' first"):
+        read_image(path)
+
+
 def test_a_label_image_and_a_level_are_named_by_their_folder(tmp_path: Path) -> None:
     image = ome_zarr_4(tmp_path / "a.ome.zarr")
     np.testing.assert_array_equal(read_image(image / "0").array, GREY)

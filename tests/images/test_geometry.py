@@ -86,6 +86,58 @@ TILTED = np.array([[0.98, -0.2, 0, 0], [0.2, 0.98, 0, 0], [0, 0, 1, 0], [0, 0, 0
 ELSEWHERE = np.diag([-1.0, 1.0, 1.0, 1.0])
 
 
+def at(*origin: float) -> np.ndarray:
+    return nibabel.affines.from_matvec(np.eye(3) * 2, origin)
+
+
+def test_a_mask_of_another_place_is_refused_and_one_without_a_place_is_not(tmp_path: Path) -> None:
+    patch(tmp_path, MASK, at(106, 50, 20), image_affine=at(100, 50, 20))
+    with pytest.raises(InputError, match=r"expected origin -100 -50 20 .*found origin -106 -50 20"):
+        convert(tmp_path)
+    for accepted in (at(0, 0, 0), at(101, 50, 20)):
+        patch(tmp_path, MASK, accepted, image_affine=at(100, 50, 20))
+        with convert(tmp_path) as patches:
+            np.testing.assert_array_equal(patches.mask("000"), MASK)
+
+
+def twofold(path: Path, array: np.ndarray, sform, qform=None, pixdim=None) -> None:
+    image = nibabel.Nifti1Image(array.T, None)
+    image.header.set_xyzt_units("micron")
+    image.set_sform(sform, 1)
+    if qform is not None:
+        image.set_qform(qform, 1)
+    if pixdim is not None:
+        image.header.set_zooms(pixdim)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(image, path)
+
+
+def test_a_header_that_says_two_directions_is_refused_unless_allowed(tmp_path: Path) -> None:
+    patch(tmp_path)
+    twofold(tmp_path / "s/gt/000.nii.gz", MASK, reversed_axes("x", MASK)[1], EYE)
+    with pytest.raises(InputError, match=r"gt/000.*one geometry.*found a sform and a qform"):
+        convert(tmp_path)
+    with convert(tmp_path, allow=["other-geometry"]) as patches:
+        np.testing.assert_array_equal(patches.mask("000"), MASK)
+
+
+@pytest.mark.parametrize(
+    ("sform", "pixdim", "size", "message"),
+    [
+        ((2, 2, 6), (2, 2, 6), (6, 2, 2), ""),
+        ((2, 2, 6), (1, 1, 1), (6, 2, 2), ""),
+        ((1, 1, 1), (2, 2, 6), (6, 2, 2), ""),
+        ((2, 2, 6), (3, 3, 6), None, "spacing 3×3×6 in pixdim and 2×2×6 in sform"),
+    ],
+)
+def test_a_voxel_size_comes_from_what_says_one_of_sform_and_pixdim(
+    tmp_path: Path, caplog, sform, pixdim, size, message: str
+) -> None:
+    twofold(tmp_path / "a.nii", GREY, np.diag([*sform, 1.0]), pixdim=pixdim)
+    assert read_image(tmp_path / "a.nii").voxel_size_um == size
+    assert message in caplog.text
+
+
 @pytest.mark.parametrize(
     ("affine", "units", "message"),
     [
@@ -154,6 +206,9 @@ def test_a_nifti_keeps_its_geometry(tmp_path: Path) -> None:
         (np.ones_like(MASK), "found next to none", "full-mask"),
         (np.where(GREY < 300, 255, MASK).astype(np.uint8), "0, 1, 255 with 255", "ignore-label"),
         (np.where(GREY < 300, np.uint16(65535), MASK), "with 65535", "ignore-label"),
+        (np.where(GREY < 300, np.uint8(255), MASK * 2), "0, 2, 255 with 255", "ignore-label"),
+        (np.where(GREY < 300, np.float32(255), MASK), "0, 1, 255 with 255", "ignore-label"),
+        (np.where(GREY < 300, np.uint32(2**32 - 1), MASK), "with 4294967295", "ignore-label"),
     ],
 )
 def test_labels_that_mean_something_else_are_refused_unless_allowed(
@@ -174,6 +229,8 @@ def test_labels_that_mean_something_else_are_refused_unless_allowed(
         np.cumsum(MASK.ravel()).reshape(SHAPE).astype(np.uint16) * MASK,
         (MASK * (1 + 2e-4)).astype(np.float32),
         MASK.astype(bool).astype(np.int8),
+        np.where(MASK, np.uint32(2**25 + 1), 0).astype(np.uint32),
+        np.where(MASK, np.int64(2**40 + 3), 0),
     ],
 )
 def test_masks_instances_and_rounded_labels_are_foreground_above_0(tmp_path: Path, mask) -> None:

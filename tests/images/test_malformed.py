@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import tifffile
+from PIL import Image
 
 from selma3d.challenge.samples import Sample
 from selma3d.images import PatchFile, PatchWriter, VolumeFile, read_index
@@ -169,6 +170,13 @@ def tiff(array: np.ndarray, **options) -> Callable[[Path], None]:
     )
 
 
+def inverted_bits(root: Path) -> None:
+    """By Pillow: truth values of which 0 is white."""
+    pages = [Image.fromarray(plane) for plane in GREY > 2000]
+    path = replace_image(root, "patchvolume_000_0000.tif")
+    pages[0].save(path, save_all=True, append_images=pages[1:], tiffinfo={262: 0})
+
+
 def truncated_tiff(root: Path) -> None:
     tiff(GREY, photometric="minisblack")(root)
     truncate(root / "s/raw/patchvolume_000_0000.tif", 0.4)
@@ -300,6 +308,17 @@ PATCH_FAULTS = [
         tiff(np.stack([GREY, GREY]), imagej=True, metadata={"axes": "TZYX"}),
         "axes TZYX",
     ),
+    Fault("inverted TIFF", tiff(GREY, photometric="miniswhite"), "found WhiteIsZero"),
+    Fault("inverted bits", inverted_bits, "found WhiteIsZero"),
+    Fault(
+        "palette",
+        tiff(
+            (GREY >> 4).astype(np.uint8),
+            photometric="palette",
+            colormap=np.zeros((3, 256), np.uint16),
+        ),
+        "found numbers of colours in a palette",
+    ),
     Fault("two images", write_two_images, "expected one image wholly in this file, found 2"),
     Fault("no folder", lambda r: {"folder": "t"}, "raw: expected a folder"),
     Fault("folder outside", lambda r: {"folder": "../.."}, "expected a file inside"),
@@ -326,6 +345,7 @@ VOLUME_FAULTS = [
     Fault("odd name", plane(9, GREY[0], "copy of z{}.tif"), "found copy of z9.tif beside"),
     Fault("two numbers", rename_planes(lambda z: f"t{z % 2}_z{z}.tif"), "2 that differ"),
     Fault("odd shape", plane(2, GREY[2, :4]), r"z2\.tif: expected a plane of 6×7"),
+    Fault("inverted plane", plane(2, GREY[2], photometric="miniswhite"), r"z2\.tif.*WhiteIsZero"),
     Fault("odd type", plane(2, GREY[2].astype(np.uint8)), r"z2\.tif: .*uint16.*found.*uint8"),
     Fault("empty plane", lambda r: (r / "C01/z2.tif").write_bytes(b""), r"z2\.tif: .*readable"),
     Fault("not TIFF", lambda r: (r / "C01/z2.tif").write_text("<html>"), "not a TIFF file"),

@@ -199,23 +199,23 @@ def read_table(path: Path, model: type[AnyModel]) -> tuple[AnyModel, ...]:
     """Read a tab-separated table with a header; each row becomes a model.
 
     Cells are text (empty for absent), or what the model's fields read from it; they may hold `#`
-    or stand in quotes. Lines that begin with `#` are comments. Raises InputError naming column and
-    row.
+    or stand in quotes, but hold no tab and no line end: those come from a quote that is not closed.
+    Lines that begin with `#` are comments, columns without name and content are left out. Raises
+    InputError naming column and row.
     """
-    from ..system.tables import read_tsv  # most of those who check settings read no table
+    # Most of those who check settings read no table.
+    from ..system.tables import check_cells, check_columns, read_tsv, without_spare
 
     if not path.exists():
         raise InputError(f"{path}: no such file{_nearest_file(path)}")
     required = [name for name, field in model.model_fields.items() if field.is_required()]
     frame = read_tsv(
-        path,
-        "a tab-separated table",
-        required,
-        dtype=str,
-        keep_default_na=False,
-        skiprows=_remarks(path),
+        path, "a tab-separated table", dtype=str, keep_default_na=False, skiprows=_remarks(path)
     )
-    for name in map(str, frame.columns):
+    check_cells(frame, path)
+    frame = without_spare(frame)
+    check_columns(frame, required, path)
+    for name in frame.columns:
         if name not in model.model_fields:
             known = list(model.model_fields)
             raise InputError(f"{path}: column {name!r}: unknown key{nearest(name, known)}")

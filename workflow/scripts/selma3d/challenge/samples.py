@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, Literal
@@ -72,6 +73,13 @@ class Sample(Model):
     def _stripped(cls, value: Any) -> Any:
         return value.strip() if isinstance(value, str) else value
 
+    @field_validator("specimen")
+    @classmethod
+    def _as_it_looks(cls, value: str) -> str:
+        # Else an animal could stand on both sides of a split, under two names that look the same.
+        seen = "".join(sign for sign in value if unicodedata.category(sign) != "Cf")
+        return unicodedata.normalize("NFC", seen).strip()
+
     @field_validator("voxel_size_um", mode="before")
     @classmethod
     def _numbers(cls, value: Any) -> Any:
@@ -138,6 +146,17 @@ def read_samples(file: Path, edition: ReadEdition, faults: Faults) -> tuple[Samp
             faults.note(f"{file}: {key[0]} {key[1]!r} of {key[2]} stands {_times(times)}")
     for alike in _alike({sample.specimen for sample in samples}):
         log.warning("%s: specimens %s differ in case only: taken for several", file, alike)
+    for kind, structure in sorted({(s.kind, s.structure) for s in samples}):
+        names = {s.sample for s in samples if (s.kind, s.structure) == (kind, structure)}
+        for alike in _alike(names):
+            log.warning(
+                "%s: %s: %s %s differ in case only: taken for several, but their files are one on "
+                "disks of Windows and macOS",
+                file,
+                structure,
+                kind,
+                alike,
+            )
     for specimen in sorted(_on_both_sides(samples)):
         faults.note(
             f"{file}: specimen {specimen!r}: expected in training (volumes are trained on, unless "

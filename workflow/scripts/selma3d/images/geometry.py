@@ -26,13 +26,15 @@ class Geometry:
 
     spacing, origin (the first voxel's centre): in the unit of the file. direction: a unit vector
     for each axis of the image; None where the file states none. unit_um: micrometres in a unit;
-    None where the file states no unit.
+    None where the file states no unit. contradiction: what the header says twice and differently,
+    as part of a sentence; empty where it does not.
     """
 
     spacing: Vector
     origin: Vector = (0.0, 0.0, 0.0)
     direction: tuple[Vector, Vector, Vector] | None = None
     unit_um: float | None = None
+    contradiction: str = ""
 
     @classmethod
     def of_size(cls, voxel_size_um: VoxelSize | None) -> Self:
@@ -43,8 +45,8 @@ class Geometry:
 
     @property
     def voxel_size_um(self) -> VoxelSize | None:
-        """(z,y,x) in micrometres; None without a unit, or where no light-sheet image is such."""
-        if self.unit_um is None:
+        """(z,y,x) in µm; None without a unit, in doubt, or where no light-sheet image is such."""
+        if self.unit_um is None or self.contradiction:
             return None
         size = tuple(spacing * self.unit_um for spacing in reversed(self.spacing))
         return size if all(SMALLEST_UM <= s <= LARGEST_UM for s in size) else None
@@ -67,7 +69,7 @@ class Geometry:
 
     def plain(self) -> dict[str, object]:
         """The same as plain data, for an attribute of a file."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "contradiction"}
 
     @classmethod
     def read(cls, plain: dict[str, object]) -> Self:
@@ -94,11 +96,12 @@ class Geometry:
         """The axes of (Z,Y,X) arrays to reverse, so that this image lies on another's grid.
 
         What one of the two does not state is taken as equal. Raises ValueError with both sides
-        where the spacing differs, or the direction otherwise than by reversed axes.
+        where the spacing differs, the direction otherwise than by reversed axes, or the place.
         """
         if not self._same_spacing(other):
             raise ValueError(f"spacing {other._spacing_text()}", f"spacing {self._spacing_text()}")
         if self.direction is None or other.direction is None:
+            self._check_origin(other)
             return []
         turned = np.asarray(other.direction) @ np.asarray(self.direction).T
         if np.abs(np.abs(turned) - np.eye(3)).max() > DIRECTION_TOLERANCE:
@@ -106,6 +109,8 @@ class Geometry:
         reversed_axes = [axis for axis in range(3) if turned[axis, axis] < 0]
         if reversed_axes:
             self._check_same_place(other, reversed_axes, shape)
+        else:
+            self._check_origin(other)
         return [2 - axis for axis in reversed_axes]
 
     def _same_spacing(self, other: Geometry) -> bool:
@@ -121,6 +126,16 @@ class Geometry:
         unit = units[1] if units[0] is None else units[0]
         in_mm = stated * unit / UM_PER_MM
         return bool((bare == 1).all()) or np.allclose(bare, in_mm, rtol=SPACING_TOLERANCE, atol=0)
+
+    def _check_origin(self, other: Geometry) -> None:
+        """Raise ValueError where both state a place, with units or without, and it is another."""
+        if not (any(self.origin) and any(other.origin)):
+            return  # many programs drop it
+        if (self.unit_um is None) != (other.unit_um is None):
+            return
+        mine, theirs = (g if g.unit_um is None else g.in_unit(1.0) for g in (self, other))
+        if np.abs(np.subtract(mine.origin, theirs.origin)).max() > max(theirs.spacing):
+            raise ValueError(f"origin {_text(other.origin)}", f"origin {_text(self.origin)}")
 
     def _check_same_place(self, other: Geometry, axes: list[int], shape: tuple[int, ...]) -> None:
         """Raise ValueError where the reversed image would not lie where the other one does."""
@@ -150,6 +165,12 @@ def on_grid(
     """
     if own is None or other is None:
         return array
+    for geometry, place in ((own, path), (other, beside)):
+        if geometry.contradiction and own != other:
+            raise InputError(
+                f"{place}: expected one geometry in its header, found {geometry.contradiction} "
+                f"(save it with one; or, if the headers are wrong, allow {OTHER_GEOMETRY!r})"
+            )
     try:
         axes = own.flips_onto(other, array.shape[-3:])
     except ValueError as difference:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 from ..system.atomic import publish
 from ..system.errors import InputError
 from ..system.limits import check_limit, check_size
-from .geometry import UM_PER_MM, Geometry
+from .geometry import DIRECTION_TOLERANCE, SPACING_TOLERANCE, UM_PER_MM, Geometry
 from .image_header import ImageHeader
 from .voxel_stream import VoxelLayout, reversed_axes
 
@@ -188,6 +189,21 @@ def _geometry(header: nibabel.Nifti1Header) -> Geometry | None:
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if not np.isfinite(affine).all() or lengths.min() <= 0:
         return grid
-    axes = (TO_LPS @ affine[:3, :3] / lengths).T
+    axes = TO_LPS @ affine[:3, :3] / lengths
     origin = tuple((TO_LPS @ affine[:3, 3]).tolist())
-    return Geometry(zooms, origin, tuple(map(tuple, axes.tolist())), unit_um)
+    spacing, contradiction = zooms, ""
+    if not np.allclose(lengths, zooms, rtol=SPACING_TOLERANCE, atol=0):
+        if np.allclose(zooms, 1):  # what a program leaves that has written the sform alone
+            spacing = tuple(lengths.tolist())
+        elif not np.allclose(lengths, 1):
+            contradiction = f"spacing {_text(zooms)} in pixdim and {_text(lengths)} in sform"
+    if header["sform_code"] and header["qform_code"] and not contradiction:
+        other = header.get_qform()
+        turned = TO_LPS @ other[:3, :3] / np.linalg.norm(other[:3, :3], axis=0)
+        if np.isfinite(turned).all() and np.abs(turned - axes).max() > DIRECTION_TOLERANCE:
+            contradiction = "a sform and a qform of different directions"
+    return Geometry(spacing, origin, tuple(map(tuple, axes.T.tolist())), unit_um, contradiction)
+
+
+def _text(lengths: Iterable[float]) -> str:
+    return "×".join(f"{length:g}" for length in lengths)

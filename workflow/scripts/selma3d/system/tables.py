@@ -34,11 +34,46 @@ def read_tsv(
     except ValueError as error:  # of which pandas' own errors are kinds
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: expected {what}, found: {reason}") from None
+    check_columns(frame, columns, path)
+    return frame
+
+
+def check_columns(frame: pd.DataFrame, columns: Collection[str], path: Path) -> None:
+    """Raise InputError where a table lacks one of the columns."""
     found = [str(column) for column in frame.columns]
     for column in columns:
         if column not in found:
             raise InputError(f"{path}: column {column!r}: expected, found only {listed(found)}")
-    return frame
+
+
+def check_cells(frame: pd.DataFrame, path: Path) -> None:
+    """Raise InputError where cells of a table of texts are shifted, or one has swallowed others."""
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise InputError(
+            f"{path}: expected rows of {len(frame.columns)} cells as the header, found longer ones "
+            "(take out what stands behind the last column, tabs too)"
+        )
+    for name in frame:
+        for number, cell in enumerate(frame[name], start=2):
+            if any(sign in cell for sign in "\t\r\n"):
+                found = " ".join(cell.split())[:60]
+                raise InputError(
+                    f"{path}, row {number}: {str(name).strip()}: expected a cell of one line, "
+                    f"found {found!r} (close its quote, or take it out)"
+                )
+
+
+def without_spare(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of texts, its headings stripped, without columns that have no name and no content.
+
+    Spreadsheets write those behind the last one.
+    """
+    spare = [
+        name
+        for name in frame
+        if str(name).startswith("Unnamed: ") and not frame[name].str.strip().any()
+    ]
+    return frame.drop(columns=spare).rename(columns=lambda name: str(name).strip())
 
 
 def listed(names: Iterable[object], most: int = 20) -> str:

@@ -11,7 +11,9 @@ from ...system.errors import InputError
 
 LARGEST_EXACT_FLOAT32 = 2**24
 ROUNDING = 1e-3  # what the scale factors of a header leave of a whole number
-IGNORE_VALUES = (255, 65535)
+# The largest value of a type, or -1 that was stored without a sign.
+IGNORE_VALUES = tuple(2**bits - 1 for bits in (8, 15, 16, 31, 32, 63, 64))
+FEW = 3  # classes are counted from 1; objects of a mask may begin anywhere
 FULL_MASK, IGNORE_LABEL = "full-mask", "ignore-label"  # what may be allowed
 
 
@@ -51,7 +53,7 @@ def mask_of_labels(
     """The mask that a file of labels means, and the labels in it, as `binary_mask`.
 
     Raises InputError, unless `allow` names them, for several labels without 0 (full-mask) and for
-    a 255 that stands for "ignore" beside other labels (ignore-label).
+    a value such as 255 that stands for "ignore" beside classes (ignore-label).
     """
     mask, found = binary_mask(array, path)
     listed = ", ".join(map(str, found[:5])) + (", …" if len(found) > 5 else "")
@@ -75,7 +77,8 @@ def binary_mask(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[int]]:
     Raises InputError for labels that are not whole numbers from 0 (but for rounding).
     """
     labels = _labels(array, path)
-    values = np.unique(labels) if labels.dtype.kind == "f" else _values(labels)
+    is_short = labels.dtype.kind == "u" and labels.dtype.itemsize <= 2
+    values = _values(labels) if is_short else np.unique(labels)
     return (labels > 0).astype(np.uint8), [int(value) for value in values]
 
 
@@ -84,6 +87,13 @@ def _labels(array: np.ndarray, path: Path) -> np.ndarray:
         raise InputError(
             f"{path}: expected labels from 0, found {array.min():g} (if it means voxels to ignore, "
             "set those to 0)"
+        )
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 2:
+        return array  # ids of objects, however large
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(
+            f"{path}: expected labels (whole numbers), found "
+            f"{np.count_nonzero(~np.isfinite(array))} voxels of NaN or infinity (set those to 0)"
         )
     labels = whole_numbers(array, path)
     if labels.dtype != np.float32:
@@ -103,4 +113,5 @@ def _values(labels: np.ndarray) -> np.ndarray:
 
 def _has_ignore_label(found: list[int]) -> bool:
     """Whether a type's largest value stands far above labels that are counted from 1."""
-    return found[-1] in IGNORE_VALUES and 1 in found and found[-1] - 1 not in found
+    last, others = found[-1], [label for label in found[:-1] if label > 0]
+    return last in IGNORE_VALUES and last - 1 not in others and min(others, default=last) <= FEW

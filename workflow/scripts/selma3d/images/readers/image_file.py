@@ -72,6 +72,8 @@ class ImageFile(ABC):
             return None
         if self.geometry is None:
             return "the file states no voxel size"
+        if self.geometry.contradiction:
+            return f"the file states {self.geometry.contradiction}"
         size = "×".join(f"{length:g}" for length in reversed(self.geometry.spacing))
         if self.geometry.unit_um is None:
             return f"the file states {size} (z,y,x) without a unit"

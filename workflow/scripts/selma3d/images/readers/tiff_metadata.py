@@ -15,10 +15,14 @@ from ...system.limits import check_ratio
 from ..storage import VoxelSize
 from .tiff_structure import check_structure
 
-OME_UM = {"µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3}
+OME_UM = {
+    "µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4,
+    "in": 25_400.0,
+}  # fmt: skip
+PHOTOMETRIC = tifffile.PHOTOMETRIC
 # Forms of TIFF whose planes tifffile would look for in other files.
 WITHIN_THE_FILE = {"_multifile": False, "is_mmstack": False, "is_ndtiff": False}
-IMAGEJ_UM = OME_UM | {"micron": 1.0, "microns": 1.0, "\\u00B5m": 1.0}
+IMAGEJ_UM = OME_UM | {"micron": 1.0, "microns": 1.0, "\\u00B5m": 1.0, "inch": 25_400.0}
 
 
 def open_series(path: Path) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries]:
@@ -38,7 +42,30 @@ def open_series(path: Path) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries]
     size = series[0].size * series[0].dtype.itemsize
     check_ratio(path, size, path.stat().st_size, "UNPACKED_FREELY")
     check_complete(series[0], path)
+    check_values_are_grey(tiff, path)
     return tiff, series[0]
+
+
+def check_values_are_grey(tiff: tifffile.TiffFile, path: Path) -> None:
+    """Raise InputError where larger values are darker, or are numbers of colours.
+
+    Of a file by ImageJ the values are what it measures, whatever its look-up table shows; tifffile
+    calls truth values WhiteIsZero unless it is told otherwise, and stores them as they are.
+    """
+    page = tiff.pages.first
+    meaning = page.photometric
+    if tiff.is_imagej or meaning not in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.PALETTE):
+        return
+    if page.bitspersample == 1 and page.software.startswith("tifffile"):
+        return
+    found = {
+        PHOTOMETRIC.MINISWHITE: "WhiteIsZero: larger ones are darker",
+        PHOTOMETRIC.PALETTE: "numbers of colours in a palette",
+    }
+    raise InputError(
+        f"{path}: PhotometricInterpretation: expected values that grow with brightness "
+        f"(BlackIsZero), found {found[meaning]} (save it as grey values)"
+    )
 
 
 def _refuse_other_files(description: str, path: Path) -> None:
@@ -156,6 +183,6 @@ def _imagej_voxel_size(file: tifffile.TiffFile) -> VoxelSize | None:
     if unit is None or spacing is None or None in resolution:
         return None
     pixels_per_unit = [tag.value[0] / tag.value[1] for tag in resolution if tag.value[1]]
-    if len(pixels_per_unit) < 2 or min(pixels_per_unit) <= 0 or spacing <= 0:
+    if len(pixels_per_unit) < 2 or min(pixels_per_unit) <= 0 or not spacing:
         return None
-    return tuple(size * unit for size in (float(spacing), *(1 / p for p in pixels_per_unit)))
+    return tuple(size * unit for size in (abs(float(spacing)), *(1 / p for p in pixels_per_unit)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ UM = {
     "micrometer": 1.0, "micrometre": 1.0, "micron": 1.0, "um": 1.0, "µm": 1.0, "μm": 1.0,
     "nanometer": 1e-3, "nanometre": 1e-3, "nm": 1e-3,
     "millimeter": 1e3, "millimetre": 1e3, "mm": 1e3,
+    "centimeter": 1e4, "centimetre": 1e4, "cm": 1e4,
+    "meter": 1e6, "metre": 1e6, "m": 1e6, "angstrom": 1e-4, "inch": 25_400.0,
 }  # fmt: skip
 OLD_AXES = "TCZYX"  # of versions that name none
 METADATA = (".zattrs", ".zgroup", ".zarray", "zarr.json")
@@ -54,6 +58,7 @@ def open_ome_zarr(path: Path, _: bool) -> ImageFile:
     folder = below(image, level["path"])
     letters, units = _axes(pyramid.get("axes"), path)
     driver = _driver(folder)
+    _check_first_is_finest(image, pyramid["datasets"], path)
     if not letters:
         letters = OLD_AXES[-len(open_array(folder, driver).shape) :]
     letters = planes_of_times(letters, open_array(folder, driver).shape, path)
@@ -66,6 +71,22 @@ def open_ome_zarr(path: Path, _: bool) -> ImageFile:
         channel_names=_channel_names(group),
         files=(image / "zarr.json", image / ".zattrs"),
     )
+
+
+def _check_first_is_finest(image: Path, levels: Sequence[Json], path: Path) -> None:
+    """Raise InputError where another level has more voxels than the first, which OME forbids."""
+    shapes = {}
+    for level in levels:
+        folder = below(image, level["path"])
+        if any((folder / name).is_file() for name in METADATA):  # a level may have been left out
+            shapes[str(level["path"])] = open_array(folder, _driver(folder)).shape
+    largest = max(shapes, key=lambda name: prod(shapes[name]), default=None)
+    first = str(levels[0]["path"])
+    if first in shapes and prod(shapes[largest]) > prod(shapes[first]):
+        raise InputError(
+            f"{path}: datasets: expected the full resolution first, found {first!r} of shape "
+            f"{shapes[first]} before {largest!r} of {shapes[largest]} (list {largest!r} first)"
+        )
 
 
 def _attributes(folder: Path) -> tuple[Json, int]:

@@ -23,7 +23,7 @@ from ...geometry import Geometry
 from ...storage import VoxelSize
 from ..image_file import ImageFile, reason_of
 from ..plane_order import in_order
-from ..tiff_metadata import check_complete, ome_depth, tiff_voxel_size
+from ..tiff_metadata import check_complete, check_values_are_grey, ome_depth, tiff_voxel_size
 from ..tiff_structure import check_structure
 from . import Format
 from .tiff import EXTENSIONS, open_tiff
@@ -146,6 +146,7 @@ def _header(file: Path) -> tuple[tuple[int, ...], str] | str:
             page = tiff.pages.first
             check_size(file, page.shape, page.dtype.itemsize, packed=file.stat().st_size)
             check_complete([page], file)
+            check_values_are_grey(tiff, file)
             if len(tiff.pages) != 1:
                 return f"{file}: expected one plane, found {len(tiff.pages)} pages"
             shape = tuple(size for size in page.shape if size != 1)
