@@ -357,6 +357,24 @@ def test_a_step_without_metadata_is_told_and_recorded(tmp_path, grey, caplog):
     assert json.loads(volume.file.attrs["source"])["plane_numbers"] == ["10 to 35 in steps of 5"]
 
 
+@pytest.mark.parametrize("pair", [(2, 3), (60, 130)])
+def test_a_plane_in_place_of_another_is_refused_and_empty_ones_are_not(
+    tmp_path, grey, caplog, pair
+):
+    grey[[0, 1, 70, 133]] = 0
+    grey[pair[1]] = grey[pair[0]]
+    folder = write_planes(tmp_path / "C00", grey)
+    message = (
+        rf"z{pair[1]}\.tif: expected a plane of its own, found the voxels of .*z{pair[0]}\.tif"
+    )
+    with pytest.raises(InputError, match=message):
+        convert(tmp_path, [folder])
+    assert not (tmp_path / "v.h5").exists()
+    volume = convert(tmp_path, [folder], allow=["missing-planes"])
+    np.testing.assert_array_equal(volume.read(0, WHOLE), grey)
+    assert "expected a plane of its own" in caplog.text
+
+
 @pytest.mark.parametrize("numbers", [range(1, 7), range(0, 12, 2), range(10, 16)])
 def test_channels_with_other_plane_numbers_are_refused(tmp_path, grey, numbers):
     first = write_planes(tmp_path / "C00", grey[:6])

@@ -345,6 +345,11 @@ VOLUME_FAULTS = [
     Fault("odd name", plane(9, GREY[0], "copy of z{}.tif"), "found copy of z9.tif beside"),
     Fault("two numbers", rename_planes(lambda z: f"t{z % 2}_z{z}.tif"), "2 that differ"),
     Fault("odd shape", plane(2, GREY[2, :4]), r"z2\.tif: expected a plane of 6×7"),
+    Fault(
+        "turned plane",
+        plane(2, GREY[2], extratags=[(274, "H", 1, 3, True)]),
+        r"z2\.tif.*like most others, found .*turned .Orientation 3",
+    ),
     Fault("inverted plane", plane(2, GREY[2], photometric="miniswhite"), r"z2\.tif.*WhiteIsZero"),
     Fault("odd type", plane(2, GREY[2].astype(np.uint8)), r"z2\.tif: .*uint16.*found.*uint8"),
     Fault("empty plane", lambda r: (r / "C01/z2.tif").write_bytes(b""), r"z2\.tif: .*readable"),

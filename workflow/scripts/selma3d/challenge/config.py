@@ -93,8 +93,8 @@ class Convert(Model):
         description="oddities that are accepted, and recorded. Of patches: `empty-mask`, "
         "`full-mask` (hardly any background), `constant-image`, `ignore-label` (255 beside other "
         "labels, taken for foreground), `other-geometry` (headers of image and mask disagree). Of "
-        "volumes: `missing-planes` (another number of planes than the metadata state). Of "
-        "collections: `unreadable-patches` (left out, and recorded)"
+        "volumes: `missing-planes` (another number of planes than the metadata state, or one "
+        "plane in place of another). Of collections: `unreadable-patches` (left out, and recorded)"
     )
 
 

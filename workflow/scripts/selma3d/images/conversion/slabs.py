@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -138,6 +139,26 @@ def read_slab(slab: Slab) -> SlabContent:
             occupancy=file["occupancy"][()],
             interpolated=json.loads(file.attrs["interpolated"]),
         )
+
+
+def repeated_planes(slabs: Sequence[Slab], contents: Sequence[SlabContent]) -> list[list[int]]:
+    """Planes (z) of one channel's slabs that hold the same voxels, a list for each such plane.
+
+    No detector gives the same noise twice. Planes of one value, such as air that was set to 0, do
+    not count.
+    """
+    places: dict[bytes, list[int]] = defaultdict(list)
+    for slab, content in zip(slabs, contents, strict=True):
+        for z, digest in enumerate(content.planes, start=slab.start):
+            places[digest].append(z)
+    return [same for same in places.values() if len(same) > 1 and _varies(slabs, same[0])]
+
+
+def _varies(slabs: Sequence[Slab], z: int) -> bool:
+    slab = next(slab for slab in slabs if slab.start <= z < slab.stop)
+    with open_hdf5(slab.path) as file:
+        plane = stored_here(file["image"], slab.path)[0, z - slab.start]
+    return bool(plane.min() < plane.max())
 
 
 def copy_chunks(slab: Slab, image: h5py.Dataset) -> None:

@@ -27,7 +27,7 @@ from ..volume_file import describe_volume
 from ..voxel_sizes import StatedVoxelSize
 from .patch_sources import inside
 from .row_channel import channel_order
-from .slabs import Channel, Slab, convert_slab, copy_chunks, cut, read_slab
+from .slabs import Channel, Slab, convert_slab, copy_chunks, cut, read_slab, repeated_planes
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +41,12 @@ Progress = Callable[[int, int], None]
 class VolumeSettings:
     """Settings of the conversion of a volume.
 
-    allow: `missing-planes` accepts fewer or more than the planes' metadata state, and channels
-    whose planes have other numbers. bad_plane: `error` or `interpolate`: a lone unreadable plane
-    becomes the mean of its neighbours, which the file records. progress(done, total): called after
-    each slab, in place of the log. row_voxel_size_um (z,y,x), row_channel (number or name): what
-    the image's row of the samples table states. channel: that networks see of the structure.
+    allow: `missing-planes` accepts fewer or more than the planes' metadata state, channels whose
+    planes have other numbers, and planes that stand there twice. bad_plane: `error` or
+    `interpolate`: a lone unreadable plane becomes the mean of its neighbours, which the file
+    records. progress(done, total): called after each slab, in place of the log.
+    row_voxel_size_um (z,y,x), row_channel (number or name): what the image's row of the samples
+    table states. channel: that networks see of the structure.
     """
 
     threads: int = 2
@@ -118,6 +119,7 @@ def convert_volume(
             "fingerprint": fingerprint(images),
             "plane_numbers": [_numbers_text(i) for i in images if isinstance(i, PlaneFolder)],
         }
+        _check_repeated(slabs, channels, settings)
         row = _assemble(slabs, shape, dtype, h5, sample, specimen, size, source)
         write_index([row], tsv)
         shutil.rmtree(folder)
@@ -211,6 +213,22 @@ def _check_planes(images: Sequence[ImageFile], missing_allowed: bool) -> None:
                 f"{fault} (copy what is missing; if it was never taken, allow {MISSING_PLANES!r})"
             )
         log.warning("%s: allowed", fault)
+
+
+def _check_repeated(
+    slabs: Sequence[Slab], channels: Sequence[Channel], settings: VolumeSettings
+) -> None:
+    """Raise InputError where one plane stands in place of another, unless that is allowed."""
+    for number, channel in enumerate(channels):
+        own = [slab for slab in slabs if slab.channel == number]
+        for first, second, *_ in repeated_planes(own, [read_slab(slab) for slab in own]):
+            names = [channel.image.plane_name(channel.number, z) for z in (first, second)]
+            fault = f"{names[1]}: expected a plane of its own, found the voxels of {names[0]}"
+            if MISSING_PLANES not in settings.allow:
+                raise InputError(
+                    f"{fault} (copy the right one; if it was never taken, allow {MISSING_PLANES!r})"
+                )
+            log.warning("%s: allowed", fault)
 
 
 def _numbers_text(stack: PlaneFolder) -> str:

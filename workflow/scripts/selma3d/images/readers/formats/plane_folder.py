@@ -31,6 +31,7 @@ from .tiff import EXTENSIONS, open_tiff
 log = logging.getLogger(__name__)
 
 HEADER_THREADS = 4
+UPRIGHT = 1  # TIFF's word; viewers of photographs turn a plane by another one, voxels as they were
 
 
 @dataclass(kw_only=True, eq=False)
@@ -123,7 +124,7 @@ def _open_folder(
                 f"{file}: expected a plane of {_written(*common)} like most others, "
                 f"found {_written(*header)}"
             )
-    (height, width), dtype = common
+    (height, width), dtype, _ = common
     size, planned = _metadata(next(f for z, f in enumerate(files) if z not in unreadable))
     return PlaneFolder(
         path=folder,
@@ -138,8 +139,8 @@ def _open_folder(
     )
 
 
-def _header(file: Path) -> tuple[tuple[int, ...], str] | str:
-    """Shape and type of the plane in `file`, or, as text, why it cannot be read."""
+def _header(file: Path) -> tuple[tuple[int, ...], str, int] | str:
+    """Shape, type and orientation of the plane in `file`, or, as text, why it cannot be read."""
     try:
         check_structure(file)
         with tifffile.TiffFile(file) as tiff:
@@ -152,7 +153,8 @@ def _header(file: Path) -> tuple[tuple[int, ...], str] | str:
             shape = tuple(size for size in page.shape if size != 1)
             if len(shape) != 2:
                 return f"{file}: expected one grey plane (Y,X), found shape {page.shape}"
-            return shape, str(page.dtype)
+            orientation = page.tags.get("Orientation")
+            return shape, str(page.dtype), UPRIGHT if orientation is None else orientation.value
     except InputError as error:
         return str(error)
     except Exception as error:  # codecs share no base class of errors
@@ -165,8 +167,9 @@ def _metadata(file: Path) -> tuple[VoxelSize | None, int | None]:
         return tiff_voxel_size(tiff), ome_depth(tiff.ome_metadata) if tiff.is_ome else None
 
 
-def _written(shape: tuple[int, ...], dtype: str) -> str:
-    return f"{'×'.join(map(str, shape))} (Y,X) {dtype}"
+def _written(shape: tuple[int, ...], dtype: str, orientation: int) -> str:
+    turned = "" if orientation == UPRIGHT else f", turned (Orientation {int(orientation)})"
+    return f"{'×'.join(map(str, shape))} (Y,X) {dtype}{turned}"
 
 
 FORMAT = Format("TIFF planes", (), open_planes, is_folder=True)
