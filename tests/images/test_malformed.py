@@ -26,6 +26,7 @@ from selma3d.system.errors import InputError
 
 GREY = np.random.default_rng(0).integers(1, 4000, (5, 6, 7)).astype(np.uint16)  # Z,Y,X
 MASK = (GREY > 3000).astype(np.uint8)
+SIZES = ("PhysicalSizeZ", "PhysicalSizeY", "PhysicalSizeX")
 RAW, GT = "s/raw/patchvolume_000_0000.nii.gz", "s/gt/patchvolume_000.nii.gz"
 
 
@@ -155,6 +156,11 @@ def mha(root: Path) -> Path:
     path = replace_image(root, "patchvolume_000_0000.mha")
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(GREY), str(path))
     return path
+
+
+def mha_with(root: Path, spacing: str) -> None:
+    path = mha(root)
+    path.write_bytes(path.read_bytes().replace(b"ElementSpacing = 1 1 1", spacing.encode()))
 
 
 def mha_with_voxels_elsewhere(root: Path) -> None:
@@ -307,6 +313,21 @@ PATCH_FAULTS = [
         "time series",
         tiff(np.stack([GREY, GREY]), imagej=True, metadata={"axes": "TZYX"}),
         "axes TZYX",
+    ),
+    Fault("the mask itself", lambda r: nifti(r / RAW, MASK * 200), "found the mask .* itself"),
+    Fault(
+        "channels last",
+        lambda r: np.save(
+            replace_image(r, "patchvolume_000_0000.npy"), np.stack([GREY, GREY], axis=-1)
+        ),
+        r"expected axes C, Z, Y, X, found shape .5, 6, 7, 2.",
+    ),
+    Fault("spacing of 0", lambda r: mha_with(r, "ElementSpacing = 0 1 1"), "ElementSpacing.*0 1 1"),
+    Fault("spacing of NaN", lambda r: mha_with(r, "ElementSpacing = nan 1 1"), "lengths above 0"),
+    Fault(
+        "decimal comma",
+        tiff(GREY, ome=True, metadata={"axes": "ZYX"} | dict.fromkeys(SIZES, "1,5")),
+        "PhysicalSizeZ: expected a number, found '1,5'",
     ),
     Fault("inverted TIFF", tiff(GREY, photometric="miniswhite"), "found WhiteIsZero"),
     Fault("inverted bits", inverted_bits, "found WhiteIsZero"),

@@ -144,7 +144,7 @@ class Geometry:
         for axis in axes:
             length = (shape[2 - axis] - 1) * mine.spacing[axis]
             first = first + length * np.asarray(self.direction[axis])
-        if np.abs(first - theirs.origin).max() > max(theirs.spacing) / 2:
+        if not np.abs(first - theirs.origin).max() <= max(theirs.spacing) / 2:
             raise ValueError(
                 f"direction {_rows(other)} with origin {_text(other.origin)}",
                 f"direction {_rows(self)} with origin {_text(self.origin)}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 import zlib
 from contextlib import suppress
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from typing import BinaryIO
 
@@ -250,6 +250,11 @@ def _amounts(found: int, expected: int, what: str) -> str:
 
 def _geometry(header: dict[str, str], path: Path) -> Geometry:
     spacing = _three(header, ("ElementSpacing", "ElementSize"), path) or (1.0, 1.0, 1.0)
+    if not all(0 < length < inf for length in spacing):
+        raise InputError(
+            f"{path}: ElementSpacing: expected lengths above 0, found {_text(spacing)} (save it "
+            "again with the voxel size, or with 1 1 1)"
+        )
     origin = _three(header, SAME[1], path) or (0.0, 0.0, 0.0)
     key = next((key for key in SAME[0] if key in header), None)
     direction = None

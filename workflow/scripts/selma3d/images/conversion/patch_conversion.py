@@ -147,6 +147,7 @@ def _read_patch(source: PatchSource, root: Path, settings: PatchSettings) -> _Pa
         provenance["source_mask"] = source.mask.relative_to(root).as_posix()
         provenance["source_mask_values"] = json.dumps(labels[:MOST_LABELS])
         provenance["source_mask_labels"] = len(labels)
+        _check_is_no_mask(image, mask, source)
         if not mask.any():
             oddities[EMPTY_MASK] = source.mask
         elif mask.mean(dtype=np.float64) > MOST_FOREGROUND:
@@ -155,6 +156,16 @@ def _read_patch(source: PatchSource, root: Path, settings: PatchSettings) -> _Pa
     if oddities:
         provenance["allowed"] = ", ".join(oddities)
     return _Patch(image, mask, stored[0].voxel_size_um, provenance)
+
+
+def _check_is_no_mask(image: np.ndarray, mask: np.ndarray, source: PatchSource) -> None:
+    """Raise InputError where a channel is its own mask, which a network would learn to copy."""
+    for channel in image:
+        if mask.any() and np.array_equal(channel, mask * channel.max()):
+            raise InputError(
+                f"{source.images[0]}: expected grey values, found the mask "
+                f"{source.mask.name} itself (name the image that was annotated)"
+            )
 
 
 def _check_allowed(oddities: dict[str, Path], allow: Collection[str]) -> None:

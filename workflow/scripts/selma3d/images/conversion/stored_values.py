@@ -31,7 +31,7 @@ def whole_numbers(array: np.ndarray, path: Path) -> np.ndarray:
             f"{path}: expected finite grey values, found "
             f"{np.count_nonzero(~np.isfinite(array))} voxels of NaN or infinity"
         )
-    low, high = array.min(), array.max()
+    low, high = array.min().item(), array.max().item()
     if low < 0:
         raise InputError(
             f"{path}: expected grey values from 0, found {low} (an offset or a wrong sign: "

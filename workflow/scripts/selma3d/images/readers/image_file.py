@@ -20,6 +20,7 @@ from ...system.limits import check_ratio, check_size, proportionate
 from ..geometry import LARGEST_UM, SMALLEST_UM, Geometry
 from ..storage import VoxelSize
 
+MOST_LIKELY_CHANNELS = 4  # an image is wider than that
 Identity = tuple[tuple[str, int, int], ...]
 
 
@@ -232,6 +233,15 @@ def canonical(array: np.ndarray, axes: str, path: Path) -> np.ndarray:
     if min(array.shape[1:]) < 2:
         raise InputError(f"{path}: expected a 3D image, found a single plane: {stored}")
     return array
+
+
+def check_channels_first(shape: Sequence[int], path: Path) -> None:
+    """Raise InputError for an array without names of axes whose last one looks like channels."""
+    if len(shape) == 4 and 1 < shape[3] <= MOST_LIKELY_CHANNELS < min(shape[1:3]):
+        raise InputError(
+            f"{path}: expected axes C, Z, Y, X, found shape {tuple(shape)}, whose last axis looks "
+            "like channels (save them first, or in a format that names its axes)"
+        )
 
 
 def canonical_shape(shape: Sequence[int], axes: str, path: Path) -> tuple[int, int, int, int]:

@@ -129,7 +129,7 @@ def check_complete(image: tifffile.TiffPageSeries | list[tifffile.TiffPage], pat
 def tiff_voxel_size(file: tifffile.TiffFile) -> VoxelSize | None:
     """(z,y,x) in micrometres from OME or ImageJ metadata that state a unit; else None."""
     if file.is_ome:
-        return _ome_voxel_size(file.ome_metadata)
+        return _ome_voxel_size(file.ome_metadata, file.filehandle.path)
     if file.is_imagej:
         return _imagej_voxel_size(file)
     return None
@@ -160,7 +160,7 @@ def _pixels(description: str) -> ElementTree.Element | None:
     return next((e for e in root.iter() if e.tag.endswith("}Pixels")), None)
 
 
-def _ome_voxel_size(description: str) -> VoxelSize | None:
+def _ome_voxel_size(description: str, path: str) -> VoxelSize | None:
     pixels = _pixels(description)
     if pixels is None:
         return None
@@ -169,9 +169,18 @@ def _ome_voxel_size(description: str) -> VoxelSize | None:
         size = pixels.get(f"PhysicalSize{axis}")
         # The OME schema itself defines µm as the unit of a size that states none.
         unit = OME_UM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
-        if size is None or unit is None or float(size) <= 0:
+        if size is None or unit is None:
             return None
-        sizes.append(float(size) * unit)
+        try:
+            length = float(size)
+        except ValueError:
+            raise InputError(
+                f"{path}: PhysicalSize{axis}: expected a number, found {size[:40]!r} (save it "
+                "again with a decimal point)"
+            ) from None
+        if length <= 0:
+            return None
+        sizes.append(length * unit)
     return tuple(sizes)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ....system.errors import InputError
 from ....system.limits import check_size
-from ..image_file import ImageFile, canonical, canonical_shape
+from ..image_file import ImageFile, canonical, canonical_shape, check_channels_first
 from . import Format
 
 
@@ -49,6 +49,8 @@ def open_npy(path: Path, _: bool) -> NpyImage:
     axes = {3: "ZYX", 4: "CZYX"}.get(len(shape), "?" * len(shape))
     if len(shape) == 4 and shape[3] == 1 != shape[0]:
         axes = "ZYXC"
+    if axes == "CZYX":
+        check_channels_first(shape, path)
     order = "F" if fortran else "C"
 
     def mapped() -> np.ndarray:

@@ -13,7 +13,7 @@ from ....system.tables import listed
 from ...geometry import Geometry
 from ..chunked_array import ChunkedImage, open_array
 from ..folder_tree import Json, below, read_json
-from ..image_file import ImageFile
+from ..image_file import ImageFile, check_channels_first
 from . import Format
 
 UM = {
@@ -128,7 +128,10 @@ def _plain_array(path: Path, version: int) -> ChunkedImage:
     driver = "zarr3" if version == 3 else "zarr"
     array = open_array(path, driver)
     names = [str(name).upper() for name in array.domain.labels]
-    axes = "".join(names) if all(len(name) == 1 for name in names) else "CZYX"[-array.rank :]
+    axes = "".join(names)
+    if not all(len(name) == 1 for name in names):
+        axes = "CZYX"[-array.rank :]
+        check_channels_first(array.shape, path)
     return ZarrImage.of(path, [path], driver, axes)
 
 
