@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
 
 from ..system.atomic import publish
 from ..system.errors import InputError
@@ -198,7 +199,10 @@ def _geometry(header: nibabel.Nifti1Header) -> Geometry | None:
         elif not np.allclose(lengths, 1):
             contradiction = f"spacing {_text(zooms)} in pixdim and {_text(lengths)} in sform"
     if header["sform_code"] and header["qform_code"] and not contradiction:
-        other = header.get_qform()
+        try:
+            other = header.get_qform()
+        except (ValueError, HeaderDataError):  # no rotation: the sform alone says something
+            other = affine
         turned = TO_LPS @ other[:3, :3] / np.linalg.norm(other[:3, :3], axis=0)
         if np.isfinite(turned).all() and np.abs(turned - axes).max() > DIRECTION_TOLERANCE:
             contradiction = "a sform and a qform of different directions"

@@ -76,10 +76,10 @@ def open_ome_zarr(path: Path, _: bool) -> ImageFile:
 def _check_first_is_finest(image: Path, levels: Sequence[Json], path: Path) -> None:
     """Raise InputError where another level has more voxels than the first, which OME forbids."""
     shapes = {}
-    for level in levels:
-        folder = below(image, level["path"])
-        if any((folder / name).is_file() for name in METADATA):  # a level may have been left out
-            shapes[str(level["path"])] = open_array(folder, _driver(folder)).shape
+    for name in {str(level["path"]): None for level in levels}:
+        folder = below(image, name)
+        if any((folder / file).is_file() for file in METADATA):  # a level may have been left out
+            shapes[name] = open_array(folder, _driver(folder)).shape
     largest = max(shapes, key=lambda name: prod(shapes[name]), default=None)
     first = str(levels[0]["path"])
     if first in shapes and prod(shapes[largest]) > prod(shapes[first]):
