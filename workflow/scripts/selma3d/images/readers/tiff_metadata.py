@@ -13,16 +13,12 @@ import tifffile
 from ...system.errors import InputError
 from ...system.limits import check_ratio
 from ..storage import VoxelSize
+from .length_units import um_in
 from .tiff_structure import check_structure
 
-OME_UM = {
-    "µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4,
-    "in": 25_400.0,
-}  # fmt: skip
 PHOTOMETRIC = tifffile.PHOTOMETRIC
 # Forms of TIFF whose planes tifffile would look for in other files.
 WITHIN_THE_FILE = {"_multifile": False, "is_mmstack": False, "is_ndtiff": False}
-IMAGEJ_UM = OME_UM | {"micron": 1.0, "microns": 1.0, "\\u00B5m": 1.0, "inch": 25_400.0}
 
 
 def open_series(path: Path) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries]:
@@ -168,7 +164,7 @@ def _ome_voxel_size(description: str, path: str) -> VoxelSize | None:
     for axis in "ZYX":
         size = pixels.get(f"PhysicalSize{axis}")
         # The OME schema itself defines µm as the unit of a size that states none.
-        unit = OME_UM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+        unit = um_in(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
         if size is None or unit is None:
             return None
         try:
@@ -186,7 +182,7 @@ def _ome_voxel_size(description: str, path: str) -> VoxelSize | None:
 
 def _imagej_voxel_size(file: tifffile.TiffFile) -> VoxelSize | None:
     metadata, tags = file.imagej_metadata, file.pages[0].tags
-    unit = IMAGEJ_UM.get(str(metadata.get("unit", "")))
+    unit = um_in(str(metadata.get("unit", "")))
     resolution = [tags.get(name) for name in ("YResolution", "XResolution")]
     spacing = metadata.get("spacing")
     if unit is None or spacing is None or None in resolution:

@@ -20,11 +20,9 @@ from ...geometry import Geometry
 from ..folder_tree import below
 from ..hdf5_image import Hdf5Image, open_datasets
 from ..image_file import ImageFile, canonical_shape
+from ..length_units import um_in
 from . import Format
 from .n5 import image_of_arrays
-
-UM = {"um": 1.0, "µm": 1.0, "μm": 1.0, "micrometer": 1.0, "micron": 1.0, "microns": 1.0,
-      "nm": 1e-3, "mm": 1e3}  # fmt: skip
 
 
 class BigDataViewerImage(Hdf5Image):
@@ -166,7 +164,7 @@ def _channel_of(
 
 def _geometry(setup: ElementTree.Element) -> Geometry | None:
     size = setup.findtext("voxelSize/size")
-    unit = UM.get((setup.findtext("voxelSize/unit") or "").strip())
+    unit = um_in(setup.findtext("voxelSize/unit"))
     if size is None or len(size.split()) != 3:
         return None
     return Geometry(tuple(float(length) for length in size.split()), unit_um=unit)

@@ -16,9 +16,9 @@ from ....system.errors import InputError
 from ...geometry import Geometry
 from ..hdf5_image import Hdf5Image, open_datasets, text_of
 from ..image_file import canonical_shape
+from ..length_units import um_in
 from . import Format
 
-UM = {"um": 1.0, "µm": 1.0, "μm": 1.0, "micrometer": 1.0, "nm": 1e-3, "mm": 1e3, "m": 1e6}
 LEVEL = "DataSet/ResolutionLevel 0"
 NUMBERED = re.compile(r"Channel (\d+)")
 
@@ -79,7 +79,7 @@ def _geometry(about: h5py.AttributeManager, shape: tuple[int, ...]) -> Geometry 
     if min(spacing) <= 0:
         return None
     origin = tuple(a + length / 2 for a, length in zip(low, spacing, strict=True))
-    unit = UM.get(text_of(about.get("Unit", "")).strip())
+    unit = um_in(text_of(about.get("Unit", "")))
     return Geometry(spacing, origin, unit_um=unit)
 
 

@@ -9,10 +9,9 @@ from ...geometry import Geometry
 from ..chunked_array import ChunkedImage
 from ..folder_tree import Json, below, read_json
 from ..image_file import ImageFile
+from ..length_units import um_in
 from . import Format
 
-UM = {"um": 1.0, "µm": 1.0, "μm": 1.0, "micrometer": 1.0, "micron": 1.0, "microns": 1.0,
-      "nm": 1e-3, "nanometer": 1e-3, "mm": 1e3, "millimeter": 1e3}  # fmt: skip
 ATTRIBUTES = "attributes.json"
 
 
@@ -85,7 +84,9 @@ def _geometry(folders: list[Path]) -> Geometry | None:
         found = _spacing(attributes)
         if found is not None:
             spacing, unit = found
-            return Geometry(tuple(float(length) for length in spacing[:3]), unit_um=UM.get(unit))
+            return Geometry(
+                tuple(float(length) for length in spacing[:3]), unit_um=um_in(str(unit))
+            )
     return None
 
 

@@ -14,15 +14,9 @@ from ...geometry import Geometry
 from ..chunked_array import ChunkedImage, open_array
 from ..folder_tree import Json, below, read_json
 from ..image_file import ImageFile, check_channels_first
+from ..length_units import um_in
 from . import Format
 
-UM = {
-    "micrometer": 1.0, "micrometre": 1.0, "micron": 1.0, "um": 1.0, "µm": 1.0, "μm": 1.0,
-    "nanometer": 1e-3, "nanometre": 1e-3, "nm": 1e-3,
-    "millimeter": 1e3, "millimetre": 1e3, "mm": 1e3,
-    "centimeter": 1e4, "centimetre": 1e4, "cm": 1e4,
-    "meter": 1e6, "metre": 1e6, "m": 1e6, "angstrom": 1e-4, "inch": 25_400.0,
-}  # fmt: skip
 OLD_AXES = "TCZYX"  # of versions that name none
 METADATA = (".zattrs", ".zgroup", ".zarray", "zarr.json")
 
@@ -185,9 +179,8 @@ def _geometry(
             shift = [a + b for a, b in zip(shift, numbers, strict=True)]
     if not stated:
         return None
-    um = {UM.get(units.get(axis, "")) for axis in "ZYX"}
-    factors = {axis: UM.get(units.get(axis, "")) for axis in "ZYX"}
-    if None in um:
+    factors = {axis: um_in(units.get(axis)) for axis in "ZYX"}
+    if None in factors.values():
         spacing = tuple(scale[letters.index(axis)] for axis in "XYZ")
         return Geometry(spacing)
     spacing = tuple(scale[letters.index(axis)] * factors[axis] for axis in "XYZ")
