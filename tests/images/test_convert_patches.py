@@ -267,6 +267,13 @@ def test_allowed_oddities_are_recorded(tmp_path, grey, caplog):
     assert "patchvolume_000.nii.gz: empty-mask, allowed" in caplog.text
 
 
+def test_a_black_image_is_no_mask(tmp_path, grey, labels):
+    save_nifti(tmp_path / "s/raw/patchvolume_000_0000.nii.gz", np.zeros_like(grey))
+    save_nifti(tmp_path / "s/gt/patchvolume_000.nii.gz", labels)
+    patches = convert(tmp_path, allow=["constant-image"])
+    assert patches.attributes("000")["allowed"] == "constant-image"
+
+
 def test_hidden_files_are_left_out(tmp_path, grey, labels):
     save_nifti(tmp_path / "s/raw/patchvolume_000_0000.nii.gz", grey)
     save_nifti(tmp_path / "s/gt/patchvolume_000.nii.gz", labels)

@@ -161,7 +161,7 @@ def _read_patch(source: PatchSource, root: Path, settings: PatchSettings) -> _Pa
 def _check_is_no_mask(image: np.ndarray, mask: np.ndarray, source: PatchSource) -> None:
     """Raise InputError where a channel is its own mask, which a network would learn to copy."""
     for channel in image:
-        if mask.any() and np.array_equal(channel, mask * channel.max()):
+        if mask.any() and channel.any() and np.array_equal(channel, mask * channel.max()):
             raise InputError(
                 f"{source.images[0]}: expected grey values, found the mask "
                 f"{source.mask.name} itself (name the image that was annotated)"

@@ -141,17 +141,18 @@ def read_slab(slab: Slab) -> SlabContent:
         )
 
 
-def repeated_planes(slabs: Sequence[Slab], contents: Sequence[SlabContent]) -> list[list[int]]:
+def repeated_planes(slabs: Sequence[tuple[Slab, SlabContent]]) -> list[list[int]]:
     """Planes (z) of one channel's slabs that hold the same voxels, a list for each such plane.
 
     No detector gives the same noise twice. Planes of one value, such as air that was set to 0, do
     not count.
     """
     places: dict[bytes, list[int]] = defaultdict(list)
-    for slab, content in zip(slabs, contents, strict=True):
+    for slab, content in slabs:
         for z, digest in enumerate(content.planes, start=slab.start):
             places[digest].append(z)
-    return [same for same in places.values() if len(same) > 1 and _varies(slabs, same[0])]
+    alike = [same for same in places.values() if len(same) > 1]
+    return [same for same in alike if _varies([slab for slab, _ in slabs], same[0])]
 
 
 def _varies(slabs: Sequence[Slab], z: int) -> bool:

@@ -27,7 +27,16 @@ from ..volume_file import describe_volume
 from ..voxel_sizes import StatedVoxelSize
 from .patch_sources import inside
 from .row_channel import channel_order
-from .slabs import Channel, Slab, convert_slab, copy_chunks, cut, read_slab, repeated_planes
+from .slabs import (
+    Channel,
+    Slab,
+    SlabContent,
+    convert_slab,
+    copy_chunks,
+    cut,
+    read_slab,
+    repeated_planes,
+)
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +128,9 @@ def convert_volume(
             "fingerprint": fingerprint(images),
             "plane_numbers": [_numbers_text(i) for i in images if isinstance(i, PlaneFolder)],
         }
-        _check_repeated(slabs, channels, settings)
-        row = _assemble(slabs, shape, dtype, h5, sample, specimen, size, source)
+        converted = [(slab, read_slab(slab)) for slab in slabs]
+        _check_repeated(converted, channels, settings)
+        row = _assemble(converted, shape, dtype, h5, sample, specimen, size, source)
         write_index([row], tsv)
         shutil.rmtree(folder)
 
@@ -216,12 +226,14 @@ def _check_planes(images: Sequence[ImageFile], missing_allowed: bool) -> None:
 
 
 def _check_repeated(
-    slabs: Sequence[Slab], channels: Sequence[Channel], settings: VolumeSettings
+    slabs: Sequence[tuple[Slab, SlabContent]],
+    channels: Sequence[Channel],
+    settings: VolumeSettings,
 ) -> None:
     """Raise InputError where one plane stands in place of another, unless that is allowed."""
     for number, channel in enumerate(channels):
-        own = [slab for slab in slabs if slab.channel == number]
-        for first, second, *_ in repeated_planes(own, [read_slab(slab) for slab in own]):
+        own = [each for each in slabs if each[0].channel == number]
+        for first, second, *_ in repeated_planes(own):
             names = [channel.image.plane_name(channel.number, z) for z in (first, second)]
             fault = f"{names[1]}: expected a plane of its own, found the voxels of {names[0]}"
             if MISSING_PLANES not in settings.allow:
@@ -242,7 +254,7 @@ def source_fingerprint(volume: VolumeFile) -> str:
 
 
 def _assemble(
-    slabs: Sequence[Slab],
+    slabs: Sequence[tuple[Slab, SlabContent]],
     shape: tuple[int, ...],
     dtype: np.dtype,
     h5: Path,
@@ -251,11 +263,11 @@ def _assemble(
     voxel_size_um: VoxelSize | None,
     source: dict[str, str | list[str]],
 ) -> IndexRow:
-    contents = [read_slab(slab) for slab in slabs]
+    contents = [content for _, content in slabs]
     planes = (digest for content in contents for digest in content.planes)
     sha256 = content_hash(shape, dtype, planes)
     of_channel = [
-        [content for slab, content in zip(slabs, contents, strict=True) if slab.channel == channel]
+        [content for slab, content in slabs if slab.channel == channel]
         for channel in range(shape[0])
     ]
     occupancy = np.stack([np.concatenate([c.occupancy for c in channel]) for channel in of_channel])
@@ -270,7 +282,7 @@ def _assemble(
         image = file.create_dataset(
             "image", shape, dtype, chunks=chunk_shape(shape), **compression()
         )
-        for slab in slabs:
+        for slab, _ in slabs:
             copy_chunks(slab, image)
         describe_volume(file, specimen, voxel_size_um, intensity, occupancy, sha256)
         file.attrs["source"] = json.dumps(source)
