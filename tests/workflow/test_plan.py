@@ -31,12 +31,14 @@ def nowhere(tmp_path):
     return f"results={tmp_path / 'results'}"
 
 
-def test_planning_imports_no_library_that_only_jobs_need(repository, nowhere, monkeypatch):
+def test_the_default_is_planned_on_slurm_as_typed_in_a_clone_with_no_library_that_only_jobs_need(
+    repository, nowhere, monkeypatch
+):
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
-    ran = snakemake(
-        repository, "-n", "--quiet", "--configfile", "config/demo.yaml", "--config", nowhere
-    )
+    ran = snakemake(repository, "--profile", "slurm", "-n", "--config", nowhere)  # from the root
     assert ran.returncode == 0, ran.stderr[-3000:]
+    total = int(re.search(r"^total\s+(\d+)", ran.stdout, re.M).group(1))
+    assert 100 < total < 5000
     imported = set(re.findall(r"^import time:.*\|\s+(\w+)$", ran.stderr, re.M))
     assert "pandas" in imported
     heavy = {"torch", "monai", "scipy", "skimage", "matplotlib", "h5py", "SimpleITK"}

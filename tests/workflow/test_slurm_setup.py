@@ -123,17 +123,24 @@ def test_a_kind_of_job_that_slurm_refuses_is_named_with_slurm_s_words(
     assert "several accounts: state one as slurm_account" in said
 
 
-def test_the_default_challenge_has_fewer_than_5000_jobs_and_those_on_gpus_gpu_partitions(
-    slurm, tmp_path
-):
-    kinds = kinds_in_their_partitions("config/config.yaml", tmp_path)  # from the root
+def test_every_gpu_job_of_the_full_grid_gets_a_gpu_partition_and_no_other_does(slurm, tmp_path):
+    kinds = kinds_in_their_partitions("config/full.yaml", tmp_path)
     assert 100 < sum(kind.jobs for kind in kinds) < 5000
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize(
     "config",
-    ["demo", "real", "methods-phantoms", "methods-real", "scaling", "selma2025", "selma2026"],
+    [
+        "demo",
+        "gain",
+        "real",
+        "methods-phantoms",
+        "methods-real",
+        "scaling",
+        "selma2025",
+        "selma2026",
+    ],
 )
 def test_every_gpu_job_of_each_shipped_configuration_gets_a_gpu_partition_and_no_other_does(
     slurm, tmp_path, config
