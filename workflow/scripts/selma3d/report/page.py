@@ -312,6 +312,10 @@ def _what_ran(name: str, tables: Tables, display: Display) -> str:
     )
 
 
+def _micrometres(size: Sequence[float]) -> str:
+    return f"{' × '.join(f'{length:g}' for length in size)} µm"
+
+
 def _structures(edition: Edition, tracks: Mapping[str, Tables], display: Display) -> Printed:
     rows = []
     scored = _scored_cases(tracks)
@@ -325,7 +329,7 @@ def _structures(edition: Edition, tracks: Mapping[str, Tables], display: Display
                 "Structure": display.structure(name),
                 "Scored as": described.scored_as,
                 "In training": "seen" if described.seen and not is_twin else "unseen",
-                "Voxel size (z, y, x)": size if size == UNKNOWN else f"{list(size)} µm",
+                "Voxel size (z, y, x)": size if size == UNKNOWN else _micrometres(size),
                 "Test cases": str(cases) if cases else "none scored",
                 "Specimens": (str(specimens) if specimens else "unknown") if cases else "–",
             }
