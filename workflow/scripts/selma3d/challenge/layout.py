@@ -2,16 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import Parameter, Signature
+from string import Formatter
 from typing import TYPE_CHECKING
 
 from .encoder import EVERY_ENCODER, Encoder
-from .samples import Sample
 
 if TYPE_CHECKING:
     from .run import Run
+    from .samples import Sample
     from .structure import Structure
     from .target import Target
+
+
+class Pattern:
+    """A text with gaps, `{method}/{structure}`; called, it takes what stands in them, in order.
+
+    A gap takes a text or number, or an object of the spine, which is printed by its name. A gap
+    that is left out of a call stays, as a Snakemake wildcard of its name, or has its default.
+    order: of the gaps, where it is not that of the text.
+    """
+
+    def __init__(self, text: str, order: str = "", **defaults: str) -> None:
+        self._text = text
+        gaps = order.split() or [name for _, name, _, _ in Formatter().parse(text) if name]
+        self._signature = Signature(
+            Parameter(gap, Parameter.POSITIONAL_OR_KEYWORD, default=defaults.get(gap, f"{{{gap}}}"))
+            for gap in gaps
+        )
+
+    def __call__(self, *values: object, **named: object) -> str:
+        given = self._signature.bind(*values, **named)
+        given.apply_defaults()
+        return self._text.format(**{gap: _print(gap, v) for gap, v in given.arguments.items()})
+
+
+class Below(Pattern):
+    """A pattern below the root of the layout that it belongs to."""
+
+    def __get__(self, layout: Layout, _: type) -> Callable[..., str]:
+        return lambda *values, **named: f"{layout.results}/{self(*values, **named)}"
+
+
+class BelowScored(Pattern):
+    """A pattern below the root of what is scored, ranked and shown."""
+
+    def __get__(self, layout: Layout, _: type) -> Callable[..., str]:
+        return lambda *values, **named: f"{layout.scored_root}/{self(*values, **named)}"
+
+
+of_model = Pattern("{method}/{target}/{model}", model="{run}")  # name of a model's jobs and files
+of_run = Pattern("{method}/{structure}/{run}")  # name of a run's jobs and files
+
+
+def of_encoder(encoder: Encoder = EVERY_ENCODER) -> str:
+    """The name of an encoder's job, and of its files below `encoders/`."""
+    return f"{encoder.method}/{encoder.group}/{encoder.name}"
 
 
 @dataclass(frozen=True)
@@ -33,74 +81,22 @@ class Layout:
         """The root of scores, ranking, figures, tables and report."""
         return f"{self.results}/partial" if self.partial else self.results
 
-    # -- images -------------------------------------------------------------------------------
-
-    @property
-    def archives(self) -> str:
-        """The folder of all archives, one each below it."""
-        return f"{self.results}/archive"
-
-    def archive(self, archive: str = "{archive}") -> str:
-        """The folder of an archive's files, as published."""
-        return f"{self.archives}/{archive}"
-
-    def receipt(self, archive: str = "{archive}") -> str:
-        """The table of an archive's verified files."""
-        return f"{self.archive(archive)}/receipt.tsv"
-
-    def listed_files(self, archive: str = "{archive}") -> str:
-        """The manifest that a run made of an archive's own list of files."""
-        return f"{self.archives}/{archive}.manifest.tsv"
-
-    def phantom(self, archive: str = "{archive}") -> str:
-        """The folder of a synthetic archive."""
-        return f"{self.results}/phantom/{archive}"
-
-    def phantom_manifest(self, archive: str = "{archive}") -> str:
-        """The table of a synthetic archive's files."""
-        return f"{self.phantom(archive)}/manifest.tsv"
-
-    def images(self, structure: Structure | str = "{structure}", kind: str = "{kind}") -> str:
-        """Annotated images of a structure as HDF5; kind is patches or cases."""
-        return f"{self.results}/data/{_name(structure)}/{kind}.h5"
-
-    def patches(self, structure: Structure | str = "{structure}") -> str:
-        """Annotated patches of a structure."""
-        return self.images(structure, "patches")
-
-    def patches_index(self, structure: Structure | str = "{structure}") -> str:
-        """The small table of a structure's patches, with hashes of their content."""
-        return f"{self.results}/data/{_name(structure)}/patches.tsv"
-
-    def cases(self, structure: Structure | str = "{structure}") -> str:
-        """The test cases of a structure."""
-        return self.images(structure, "cases")
-
-    def cases_index(self, structure: Structure | str = "{structure}") -> str:
-        """The small table of a structure's test cases."""
-        return f"{self.results}/data/{_name(structure)}/cases.tsv"
-
-    def volume(self, structure: Structure | str = "{structure}", sample: str = "{sample}") -> str:
-        """An unannotated volume."""
-        return f"{self.results}/data/{_name(structure)}/volumes/{sample}.h5"
-
-    def volume_index(
-        self, structure: Structure | str = "{structure}", sample: str = "{sample}"
-    ) -> str:
-        """The small table of a volume, with the hash of its content."""
-        return f"{self.results}/data/{_name(structure)}/volumes/{sample}.tsv"
-
-    def collection(
-        self, structure: Structure | str = "{structure}", sample: str = "{sample}"
-    ) -> str:
-        """A collection of unannotated patches."""
-        return f"{self.results}/data/{_name(structure)}/collections/{sample}.h5"
-
-    def collection_index(
-        self, structure: Structure | str = "{structure}", sample: str = "{sample}"
-    ) -> str:
-        """The small table of a collection, a row a source volume."""
-        return f"{self.results}/data/{_name(structure)}/collections/{sample}.tsv"
+    # Images: as published, as HDF5 with a small index (on which trainings depend), and split.
+    archive = Below("archive/{archive}")
+    receipt = Below("archive/{archive}/receipt.tsv")  # the verified files
+    listed_files = Below("archive/{archive}.manifest.tsv")  # the archive's own list, as a manifest
+    phantom = Below("phantom/{archive}")  # a synthetic archive
+    phantom_manifest = Below("phantom/{archive}/manifest.tsv")
+    images = Below("data/{structure}/{kind}.h5")  # kind: patches or cases
+    patches = Below("data/{structure}/patches.h5")
+    patches_index = Below("data/{structure}/patches.tsv")
+    cases = Below("data/{structure}/cases.h5")
+    cases_index = Below("data/{structure}/cases.tsv")
+    volume = Below("data/{structure}/volumes/{sample}.h5")
+    volume_index = Below("data/{structure}/volumes/{sample}.tsv")
+    collection = Below("data/{structure}/collections/{sample}.h5")
+    collection_index = Below("data/{structure}/collections/{sample}.tsv")
+    split = Below("splits/{structure}.tsv")  # the roles of a structure's patches
 
     def unannotated(self, row: Sample) -> str:
         """The file of a volume or a collection."""
@@ -112,153 +108,46 @@ class Layout:
         path = self.collection_index if row.kind == "collection" else self.volume_index
         return path(row.structure, row.sample)
 
-    def split(self, structure: Structure | str = "{structure}") -> str:
-        """The roles of a structure's patches."""
-        return f"{self.results}/splits/{_name(structure)}.tsv"
+    # Trained networks and their masks of test cases. A method's own rules may write models with a
+    # suffix of their own.
+    encoder = Below("encoders/{encoder}.pt", encoder=of_encoder())
+    encoder_history = Below("encoders/{encoder}.tsv", encoder=of_encoder())
+    pack = Below("packs/{encoder}.zip", encoder=of_encoder())  # an encoder packed for others
+    model = Below("models/{method}/{target}/{model}{suffix}", model="{run}", suffix=".pt")
+    model_history = Below("models/{method}/{target}/{model}.tsv", model="{run}")
+    prediction = Below("predictions/{method}/{structure}/{run}.h5")
+    agreement = Below("predictions/{method}/{structure}/{run}.tsv")  # of an ensemble's members
+    check = Below("checks/{method}/{structure}/{run}.tsv")  # what was checked of a prediction
+    ways = Below("tables/ways.{extension}", extension="tsv")  # to fine-tune, on validation patches
+    references = Below("references/{structure}.tsv")  # what scores the labels of cases allow
 
-    # -- trained networks and masks -----------------------------------------------------------
+    # Whole volumes: the mask, or with another suffix what is made from it.
+    segmented = Below("segmentations/{method}/{structure}/{sample}{suffix}", suffix=".h5")
+    slab = Below(
+        "segmentations/{method}/{structure}/{sample}.slabs/{slab}.h5",
+        "slab method structure sample",
+    )
+    brains = Below("segmentations/{method}/brains{suffix}", suffix=".html")  # all, side by side
+    exported = Below(
+        "segmentations/{method}/{structure}/export/{sample}{suffix}",
+        "suffix method structure sample",
+    )
+    container = Below("containers/{method}/{structure}")  # the folder that it is built from
 
-    def encoder(self, encoder: Encoder = EVERY_ENCODER) -> str:
-        """A pretrained encoder."""
-        return f"{self.results}/encoders/{of_encoder(encoder)}.pt"
-
-    def encoder_history(self, encoder: Encoder = EVERY_ENCODER) -> str:
-        """The history of an encoder's training."""
-        return f"{self.results}/encoders/{of_encoder(encoder)}.tsv"
-
-    def pack(self, encoder: Encoder = EVERY_ENCODER) -> str:
-        """An encoder packed for others."""
-        return f"{self.results}/packs/{of_encoder(encoder)}.zip"
-
-    def model(
-        self,
-        method: str = "{method}",
-        target: Target | str = "{target}",
-        run: Run | str = "{run}",
-        suffix: str = ".pt",
-    ) -> str:
-        """A fine-tuned model; a method's own rules may write it with a suffix of their own."""
-        return f"{self.results}/models/{of_model(method, target, run)}{suffix}"
-
-    def model_history(
-        self,
-        method: str = "{method}",
-        target: Target | str = "{target}",
-        run: Run | str = "{run}",
-    ) -> str:
-        """The history of a model's training."""
-        return f"{self.results}/models/{of_model(method, target, run)}.tsv"
-
-    def prediction(
-        self,
-        method: str = "{method}",
-        structure: Structure | str = "{structure}",
-        run: Run | str = "{run}",
-    ) -> str:
-        """The masks of a structure's test cases by one run."""
-        return f"{self.results}/predictions/{of_run(method, structure, run)}.h5"
-
-    def agreement(
-        self,
-        method: str = "{method}",
-        structure: Structure | str = "{structure}",
-        run: Run | str = "{run}",
-    ) -> str:
-        """The table of the agreement between an ensemble's members, case by case."""
-        return f"{self.results}/predictions/{of_run(method, structure, run)}.tsv"
-
-    def check(
-        self,
-        method: str = "{method}",
-        structure: Structure | str = "{structure}",
-        run: Run | str = "{run}",
-    ) -> str:
-        """What was checked of a run's predictions."""
-        return f"{self.results}/checks/{of_run(method, structure, run)}.tsv"
-
-    def ways(self, extension: str = "tsv") -> str:
-        """The table of ways to fine-tune, on validation patches."""
-        return f"{self.results}/tables/ways.{extension}"
-
-    # -- whole volumes ------------------------------------------------------------------------
-
-    def segmented(
-        self,
-        method: str = "{method}",
-        structure: Structure | str = "{structure}",
-        sample: str = "{sample}",
-        suffix: str = ".h5",
-    ) -> str:
-        """The mask of a volume, or with another suffix what is made from it."""
-        return f"{self.results}/segmentations/{method}/{_name(structure)}/{sample}{suffix}"
-
-    def slab(self, slab: int | str = "{slab}") -> str:
-        """The mask of one slab of a volume."""
-        return self.segmented(suffix=f".slabs/{slab}.h5")
-
-    def brains(self, method: str = "{method}", suffix: str = ".html") -> str:
-        """The table over all volumes that a method segments, as a page or a table."""
-        return f"{self.results}/segmentations/{method}/brains{suffix}"
-
-    def exported(self, suffix: str = "{suffix}") -> str:
-        """The mask of a volume for other programs."""
-        return f"{self.results}/segmentations/{{method}}/{{structure}}/export/{{sample}}{suffix}"
-
-    def container(self, method: str = "{method}", structure: str = "{structure}") -> str:
-        """The folder that a model's container is built from."""
-        return f"{self.results}/containers/{method}/{structure}"
-
-    def references(self, structure: Structure | str = "{structure}") -> str:
-        """The table of what scores the labels of each test case of a structure allow."""
-        return f"{self.results}/references/{_name(structure)}.tsv"
-
-    # -- what is shown ------------------------------------------------------------------------
-
-    def scores(self, method: str = "{method}", structure: Structure | str = "{structure}") -> str:
-        """The scores of all runs of a method on a structure."""
-        return f"{self.scored_root}/scores/{method}/{_name(structure)}.tsv"
-
-    def faults(self, method: str = "{method}", structure: Structure | str = "{structure}") -> str:
-        """What was wrong with a method's predictions of a structure."""
-        return f"{self.scored_root}/checks/{method}/{_name(structure)}.tsv"
-
-    def metrics_json(
-        self,
-        method: str = "{method}",
-        structure: Structure | str = "{structure}",
-        run: Run | str = "{run}",
-    ) -> str:
-        """A run's scores in the form of the organisers."""
-        return f"{self.scored_root}/metrics/{of_run(method, structure, run)}.json"
-
-    def ranking(self, table: str = "{table}", track: str = "{track}") -> str:
-        """A table of a track's ranking."""
-        return f"{self.scored_root}/ranking/{track}/{table}.tsv"
-
-    def figure(
-        self, figure: str = "{figure}", track: str = "{track}", extension: str = "svg"
-    ) -> str:
-        """A figure of a track, or of `training`."""
-        return f"{self.scored_root}/figures/{track}/{figure}.{extension}"
-
-    def table(self, table: str = "{table}", track: str = "{track}", extension: str = "tsv") -> str:
-        """A table of a track, for reading."""
-        return f"{self.scored_root}/tables/{track}/{table}.{extension}"
-
-    def overview(
-        self,
-        structure: Structure | str = "{structure}",
-        kind: str = "{kind}",
-        extension: str = "svg",
-    ) -> str:
-        """The overview figure of a structure's patches or cases."""
-        return f"{self.results}/figures/data/{_name(structure)}-{kind}.{extension}"
-
-    def overview_table(
-        self, structure: Structure | str = "{structure}", kind: str = "{kind}"
-    ) -> str:
-        """The overview table of a structure's patches or cases."""
-        return f"{self.results}/tables/data/{_name(structure)}-{kind}.tsv"
+    # What is shown.
+    scores = BelowScored("scores/{method}/{structure}.tsv")
+    faults = BelowScored("checks/{method}/{structure}.tsv")  # of a method's predictions
+    metrics_json = BelowScored("metrics/{method}/{structure}/{run}.json")  # the organisers' form
+    ranking = BelowScored("ranking/{track}/{table}.tsv", "table track")
+    figure = BelowScored(
+        "figures/{track}/{figure}.{extension}", "figure track extension", extension="svg"
+    )
+    table = BelowScored(
+        "tables/{track}/{table}.{extension}", "table track extension", extension="tsv"
+    )
+    overview = Below("figures/data/{structure}-{kind}.{extension}", extension="svg")
+    overview_table = Below("tables/data/{structure}-{kind}.tsv")
+    paper = BelowScored("paper/{part}.tex")  # manuscript, numbers, figures or tables
 
     @property
     def gallery(self) -> str:
@@ -270,11 +159,17 @@ class Layout:
         """The page that reads like a results section."""
         return f"{self.scored_root}/report.html"
 
-    def paper(self, part: str = "{part}") -> str:
-        """A file of the manuscript: manuscript, numbers, figures or tables."""
-        return f"{self.scored_root}/paper/{part}.tex"
+    # Jobs, by stage: log, time and memory, and the folder that one is resumed from.
+    log = Below("logs/{stage}/{job}.log")
+    program_log = Below("logs/{stage}/{job}.program.log")  # of another program that a job runs
+    benchmark = Below("benchmarks/{stage}/{job}.tsv")
+    work = Below("work/{stage}/{job}")  # never a declared output
+    throughput = Below("throughput/{method}/{section}.tsv", section="{pretext}")  # or `finetune`
 
-    # -- jobs ---------------------------------------------------------------------------------
+    @property
+    def archives(self) -> str:
+        """The folder of all archives, one each below it."""
+        return f"{self.results}/archive"
 
     @property
     def logs(self) -> str:
@@ -286,52 +181,14 @@ class Layout:
         """The folder of the jobs' time and memory; its files are named as their logs."""
         return f"{self.results}/benchmarks"
 
-    def log(self, stage: str, job: str) -> str:
-        """The log of a job."""
-        return f"{self.logs}/{stage}/{job}.log"
-
-    def program_log(self, stage: str, job: str) -> str:
-        """The log of another program that a job runs."""
-        return f"{self.logs}/{stage}/{job}.program.log"
-
-    def benchmark(self, stage: str, job: str) -> str:
-        """A job's time and memory, as Snakemake measures them."""
-        return f"{self.benchmarks}/{stage}/{job}.tsv"
-
-    def work(self, stage: str, job: str) -> str:
-        """The folder from which a job is resumed; never a declared output."""
-        return f"{self.results}/work/{stage}/{job}"
-
     def owner(self, beside: bool = False) -> str:
         """The folder that names the run that owns the results, or that ranks `beside` it."""
         return f"{self.results}/work/{'run-beside' if beside else 'run'}"
 
-    def throughput(self, method: str = "{method}", section: str = "{pretext}") -> str:
-        """Steps a second of a pretext, or of `finetune`, on this machine."""
-        return f"{self.results}/throughput/{method}/{section}.tsv"
 
-
-def of_encoder(encoder: Encoder = EVERY_ENCODER) -> str:
-    """The name of an encoder's job, and of its files below `encoders/`."""
-    return f"{encoder.method}/{encoder.group}/{encoder.name}"
-
-
-def of_model(
-    method: str = "{method}", target: Target | str = "{target}", run: Run | str = "{run}"
-) -> str:
-    """The name of a model's jobs, and of its files below `models/`."""
-    model = run if isinstance(run, str) else run.model
-    return f"{method}/{_name(target)}/{model}"
-
-
-def of_run(
-    method: str = "{method}",
-    structure: Structure | str = "{structure}",
-    run: Run | str = "{run}",
-) -> str:
-    """The name of a run's files below `predictions/`."""
-    return f"{method}/{_name(structure)}/{_name(run)}"
-
-
-def _name(named: Structure | Target | Run | str) -> str:
-    return named if isinstance(named, str) else named.name
+def _print(gap: str, value: Encoder | Run | Structure | Target | str | int) -> str:
+    if isinstance(value, str | int):
+        return str(value)
+    if isinstance(value, Encoder):
+        return of_encoder(value)
+    return value.model if gap == "model" else value.name
