@@ -116,7 +116,7 @@ class Cluster:
     def failed_node(self, node: str) -> Iterator[None]:
         """A node that loses its power: its daemon and all processes of its jobs are killed."""
         kill_recorded(f"slurmd-{node}")
-        for process in processes_of_jobs(node):
+        for process in processes_with("SLURMD_NODENAME", node):
             os.kill(process, signal.SIGKILL)
         ask("scontrol", "update", f"nodename={node}", "state=down", "reason=power")
         try:
@@ -148,14 +148,18 @@ def kill_recorded(daemon: str) -> None:
     file.unlink()
 
 
-def processes_of_jobs(node: str) -> list[int]:
-    """Processes of jobs on a node: SLURM tells each of them its node's name."""
-    found = []
+def processes_with(variable: str, value: str) -> dict[int, str]:
+    """Name by process id, of the processes in whose environment a variable has a value.
+
+    SLURM tells each process of a job its node's name (SLURMD_NODENAME) and its job (SLURM_JOB_ID).
+    """
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             environment = (folder / "environ").read_bytes().split(b"\0")
+            name = (folder / "comm").read_text().strip()
         except (FileNotFoundError, PermissionError, ProcessLookupError):
             continue
-        if f"SLURMD_NODENAME={node}".encode() in environment:
-            found.append(int(folder.name))
+        if f"{variable}={value}".encode() in environment:
+            found[int(folder.name)] = name
     return found

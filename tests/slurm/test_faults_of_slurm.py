@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import time
 
 import pytest
 
-from cluster import FOLDER, Cluster, ask, until
+from cluster import FOLDER, Cluster, ask, processes_with, until
 from selma3d.system.job_state import BAD_INPUT, JobState, file_of
 from training_run import CONFIG, SAVE_EVERY, TrainingRun
 
@@ -136,6 +138,30 @@ def test_cancelled_job_is_submitted_again(cluster: Cluster, run: TrainingRun, su
     assert "'CANCELLED'" in run.said
     survived(run, "scancel", "saved at SIGTERM; Snakemake submitted a new job, which continued")
     assert run.spend()[0] == 0
+
+
+@pytest.mark.faults
+def test_no_process_outlives_its_job_where_its_srun_hangs(
+    cluster: Cluster, run: TrainingRun, survived
+) -> None:
+    snakemake = run.start()
+    job = cluster.job(run.folder, "finetune")
+    run.until_saved()
+    below = processes_with("SLURM_JOB_ID", job.id)
+    sruns = [pid for pid, name in below.items() if name == "srun"]
+    (script,) = [pid for pid, name in below.items() if name == "slurm_script"]
+    assert sruns
+    for srun in sruns:
+        os.kill(srun, signal.SIGSTOP)
+    os.kill(script, signal.SIGKILL)  # SLURM has no way from it to what it has started
+    until(lambda: all(each.id != job.id for each in cluster.jobs()), "the job to end")
+    until(lambda: not processes_with("SLURM_JOB_ID", job.id), "its processes to end", seconds=180)
+    assert run.ended(snakemake) == 0, run.said[-4000:]
+    survived(
+        run,
+        "a job's srun hangs, and its batch script is killed",
+        "the Snakemake between them was killed within two minutes; a new job continued",
+    )
 
 
 @pytest.mark.faults

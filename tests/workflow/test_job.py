@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -195,3 +196,64 @@ def test_a_job_ends_with_the_run_that_started_it(started, owner) -> None:
     assert orphan.wait(30) == -signal.SIGTERM
     assert stubborn.wait(30) == -signal.SIGKILL
     assert [other.poll() for other in others] == [None, None, None]
+
+
+# A Snakemake within a job: at SIGTERM it waits for a lock that it holds, beside an srun that hangs.
+DEAF = """
+import signal, subprocess, threading
+import slurm_job
+
+lock = threading.Lock()
+lock.acquire()
+signal.signal(signal.SIGTERM, lambda *_: lock.acquire())
+slurm_job.end_with_parent(tidying_s=0.2)
+srun = ["sh", "-c", "trap : TERM; while true; do sleep 60 & wait $!; done"]
+waited = subprocess.Popen(srun)
+print(waited.pid, flush=True)
+waited.wait()
+"""
+
+
+def batch(folder: Path, **environment: str) -> tuple[subprocess.Popen[str], list[ProcessName]]:
+    """A batch script that runs the above; the script, and the two processes below it."""
+    (folder / "deaf.py").write_text(DEAF)
+    scripts = str(Path(job_frame.__file__).parent)
+    # Two commands, since a shell becomes the last one.
+    script = ["sh", "-c", f"{sys.executable} deaf.py & echo $!; wait $!; true"]
+    shell = subprocess.Popen(
+        script,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": scripts} | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    below = [int(shell.stdout.readline()) for _ in range(2)]
+    return shell, [ProcessName.of(pid) for pid in below]
+
+
+def test_a_snakemake_within_a_job_ends_with_the_batch_script_although_it_heeds_no_signal(
+    tmp_path: Path,
+) -> None:
+    ended, ended_below = batch(tmp_path, SLURM_JOB_ID="4711")
+    alive, alive_below = batch(tmp_path, SLURM_JOB_ID="4711")
+    elsewhere, elsewhere_below = batch(tmp_path)
+    try:
+        for shell, below in ((ended, ended_below), (elsewhere, elsewhere_below)):
+            for process in (shell.pid, *(each.pid for each in below)):
+                os.kill(process, signal.SIGTERM)
+            assert shell.wait(30) == -signal.SIGTERM
+        until_dead(ended_below)
+        assert all(each.lives() for each in (*alive_below, *elsewhere_below))
+    finally:
+        for shell in (alive, elsewhere):
+            os.killpg(shell.pid, signal.SIGKILL)
+            shell.wait()
+
+
+def until_dead(processes: list[ProcessName], seconds: float = 60) -> None:
+    """Wait until these have ended."""
+    deadline = time.monotonic() + seconds
+    while any(each.lives() for each in processes):
+        assert time.monotonic() < deadline, processes
+        time.sleep(0.05)

@@ -14,6 +14,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 import attempts
+import slurm_job
 import upstream_fixes
 from method_rules import share_library
 from selma3d.challenge import Challenge, Run
@@ -37,6 +38,8 @@ from selma3d.system.fingerprint import files_fingerprint
 
 if workflow.is_main_process:
     upstream_fixes.apply()
+else:
+    slurm_job.end_with_parent()
 
 try:
     CHALLENGE = Challenge.of(config, Path(workflow.basedir))

@@ -1,4 +1,4 @@
-"""A SLURM job from within: its time left, SLURM's signal that it ends, and being requeued."""
+"""A SLURM job from within: its time left, SLURM's signal that it ends, being requeued, its end."""
 
 import logging
 import os
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 ENDING_S = 300  # longest that a job waits for SLURM to end it, and to requeue it
+TIDYING_S = 60  # that a Snakemake within a job has to end by itself once the job is over
 
 
 class ToldToEndError(BaseException):
@@ -46,6 +47,31 @@ def heeding_end() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def end_with_parent(tidying_s: float = TIDYING_S) -> None:
+    """Let a Snakemake that runs within a job, and what it waits for, not outlive the job.
+
+    Without cgroups SLURM finds the processes of a job by their parents. Its SIGTERM ends the batch
+    script's shell, so that the Snakemake below belongs to nobody and gets no SIGKILL. That one may
+    wait for ever: for an srun that hangs, or in its own handler of SIGTERM for a lock that it holds
+    itself, as while it tidies up after a job (Snakemake 9.27, `JobScheduler.exit_gracefully`).
+    `tidying_s` seconds after its parent has gone, the process group that the parent or this process
+    leads is killed.
+    """
+    if not in_slurm():
+        return
+    parent, own, group = os.getppid(), os.getpid(), os.getpgrp()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        time.sleep(tidying_s)
+        if group in (parent, own):
+            os.killpg(group, signal.SIGKILL)
+        os.kill(own, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def requeue() -> None:
