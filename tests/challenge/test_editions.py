@@ -94,6 +94,35 @@ def test_groups_that_do_not_hold_each_structure_once_are_refused(
 
 
 @pytest.mark.parametrize(
+    ("leaderboard", "message"),
+    [
+        ({"groups": ["dense"]}, "leaderboards.mine.groups: no group 'dense' .known: dense-cont"),
+        ({"types": {"a": ["dense-isolated"]}}, "types: expected each of dense-contiguous, .* once"),
+        ({"pooled": True, "groups": ["dense-isolated"]}, "pooled: expected neither groups nor"),
+        ({"self_supervised": "perhaps"}, "mine.self_supervised: expected"),
+    ],
+)
+def test_a_leaderboard_of_groups_that_do_not_exist_is_refused(
+    repository, tmp_path, leaderboard, message
+):
+    shutil.copytree(repository / "config", tmp_path / "config")
+    file = tmp_path / "config" / "editions" / "selma2026.yaml"
+    edition = yaml.safe_load(file.read_text())
+    edition["ranking"]["leaderboards"] = {"mine": {"title": "Mine", **leaderboard}}
+    file.write_text(yaml.safe_dump(edition))
+    with pytest.raises(InputError, match=message):
+        challenge(tmp_path, "selma2026").ranking_settings()
+
+
+def test_what_learns_from_unannotated_images_without_an_encoder_counts_as_self_supervised(
+    repository,
+):
+    config = read_config(repository, keys={"edition": "selma2025", "methods": "all"})
+    planned = Challenge(config, repository)
+    assert sorted(planned.learning_without_labels) == ["collaborative", "wnet3d"]
+
+
+@pytest.mark.parametrize(
     "edition", ["selma2024", "selma2024-open", "selma2025", "selma2026", "demo", "real"]
 )
 def test_an_edition_under_another_name_is_the_same_challenge(repository, tmp_path, edition):

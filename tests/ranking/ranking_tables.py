@@ -118,6 +118,7 @@ def ranking_tables(made_up: MadeUp | None = None) -> dict[str, pd.DataFrame]:
     tables = {
         "cases": cases,
         "by_metric": by_metric,
+        "further_leaderboards": _further(leaderboard),
         "weights": _weights(made_up),
         "references": _references(cases),
         "described": _described(by_metric),
@@ -250,6 +251,17 @@ def _by_metric(cases: pd.DataFrame, made_up: MadeUp) -> pd.DataFrame:
     signed = table["mean"].where(~upward, -table["mean"])
     ranks = signed.groupby([table["structure"], table["metric"]]).rank(method="min")
     return table.assign(rank=ranks)
+
+
+def _further(leaderboard: pd.DataFrame) -> pd.DataFrame:
+    """Two of them: of what is pretrained, and of all entrants."""
+    pretrained = leaderboard[leaderboard["init"] == "masked"]
+    pretrained = pretrained.assign(place=range(1, len(pretrained) + 1))
+    further = [
+        pretrained.assign(leaderboard="with", title="With self-supervision"),
+        leaderboard.assign(leaderboard="every", title="Every entrant"),
+    ]
+    return pd.concat(further, ignore_index=True)[list(COLUMNS["further_leaderboards"])]
 
 
 def _weights(made_up: MadeUp) -> pd.DataFrame:

@@ -391,6 +391,26 @@ def test_all_tied_is_no_winner() -> None:
     assert ranking_findings.who_won(tables, DISPLAY).startswith("All 5 entrants share first place")
 
 
+def test_leaderboards_that_order_others_than_the_first_stand_on_the_page(tmp_path: Path) -> None:
+    plain = report_page.EDITION.plain()
+    plain["ranking"]["leaderboards"] = {
+        "with": {"title": "With self-supervision", "self_supervised": True},
+        "without": {"title": "Without self-supervision", "self_supervised": False},
+        "every": {"title": "Every entrant"},
+    }
+    made_up = MadeUp(**SMALL)
+    page = report_page.write(tmp_path, made_up, edition=Edition.read(plain)).read_text()
+    assert re.search(r"With self-supervision: .* · masked is first of 2 entrants", page)
+    assert "Without self-supervision: no entrant." in page
+    assert "Every entrant: the same places as above." in page
+    caption = re.search(r'<caption id="leaderboard-with-per-type">(.*?)</table>', page, re.DOTALL)[
+        1
+    ]
+    assert "U-Net · masked" in caption
+    assert "scratch" not in caption
+    assert 'id="leaderboard-every-per-type"' not in page
+
+
 def test_notes_of_the_leaderboard_are_said_once_with_their_entrants() -> None:
     leaderboard = ranking_tables(MadeUp(**SMALL))["leaderboard"]
     leaderboard["note"] = ["a; cfos: b", *["cfos: b"] * 4]

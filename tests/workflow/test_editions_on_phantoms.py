@@ -91,12 +91,26 @@ def check(workflow: Workflow, edition: str, groups: set[str], metrics: set[str])
     assert edition in (workflow.results / "report.html").read_text()
 
 
+def leaderboards(workflow: Workflow) -> dict[str, set[str]]:
+    """The entrants of each further leaderboard."""
+    rows = pd.read_csv(workflow.results / "ranking/per-type/further_leaderboards.tsv", sep="\t")
+    entrants = rows["method"] + " " + rows["init"]
+    return {name: set(own) for name, own in entrants.groupby(rows["leaderboard"], sort=False)}
+
+
 def test_2025_runs_on_a_held_out_split_and_ranks_its_two_tasks(tmp_path):
     workflow = challenge(
         tmp_path, "selma2025", {"S-BIAD1196": ".", "unannotated": "selma3d_unannotated"}
     )
     check(workflow, "SELMA3D 2025", {"isolated", "contiguous"}, {"hausdorff95", "betti0_error"})
-    assert "held-out split" in (workflow.results / "report.html").read_text()
+    page = (workflow.results / "report.html").read_text()
+    assert "held-out split" in page
+    further = leaderboards(workflow)
+    for task in ("isolated", "contiguous"):
+        assert further[f"{task}-with"] == {"unet masked"}
+        assert further[f"{task}-without"] == {"unet scratch", "threshold default"}
+        assert f"{task.capitalize()} structures, with self-supervised learning: " in page
+        assert f'<caption id="leaderboard-{task}-without-per-type">' in page
 
 
 def test_2026_runs_on_its_ten_structures_and_ranks_their_four_groups(tmp_path):
@@ -115,5 +129,10 @@ def test_2026_runs_on_its_ten_structures_and_ranks_their_four_groups(tmp_path):
         for form in ("isolated", "contiguous")
     }
     check(workflow, "SELMA3D 2026", groups, {"panoptic_quality", "cldice", "dice"})
+    further = leaderboards(workflow)
+    assert list(further) == ["task-1", "task-2", "types-first", "pooled"]
+    assert set(map(frozenset, further.values())) == {
+        frozenset({"unet masked", "unet scratch", "threshold default"})
+    }
     scored = {path.stem for path in (workflow.results / "scores/unet").iterdir()}
     assert len(scored) == 10

@@ -18,7 +18,7 @@ REPORT_INPUTS = ReportInputs(CHALLENGE, LAYOUT, DISPLAY)
 REPORTED = f"{workflow.basedir}/config/reported/{CONFIG.edition}.tsv"
 RANKED = [LAYOUT.ranking(table) for table in RANKING_TABLES]
 SHOWN_FIGURES = REPORT_INPUTS.figures(Path(REPORTED))
-SHOWN_TABLES = [name for name in TABLES.names if name != "controls" or CONFIG.controls]
+SHOWN_TABLES = REPORT_INPUTS.tables()
 REPORTED_TABLES = [*RANKING_TABLES, "cost"]
 PANELS = REPORT_INPUTS.panels()
 HISTORIES = REPORT_INPUTS.histories()

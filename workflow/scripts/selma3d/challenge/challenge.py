@@ -21,7 +21,7 @@ from .edition import Archive, ImageFolder, completed, read_edition
 from .encoder import PACKED
 from .layout import Layout
 from .methods import LeftOut, Method, Selection, select_methods
-from .ranking_groups import ranking_groups
+from .ranking_groups import further_leaderboards, ranking_groups
 from .run import WITHOUT_ENCODER, Run
 from .samples import Sample, read_samples
 from .source import Source
@@ -392,6 +392,16 @@ class Challenge:
         admitted = {init for method in self.recipes for init in self.inits(method)}
         return tuple(sorted(given & admitted))
 
+    @property
+    def learning_without_labels(self) -> list[str]:
+        """Methods that learn from unannotated images, whatever their models start from."""
+        return [
+            name
+            for name, method in self.methods.items()
+            if method.about.capabilities.unannotated
+            and (method.recipe.finetune.collaboration if method.recipe else method.has_one_run)
+        ]
+
     def pack(self, method: str, init: str, group: str) -> Path:
         """The pack that a recipe's encoder of a group comes from; InputError if there is none."""
         groups = self.packs(method)[init]
@@ -499,6 +509,13 @@ class Challenge:
             **self.config.ranking.plain(),
             "rule": self.edition.ranking.rule,
             "groups": self.ranking_groups(),
+            "leaderboards": {
+                name: leaderboard.plain()
+                for name, leaderboard in further_leaderboards(
+                    self.edition, self._edition_file
+                ).items()
+            },
+            "without_labels": self.learning_without_labels,
             "metric_profile": self.edition.metric_profile,
             "analysis": self.analysis.plain(),
             "controls": self.controls(),

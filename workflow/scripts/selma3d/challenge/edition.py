@@ -98,6 +98,40 @@ class ImageFolder(Model):
     folder: str = Field(description="below the archive, with `raw/` and `gt/`")
 
 
+class FurtherLeaderboard(Model):
+    """A leaderboard beside the first: of some groups or entrants alone, or averaged differently."""
+
+    title: str = Field(min_length=1, description="for the report, and its tables")
+    groups: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None, description="groups of the ranking that count; none: all"
+    )
+    self_supervised: bool | None = Field(
+        None,
+        description="whether its entrants learn from images without labels (they start from an "
+        "encoder, or their method reads unannotated images): only those, or only the others; none: "
+        "all",
+    )
+    given_data: bool = Field(
+        False, description="only entrants that start from no weights made elsewhere"
+    )
+    types: dict[str, tuple[str, ...]] | None = Field(
+        None,
+        description="groups by type: mean ranks are averaged over the groups of a type, then over "
+        "types; none: over all groups at once",
+    )
+    pooled: bool = Field(
+        False,
+        description="means are taken over the cases of all structures that are scored alike, "
+        "which are the groups then",
+    )
+
+    @model_validator(mode="after")
+    def _averages_in_one_way(self) -> Self:
+        if self.pooled and (self.types or self.groups):
+            raise ValueError("pooled: expected neither groups nor types beside it")
+        return self
+
+
 class RankingRule(Model):
     """How a leaderboard is made of scores; either `groups` or `groups_by` says what is averaged."""
 
@@ -109,6 +143,9 @@ class RankingRule(Model):
     )
     groups: Annotated[dict[Name, tuple[str, ...]], Field(min_length=1)] | None = Field(
         None, description="structures by group, each structure in one"
+    )
+    leaderboards: dict[Name, FurtherLeaderboard] = Field(
+        default_factory=dict, description="further ones beside the first, by name"
     )
     note: str | None = Field(None, description="a reservation that is printed with the ranking")
 

@@ -1,4 +1,4 @@
-"""Groups of structures whose mean ranks are averaged."""
+"""Groups of structures whose mean ranks are averaged, and leaderboards of some of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..system.errors import InputError
-from .edition import Edition
+from ..system.tables import listed
+from .checking import nearest
+from .edition import Edition, FurtherLeaderboard
 from .structure import Structure
 
 
@@ -27,6 +29,31 @@ def ranking_groups(
             group = group_of[name] if named else getattr(structure, edition.ranking.groups_by)
             groups.setdefault(group, []).append(name)
     return groups
+
+
+def further_leaderboards(edition: Edition, edition_file: Path) -> dict[str, FurtherLeaderboard]:
+    """The edition's further leaderboards by name.
+
+    Raises InputError where one names a group that the ranking does not have, or where its types do
+    not hold each group once.
+    """
+    rule = edition.ranking
+    known = rule.groups or {
+        getattr(structure, rule.groups_by) for structure in edition.structures.values()
+    }
+    for name, leaderboard in rule.leaderboards.items():
+        where = f"{edition_file}: ranking.leaderboards.{name}"
+        for group in leaderboard.groups or ():
+            if group not in known:
+                hint = nearest(group, sorted(known))
+                raise InputError(f"{where}.groups: no group {group!r}{hint}")
+        members = [group for groups in (leaderboard.types or {}).values() for group in groups]
+        if leaderboard.types is not None and sorted(members) != sorted(known):
+            raise InputError(
+                f"{where}.types: expected each of {listed(sorted(known))} once, "
+                f"found {listed(sorted(members)) or 'none'}"
+            )
+    return rule.leaderboards
 
 
 def _named_groups(edition: Edition, edition_file: Path) -> dict[str, tuple[str, ...]]:

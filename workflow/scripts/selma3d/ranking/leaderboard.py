@@ -32,11 +32,13 @@ def rank(
     groups: Mapping[str, Sequence[str]],
     rule: str,
     resampling: Bootstrap | None = None,
+    types: Mapping[str, Sequence[str]] | None = None,
 ) -> Ranks:
     """Rank in every discipline, average within groups, then over groups; lowest mean rank wins.
 
-    Without `resampling` there is one replicate, the data themselves. A group without scores is NaN
-    and left out of the mean; the caller says so.
+    types: groups by type; mean ranks are then averaged within a type first. Without `resampling`
+    there is one replicate, the data themselves. A group without scores is NaN and left out of the
+    mean; the caller says so.
     Source: the organisers' ranking of 2026 (rank per metric, mean within group, mean over groups).
     """
     within: dict[str, list[Floats]] = {group: [] for group in groups}
@@ -51,7 +53,11 @@ def rank(
     group_ranks = {
         group: _mean_of_defined(ranks) if ranks else undefined for group, ranks in within.items()
     }
-    mean_rank = _mean_of_defined(list(group_ranks.values())) if group_ranks else undefined
+    last = list(group_ranks.values())
+    if types is not None:
+        members = [[group_ranks[g] for g in names if g in group_ranks] for names in types.values()]
+        last = [_mean_of_defined(ranks) for ranks in members if ranks]
+    mean_rank = _mean_of_defined(last) if last else undefined
     places = competition_ranks(mean_rank, higher_is_better=False)
     return Ranks(entrants, group_ranks, mean_rank, places)
 
@@ -145,7 +151,7 @@ def leaderboard_table(
     missing = predictions.groupby(ENTRANT).size()
     undefined = faults[faults["fault"] == UNDEFINED].groupby(ENTRANT).size()
     reasons = interval_reasons(disciplines)
-    low, high = _place_interval(replicates, given=not reasons)
+    low, high = place_interval(replicates, given=not reasons)
     rows = []
     for index, entrant in enumerate(ranks.entrants):
         method, init = entrant
@@ -197,7 +203,7 @@ def interval_reasons(disciplines: Sequence[Discipline]) -> list[str]:
     return list(reasons.values())
 
 
-def _place_interval(replicates: Ranks, *, given: bool) -> tuple[Floats, Floats]:
+def place_interval(replicates: Ranks, *, given: bool) -> tuple[Floats, Floats]:
     """Whole places that hold the middle 95 % of the replicates."""
     if not given or not replicates.entrants:
         nothing = np.full(len(replicates.entrants), np.nan)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from ..challenge.analysis import Analysis
 from ..challenge.checking import Model
 from ..challenge.controls import Control
+from ..challenge.edition import FurtherLeaderboard
 from ..scoring.score_tables import TrackScores
 from .ranking_rules import RULES
 
@@ -39,6 +40,12 @@ class RankingSettings(Model):
         None,
         description="mean ranks are taken within a group, then over groups; none: a group a "
         "structure type",
+    )
+    leaderboards: dict[str, FurtherLeaderboard] = Field(
+        {}, description="the edition's further ones, by name"
+    )
+    without_labels: tuple[str, ...] = Field(
+        (), description="methods that learn from unannotated images, whatever they start from"
     )
     metric_profile: str = Field(description="the edition's")
     bootstrap: int = Field(1000, ge=1, description="replicates")

@@ -19,6 +19,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("mean", "sd", "low", "high", "rank"),
         *("cases", "specimens", "missing", "nan_prediction", "dropped_truth", "as_empty"),
     ),
+    "further_leaderboards": (
+        *("leaderboard", "title", "place", "method", "init", "mean_rank", "cases"),
+        *("place_low", "place_high"),
+    ),
     "weights": ("group", "structure", "metric", "weight"),
     "references": (
         *("structure", "specimen", "case", "objects", "object_voxels", "foreground"),

@@ -28,6 +28,7 @@ from .described import (
 )
 from .discipline import Discipline, Entrant, disciplines_of
 from .entrant_pairs import pairwise_table
+from .further_leaderboards import further_leaderboards_table
 from .gains import gains_tables
 from .leaderboard import bootstrap_table, by_metric_table, interval_reasons, leaderboard_table, rank
 from .missing_scores import gaps_of_entrants, missing_table, runs_without_scores
@@ -101,6 +102,9 @@ def rank_track(
         "cases": _cases_table(settled, doubtful),
         "leaderboard": leaderboard_table(ranks, replicates, ranked, in_ranking, notes),
         "by_metric": by_metric,
+        "further_leaderboards": further_leaderboards_table(
+            ranked, groups, in_ranking, settings, resampling
+        ),
         "weights": weights_table(ranked, groups),
         "references": case_references_table(references, compared, doubtful),
         "described": described_table(track_scores, settled, described),

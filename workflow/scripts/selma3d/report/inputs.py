@@ -14,6 +14,7 @@ from .asked import Asked
 from .cases.shown_cases import ShownCases
 from .figures import FIGURES
 from .page_contents import PANEL, STACKS, TRAINING
+from .tables import TABLES
 from .trainings import Trainings
 
 TRAININGS = ("pretraining", "finetuning")
@@ -37,6 +38,15 @@ class ReportInputs:
         """
         has_reported = reported.is_file() and len(read_tsv(reported)) > 0
         return [name for name in FIGURES.names if name != "reported" or has_reported]
+
+    def tables(self) -> list[str]:
+        """Names of a track's tables: those of controls and further leaderboards where some are."""
+        challenge = self.challenge
+        asked = {
+            "controls": challenge.config.controls,
+            "further-leaderboards": challenge.edition.ranking.leaderboards,
+        }
+        return [name for name in TABLES.names if asked.get(name, True)]
 
     def panels(self) -> dict[tuple[str, str], ShownCases]:
         """What the panel of each structure shows, by track and structure."""

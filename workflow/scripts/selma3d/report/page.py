@@ -220,6 +220,8 @@ def _track(name: str, tables: Tables, shown: _Shown) -> dict[str, Any]:
         "controls_outcome": controls_outcome(tables),
         "gains": Printed(pretraining_findings.by_structure(tables, display), text_columns=5),
         "leaderboard": _leaderboard(leaderboard, shown),
+        "further": ranking_findings.further(shown.results.edition, tables, display),
+        "further_tables": _further(tables, shown),
         "weighs": label_findings.weights(tables, display),
         "weights": _printed("weights", tables, display),
         "degenerate": label_findings.degenerate(tables, display),
@@ -247,6 +249,17 @@ def _leaderboard(leaderboard: pd.DataFrame, shown: _Shown) -> Printed:
         return replace(printed, texts=texts)
     links = pd.DataFrame({"Entrant": [f"{gallery}#{name}" for name in leaderboard["method"]]})
     return replace(printed, texts=texts, links=links)
+
+
+def _further(tables: Tables, shown: _Shown) -> dict[str, tuple[str, Printed]]:
+    """Title and rows of each further leaderboard by name."""
+    rows = tables.get("further_leaderboards", pd.DataFrame(columns=["leaderboard"]))
+    found = {}
+    for name, own in rows.groupby("leaderboard", sort=False):
+        printed = TABLES["further-leaderboards"].printed(own, shown.results.display)
+        texts = printed.texts.drop(columns="Leaderboard")
+        found[name] = (own["title"].iloc[0], Printed(texts))
+    return found
 
 
 def _scores(track: str, means: pd.DataFrame, display: Display) -> Printed:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..challenge.display import Display, Entrant
+from ..challenge.edition import Edition
 from ..ranking.tables import Tables
 from . import labels
 from .ranking_rows import LEVEL, could_be_significant, is_degenerate, of_panel
@@ -43,6 +44,26 @@ def who_won(tables: Tables, display: Display) -> str:
         f"{names} is first of {len(leaderboard)} entrants (mean rank {rank}), "
         f"before {second} (mean rank {behind})."
     )
+
+
+def further(edition: Edition, tables: Tables, display: Display) -> list[tuple[str, str, bool]]:
+    """Of each further leaderboard its name, its winner as a sentence, and whether it tells more.
+
+    One that orders the same entrants as the first leaderboard does tells no more than that.
+    """
+    rows = tables.get("further_leaderboards", pd.DataFrame(columns=["leaderboard"]))
+    first = _places(tables["leaderboard"])
+    found = []
+    for name, leaderboard in edition.ranking.leaderboards.items():
+        own = rows[rows["leaderboard"] == name]
+        if own.empty:
+            found.append((name, f"{leaderboard.title}: no entrant.", False))
+        elif _places(own) == first:
+            found.append((name, f"{leaderboard.title}: the same places as above.", False))
+        else:
+            won = who_won({"leaderboard": own}, display)
+            found.append((name, f"{leaderboard.title}: {won}", True))
+    return found
 
 
 def won_on(tables: Tables, display: Display) -> list[str]:
@@ -236,6 +257,11 @@ def _over_profiles(tables: Tables, best: Sequence[Entrant], display: Display) ->
     return [
         f"With the robust definitions of the metrics, {_names(robust, display)} would be first."
     ]
+
+
+def _places(leaderboard: pd.DataFrame) -> dict[Entrant, float]:
+    """Places by entrant."""
+    return dict(zip(_entrants(leaderboard), leaderboard["place"].astype(float), strict=True))
 
 
 def _entrants(table: pd.DataFrame) -> list[Entrant]:

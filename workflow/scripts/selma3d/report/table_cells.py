@@ -22,6 +22,11 @@ def decimals(value: float, places: int) -> str:
     return "–" if pd.isna(value) else f"{value:.{places}f}"
 
 
+def whole_interval(low: float, high: float) -> str:
+    """An interval of whole numbers; "–" where it is unknown."""
+    return "–" if pd.isna(low) or pd.isna(high) else f"{low:.0f} to {high:.0f}"
+
+
 def millions(count: float) -> str:
     """A number of parameters in millions."""
     return decimals(count / 1e6, 2)

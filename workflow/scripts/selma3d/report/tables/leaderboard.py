@@ -7,7 +7,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ...challenge.display import Display
-from ..table_cells import decimals
+from ..table_cells import decimals, whole_interval
 from ..table_formats import Printed
 
 PLACE = 1
@@ -25,14 +25,11 @@ def printed(leaderboard: pd.DataFrame, display: Display) -> Printed:
     groups = [column for column in leaderboard if column.startswith("rank ")]
     rows = []
     for row in leaderboard.to_dict("records"):
-        place = "–" if pd.isna(row["place"]) else f"{row['place']:.0f}"
-        low, high = row["place_low"], row["place_high"]
-        interval = "–" if pd.isna(low) or pd.isna(high) else f"{low:.0f} to {high:.0f}"
         rows.append(
             {
                 "Entrant": display.entrant(row["method"], row["init"]),
-                "Place": place,
-                "95 % of places": interval,
+                "Place": decimals(row["place"], 0),
+                "95 % of places": whole_interval(row["place_low"], row["place_high"]),
                 "Mean rank": decimals(row["mean_rank"], 2),
                 **{f"Mean rank, {g.removeprefix('rank ')}": decimals(row[g], 2) for g in groups},
                 "Missing predictions": f"{row['missing']:.0f}",
