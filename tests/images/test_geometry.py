@@ -11,7 +11,7 @@ import SimpleITK
 
 from selma3d.images import PatchFile
 from selma3d.images.conversion.patch_conversion import PatchSettings, convert_patches
-from selma3d.images.nifti import read_nifti, write_nifti
+from selma3d.images.nifti import write_nifti
 from selma3d.images.readers import read_image
 from selma3d.system.errors import InputError
 
@@ -186,8 +186,8 @@ def test_sizes_that_no_microscope_has_are_unknown_and_said_so(tmp_path, caplog, 
 
 def test_a_nifti_keeps_its_geometry(tmp_path: Path) -> None:
     nifti(tmp_path / "in.nii.gz", *reversed_axes("xz", GREY, (1.6, 1.7, 6.0)), "micron")
-    array, _, geometry = read_nifti(tmp_path / "in.nii.gz")
-    write_nifti(array.T, tmp_path / "out.nii.gz", geometry)
+    stored = read_image(tmp_path / "in.nii.gz")
+    write_nifti(stored.array[0], tmp_path / "out.nii.gz", stored.geometry)
     expected, found = (nibabel.load(tmp_path / name) for name in ("in.nii.gz", "out.nii.gz"))
     np.testing.assert_allclose(found.affine, expected.affine, atol=1e-5)
     assert found.header.get_xyzt_units() == expected.header.get_xyzt_units()

@@ -15,7 +15,7 @@ import tifffile
 
 from selma3d.images import PatchFile, PatchWriter, PredictionFile, VolumeFile, write_volume
 from selma3d.images.geometry import Geometry
-from selma3d.images.mha import read_mha, write_mha
+from selma3d.images.mha import write_mha
 from selma3d.images.readers import read_image
 from selma3d.images.storage import open_hdf5
 from selma3d.scoring.check import check_predictions
@@ -96,7 +96,7 @@ def test_a_stream_of_another_length_is_refused(tmp_path: Path, stream: bytes, me
 def test_a_promise_of_terabytes_costs_nothing(tmp_path: Path) -> None:
     stream = zlib.compress(bytes(10_000))
     keys = {"CompressedData": "True", "DimSize": "30000 30000 30000"}
-    with pytest.raises(InputError, match=r"expected 27000000000000 bytes .* found 10000 "):
+    with pytest.raises(InputError, match="found a promise of 27000000000000"):
         read_image(mha(tmp_path, "ElementDataFile = LOCAL", voxels=stream, **keys))
 
 
@@ -108,7 +108,8 @@ def test_an_mha_of_itk_is_read_as_itk_reads_it(tmp_path: Path, kind, compressed:
     image.SetOrigin((1.5, -2.25, 7.0))
     image.SetDirection((0, 0, 1, 1, 0, 0, 0, 1, 0))
     SimpleITK.WriteImage(image, str(tmp_path / "a.mha"), useCompression=compressed)
-    array, axes, geometry = read_mha(tmp_path / "a.mha")
+    stored = read_image(tmp_path / "a.mha")
+    array, axes, geometry = stored.array[0], stored.axes, stored.geometry
     np.testing.assert_array_equal(array, SimpleITK.GetArrayFromImage(image))
     assert (array.dtype, axes) == (np.dtype(kind), "ZYX")
     assert geometry.spacing == image.GetSpacing()

@@ -85,7 +85,7 @@ def test_planes_in_any_order_are_those_of_the_whole(tmp_path: Path, what: str) -
 @pytest.mark.parametrize(
     ("name", "spoil", "message"),
     [
-        ("a.nii", lambda content: content[:-40], "bytes of planes expected"),
+        ("a.nii", lambda content: content[:-40], "expected 26040 bytes of voxels"),
         ("a.mha", lambda content: content[:-40], "expected 26040 bytes of voxels"),
         ("a.nii.gz", lambda content: content[:-40], "no end"),
         ("a.nii.gz", lambda content: content[:-8] + bytes(8), "incorrect data check"),

@@ -6,26 +6,20 @@ other libraries would read the voxels from any file that it names.
 
 from __future__ import annotations
 
-import warnings
 import zlib
-from contextlib import suppress
 from math import inf, prod
 from pathlib import Path
 from typing import BinaryIO
 
-import imagecodecs
 import numpy as np
 
 from ..system.atomic import publish
 from ..system.errors import InputError
-from ..system.limits import check_limit, check_size
+from ..system.limits import check_limit
 from .geometry import UM_PER_MM, Geometry
-from .image_header import ImageHeader
-from .voxel_stream import VoxelLayout
+from .voxel_stream import VoxelLayout, check_amount
 
 HEADER_BYTES = 1 << 16
-PART = 1 << 16
-MOST_UNPACKED = 1032  # bytes of a byte of a deflated stream
 TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4",
     "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8",
@@ -42,52 +36,36 @@ SAME = (
 )
 
 
-def read_mha(path: Path, most_voxels: int | None = None) -> tuple[np.ndarray, str, Geometry]:
-    """An MHA's voxels as stored, a letter for each of their axes, and its geometry (no unit).
+def mha_layout(path: Path) -> tuple[VoxelLayout, Geometry]:
+    """Where the voxels of an MHA lie, and its geometry (no unit); no voxel is read.
 
-    Raises InputError for voxels in another file, for keys that stand twice, for more or fewer
-    voxels than the header says, and for more than `most_voxels` or the limits allow.
+    Raises InputError for voxels in another file, for keys that stand twice, and for more or fewer
+    bytes than the header says, where they are not packed.
     """
     with path.open("rb") as file:
         header = _header(file, path)
-        shape, axes, dtype = _layout(header, path)
-        _check_promise(file, header, shape, dtype, path, most_voxels)
-        array = _voxels(file, header, prod(shape), dtype, path).reshape(shape)
-    return array, axes, _geometry(header, path)
-
-
-def mha_header(path: Path) -> ImageHeader:
-    """The header of an MHA, of whose voxels none is read. Raises InputError."""
-    with path.open("rb") as file:
-        header = _header(file, path)
-        shape, axes, dtype = _layout(header, path)
-        is_packed = _true(header, ("CompressedData",)) or not _true(header, ("BinaryData",))
-        packed = _packed_size(file, header, path) if is_packed else None
-    return ImageHeader(shape, axes, dtype, _geometry(header, path), packed)
-
-
-def mha_layout(path: Path) -> VoxelLayout | None:
-    """Where the voxels of an MHA lie; None where they are numbers as text. Raises InputError."""
-    with path.open("rb") as file:
-        header = _header(file, path)
-        shape, axes, dtype = _layout(header, path)
-        if not _true(header, ("BinaryData",)):
-            return None
-        packed, begin = None, file.tell()
-        if _true(header, ("CompressedData",)):
-            packed = _packed_size(file, header, path)
-        else:
-            there = path.stat().st_size - begin
-            _check_amount(there, prod(shape) * dtype.itemsize, "bytes of voxels", path)
-    return VoxelLayout(
+        begin = file.tell()
+    shape, axes, dtype = _layout(header, path)
+    there = path.stat().st_size - begin
+    packer, packed = None, None
+    if not _true(header, ("BinaryData",)):
+        packer, packed = "text", there
+        check_limit(path, "bytes of numbers as text", there, "UNPACKED_FREELY")
+    elif _true(header, ("CompressedData",)):
+        stated = int(header.get("CompressedDataSize", "0"))
+        packer, packed = "zlib", min(stated, there) if stated > 0 else there
+    else:
+        check_amount(path, there, prod(shape) * dtype.itemsize)
+    layout = VoxelLayout(
         path=path,
         shape=shape,
         axes=axes,
         dtype=dtype,
         begin=begin,
-        packer=None if packed is None else "zlib",
+        packer=packer,
         packed_bytes=packed,
     )
+    return layout, _geometry(header, path)
 
 
 def _layout(header: dict[str, str], path: Path) -> tuple[tuple[int, ...], str, np.dtype]:
@@ -164,88 +142,6 @@ def _dtype(header: dict[str, str], path: Path) -> np.dtype:
     if kind not in TYPES:
         raise InputError(f"{path}: ElementType: expected one of {', '.join(TYPES)}, found {kind!r}")
     return np.dtype(TYPES[kind]).newbyteorder(">" if _true(header, SAME[2]) else "<")
-
-
-def _voxels(
-    file: BinaryIO, header: dict[str, str], count: int, dtype: np.dtype, path: Path
-) -> np.ndarray:
-    size = count * dtype.itemsize
-    if not _true(header, ("BinaryData",)):
-        return _numbers_in_words(file.read(), count, dtype, path)
-    if not _true(header, ("CompressedData",)):
-        start = file.tell()
-        _check_amount(path.stat().st_size - start, size, "bytes of voxels", path)
-        return np.fromfile(file, dtype, count)
-    stream = file.read(_packed_size(file, header, path))
-    if size <= MOST_UNPACKED * len(stream):
-        with suppress(imagecodecs.DeflateError):
-            content = imagecodecs.deflate_decode(stream, out=size)
-            if len(content) == size:
-                return np.frombuffer(content, dtype)
-    raise InputError(f"{path}: {_fault_of_stream(stream, size)}")
-
-
-def _packed_size(file: BinaryIO, header: dict[str, str], path: Path) -> int:
-    """The bytes of a compressed stream: as stated, but no more than are there."""
-    there = path.stat().st_size - file.tell()
-    stated = int(header.get("CompressedDataSize", "0"))
-    return min(stated, there) if stated > 0 else there
-
-
-def _check_promise(
-    file: BinaryIO,
-    header: dict[str, str],
-    shape: tuple[int, ...],
-    dtype: np.dtype,
-    path: Path,
-    most_voxels: int | None,
-) -> None:
-    """Raise InputError where the header asks for too much, before a voxel is read."""
-    packed = None
-    if not _true(header, ("BinaryData",)):
-        packed = path.stat().st_size - file.tell()
-        check_limit(path, "bytes of numbers as text", packed, "UNPACKED_FREELY")
-    elif _true(header, ("CompressedData",)):
-        packed = _packed_size(file, header, path)
-        if prod(shape) * dtype.itemsize > MOST_UNPACKED * packed:
-            return  # no stream of this length holds so much: its fault is told, and costs nothing
-    check_size(path, shape, dtype.itemsize, packed=packed, most_voxels=most_voxels)
-
-
-def _numbers_in_words(text: bytes, count: int, dtype: np.dtype, path: Path) -> np.ndarray:
-    """The numbers of a text, as many as the header says."""
-    with warnings.catch_warnings(action="error"):
-        try:
-            numbers = np.fromstring(text.decode("latin-1"), dtype.newbyteorder("="), sep=" ")
-        except DeprecationWarning:  # numpy's word for text that is no number
-            raise InputError(f"{path}: expected numbers as text, found another text") from None
-    _check_amount(len(numbers), count, "numbers", path)
-    return numbers
-
-
-def _fault_of_stream(stream: bytes, size: int) -> str:
-    """What is wrong with a stream that does not hold `size` bytes; no more of it is unpacked."""
-    unpacker, found = zlib.decompressobj(), 0
-    try:
-        for start in range(0, len(stream), PART):
-            found += len(unpacker.decompress(stream[start : start + PART]))
-            if found > size:
-                break
-    except zlib.error as error:
-        return f"expected whole voxels, found a damaged stream ({error})"
-    if found == size:
-        return "expected a whole stream of voxels, found one that breaks off"
-    return _amounts(found, size, "bytes of voxels")
-
-
-def _check_amount(found: int, expected: int, what: str, path: Path) -> None:
-    if found != expected:
-        raise InputError(f"{path}: {_amounts(found, expected, what)}")
-
-
-def _amounts(found: int, expected: int, what: str) -> str:
-    told = f"{found} (truncated: copy or save it again)" if found < expected else "more"
-    return f"expected {expected} {what} as the header says, found {told}"
 
 
 def _geometry(header: dict[str, str], path: Path) -> Geometry:

@@ -18,7 +18,7 @@ import numpy as np
 from ..challenge.containers import named_inputs
 from ..images.conversion.stored_values import mask_of_labels
 from ..images.geometry import Geometry, on_grid_of_case
-from ..images.mha import mha_header, write_mha
+from ..images.mha import mha_layout, write_mha
 from ..images.readers import read_image
 from ..system.errors import InputError
 from ..system.fingerprint import visible
@@ -62,7 +62,7 @@ def segment_cases(
                 if key := slugs.get("inputs_key"):
                     listed = json.dumps(named_inputs(slugs["input"], key))
                     (given / "inputs.json").write_text(listed)
-                given_grid = mha_header(image).geometry
+                _, given_grid = mha_layout(image)
                 folders = {**places, "input": given, "output": written}
                 named = {key: str(path) for key, path in folders.items()}
                 named["structure"] = to_segment.structure

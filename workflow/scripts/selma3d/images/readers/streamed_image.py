@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from math import prod
+from typing import Self
 
 import numpy as np
 
+from ..geometry import Geometry
 from ..voxel_stream import PlaneStream, VoxelLayout
-from .image_file import ImageFile, canonical, reading
+from .image_file import ImageFile, canonical, canonical_shape
 
 KEPT_BYTES = 64 << 20  # an image of fewer is read once and kept
 
 
 @dataclass(kw_only=True, eq=False)
 class StreamedImage(ImageFile):
-    """An image that is read a few planes at a time, in their order best.
+    """An image that is read a few planes at a time, in their order best; layout: of its voxels."""
 
-    layout: of its voxels; None for one that can only be read whole.
-    """
-
-    layout: Callable[[], VoxelLayout | None]
+    format: str
+    layout: VoxelLayout
     keep_bytes: int = KEPT_BYTES
 
     def __post_init__(self) -> None:
@@ -31,30 +30,33 @@ class StreamedImage(ImageFile):
         self._whole: np.ndarray | None = None
         self._stream: PlaneStream | None = None
 
+    @classmethod
+    def of(cls, format: str, layout: VoxelLayout, geometry: Geometry | None, axes: str) -> Self:
+        """The image of a layout; axes: a letter for each, in the file's own order."""
+        shape = layout.shape if axes == layout.axes else layout.shape[::-1]
+        return cls(
+            format=format,
+            path=layout.path,
+            shape=canonical_shape(shape, axes, layout.path),
+            dtype=layout.dtype if layout.scaling is None else np.dtype(np.float64),
+            axes=axes,
+            geometry=geometry,
+            packed_bytes=layout.packed_bytes,
+            layout=layout,
+        )
+
     def load(self, channel: int, start: int, stop: int, rows: slice) -> np.ndarray:
-        stream = self._streamed()
-        if stream is not None:
-            return stream.planes(channel, start, min(stop, self.shape[1]))[:, rows]
+        is_large = prod(self.shape) * self.dtype.itemsize > self.keep_bytes
+        if is_large and self.layout.can_be_streamed:
+            self._stream = self._stream or PlaneStream(self.layout)
+            return self._stream.planes(channel, start, min(stop, self.shape[1]))[:, rows]
         if self._whole is None:
             self._whole = self.read_all()
         return self._whole[channel, start:stop, rows]
 
-    def read_all(self, most_voxels: int | None = None) -> np.ndarray:
-        with reading(self.path):
-            array, axes = self.read_stored(most_voxels)
-            return canonical(array, axes, self.path)
-
-    @abstractmethod
-    def read_stored(self, most_voxels: int | None) -> tuple[np.ndarray, str]:
-        """All voxels as stored and a letter for each of their axes."""
-
-    def _streamed(self) -> PlaneStream | None:
-        is_large = prod(self.shape) * self.dtype.itemsize > self.keep_bytes
-        if self._stream is None and is_large:
-            layout = self.layout()
-            if layout is not None and layout.can_be_streamed:
-                self._stream = PlaneStream(layout)
-        return self._stream
+    def load_all(self) -> np.ndarray:
+        with closing(PlaneStream(self.layout)) as stream:
+            return canonical(stream.whole(), self.layout.axes, self.path)
 
     def close(self) -> None:
         if self._stream is not None:

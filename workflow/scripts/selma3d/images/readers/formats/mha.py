@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from ...mha import mha_header, mha_layout, read_mha
-from ..image_file import canonical_shape
+from ...mha import mha_layout
 from ..streamed_image import StreamedImage
 from . import Format
 
 
-class MhaImage(StreamedImage):
-    """An MHA file."""
-
-    format = "MHA"
-
-    def read_stored(self, most_voxels: int | None) -> tuple[np.ndarray, str]:
-        return read_mha(self.path, most_voxels)[:2]
-
-
-def open_mha(path: Path, _: bool) -> MhaImage:
+def open_mha(path: Path, _: bool) -> StreamedImage:
     """An MHA by its header."""
-    header = mha_header(path)
-    return MhaImage(
-        path=path,
-        shape=canonical_shape(header.shape, header.axes, path),
-        dtype=header.dtype,
-        axes=header.axes,
-        geometry=header.geometry,
-        layout=partial(mha_layout, path),
-    )
+    layout, geometry = mha_layout(path)
+    return StreamedImage.of("MHA", layout, geometry, layout.axes)
 
 
 FORMAT = Format("MHA", (".mha",), open_mha)
