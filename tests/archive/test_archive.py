@@ -357,18 +357,21 @@ def test_empty_archive_and_other_files_are_refused(tmp_path: Path) -> None:
         unpack(tmp_path / "b.tar", "b.tar", tmp_path / "out")
 
 
-# Local folders
+# Synthetic archives, and folders that are read where they lie
 
 
 @pytest.fixture
-def bring_local(tmp_path: Path) -> Callable[..., pd.DataFrame]:
-    """Fetch the folder `in` into `out`; the receipt as a table."""
+def bring(tmp_path: Path) -> Callable[..., pd.DataFrame]:
+    """Fetch a synthetic archive, the folder `in`, into `out`; the receipt as a table."""
 
-    def bring(manifest: Path | None = None, **settings: int) -> pd.DataFrame:
-        out = tmp_path / "out"
+    def fetched(*rows: str, **settings: int) -> pd.DataFrame:
+        folder, out = tmp_path / "in", tmp_path / "out"
+        (folder / "manifest.tsv").unlink(missing_ok=True)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        named = [f"{file.relative_to(folder)}\t-\t{sha256(file.read_bytes())}" for file in files]
         archive.fetch(
-            ArchiveSettings.read({"kind": "local", "folder": str(tmp_path / "in")}),
-            manifest,
+            ArchiveSettings.read({"kind": "phantom"}),
+            write_manifest(folder / "manifest.tsv", *(rows or named)),
             out,
             out / "receipt.tsv",
             work=tmp_path / "work",
@@ -376,32 +379,7 @@ def bring_local(tmp_path: Path) -> Callable[..., pd.DataFrame]:
         )
         return pd.read_csv(out / "receipt.tsv", sep="\t").set_index("path")
 
-    return bring
-
-
-def test_what_is_corrected_added_and_withdrawn_in_a_local_folder_arrives(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame]
-) -> None:
-    folder, out = tmp_path / "in", tmp_path / "out"
-    folder.mkdir()
-    for name in ("kept", "replaced", "overwritten", "withdrawn"):
-        (folder / name).write_text(name)
-    bring_local()
-    before = folder_fingerprint(folder)
-    (folder / "new").write_text("corrected")
-    (folder / "new").replace(folder / "replaced")
-    assert folder_fingerprint(folder) != before
-    with (folder / "overwritten").open("r+") as file:
-        file.write("in place, a longer text")
-    (folder / "withdrawn").unlink()
-    (folder / "added").write_text("added")
-    (out / "receipt.tsv").unlink()  # as Snakemake does before it runs the rule again
-    receipt = bring_local()
-    assert sorted(receipt.index) == ["added", "kept", "overwritten", "replaced"]
-    for name in receipt.index:
-        assert (out / name).read_bytes() == (folder / name).read_bytes()
-        assert receipt.loc[name, "sha256"] == sha256((folder / name).read_bytes())
-    assert not (out / "withdrawn").exists()
+    return fetched
 
 
 @pytest.mark.parametrize("change", ["new file", "size", "time", "name", "gone", "folder gone"])
@@ -428,9 +406,7 @@ def test_a_folders_fingerprint_changes_with_its_files(tmp_path: Path, change: st
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "._000.nii.gz", "Thumbs.db", "@eaDir/000.nii.gz"])
-def test_files_of_the_system_are_no_images(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame], name: str
-) -> None:
+def test_files_of_the_system_are_no_images(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "000.nii.gz").write_text("image")
@@ -438,22 +414,21 @@ def test_files_of_the_system_are_no_images(
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("of the system")
     assert folder_fingerprint(folder) == before
-    assert list(bring_local().index) == ["000.nii.gz"]
 
 
-def test_local_folder_is_linked_and_written_down(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame]
+def test_synthetic_archive_is_linked_and_written_down(
+    tmp_path: Path, bring: Callable[..., pd.DataFrame]
 ) -> None:
     folder = write(tmp_path / "in", MEMBERS)
-    receipt = bring_local()
+    receipt = bring()
     assert dict(receipt.sha256) == {name: sha256(content) for name, content in MEMBERS.items()}
     assert set(receipt.source) == {str(folder)}
     for name in MEMBERS:
         assert (tmp_path / "out" / name).samefile(folder / name)
 
 
-def test_local_folder_is_copied_where_links_are_not_allowed(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+def test_synthetic_archive_is_copied_where_links_are_not_allowed(
+    tmp_path: Path, bring: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def not_permitted(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -461,19 +436,9 @@ def test_local_folder_is_copied_where_links_are_not_allowed(
     monkeypatch.setattr(archive_folder.os, "link", not_permitted)
     write(tmp_path / "in", MEMBERS)
     for _ in range(2):  # the second time, what was copied stays
-        bring_local()
+        bring()
     assert {name: (tmp_path / "out" / name).read_bytes() for name in MEMBERS} == MEMBERS
     assert not (tmp_path / "out/empty").samefile(tmp_path / "in/empty")
-
-
-def test_manifest_decides_which_local_files_are_taken(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame]
-) -> None:
-    write(tmp_path / "in", MEMBERS)
-    checksum = sha256(MEMBERS["empty"])
-    assert list(bring_local(write_manifest(tmp_path / "m.tsv", f"empty\t0\t{checksum}")).index) == [
-        "empty"
-    ]
 
 
 @pytest.mark.parametrize(
@@ -485,109 +450,60 @@ def test_manifest_decides_which_local_files_are_taken(
         ("s1\t-\t-", "in/s1: expected a file, found none"),
     ],
 )
-def test_local_file_that_contradicts_the_manifest_is_refused(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame], row: str, expected: str
+def test_synthetic_file_that_contradicts_the_manifest_is_refused(
+    tmp_path: Path, bring: Callable[..., pd.DataFrame], row: str, expected: str
 ) -> None:
     write(tmp_path / "in", MEMBERS)
     with pytest.raises(InputError, match=expected):
-        bring_local(write_manifest(tmp_path / "m.tsv", row))
+        bring(row)
     assert not (tmp_path / "out/receipt.tsv").exists()
 
 
-def test_link_that_leaves_the_local_folder_is_refused_and_one_that_stays_is_followed(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame]
-) -> None:
-    write(tmp_path, {"in/a.tif": b"a", "secret": b"s"})
-    (tmp_path / "in/b.tif").symlink_to("a.tif")
-    assert bring_local().sha256["b.tif"] == sha256(b"a")
-    assert not (tmp_path / "out/b.tif").is_symlink()
-    (tmp_path / "in/c.tif").symlink_to("../secret")
-    with pytest.raises(InputError, match=r"c.tif: a link that leaves .* is refused"):
-        bring_local()
-    assert not (tmp_path / "out/c.tif").exists()
-
-
-def test_linked_folders_dead_links_and_devices_are_refused(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame]
-) -> None:
-    folder = write(tmp_path / "in", {"a.tif": b"a"})
-    (folder / "loop").symlink_to(".")
-    with pytest.raises(InputError, match="loop: a link to a folder is refused"):
-        bring_local()
-    (folder / "loop").unlink()
-    (folder / "dead").symlink_to("nowhere")
-    with pytest.raises(InputError, match="dead: expected a file"):
-        bring_local()
-    (folder / "dead").unlink()
-    os.mkfifo(folder / "pipe")
-    with pytest.raises(InputError, match="pipe: expected a file"):
-        bring_local()
-
-
-def test_local_folder_must_exist_hold_files_and_lie_apart(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame]
-) -> None:
-    with pytest.raises(InputError, match="in: expected the archive's folder, found none"):
-        bring_local()
-    (tmp_path / "in").mkdir()
-    with pytest.raises(InputError, match="in: expected the archive's files, found none"):
-        bring_local()
-    with pytest.raises(InputError, match="expected a folder apart from"):
-        archive.fetch(
-            ArchiveSettings.read({"kind": "local", "folder": str(tmp_path)}),
-            None,
-            tmp_path / "out",
-            tmp_path / "out/receipt.tsv",
-            work=tmp_path / "work",
-        )
-
-
 def test_file_that_the_archive_does_not_hold_is_found(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame]
+    tmp_path: Path, bring: Callable[..., pd.DataFrame]
 ) -> None:
     """It could be one of an earlier manifest, and would be converted with the others."""
     write(tmp_path, {"in/a.tif": b"a", "out/old/b.tif": b"b", "out/.hidden": b""})
     with pytest.raises(InputError, match=r"out: .*found 1 more, such as old/b.tif"):
-        bring_local()
+        bring()
     (tmp_path / "out/old/b.tif").unlink()
-    assert list(bring_local().index) == ["a.tif"]
+    assert list(bring().index) == ["a.tif"]
 
 
 def test_what_a_killed_run_left_half_written_is_removed(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame]
+    tmp_path: Path, bring: Callable[..., pd.DataFrame]
 ) -> None:
     write(tmp_path, {"in/a.tif": b"a", "out/s/.a.4711.partial.tif": b"ha"})
-    bring_local()
+    bring()
     assert not (tmp_path / "out/s/.a.4711.partial.tif").exists()
 
 
 def test_a_file_cannot_take_the_name_of_the_receipt(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame]
+    tmp_path: Path, bring: Callable[..., pd.DataFrame]
 ) -> None:
     write(tmp_path, {"in/receipt.tsv": b"mine"})
     with pytest.raises(InputError, match="receipt"):
-        bring_local()
+        bring()
 
 
-def test_receipt_can_serve_as_manifest_and_is_the_same_every_time(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame]
+def test_a_receipt_is_the_same_every_time(
+    tmp_path: Path, bring: Callable[..., pd.DataFrame]
 ) -> None:
     write(tmp_path / "in", MEMBERS)
-    bring_local()
+    bring()
     receipt = tmp_path / "out/receipt.tsv"
     first = receipt.read_bytes()
-    (tmp_path / "m.tsv").write_bytes(first)
     receipt.unlink()
-    bring_local(tmp_path / "m.tsv", workers=1)
+    bring(workers=1)
     assert receipt.read_bytes() == first
 
 
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ({"kind": "phantom"}, "kind: expected biostudies, zenodo, urls or local, found 'phantom'"),
-        ({}, "kind: expected biostudies, zenodo, urls or local, found None"),
-        ({"kind": "local"}, "folder: expected"),
+        ({"kind": "local"}, "kind: expected biostudies, zenodo, urls or phantom, found 'local'"),
+        ({}, "kind: expected biostudies, zenodo, urls or phantom, found None"),
+        ({"kind": "phantom"}, "manifest: expected"),
         ({"kind": "urls"}, "urls: expected at least one"),
         ({"kind": "urls", "urls": ["file:///etc/passwd"]}, "expected an address that begins"),
         ({"kind": "urls", "urls": ["ftp://a.b/c"]}, "expected an address that begins"),
@@ -649,7 +565,7 @@ def test_file_moves_from_one_disk_to_another(
 
 
 def test_copy_that_is_not_like_its_origin_gets_no_final_name(
-    tmp_path: Path, bring_local: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, bring: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_link(*_: object) -> None:
         raise OSError(18, "Invalid cross-device link")
@@ -661,7 +577,7 @@ def test_copy_that_is_not_like_its_origin_gets_no_final_name(
     monkeypatch.setattr(archive_folder.shutil, "copyfile", badly)
     write(tmp_path / "in", {"a.tif": b"a"})
     with pytest.raises(InputError, match=r"a.tif: the copy of .* is not like it"):
-        bring_local()
+        bring()
     assert not (tmp_path / "out/a.tif").exists()
 
 

@@ -17,8 +17,6 @@ def main() -> None:
         )
     limits = Download.read(snakemake.params.limits)
     manifest = snakemake.input[0] if snakemake.input else source.manifest
-    if source.kind == "phantom":
-        source = source.model_copy(update={"kind": "local", "folder": str(Path(manifest).parent)})
     archive.fetch(
         source,
         Path(manifest) if manifest else None,

@@ -12,14 +12,13 @@ from ..challenge.edition import ArchiveSettings
 from ..system import atomic
 from ..system.errors import InputError
 from ..system.file_lock import alone_in
-from . import local
 from . import manifest as manifests
-from .archive_folder import refuse_strays, require_room, sweep
+from .archive_folder import link_or_copy, refuse_strays, sweep
 from .connections import Connections
 from .download import Patience
 from .manifest import COLUMNS, Entry
 from .many_files import for_each
-from .paths import safe_paths
+from .paths import safe_path
 from .progress import amount
 from .published_files import published
 from .remote import Remote
@@ -59,21 +58,20 @@ def fetch(
 
     `source` is an edition's archive: kind `biostudies` (accession, roots: mirrors in turn; the
     manifest names the files), `urls` (one file each; zip and tar archives are unpacked into
-    `destination`) or `local` (folder; the manifest's files, or without one all of them).
-    `work`, a folder for this archive alone, keeps partial downloads and first-seen checksums: the
-    same call continues after any interruption. `receipt` is a TSV with path, bytes, sha256 and
-    source, the preferred mirror.
+    `destination`) or `phantom` (the manifest lies among its files). `work`, a folder for this
+    archive alone, keeps partial downloads and first-seen checksums: the same call continues after
+    any interruption. `receipt` is a TSV with path, bytes, sha256 and source, the preferred mirror.
 
     InputError: a file that could not be had or is not what the manifest says (the others are
-    there), a name that leads out of the folder, too little room, a
-    file in `destination` that the archive does not hold, another download with the same `work`.
+    there), a name that leads out of the folder, too little room, a file in `destination` that the
+    archive does not hold, another download with the same `work`.
     """
     destination, receipt, work = Path(destination), Path(receipt), Path(work)
     destination.mkdir(parents=True, exist_ok=True)
     with _named(destination), alone_in(work, "download"):
         sweep(destination)
-        if source.kind == "local":
-            rows = _bring_local(source, manifest, destination, work, settings)
+        if source.kind == "phantom":
+            rows = _link_drawn(manifest, destination, settings.workers)
         elif source.kind in {"biostudies", "zenodo", "urls"}:
             remote = Remote(
                 destination,
@@ -86,36 +84,30 @@ def fetch(
             rows = remote.bring(published(source, manifest))
         else:
             raise InputError(
-                f"kind: expected biostudies, zenodo, urls or local, found {source.kind!r}"
+                f"kind: expected biostudies, zenodo, urls or phantom, found {source.kind!r}"
             )
         _write_receipt(rows, destination, receipt)
 
 
-def _bring_local(
-    source: ArchiveSettings,
-    manifest: Path | None,
-    destination: Path,
-    work: Path,
-    settings: DownloadSettings,
-) -> list[tuple[Entry, str]]:
-    if source.folder is None:
-        raise InputError("folder: expected, as the source's kind is local; found none")
-    folder = Path(source.folder)
-    here, there = folder.resolve(), destination.resolve()
-    if here.is_relative_to(there) or there.is_relative_to(here):
-        raise InputError(f"{folder}: expected a folder apart from {destination}")
-    entries = manifests.read(manifest) if manifest else local.entries_below(folder)
-    finals = safe_paths(destination, (entry.path for entry in entries))
-    if folder.exists() and folder.stat().st_dev != destination.stat().st_dev:
-        copies = sum(entry.bytes or 0 for entry in entries if not finals[entry.path].exists())
-        require_room(str(folder), copies, destination, settings.min_free_bytes)
-    found = for_each(
-        entries, lambda entry: local.bring(entry, folder, destination), settings.workers
-    )
-    placed = work / "placed.tsv"
-    local.remove_withdrawn(destination, placed, finals)
-    manifests.write(found, placed)
-    return [(entry, str(folder)) for entry in found]
+def _link_drawn(manifest: Path | None, destination: Path, workers: int) -> list[tuple[Entry, str]]:
+    """Give the files of a synthetic archive, drawn beside `manifest`, their places; verified."""
+    if manifest is None:
+        raise InputError("manifest: expected that of the synthetic images, found none")
+    folder = manifest.parent
+
+    def link(entry: Entry) -> Entry:
+        origin, final = safe_path(folder, entry.path), safe_path(destination, entry.path)
+        if not origin.is_file():
+            raise InputError(f"{origin}: expected a file, found none")
+        found = entry.measured(origin)
+        fault = entry.fault_of(found)
+        if fault:
+            raise InputError(f"{origin}: {fault}")
+        if not final.exists() or not (final.samefile(origin) or entry.measured(final) == found):
+            link_or_copy(origin, final, found)
+        return found
+
+    return [(entry, str(folder)) for entry in for_each(manifests.read(manifest), link, workers)]
 
 
 def _write_receipt(rows: Sequence[tuple[Entry, str]], destination: Path, receipt: Path) -> None:
