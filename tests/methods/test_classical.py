@@ -13,10 +13,9 @@ from selma3d.images import PatchWriter, PredictionFile
 from selma3d.images.splits import COLUMNS
 from selma3d.methods.cases import CasesToSegment
 from selma3d.methods.classical import ridges
-from selma3d.methods.classical.choice import choose, segment_cases, settings_of
+from selma3d.methods.classical.choice import choose, dice, segment_cases, settings_of
 from selma3d.methods.classical.ridges import Ridges
 from selma3d.methods.classical.spots import Spots, SpotsGrid
-from selma3d.methods.threshold import dice
 
 
 def balls(centres, radius, shape=(32, 40, 40)):

@@ -1,4 +1,4 @@
-"""Rule classical: training patches, test cases -> masks by classical filters."""
+"""Rules classical, threshold_method: training patches, test cases -> masks by classical filters."""
 
 from pathlib import Path
 
@@ -15,10 +15,11 @@ def main() -> None:
         Path(snakemake.input.cases),
         params.channel,
         Path(snakemake.output.predictions),
-        method="classical",
+        method=params.method,
         structure=snakemake.wildcards.structure,
     )
-    grid = check(GRIDS[params.kind], params.grid, f"method classical: settings: {params.kind}")
+    key = "" if params.kind == params.method else f": {params.kind}"
+    grid = check(GRIDS[params.kind], params.grid, f"method {params.method}: settings{key}")
     segment_cases([Source.read(source) for source in params.sources], to_segment, grid)
 
 

@@ -20,6 +20,7 @@ rule classical:
         mem_mb=memory(4000),
         runtime=minutes(240),
     params:
+        method="classical",
         kind=lambda wildcards: CHALLENGE.structures[wildcards.structure].scored_as,
         grid=lambda wildcards: METHODS["classical"].settings[
             CHALLENGE.structures[wildcards.structure].scored_as

@@ -20,8 +20,10 @@ rule threshold_method:
         mem_mb=memory(4000),
         runtime=minutes(60),
     params:
-        settings=METHODS["threshold"].settings,
+        method="threshold",
+        kind="threshold",
+        grid=METHODS["threshold"].settings,
         sources=sources_learnt,
         channel=channel_of,
     script:
-        "../../scripts/threshold.py"
+        "../../scripts/classical.py"

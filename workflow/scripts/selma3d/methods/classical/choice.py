@@ -13,14 +13,16 @@ from ...challenge.run import Run
 from ...challenge.source import Source
 from ..cases import CasesToSegment
 from ..peers.examples import examples
-from ..threshold import dice
 from .ridges import Ridges, RidgesGrid
 from .spots import Spots, SpotsGrid
+from .threshold import Threshold, ThresholdGrid
 
 log = logging.getLogger(__name__)
 
-GRIDS = {"spot-like": SpotsGrid, "vessel-like": RidgesGrid}  # by how a structure is scored
-FILTERS = {SpotsGrid: Spots, RidgesGrid: Ridges}
+Grid = SpotsGrid | RidgesGrid | ThresholdGrid
+# By how a structure is scored; `threshold` serves both.
+GRIDS = {"spot-like": SpotsGrid, "vessel-like": RidgesGrid, "threshold": ThresholdGrid}
+FILTERS = {SpotsGrid: Spots, RidgesGrid: Ridges, ThresholdGrid: Threshold}
 
 
 class Setting(Protocol):
@@ -33,14 +35,10 @@ class Setting(Protocol):
     def finish(self, mask: np.ndarray) -> np.ndarray: ...
 
 
-def settings_of(grid: SpotsGrid | RidgesGrid) -> list[Setting]:
+def settings_of(grid: Grid) -> list[Setting]:
     """Every combination of a grid's values, the last number varying fastest."""
-    names = list(type(grid).model_fields)
-    values = (getattr(grid, name) for name in names)
-    setting = FILTERS[type(grid)]
-    return [
-        setting(**dict(zip(names, chosen, strict=True))) for chosen in itertools.product(*values)
-    ]
+    values = (getattr(grid, name) for name in type(grid).model_fields)
+    return [FILTERS[type(grid)](*chosen) for chosen in itertools.product(*values)]
 
 
 def choose(
@@ -66,9 +64,7 @@ def choose(
     return settings[best]
 
 
-def segment_cases(
-    sources: Sequence[Source], to_segment: CasesToSegment, grid: SpotsGrid | RidgesGrid
-) -> None:
+def segment_cases(sources: Sequence[Source], to_segment: CasesToSegment, grid: Grid) -> None:
     """Choose on all training patches of the sources, then segment every case of a structure."""
     training = (
         (example.image, example.mask)
@@ -77,3 +73,9 @@ def segment_cases(
     )
     setting = choose(settings_of(grid), training)
     to_segment.segment(lambda image: setting.finish(setting.cut(setting.response(image))))
+
+
+def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
+    """2|P∩G| / (|P|+|G|) of two masks of 0 and 1; 1 where both are empty."""
+    total = int(prediction.sum()) + int(truth.sum())
+    return 1.0 if total == 0 else 2.0 * int((prediction & truth).sum()) / total
