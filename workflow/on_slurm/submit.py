@@ -15,6 +15,7 @@ from pathlib import Path
 from snakemake_executor_plugin_slurm.partitions import Partition, read_partition_file
 
 from selma3d.challenge.config import read_config
+from selma3d.challenge.layout import Layout
 from selma3d.system.errors import InputError
 
 from .planned_jobs import ROOT
@@ -56,11 +57,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--configfile", type=Path, nargs="+", default=[])
     given, options = parser.parse_known_args(arguments)
     try:
-        results = Path(read_config(ROOT, given.configfile).results)
+        layout = Layout(read_config(ROOT, given.configfile).results)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    log = results / "logs" / "submit.log"
+    log = Path(layout.submit_log())
     log.parent.mkdir(parents=True, exist_ok=True)
     name, minutes = longest(read_partition_file(given.partitions))
     command = [

@@ -159,7 +159,9 @@ class Layout:
         """The page that reads like a results section."""
         return f"{self.scored_root}/report.html"
 
-    # Jobs, by stage: log, time and memory, and the folder that one is resumed from.
+    # Runs, and jobs by stage: log, time and memory, and the folder that one is resumed from.
+    run_log = BelowScored("logs/snakemake.log")
+    submit_log = Below("logs/submit.log")  # of a run that is a job of a cluster
     log = Below("logs/{stage}/{job}.log")
     program_log = Below("logs/{stage}/{job}.program.log")  # of another program that a job runs
     benchmark = Below("benchmarks/{stage}/{job}.tsv")
