@@ -30,11 +30,24 @@ def test_each_structure_of_2026_is_ranked_in_its_group(repository):
 
 def test_what_2026_never_annotated_is_segmented_and_never_learnt(repository):
     planned = challenge(repository, "selma2026")
-    unseen = {name for name, structure in planned.structures.items() if not structure.seen}
+    unseen = {name for name in planned.scored if not planned.structures[name].seen}
     assert unseen == {"microglia", "egfp", "gut-lymphatic", "gut-nerve"}
     learnt = {name for target in planned.targets.values() for name in target.learns}
     assert not unseen & learnt
-    assert unseen <= set(planned.scored)
+
+
+def test_2026_pretrains_on_patches_of_66_images_of_fourteen_structures(repository):
+    planned = challenge(repository, "selma2026")
+    published = {
+        name: s.published for name, s in planned.edition.structures.items() if s.published.crops
+    }
+    assert sum(of.crops for of in published.values()) == 35050
+    images = dict.fromkeys(("spot-like", "vessel-like"), 0)
+    for name, of in published.items():
+        images[planned.structures[name].group] += of.volumes
+    assert images == {"spot-like": 30, "vessel-like": 36}
+    learnt = {row.structure for group in images for row in planned.volumes(group)}
+    assert learnt == set(published)
 
 
 def test_2025_ranks_its_two_tasks(repository):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 import yaml
 
 from selma3d.archive.phantom import write_archive
@@ -13,12 +16,13 @@ from tiny_challenge import ROOT, Workflow
 
 pytestmark = pytest.mark.editions
 
-# What is drawn for a structure that phantoms have no form of their own for.
+# Structures that phantoms have a form of their own for.
 KIND = {
-    **dict.fromkeys(("gut-lymphatic", "peripheral-nerve", "axon", "gut-nerve"), "vessel"),
-    "cfos": "cell",
-    "egfp": "cell",
+    "plaque": "plaque",
+    "nucleus": "nucleus",
+    "microglia": "microglia",
 }
+OTHERS = {"spot-like": "cell", "vessel-like": "vessel"}  # by how they are scored
 TINY = {
     "size": "small",
     "methods": ["unet", "threshold"],
@@ -40,15 +44,16 @@ TINY = {
 
 def drawn(folder: Path, edition: dict) -> None:
     """Images of every structure of an edition, laid out as the phantom archive is."""
+    cases = edition["phases"]["final"]["cases"]
     structures = {
         name: {
-            "kind": KIND.get(name, name),
+            "kind": KIND.get(name, OTHERS[spec["scored_as"]]),
             "folder": Path(spec["patches"]["folder"]).name if "patches" in spec else name,
             "patch_shape": [16, 32, 32],
             "volume_shape": [32, 32, 32],
             "voxel_size_um": [4.0, 2.0, 2.0],
             **({"training": {"specimens": 3, "patches_per_specimen": 2}} if spec["seen"] else {}),
-            "test": {"specimens": 2, "patches_per_specimen": 1},
+            **({"test": {"specimens": 2, "patches_per_specimen": 1}} if name in cases else {}),
             "volumes": 1,
         }
         for name, spec in edition["structures"].items()
@@ -59,11 +64,21 @@ def drawn(folder: Path, edition: dict) -> None:
     (folder / "selma3d_test").rename(folder / "final")
 
 
+def patches_of(unannotated: Path) -> None:
+    """Each volume as a patch, in a folder that is named after it, as 2026 has them."""
+    for planes in list(unannotated.glob("*/sample1/C00")):
+        stack = np.stack([tifffile.imread(plane) for plane in sorted(planes.glob("*.tif"))])
+        shutil.rmtree(planes)
+        tifffile.imwrite(planes.parent / "000.tif", stack)
+
+
 def challenge(folder: Path, name: str, archives: dict[str, str]) -> Workflow:
     """An edition, run on phantoms; archives: the folder that each is read from."""
     edition = yaml.safe_load((ROOT / "config" / "editions" / f"{name}.yaml").read_text())
     images = folder / "images"
     drawn(images, edition)
+    if name == "selma2026":
+        patches_of(images / "selma3d_unannotated")
     workflow = Workflow(folder, layers=(f"config/{name}.yaml",))
     sources = {a: {"kind": "local", "folder": str(images / f)} for a, f in archives.items()}
     if "S-BIAD1196" in sources:
@@ -134,5 +149,7 @@ def test_2026_runs_on_its_ten_structures_and_ranks_their_four_groups(tmp_path):
     assert set(map(frozenset, further.values())) == {
         frozenset({"unet masked", "unet scratch", "threshold default"})
     }
+    learnt = set(workflow.results.glob("data/*/collections/patches.h5"))
+    assert len(learnt) == 14
     scored = {path.stem for path in (workflow.results / "scores/unet").iterdir()}
     assert len(scored) == 10

@@ -18,16 +18,16 @@ def ranking_groups(
     """Names of the scored structures by group.
 
     Left-out twins are an experiment beside the ranking, not a part of it. Raises InputError unless
-    each structure of the edition is in one of the groups that it names, if it names any.
+    each of the others is in one of the groups that the edition names, if it names any.
     """
-    named = _named_groups(edition, edition_file)
+    scored = [structure for structure in scored if not structure.left_out]
+    named = _named_groups(edition, [structure.name for structure in scored], edition_file)
     group_of = {name: group for group, names in named.items() for name in names}
     groups: dict[str, list[str]] = {}
     for structure in scored:
-        if not structure.left_out:
-            name = structure.name
-            group = group_of[name] if named else getattr(structure, edition.ranking.groups_by)
-            groups.setdefault(group, []).append(name)
+        name = structure.name
+        group = group_of[name] if named else getattr(structure, edition.ranking.groups_by)
+        groups.setdefault(group, []).append(name)
     return groups
 
 
@@ -56,7 +56,9 @@ def further_leaderboards(edition: Edition, edition_file: Path) -> dict[str, Furt
     return rule.leaderboards
 
 
-def _named_groups(edition: Edition, edition_file: Path) -> dict[str, tuple[str, ...]]:
+def _named_groups(
+    edition: Edition, scored: Iterable[str], edition_file: Path
+) -> dict[str, tuple[str, ...]]:
     """The groups that the edition names; {} where a structure's property decides."""
     groups = edition.ranking.groups or {}
     where = f"{edition_file}: ranking.groups"
@@ -64,7 +66,7 @@ def _named_groups(edition: Edition, edition_file: Path) -> dict[str, tuple[str, 
     for name in members:
         if name not in edition.structures:
             raise InputError(f"{where}: {name}: the edition has no such structure")
-    for name in edition.structures if groups else ():
+    for name in dict.fromkeys([*members, *scored]) if groups else ():
         if members.count(name) != 1:
             raise InputError(
                 f"{where}: expected {name!r} in one group, found it in {members.count(name)}"
