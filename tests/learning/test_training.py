@@ -648,13 +648,10 @@ def test_processes_of_a_training_share_its_threads(
         training.finetune(**limited(finetuning(images, tmp_path), threads=7, processes=2))
 
 
-def test_throughput_of_fine_tuning_is_what_the_trainer_measures(
-    images: Path, tmp_path: Path
-) -> None:
+def test_throughput_of_fine_tuning_is_timed_as_it_stands(images: Path, tmp_path: Path) -> None:
     arguments = finetuning(images, tmp_path)
-    training.measure_finetuning(
-        arguments["finetuning"], tmp_path / "finetune.tsv", arguments["job"], steps=3
-    )
+    prepared = training.prepare_finetuning(arguments["finetuning"], arguments["job"])
+    training.measure_as_it_stands(prepared, tmp_path / "finetune.tsv", steps=3)
     table = pd.read_csv(tmp_path / "finetune.tsv", sep="\t")
     assert len(table) == table["advice"].sum() == 1
     assert table["steps_per_s"].item() > 0

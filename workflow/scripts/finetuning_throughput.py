@@ -12,22 +12,23 @@ from selma3d.learning import training
 
 def main() -> None:
     inputs, params, method = snakemake.input, snakemake.params, snakemake.wildcards.method
-    training.measure_finetuning(
-        training.Finetuning(
-            check(FinetuningRecipe, params.recipe, f"method {method}"),
-            method=method,
-            target="throughput",
-            run=Run("scratch"),
-            sources=tuple(
-                Source(name, Path(patches), Path(split), channel)
-                for name, patches, split, channel in zip(
-                    params.learns, inputs.patches, inputs.splits, params.channels, strict=True
-                )
-            ),
-            channels=dict(zip(params.learns, params.channels, strict=True)),
-        ),
-        Path(snakemake.output.table),
-        training.Job(Path(params.work), snakemake.threads),
+    sources = tuple(
+        Source(name, Path(patches), Path(split), channel)
+        for name, patches, split, channel in zip(
+            params.learns, inputs.patches, inputs.splits, params.channels, strict=True
+        )
+    )
+    assigned = training.Finetuning(
+        check(FinetuningRecipe, params.recipe, f"method {method}"),
+        method=method,
+        target="throughput",
+        run=Run("scratch"),
+        sources=sources,
+        channels=dict(zip(params.learns, params.channels, strict=True)),
+    )
+    job = training.Job(Path(params.work), snakemake.threads)
+    training.measure_as_it_stands(
+        training.prepare_finetuning(assigned, job), Path(snakemake.output.table)
     )
 
 

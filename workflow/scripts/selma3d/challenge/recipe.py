@@ -316,7 +316,3 @@ class FinetuningRecipe(_Part):
 
     finetune: Finetune
     pretraining_steps: Number = Field(description="that `scratch-long` trains in addition")
-
-    def with_finetune(self, **changes: Any) -> FinetuningRecipe:
-        """The same with some of fine-tuning's settings changed."""
-        return self.model_copy(update={"finetune": self.finetune.model_copy(update=changes)})

@@ -6,7 +6,7 @@ from .assignment import Finetuning, Job, Outputs, Pretraining
 from .finetune import finetune, prepare_finetuning
 from .node_copies import read_on_node
 from .pretrain import prepare_training, pretrain
-from .throughput import measure_as_it_stands, measure_finetuning, measure_pretraining
+from .throughput import measure_as_it_stands, measure_pretraining
 from .volume_sources import specimens_of, volume_sources
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "VolumeSource",
     "finetune",
     "measure_as_it_stands",
-    "measure_finetuning",
     "measure_pretraining",
     "prepare_finetuning",
     "prepare_training",

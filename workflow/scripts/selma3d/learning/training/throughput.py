@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,11 +13,9 @@ import pandas as pd
 import torch
 
 from ...system.atomic import write_table
-from ...system.tables import read_tsv
 from ..device import Compute, be_deterministic, set_threads
 from ..task import Batch
-from .assignment import Finetuning, Job, Outputs, Pretraining
-from .finetune import finetune
+from .assignment import Job, Pretraining
 from .learner import Learner
 from .pretrain import prepare_training
 from .training_parts import Training
@@ -82,49 +79,17 @@ def measure_pretraining(
 
 
 def measure_as_it_stands(training: Training, table: Path, steps: int = STEPS) -> None:
-    """Time `steps` steps of a training with its own settings, and write a table of one row."""
+    """Time `steps` steps of a training with its own settings, and write a table of one row.
+
+    The columns are those of `measure_pretraining`; validations and saves are not timed.
+    """
+    set_threads(training.threads)
     be_deterministic(training.settings.deterministic)
     shortened = training.settings.model_copy(update={"steps": WARM_UP + steps, "warmup": 0.0})
     training = replace(training, settings=shortened)
     with training.batches() as batches:
         row = _run_as(training) | _timed(training, batches) | {"advice": 1}
     write_table(pd.DataFrame([row]), table)
-
-
-def measure_finetuning(finetuning: Finetuning, table: Path, job: Job, steps: int = STEPS) -> None:
-    """Fine-tune a few steps from scratch and write what the trainer measures of itself.
-
-    The table has one row: device, precision (of the recipe), workers, steps_per_s (without
-    validations and saves), windows_per_s, waiting, advice (1). The training is thrown away.
-    """
-    shutil.rmtree(job.work, ignore_errors=True)
-    settings = finetuning.recipe.finetune
-    shortened = finetuning.recipe.with_finetune(
-        steps=WARM_UP + steps,
-        log_every=1,
-        validations=1,
-        learning_rates=settings.learning_rates[:1],
-        ways={},
-    )
-    thrown_away = Outputs(job.work / "model.pt", job.work / "history.tsv")
-    finetune(
-        replace(finetuning, recipe=shortened), thrown_away, replace(job, work=job.work / "training")
-    )
-    history = read_tsv(thrown_away.history, "a history")
-    timed = history[history["step"] > WARM_UP].groupby("name")["value"]
-    seconds = 1 / timed.get_group("steps_per_s")
-    row = {
-        "device": _device_name(Compute.choose(settings.device)),
-        "precision": settings.precision,
-        "channels_last": settings.channels_last,
-        "workers": -1 if settings.workers is None else settings.workers,
-        "steps_per_s": 1 / seconds.mean(),
-        "windows_per_s": settings.batch / seconds.mean(),
-        "waiting": timed.get_group("waiting").mean(),
-        "advice": 1,
-    }
-    write_table(pd.DataFrame([row]), table)
-    shutil.rmtree(job.work)
     log.info("%.3g steps/s, %.1f %% waiting for data", row["steps_per_s"], 100 * row["waiting"])
 
 
