@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from ..system.records import Plain
 from .run import NO_INIT, is_ensemble, member_init
 from .structure import original
 
@@ -17,7 +18,7 @@ Entrant = tuple[str, str]  # method and init: a row of the leaderboard
 
 
 @dataclass(frozen=True)
-class Display:
+class Display(Plain):
     """How the challenge is shown, the same in every figure, every table and the report.
 
     methods: titles by name, in alphabetical order. colours: of the methods that have one.
@@ -46,17 +47,6 @@ class Display:
             partial=tuple(partial),
             out_of_competition=challenge.out_of_competition,
         )
-
-    @classmethod
-    def read(cls, plain: Mapping[str, Any]) -> Display:
-        """Build it again from what `plain` gave."""
-        lists = {key: tuple(plain[key]) for key in ("partial", "out_of_competition")}
-        return cls(**{**plain, **lists})
-
-    def plain(self) -> dict[str, Any]:
-        """The same as plain data, for the params of a rule."""
-        outside = list(self.out_of_competition)
-        return {**asdict(self), "partial": list(self.partial), "out_of_competition": outside}
 
     def method(self, name: str) -> str:
         """Title of a method; its name where it has none."""

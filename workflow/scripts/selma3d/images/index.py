@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +16,6 @@ from ..system.errors import InputError
 from ..system.tables import read_tsv
 from .intensity import Intensity
 from .storage import VoxelSize
-
-COLUMNS = (
-    "id",
-    "specimen",
-    "shape",
-    "voxel_size_um",
-    "intensity",
-    "labelled",
-    "foreground",
-    "sha256",
-)
 
 
 @dataclass(frozen=True)
@@ -66,6 +55,9 @@ class IndexRow:
             foreground="" if foreground is None else f"{foreground:.10g}",
             sha256=sha256,
         )
+
+
+COLUMNS = tuple(field.name for field in fields(IndexRow))
 
 
 def write_index(rows: Iterable[IndexRow], tsv: str | Path) -> None:

@@ -7,16 +7,15 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Self
 
-import h5py
-
 from ..images import VolumeFile
+from ..system.records import Plain
 from .model import TrainedModel
 from .resampling import Resampling
 from .settings import WindowSettings
 
 
 @dataclass(frozen=True)
-class SegmentationFacts:
+class SegmentationFacts(Plain):
     """Model, volume and settings; the voxel size and specimen go with them.
 
     model, volume: SHA-256 of the model's file, of the image. shape: of the network's grid,
@@ -73,17 +72,6 @@ class SegmentationFacts:
         """Changes with anything that decides the content of a slab's blocks."""
         decisive = asdict(self) | {"slab": slab, "slabs": slabs}
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
-
-    def to_json(self) -> str:
-        """Text for an HDF5 attribute."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def read(cls, slab: h5py.File) -> Self:
-        """The facts that a slab was made with."""
-        stored = json.loads(slab.attrs["facts"])
-        lists = {key: tuple(value) for key, value in stored.items() if isinstance(value, list)}
-        return cls(**stored | lists)
 
     def difference(self, other: SegmentationFacts) -> tuple[str, object, object]:
         """The first fact in which another differs: its name, its value here, and there."""

@@ -7,6 +7,7 @@ grid, and joining them is resampling them to the volume's.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -47,7 +48,7 @@ def write_slab(
     """Join finished blocks (first voxel, file) to the file of slab number `slab` of `slabs`."""
     with publish(output) as temporary, writing_hdf5(temporary) as file:
         stamp(file, "segmentation-slab")
-        file.attrs.update({"facts": facts.to_json(), "slab": slab, "slabs": slabs})
+        file.attrs.update({"facts": json.dumps(facts.plain()), "slab": slab, "slabs": slabs})
         types = {"probability": np.float32} if facts.has_own_grid else _types(facts)
         stored = _create(file, facts.shape, types)
         for corner, path in blocks:
@@ -61,7 +62,7 @@ def is_slab(path: Path, facts: SegmentationFacts, slab: int, slabs: int) -> bool
     if not Path(path).exists():
         return False
     with open_hdf5(path) as file:
-        stored = SegmentationFacts.read(file)
+        stored = SegmentationFacts.read(json.loads(file.attrs["facts"]))
         return (stored, file.attrs["slab"], file.attrs["slabs"]) == (facts, slab, slabs)
 
 
@@ -78,7 +79,7 @@ def join_slabs(slabs: Sequence[Path], output: Path) -> None:
         )
         if facts.voxel_size_um is not None:
             file.attrs["voxel_size_um"] = np.asarray(facts.voxel_size_um, dtype=np.float64)
-        file.attrs["made_from"] = facts.to_json()
+        file.attrs["made_from"] = json.dumps(facts.plain())
         stored = _create(file, facts.volume_shape, _types(facts))
         with ExitStack() as stack:
             opened = [stack.enter_context(open_hdf5(path)) for path in slabs]
@@ -135,7 +136,7 @@ def _common_facts(slabs: Sequence[Path]) -> SegmentationFacts:
     facts, count = None, len(slabs)
     for path in slabs:
         with open_hdf5(path) as file:
-            own = SegmentationFacts.read(file)
+            own = SegmentationFacts.read(json.loads(file.attrs["facts"]))
             number, count = (int(file.attrs[key]) for key in ("slab", "slabs"))
         if facts is not None and own != facts:
             name, expected, other = facts.difference(own)

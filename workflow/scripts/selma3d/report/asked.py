@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+from ..system.records import Plain
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(Plain):
     """Numbers of images and models that a configuration asks for.
 
     volumes: unannotated images that encoders learn from. structures: those with training labels.
@@ -21,12 +21,3 @@ class Asked:
     encoders: int
     models: int
     predictions: int
-
-    @classmethod
-    def read(cls, plain: Mapping[str, Any]) -> Asked:
-        """Build it again from what `plain` gave."""
-        return cls(**plain)
-
-    def plain(self) -> dict[str, int]:
-        """The same as plain data, for the params of a rule."""
-        return asdict(self)

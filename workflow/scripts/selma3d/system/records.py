@@ -1,10 +1,10 @@
-"""Records of processes and jobs: small JSON files, read by the types of their fields."""
+"""Plain data of dataclasses, read back by the types of their fields; records in JSON files."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -15,6 +15,19 @@ RECORD_BYTES = 1 << 20
 Record = TypeVar("Record")
 
 
+class Plain:
+    """A dataclass that travels between rules and scripts, or in a file, as plain data."""
+
+    def plain(self) -> dict[str, Any]:
+        """The same as texts, numbers, lists and mappings."""
+        return _form(type(self)).dump_python(self, mode="json")
+
+    @classmethod
+    def read(cls, plain: object) -> Self:
+        """Build it again from what `plain` gave."""
+        return _form(cls).validate_python(plain)
+
+
 def read_record(path: Path, form: type[Record]) -> Record | None:
     """The record (a dataclass) in a file; None where there is none, or one that is not whole.
 
@@ -22,11 +35,11 @@ def read_record(path: Path, form: type[Record]) -> Record | None:
     """
     try:
         with open_own(path, "rb") as file:
-            return _reader(form).validate_json(file.read(RECORD_BYTES))
+            return _form(form).validate_json(file.read(RECORD_BYTES))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 
 
 @cache
-def _reader(form: type[Record]) -> TypeAdapter[Record]:
+def _form(form: type[Record]) -> TypeAdapter[Record]:
     return TypeAdapter(form)
