@@ -26,15 +26,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from .. import __version__
 from ..challenge.checking import Model, check, load_yaml
 from ..challenge.edition import Name
 from ..challenge.recipe import Input, Network
-from ..images import CONTRACT_VERSION
 from ..learning import networks
-from ..learning.device import versions
+from ..learning.device import Compute
 from ..learning.model_files import read_weights
 from ..learning.networks.segmenter import Parts
+from ..learning.training.weight_files import weights_of
 from ..system.errors import InputError
 from .shared_encoders import pack
 
@@ -95,14 +94,8 @@ def convert(described: ForeignWeights, packed: Path, run_code_of: str | None = N
         for name in described.seen
     ]
     encoder = {
-        "contract_version": CONTRACT_VERSION,
-        "kind": "encoder",
-        "network": network.spec.model_dump(mode="json"),
+        **weights_of("encoder", network, described.steps, Compute(torch.device("cpu"))),
         "state": fitted,
-        "versions": {"selma3d": __version__} | versions(),
-        "steps": described.steps,
-        "precision": "fp32",
-        "channels_last": False,
         "recipe": {
             "method": described.method,
             "group": described.group,

@@ -18,7 +18,7 @@ from ..networks import Segmenter
 from ..networks.segmenter import Transferred
 from ..sampling import LabelledSampler, Sampler, UnlabelledSampler, source_window
 from .assignment import Assignment, Finetuning, Job, Outputs
-from .checkpoint import digest, place
+from .checkpoint import Checkpoints, digest, place
 from .collaborative import Collaborative, PairedSampler
 from .history import History, publish_history
 from .launch import launch
@@ -146,7 +146,7 @@ class _Attempt:
 
     @property
     def finished(self) -> Path:
-        return self.folder / "finished.pt"
+        return Checkpoints.finished_in(self.folder)
 
     def value(self) -> float:
         """The best validation metric of the finished training."""

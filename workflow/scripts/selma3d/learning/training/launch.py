@@ -19,6 +19,13 @@ from .assignment import Assignment
 
 log = logging.getLogger(__name__)
 
+# What a worker tells by name and `launch` raises again; kinds of another error before it.
+ERRORS = {
+    "gpu_memory": GpuMemoryError,
+    "busy": BusyError,
+    "input_error": InputError,
+    "lease_lost": LeaseLostError,
+}
 LIBRARY = Path(__file__).parents[3]  # the folder that holds this package
 
 
@@ -68,13 +75,8 @@ def _raise(outcome: dict[str, Any], code: int) -> None:
     """Raise what the worker's outcome (its JSON) tells."""
     if "unfinished" in outcome:
         raise Unfinished(**outcome["unfinished"])
-    if "gpu_memory" in outcome:
-        raise GpuMemoryError(outcome["gpu_memory"])
-    if "busy" in outcome:
-        raise BusyError(outcome["busy"])
-    if "input_error" in outcome:
-        raise InputError(outcome["input_error"])
-    if "lease_lost" in outcome:
-        raise LeaseLostError(outcome["lease_lost"])
+    for name, error in ERRORS.items():
+        if name in outcome:
+            raise error(outcome[name])
     if code or "done" not in outcome:
         raise RuntimeError(f"the training processes ended with exit code {code} (see the log)")

@@ -10,12 +10,11 @@ from pathlib import Path
 import torch.distributed as dist
 
 from ...system.atomic import publish
-from ...system.errors import BusyError, GpuMemoryError, InputError
-from ...system.lease import LeaseLostError
 from ...system.stop import Unfinished
 from .. import distributed
 from .assignment import Assignment, Finetuning
 from .finetune import finetune
+from .launch import ERRORS
 from .pretrain import pretrain
 
 
@@ -30,17 +29,9 @@ def main(written: Path, told: Path) -> None:
         train(assignment.training, assignment.outputs, assignment.job)
     except Unfinished as stopped:
         outcome = {"unfinished": vars(stopped)}
-    except GpuMemoryError as error:
-        outcome = {"gpu_memory": str(error)}
-        raise
-    except BusyError as error:
-        outcome = {"busy": str(error)}
-        raise
-    except InputError as error:
-        outcome = {"input_error": str(error)}
-        raise
-    except LeaseLostError as error:
-        outcome = {"lease_lost": str(error)}
+    except tuple(ERRORS.values()) as error:
+        name = next(name for name, kind in ERRORS.items() if isinstance(error, kind))
+        outcome = {name: str(error)}
         raise
     finally:
         if distributed.rank() == 0 or "gpu_memory" in outcome:  # of whichever process met it

@@ -15,6 +15,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
 
 from ...images import InstanceFile, VolumeFile
+from ..cases.views import grey as shaded
 from ..drawing import canvas
 from .numbers import number
 
@@ -22,8 +23,6 @@ CROP = 320  # voxels along an axis of what the planes show
 BLOCK = 256
 LONGEST_PX = 1200  # of a projection
 THIN = 300  # planes, through which the brightest voxel is projected; the mean through more
-DARK, BRIGHT = 1.0, 99.9  # percentiles
-GAMMA = 0.6  # lifts dim tissue; labelled cells are often the brightest thousandth
 HIGHEST_MM, GAP_MM, TITLE_MM = 85.0, 2.0, 5.0
 FLAT = 0.8  # height over width below which a plane is turned
 TINT = (1.0, 0.45, 0.0)
@@ -135,13 +134,6 @@ def draw_distributions(scene: Scene) -> Figure:
     depths.set_xlabel(f"z, {scene.unit}")
     depths.set_ylabel("objects")
     return figure
-
-
-def shaded(values: np.ndarray) -> np.ndarray:
-    """Grey values in [0,1]: percentile DARK black, BRIGHT white, dim ones lifted."""
-    low, high = np.percentile(values, [DARK, BRIGHT])
-    scaled = np.clip((values.astype(np.float32) - low) / max(high - low, 1e-9), 0, 1)
-    return scaled**GAMMA
 
 
 def scale_bar(width: float) -> float:
