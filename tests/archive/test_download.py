@@ -772,14 +772,14 @@ def test_broken_archive_is_downloaded_again_next_time(zips: Site) -> None:
 def test_unpacking_that_was_killed_starts_from_the_downloaded_archive(
     zips: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = archive.remote.place
+    real = archive.archive_download.place
 
     def killed(temporary: Path, final: Path, entry: archive.manifest.Entry) -> None:
         if final.name == "1.tif":
             raise KeyboardInterrupt
         real(temporary, final, entry)
 
-    monkeypatch.setattr(archive.remote, "place", killed)
+    monkeypatch.setattr(archive.archive_download, "place", killed)
     with pytest.raises(KeyboardInterrupt):
         zips.fetch_urls("get/s1.zip")
     monkeypatch.undo()

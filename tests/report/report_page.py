@@ -10,11 +10,11 @@ import numpy as np
 
 from ranking_tables import DISPLAY, STRUCTURES, TITLES, MadeUp, ranking_tables
 from selma3d.challenge.edition import Edition
-from selma3d.report.asked import Asked
 from selma3d.report.data_urls import webp_url
 from selma3d.report.drawing.figure import draw_figure
 from selma3d.report.page import ReportContent, write_report
 from selma3d.report.page_contents import ShownTable, shown_figures
+from selma3d.report.requested import Requested
 from selma3d.report.viewer import Stacks
 
 EDITION = Edition.read(
@@ -98,7 +98,7 @@ def write(
         left_out=[],
         caveats=[HELD_OUT],
         provenance={"commit": "0123abc", "versions": {"python": "3.11"}},
-        asked=Asked(volumes=4, structures=2, encoders=2, models=1, predictions=7),
+        requested=Requested(volumes=4, structures=2, encoders=2, models=1, predictions=7),
         stacks=[STACKS] if tables_by_track else [],
         gallery=folder / "gallery.html",
         rows={("per-type", "leaderboard"): folder / "ranking" / "leaderboard.tsv"},

@@ -227,7 +227,7 @@ rule report:
         edition=CHALLENGE.edition.plain(),
         config=CONFIG.plain(),
         unscored=CHALLENGE.unscored,
-        asked=lambda wildcards: REPORT_INPUTS.asked().plain(),
+        requested=lambda wildcards: REPORT_INPUTS.requested().plain(),
         gallery=LAYOUT.gallery,
         left_out=NOT_TAKING_PART,
         recipes=RECIPES_IN_SHORT,

@@ -11,9 +11,9 @@ from selma3d.challenge.display import Display
 from selma3d.challenge.edition import Edition
 from selma3d.images.splits import read_split, training_set_sizes
 from selma3d.report.account import Account, index_hashes
-from selma3d.report.asked import Asked
 from selma3d.report.page import ReportContent, write_report
 from selma3d.report.page_contents import shown_figures, shown_overview, shown_tables
+from selma3d.report.requested import Requested
 from selma3d.report.viewer import Stacks
 from selma3d.system.tables import read_tsv
 
@@ -50,7 +50,7 @@ def main() -> None:
             hashes=index_hashes(inputs.cases),
             released=committed(),
         ),
-        asked=Asked.read(params.asked),
+        requested=Requested.read(params.requested),
         stacks=[Stacks.read(path) for path in inputs.stacks],
         gallery=Path(params.gallery),
         rows={(path.parent.name, path.stem): path for path in map(Path, inputs.ranking)},

@@ -13,6 +13,7 @@ from ..system import atomic
 from ..system.errors import InputError
 from ..system.file_lock import alone_in
 from . import manifest as manifests
+from .archive_download import ArchiveDownload
 from .archive_folder import link_or_copy, refuse_strays, sweep
 from .connections import Connections
 from .download import Patience
@@ -21,7 +22,6 @@ from .many_files import for_each
 from .paths import safe_path
 from .progress import amount
 from .published_files import published
-from .remote import Remote
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def fetch(
         if source.kind == "phantom":
             rows = _link_drawn(manifest, destination, settings.workers)
         elif source.kind in {"biostudies", "zenodo", "urls"}:
-            remote = Remote(
+            download = ArchiveDownload(
                 destination,
                 work,
                 Connections(settings.per_host, settings.timeout_s),
@@ -81,7 +81,7 @@ def fetch(
                 workers=settings.workers,
                 min_free_bytes=settings.min_free_bytes,
             )
-            rows = remote.bring(published(source, manifest))
+            rows = download.bring(published(source, manifest))
         else:
             raise InputError(
                 f"kind: expected biostudies, zenodo, urls or phantom, found {source.kind!r}"

@@ -10,10 +10,10 @@ from ..challenge.display import Display, Entrant
 from ..challenge.layout import Layout
 from ..challenge.participants import encoders_of, expected_runs, is_shown, models_of
 from ..system.tables import read_tsv
-from .asked import Asked
 from .cases.shown_cases import ShownCases
 from .figures import FIGURES
 from .page_contents import PANEL, STACKS, TRAINING
+from .requested import Requested
 from .tables import TABLES
 from .trainings import Trainings
 
@@ -87,7 +87,7 @@ class ReportInputs:
         first = (run.fold, run.seed) == (0, self.challenge.config.seeds[0])
         return run.track == track and run.budget == "all" and (first or run.is_ensemble)
 
-    def asked(self) -> Asked:
+    def requested(self) -> Requested:
         """How many images and models the configuration asks for."""
         challenge = self.challenge
         sources = [structure.name for structure in challenge.structures.values() if structure.seen]
@@ -100,7 +100,7 @@ class ReportInputs:
                 encoder.method, encoder.group, encoder.pretext, encoder.seed
             )
         }
-        return Asked(
+        return Requested(
             volumes=len(volumes),
             structures=len(sources),
             encoders=len(encoders),

@@ -20,7 +20,6 @@ from ..ranking.tables import RANKING_TABLES, Tables
 from ..scoring.metrics import PROFILES
 from . import label_findings, labels, pretraining_findings, ranking_findings, viewer
 from .account import Account, accounted
-from .asked import Asked
 from .case_rows import first_row, printed_cases
 from .control_findings import controls_outcome
 from .cost_findings import what_it_cost
@@ -28,6 +27,7 @@ from .data_urls import data_url, size_px
 from .drawing.canvas import sentence_of
 from .page_contents import ShownFigure, ShownTable
 from .pipeline import steps
+from .requested import Requested
 from .table_formats import Printed
 from .tables import TABLES
 from .templates import write_page
@@ -81,7 +81,7 @@ class ReportContent:
     methods that do not take part, and why. caveats: what the workflow knows and the tables do not
     (held-out split, synthetic images, unknown voxel sizes). provenance: commit, versions,
     configuration, anything else worth keeping. account: what readers are owed besides. brains: by
-    method, the page of its whole volumes. asked: numbers of images and models.
+    method, the page of its whole volumes. requested: numbers of images and models.
     stacks: cases of the viewer. gallery: its page, to which entrants link. rows: files of ranking
     tables by track and name.
     """
@@ -98,7 +98,7 @@ class ReportContent:
     provenance: Mapping[str, Any]
     brains: Mapping[str, Path] = field(default_factory=dict)
     account: Account = field(default_factory=Account)
-    asked: Asked | None = None
+    requested: Requested | None = None
     stacks: Sequence[viewer.Stacks] = ()
     gallery: Path | None = None
     rows: Mapping[tuple[str, str], Path] = field(default_factory=dict)
@@ -128,7 +128,7 @@ def write_report(path: str | Path, results: ReportContent) -> None:
         tracks=[_track(name, tables, shown) for name, tables in tracks.items()],
         sections=SECTIONS,
         runs=[_what_ran(name, tables, display) for name, tables in tracks.items()],
-        steps=steps(results.asked, tracks) if results.asked else [],
+        steps=steps(results.requested, tracks) if results.requested else [],
         structures=_structures(edition, tracks, display),
         archives=_archives(edition),
         profile=PROFILES[edition.metric_profile],

@@ -9,8 +9,8 @@ import pandas as pd
 
 from ..ranking.tables import Tables
 from . import labels
-from .asked import Asked
 from .ranking_rows import ranked_cases
+from .requested import Requested
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Step:
     section: str  # of the page, to which it links
 
 
-def steps(asked: Asked, tracks: Mapping[str, Tables]) -> list[Step]:
+def steps(requested: Requested, tracks: Mapping[str, Tables]) -> list[Step]:
     """The boxes in the order that data flows; what this run has none of is left out."""
     scored = [ranked_cases(tables) for tables in tracks.values()]
     scored = [cases for cases in scored if len(cases)]
@@ -34,11 +34,11 @@ def steps(asked: Asked, tracks: Mapping[str, Tables]) -> list[Step]:
     }
     entrants = sum(len(tables.get("leaderboard", pd.DataFrame())) for tables in tracks.values())
     found = [
-        (asked.volumes, "unannotated image", "learnt from without labels", "data"),
-        (asked.encoders, "encoder", "pretrained on them", "gains"),
-        (asked.structures, "annotated structure", "learnt from with labels", "data"),
-        (asked.models, "model", "fine-tuned, from scratch or from an encoder", "methods"),
-        (len(cases), "test case", f"segmented in {labels.count(asked.predictions, 'run')}",
+        (requested.volumes, "unannotated image", "learnt from without labels", "data"),
+        (requested.encoders, "encoder", "pretrained on them", "gains"),
+        (requested.structures, "annotated structure", "learnt from with labels", "data"),
+        (requested.models, "model", "fine-tuned, from scratch or from an encoder", "methods"),
+        (len(cases), "test case", f"segmented in {labels.count(requested.predictions, 'run')}",
          "cases"),
         (entrants, "entrant", "scored and ranked", "summary"),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Tissue that glows by itself, and the air around it."""
+"""Tissue of synthetic animals, dark or glowing by itself, and the air around it."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from ..geometry import OTHER_GEOMETRY, Geometry, on_grid
 from ..readers import StoredImage, read_image
 from ..storage import VoxelSize
 from ..voxel_sizes import StatedVoxelSize
+from .channel_order import channel_order
 from .patch_sources import PatchSource, find_patches
-from .row_channel import channel_order
 from .stored_values import FULL_MASK, mask_of_labels, whole_numbers
 
 log = logging.getLogger(__name__)

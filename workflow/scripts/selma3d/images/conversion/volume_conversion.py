@@ -25,8 +25,8 @@ from ..readers.formats.plane_folder import PlaneFolder
 from ..storage import VoxelSize, compression
 from ..volume_file import describe_volume
 from ..voxel_sizes import StatedVoxelSize
+from .channel_order import channel_order
 from .patch_sources import inside
-from .row_channel import channel_order
 from .slabs import (
     Channel,
     Slab,

@@ -26,7 +26,7 @@ from .unpack import UnreadableError, unpack
 log = logging.getLogger(__name__)
 
 
-class Remote:
+class ArchiveDownload:
     """Download of one archive's files from its servers to `destination`, by way of `work`.
 
     What must outlive a kill lies in `work`: `parts/`, `known.tsv`, and for every archive that was

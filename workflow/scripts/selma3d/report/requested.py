@@ -8,7 +8,7 @@ from ..system.records import Plain
 
 
 @dataclass(frozen=True)
-class Asked(Plain):
+class Requested(Plain):
     """Numbers of images and models that a configuration asks for.
 
     volumes: unannotated images that encoders learn from. structures: those with training labels.

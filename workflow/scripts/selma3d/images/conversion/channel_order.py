@@ -1,4 +1,4 @@
-"""Channel that a row of the samples table names, put where networks look for it."""
+"""Order of an image's channels: the one that its row names stands where networks look for it."""
 
 from __future__ import annotations
 
