@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import find_objects
 from torch import Tensor
 
 from ..challenge.recipe import Normalisation, Size
@@ -326,15 +327,12 @@ def annotated_box(mask: np.ndarray, margin: int | None) -> tuple[Size, Size]:
 
     The whole patch if `margin` is None or nothing is labelled.
     """
-    if margin is None or not mask.any():
+    found = [] if margin is None else find_objects((mask != 0).view(np.uint8))
+    if not found:
         return (0, 0, 0), tuple(mask.shape)
-    first, last = [], []
-    for axis, length in enumerate(mask.shape):
-        others = tuple(other for other in range(3) if other != axis)
-        labelled = np.flatnonzero(mask.any(axis=others))
-        first.append(max(int(labelled[0]) - margin, 0))
-        last.append(min(int(labelled[-1]) + 1 + margin, length))
-    return tuple(first), tuple(last)
+    first = tuple(max(side.start - margin, 0) for side in found[0])
+    last = tuple(min(side.stop + margin, n) for side, n in zip(found[0], mask.shape, strict=True))
+    return first, last
 
 
 def read_window(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from scipy.ndimage import find_objects
 
 from ...system.atomic import publish
 from ...system.errors import InputError
@@ -85,15 +86,8 @@ def _measured(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def without_padding(image: np.ndarray) -> np.ndarray:
     """The part of an image (Z,Y,X) between planes of zeros at its faces."""
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        filled = np.flatnonzero(image.any(axis=others))
-        if not len(filled):
-            return image[:0]
-        window = [slice(None)] * 3
-        window[axis] = slice(filled[0], filled[-1] + 1)
-        image = image[tuple(window)]
-    return image
+    found = find_objects((image != 0).view(np.uint8))
+    return image[found[0]] if found else image[:0]
 
 
 @dataclass(frozen=True)
