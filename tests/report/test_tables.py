@@ -16,7 +16,7 @@ from selma3d.challenge.run import is_pretrained
 from selma3d.ranking.cost import CostedJob, cost_table
 from selma3d.report import labels
 from selma3d.report.table_formats import LONG, Printed, escape_latex, latex, markdown, write_printed
-from selma3d.report.tables import TABLES
+from selma3d.report.tables import TABLES, tsv_rows
 from selma3d.system.errors import InputError
 from selma3d.system.job_state import JobReport
 
@@ -34,7 +34,7 @@ def few() -> dict[str, pd.DataFrame]:
 
 
 def printed(name: str, *sources: pd.DataFrame) -> Printed:
-    return TABLES[name].printed(TABLES[name].rows(*sources), DISPLAY)
+    return TABLES[name].printed(tsv_rows(name, *sources), DISPLAY)
 
 
 def written(
@@ -80,7 +80,7 @@ def test_tsv_holds_the_unrounded_numbers_behind_the_title(
 ) -> None:
     written(name, ranking, tmp_path)
     read = pd.read_csv(tmp_path / f"{name}.tsv", sep="\t", keep_default_na=False)
-    source = TABLES[name].rows(*(ranking[source] for source in TABLES[name].SOURCES))
+    source = tsv_rows(name, *(ranking[source] for source in TABLES[name].SOURCES))
     assert list(read.columns) == ["entrant", *source.columns]
     assert read["entrant"].tolist() == [
         DISPLAY.entrant(m, i) for m, i in zip(source["method"], source["init"], strict=True)

@@ -12,7 +12,7 @@ from ..challenge.display import Display
 from ..ranking.tables import Tables
 from ..system.atomic import publish, write_table
 from ..system.errors import InputError
-from .tables import TABLES
+from .tables import TABLES, tsv_rows
 
 LONG = 40  # rows; more do not fit a page
 
@@ -82,7 +82,7 @@ def write_printed(
     for source in module.SOURCES:
         if source not in tables:
             raise InputError(f"table {name!r}: expected the table {source!r} to make it from")
-    rows = module.rows(*(tables[source] for source in module.SOURCES))
+    rows = tsv_rows(name, *(tables[source] for source in module.SOURCES))
     printed = module.printed(rows, display) if len(rows) else NOTHING
     caption = _caption(TABLES.caption(name), display)
     for form, path in outputs.items():

@@ -2,11 +2,24 @@
 
 A new module here is a new table. It has a docstring, the caption; PLACE, its order in the report;
 IN_A_PAPER, what papers call it; SOURCES, the ranking tables that it is made of; `rows(*sources)`,
-what its TSV holds; and `printed(rows, display)`, how it is shown to readers.
+what its TSV holds, where that is not the one source as it is; and `printed(rows, display)`, how it
+is shown to readers.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..catalogue import Catalogue
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 TABLES = Catalogue("table", __name__, Path(__file__).parent)
+
+
+def tsv_rows(name: str, *sources: pd.DataFrame) -> pd.DataFrame:
+    """What a table's TSV holds, made of its sources."""
+    module = TABLES[name]
+    return module.rows(*sources) if hasattr(module, "rows") else sources[0]

@@ -18,11 +18,6 @@ IN_A_PAPER = "Table of agreement of counts and lengths"
 SOURCES = ("agreement",)
 
 
-def rows(agreement: pd.DataFrame) -> pd.DataFrame:
-    """The ranking's table as it is."""
-    return agreement
-
-
 def printed(agreement: pd.DataFrame, display: Display) -> Printed:
     """A quantity of an entrant on a structure a row."""
     order = list(QUANTITIES)

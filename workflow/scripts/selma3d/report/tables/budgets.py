@@ -15,11 +15,6 @@ IN_A_PAPER = "Table of scores over the amount of labels"
 SOURCES = ("curves",)
 
 
-def rows(curves: pd.DataFrame) -> pd.DataFrame:
-    """The ranking's table as it is."""
-    return curves
-
-
 def printed(curves: pd.DataFrame, display: Display) -> Printed:
     """Structure, metric and entrant a row, a label budget a column: mean [interval]."""
     numbered = curves.assign(budget=curves["budget"].astype(str))

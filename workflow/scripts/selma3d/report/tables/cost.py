@@ -15,11 +15,6 @@ IN_A_PAPER = "Table of compute cost"
 SOURCES = ("cost",)
 
 
-def rows(cost: pd.DataFrame) -> pd.DataFrame:
-    """The ranking's table as it is."""
-    return cost
-
-
 def printed(cost: pd.DataFrame, display: Display) -> Printed:
     """An entrant a row: parameters, GPU hours (hours, where there is no GPU) by stage, memory."""
     unit = "gpu_hours" if cost["gpu_hours"].sum() > 0 else "hours"

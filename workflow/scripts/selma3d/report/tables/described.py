@@ -18,11 +18,6 @@ IN_A_PAPER = "Table of further metrics"
 SOURCES = ("described",)
 
 
-def rows(described: pd.DataFrame) -> pd.DataFrame:
-    """The ranking's table as it is."""
-    return described
-
-
 def printed(described: pd.DataFrame, display: Display) -> Printed:
     """An entrant on a structure a row, a metric a column; nothing is bold."""
     metrics = [metric for metric in METRICS if metric in set(described["metric"])]

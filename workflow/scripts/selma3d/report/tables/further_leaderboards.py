@@ -15,11 +15,6 @@ IN_A_PAPER = "Tables of separate rankings"
 SOURCES = ("further_leaderboards",)
 
 
-def rows(further: pd.DataFrame) -> pd.DataFrame:
-    """The ranking's table as it is."""
-    return further
-
-
 def printed(further: pd.DataFrame, display: Display) -> Printed:
     """A row an entrant of each leaderboard: place with its interval, and mean rank."""
     rows = [

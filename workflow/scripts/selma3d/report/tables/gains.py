@@ -18,11 +18,6 @@ IN_A_PAPER = "Table of the effect of pretraining"
 SOURCES = ("gains",)
 
 
-def rows(gains: pd.DataFrame) -> pd.DataFrame:
-    """The ranking's table as it is."""
-    return gains
-
-
 def printed(gains: pd.DataFrame, display: Display) -> Printed:
     """A comparison a row: without, with, gain [interval], specimens, trainings."""
     rows = []

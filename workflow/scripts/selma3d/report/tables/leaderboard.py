@@ -15,11 +15,6 @@ IN_A_PAPER = "Table of the final ranking"
 SOURCES = ("leaderboard",)
 
 
-def rows(leaderboard: pd.DataFrame) -> pd.DataFrame:
-    """The ranking's table as it is."""
-    return leaderboard
-
-
 def printed(leaderboard: pd.DataFrame, display: Display) -> Printed:
     """Place with its interval, mean ranks, and what was missing."""
     groups = [column for column in leaderboard if column.startswith("rank ")]

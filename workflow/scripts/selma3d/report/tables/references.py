@@ -24,11 +24,6 @@ SOURCES = ("references",)
 DOUBTFUL = "labels doubtful"
 
 
-def rows(references: pd.DataFrame) -> pd.DataFrame:
-    """The ranking's table as it is."""
-    return references
-
-
 def printed(references: pd.DataFrame, display: Display) -> Printed:
     """A case a row; of the three further metrics the oracle, the best and the median entrant."""
     rows = []

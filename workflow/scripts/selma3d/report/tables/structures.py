@@ -19,11 +19,6 @@ IN_A_PAPER = "Table of scores per structure"
 SOURCES = ("by_metric",)
 
 
-def rows(by_metric: pd.DataFrame) -> pd.DataFrame:
-    """The ranking's table as it is."""
-    return by_metric
-
-
 def printed(means: pd.DataFrame, display: Display) -> Printed:
     """An entrant on a structure a row, a metric a column: mean ± sd [interval], the best bold."""
     metrics = [metric for metric in METRICS if metric in set(means["metric"])]

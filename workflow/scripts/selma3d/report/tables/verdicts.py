@@ -19,11 +19,6 @@ IN_A_PAPER = "Table of verdicts on pretraining"
 SOURCES = ("verdicts",)
 
 
-def rows(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The ranking's table as it is."""
-    return verdicts
-
-
 def printed(verdicts: pd.DataFrame, display: Display) -> Printed:
     """An endpoint a row: what was compared, verdict, gain [interval], design."""
     rows = []

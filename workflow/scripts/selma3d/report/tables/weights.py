@@ -15,11 +15,6 @@ IN_A_PAPER = "Weights of the metrics in the ranking"
 SOURCES = ("weights",)
 
 
-def rows(weights: pd.DataFrame) -> pd.DataFrame:
-    """The ranking's table as it is."""
-    return weights
-
-
 def printed(weights: pd.DataFrame, display: Display) -> Printed:
     """A structure a row, a metric a column, in percent."""
     rows = []
