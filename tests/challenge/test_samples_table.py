@@ -74,3 +74,22 @@ def test_specimens_that_differ_in_case_only_are_told(tmp_path: Path, caplog) -> 
         samples = read_samples(file, ReadEdition(None, None), Faults())
     assert [sample.specimen for sample in samples] == ["Brain1", "brain1"]
     assert "specimens 'Brain1', 'brain1' differ in case only" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "refused"),
+    [
+        ("patch", "training", True),
+        ("patch", "", True),  # it may be drawn for training
+        ("patch", "validation", False),
+        ("volume", "", True),
+        ("volume", "test", False),
+    ],
+)
+def test_a_specimen_with_a_test_case_is_not_learnt_from(
+    tmp_path: Path, kind: str, role: str, refused: bool
+) -> None:
+    file = table(tmp_path / "s.tsv", f"s\t{kind}\ta\tm\t{role}\tl\tx\t", "s\tcase\tb\tm\t\tl\ty\t")
+    faults = Faults()
+    read_samples(file, ReadEdition(None, None, None), faults)
+    assert any("specimen 'm'" in line for line in faults.lines) == refused

@@ -236,16 +236,6 @@ def test_specimen_tested_in_one_structure_and_trained_in_another_is_refused():
         check_disjoint([first, second], [], folds=[0])
 
 
-def test_specimen_of_a_given_case_among_the_training_patches_is_refused():
-    split = split_of(list("ab"), role_of={"a": "training", "b": "validation"}, cases_given=True)
-    assert check_disjoint([split], [], ["c", "c"], folds=[0]) == "checked"
-    assert check_disjoint([split], [], ["c", ""], folds=[0]) == "not checkable"
-    with pytest.raises(InputError, match="'a': expected test only, found it in training"):
-        check_disjoint([split], [], ["a"], folds=[0])
-    with pytest.raises(InputError, match=r"'c': expected test only.*pretraining volumes"):
-        check_disjoint([split], ["c"], ["c"], folds=[0])
-
-
 def test_unknown_specimens_are_not_checkable():
     assert check_disjoint([split_of([""] * 20)], ["a"], folds=[0]) == "not checkable"
     assert check_disjoint([split_of(list("abcde"))], [""], folds=[0]) == "not checkable"

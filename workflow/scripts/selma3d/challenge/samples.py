@@ -159,8 +159,9 @@ def read_samples(file: Path, edition: ReadEdition, faults: Faults) -> tuple[Samp
             )
     for specimen in sorted(_on_both_sides(samples)):
         faults.note(
-            f"{file}: specimen {specimen!r}: expected in training (volumes are trained on, unless "
-            "their role is validation or test) or in validation and test, found in both"
+            f"{file}: specimen {specimen!r}: expected in training (volumes are trained on, and "
+            "patches may be, unless their role is validation or test) or in validation and test, "
+            "found in both"
         )
     return samples
 
@@ -178,7 +179,12 @@ def _times(times: int) -> str:
 
 
 def _on_both_sides(samples: tuple[Sample, ...]) -> set[str]:
-    """Specimens both trained on and held out; a test case is held out, whatever its row says."""
+    """Specimens both trained on and held out; a test case is held out, whatever its row says.
+
+    A patch without a role may be drawn for training, so its specimen may have no test case.
+    """
     trained = {s.specimen for s in samples if s.is_trained_on}
-    held_out = {s.specimen for s in samples if s.kind == "case" or s.role in ("validation", "test")}
-    return trained & held_out - {""}
+    drawn = {s.specimen for s in samples if s.kind == "patch" and not s.role}
+    tested = {s.specimen for s in samples if s.kind == "case"}
+    held_out = {s.specimen for s in samples if s.role in ("validation", "test")}
+    return (trained & (tested | held_out) | drawn & tested) - {""}

@@ -131,25 +131,25 @@ def training_set_sizes(splits: Iterable[pd.DataFrame]) -> dict[str, int]:
 def check_disjoint(
     splits: Iterable[pd.DataFrame],
     volume_specimens: Iterable[str],
-    case_specimens: Iterable[str] = (),
     *,
     folds: Iterable[int],
 ) -> str:
     """Check that no validation or test specimen is trained or pretrained on in any of `folds`.
 
     `splits` are all that feed one model, `volume_specimens` those of the volumes that its encoder
-    sees, `case_specimens` those of test cases that come from elsewhere than a split.
+    sees. Specimens of test cases that were given are checked in the samples table.
+
     Returns `checked`, or `not checkable` where a specimen is unknown.
     Raises InputError naming the specimen, or a fold that a split does not have.
     """
     tables = list(splits)
-    pretrained, tested = set(volume_specimens), set(case_specimens)
+    pretrained = set(volume_specimens)
     for fold in folds:
         roles = ("train", "validation", "test")
         rows = {role: [_of(table, role, fold) for table in tables] for role in roles}
         specimens = {role: {s for t in rows[role] for s in t["specimen"]} for role in roles}
         held_out = dict.fromkeys(specimens["validation"], "validation")
-        held_out |= dict.fromkeys(specimens["test"] | tested, "test")
+        held_out |= dict.fromkeys(specimens["test"], "test")
         for use, used in (("training", specimens["train"]), ("pretraining volumes", pretrained)):
             for specimen in sorted(used & held_out.keys() - {""}):
                 raise InputError(
@@ -158,7 +158,7 @@ def check_disjoint(
                     "samples table, or fewer folds)"
                 )
     known = {specimen for table in tables for specimen in table["specimen"]}
-    return "checked" if "" not in known | pretrained | tested else "not checkable"
+    return "checked" if "" not in known | pretrained else "not checkable"
 
 
 def held_out_specimens(splits: Iterable[pd.DataFrame], folds: Iterable[int]) -> set[str]:
