@@ -218,7 +218,7 @@ def test_an_image_of_any_size_and_depth_gives_the_models_own_mask(server: Called
     write, grey = RIGHT[name]
     write(server.images)
     status, answer = server.invoke()
-    assert status == 200, answer
+    assert status == 201, answer
     expected = binarise(server.model, server.model.probability(grey, Intensity.of(grey)))
     np.testing.assert_array_equal(stored(server.mask), expected)
     assert b"CompressedData = True" in server.mask.read_bytes()[:1000]
@@ -252,7 +252,7 @@ def test_a_wrong_request_is_answered_and_the_next_image_is_segmented(server: Cal
     mha(GREY)(server.images)
     assert server.invoke(path="/train")[0] == 404
     assert server.health() == 200
-    assert server.invoke()[0] == 200
+    assert server.invoke()[0] == 201
     assert server.mask.exists()
 
 
@@ -262,6 +262,14 @@ def test_weights_lie_beside_the_image_and_not_in_it(server: Called) -> None:
     assert not list(server.context.rglob("*.pt"))
     assert "model.tar.gz" in (server.context / ".dockerignore").read_text()
     assert ENTRY in (server.context / "Dockerfile").read_text()
+
+
+def test_the_platform_is_told_that_it_is_a_server_and_calls_it_at_its_port(server: Called) -> None:
+    """Without the label it would start a process for each image; it knows one port."""
+    image = (server.context / "Dockerfile").read_text()
+    assert '\nLABEL org.grand-challenge.api-method="invoke"\n' in image
+    assert "\nEXPOSE 4743\n" in image
+    assert "127.0.0.1:4743/invoke" in (server.context / "do_test_run.sh").read_text()
 
 
 def test_scripts_of_a_context_are_sound_shell(server: Called) -> None:
@@ -284,7 +292,7 @@ def test_fifty_calls_of_which_five_are_hostile_take_one_model_and_flat_memory(
         write = HOSTILE[hostile[call // 10]][0] if is_hostile else mha(np.roll(GREY, call, 1))
         write(server.images)
         status, _ = server.invoke()
-        answered.append((status, 400 if is_hostile else 200))
+        answered.append((status, 400 if is_hostile else 201))
         sizes.append(server.resident_kb())
     log = server.end()
     print("resident MB after calls 5, 25, 50:", *(sizes[n] // 1024 for n in (4, 24, 49)))

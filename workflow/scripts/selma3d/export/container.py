@@ -24,7 +24,7 @@ from ..challenge.containers import named_inputs
 from ..inference import TrainedModel
 from ..system.atomic import publish_folder
 from ..system.errors import InputError
-from .container_input import INPUTS, ContainerSettings
+from .container_input import INPUTS, PORT, ContainerSettings
 
 LIBRARY = Path(__file__).resolve().parent.parent
 # What the entry imports; everything else of the workflow stays out of the image.
@@ -44,8 +44,10 @@ RUN pip install --no-cache-dir --requirement requirements.txt
 COPY . .
 USER user
 ENV PYTHONPATH=/opt/app PYTHONUNBUFFERED=1
-ENTRYPOINT ["python", "-m", "selma3d.export.{program}", "/opt/app"]
+{label}ENTRYPOINT ["python", "-m", "selma3d.export.{program}", "/opt/app"]
 """
+# What tells the platform to call a server; without it, it starts a process for each image.
+SERVER_LABEL = 'LABEL org.grand-challenge.api-method="invoke"\nEXPOSE {port}\n'
 PROGRAMS = {"process": "container_entry", "server": "container_server"}
 MODEL, WEIGHTS = "model.pt", "model.tar.gz"
 BUILD = """\
@@ -67,8 +69,9 @@ mkdir -p "$work/input/@INPUT@" "$work/output/@OUTPUT@" "$work/model"
 cp -- "$image" "$work/input/@INPUT@/"
 @INPUTS@
 chmod -R a+rwX "$work"
-limits=(--rm --platform linux/amd64 --pids-limit 512)
+limits=(--platform linux/amd64 --pids-limit 512 --network none)
 limits+=(--cap-drop ALL --security-opt no-new-privileges)
+if [ -n "${GPUS:-}" ]; then limits+=(--gpus "$GPUS"); fi # such as GPUS=all
 mounts=(-v "$work/input:/input:ro" -v "$work/output:/output")
 @RUN@
 mkdir -p test-output
@@ -76,30 +79,36 @@ cp -- "$work/output/@OUTPUT@/output.mha" test-output/
 echo "wrote test-output/output.mha"
 """
 RUN_PROCESS = """\
-docker run "${limits[@]}" --network none "${mounts[@]}" "${IMAGE:-selma3d-method}\""""
+docker run --rm "${limits[@]}" "${mounts[@]}" "${IMAGE:-selma3d-method}\""""
 RUN_SERVER = """\
 tar --extract --gzip --file model.tar.gz --directory "$work/model"
 mounts+=(-v "$work/model:/opt/ml/model:ro")
 # No way out of the container: it is called from within.
-name=$(docker run --detach "${limits[@]}" --network none "${mounts[@]}" "${IMAGE:-selma3d-method}")
-trap 'docker logs "$name"; docker stop "$name" >/dev/null; rm -rf -- "$work"' EXIT
+name=$(docker run --detach "${limits[@]}" "${mounts[@]}" "${IMAGE:-selma3d-method}")
+trap 'docker logs "$name" || :; docker rm --force "$name" >/dev/null || :; rm -rf -- "$work"' EXIT
 docker exec -i "$name" python - <<'END'
-import time, urllib.request
-for _ in range(120):
+import sys, time, urllib.error, urllib.request
+for _ in range(600):
     try:
-        urllib.request.urlopen("http://127.0.0.1:8080/health")
+        urllib.request.urlopen("http://127.0.0.1:@PORT@/health")
         break
     except OSError:
         time.sleep(1)
-call = urllib.request.Request("http://127.0.0.1:8080/invoke", data=b"", method="POST")
-print(urllib.request.urlopen(call).read().decode())
+call = urllib.request.Request("http://127.0.0.1:@PORT@/invoke", data=b"", method="POST")
+try:
+    answer = urllib.request.urlopen(call)
+except urllib.error.HTTPError as error:
+    sys.exit(error.read().decode())
+print(answer.status, answer.read().decode())
 END"""
 SAVE = """\
 #!/usr/bin/env bash
 # Write the image as the file that is uploaded@WEIGHTS@.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-docker save "${IMAGE:-selma3d-method}" | gzip > method.tar.gz
+trap 'rm -f method.tar.gz.part' EXIT
+docker save "${IMAGE:-selma3d-method}" | gzip > method.tar.gz.part
+mv method.tar.gz.part method.tar.gz
 echo "wrote method.tar.gz"
 """
 
@@ -129,17 +138,22 @@ def pack_container(
         )
         if settings.kind == "server":
             _pack_weights(model.path, temporary / WEIGHTS)
-            (temporary / ".dockerignore").write_text(f"{WEIGHTS}\nmethod.tar.gz\ntest-output\n")
+            (temporary / ".dockerignore").write_text(f"{WEIGHTS}\nmethod.tar.gz*\ntest-output\n")
         else:
             shutil.copyfile(model.path, temporary / MODEL)
-            (temporary / ".dockerignore").write_text("method.tar.gz\ntest-output\n")
+            (temporary / ".dockerignore").write_text("method.tar.gz*\ntest-output\n")
         (temporary / "container.json").write_text(json.dumps(content, indent=1) + "\n")
         (temporary / "requirements.txt").write_text(requirements())
-        dockerfile = DOCKERFILE.format(version=__version__, program=PROGRAMS[settings.kind])
-        (temporary / "Dockerfile").write_text(dockerfile)
+        (temporary / "Dockerfile").write_text(dockerfile(settings))
         for name, text in scripts(settings).items():
             (temporary / name).write_text(text)
             (temporary / name).chmod(0o755)
+
+
+def dockerfile(settings: ContainerSettings) -> str:
+    """The text of the context's Dockerfile."""
+    label = SERVER_LABEL.format(port=PORT) if settings.kind == "server" else ""
+    return DOCKERFILE.format(version=__version__, program=PROGRAMS[settings.kind], label=label)
 
 
 def scripts(settings: ContainerSettings) -> dict[str, str]:
@@ -149,6 +163,7 @@ def scripts(settings: ContainerSettings) -> dict[str, str]:
     is_server = settings.kind == "server"
     test_run = TEST_RUN.replace("@INPUTS@", inputs if settings.inputs_key else "# no inputs.json")
     test_run = test_run.replace("@RUN@", RUN_SERVER if is_server else RUN_PROCESS)
+    test_run = test_run.replace("@PORT@", str(PORT))
     for name in ("input", "output"):
         test_run = test_run.replace(f"@{name.upper()}@", getattr(settings, name))
     beside = f"; its weights are {WEIGHTS}" if is_server else ""

@@ -15,6 +15,7 @@ from ..system.limits import check_file
 
 SUFFIXES = (".mha", ".tif", ".tiff")
 INPUTS = "inputs.json"
+PORT = 4743  # where the platform calls a server
 
 
 # Shell scripts hold it.

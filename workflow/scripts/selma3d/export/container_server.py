@@ -4,9 +4,9 @@
 
 `init_model` loads the weights from /opt/ml/model (or $SELMA3D_MODEL), where the platform unpacks
 their tarball. From then on `GET /health` answers 200, and each `POST /invoke` segments the one
-image that lies below /input and answers when its mask lies below /output. Bad input is answered
+image that lies below /input and answers 201 when its mask lies below /output. Bad input is answered
 with 400 and one line of JSON (`{"error": ...}`), a fault of ours with 500; the server lives on.
-$SELMA3D_HOST and $SELMA3D_PORT say where it listens (0.0.0.0, 8080). SIGTERM ends it.
+$SELMA3D_HOST and $SELMA3D_PORT say where it listens (0.0.0.0, 4743). SIGTERM ends it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from pathlib import Path
 from ..inference import TrainedModel, load_model
 from ..system.errors import InputError
 from .container_entry import MODEL, roots, segment_input
-from .container_input import ContainerSettings, read_settings
+from .container_input import PORT, ContainerSettings, read_settings
 
 log = logging.getLogger(__name__)
 
 WEIGHTS = "/opt/ml/model"
-PORT = 8080
 MOST_BODY = 1 << 20  # bytes of a request, whose content is not looked at
 PATIENCE_S = 60.0  # with a caller that sends nothing
 
@@ -85,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
             log.exception("an image could not be segmented")
             self._answer(500, {"error": f"{type(error).__name__}: {error}"})
         else:
-            self._answer(200, {"output": f"{self.server.settings.output}/{mask.name}"})
+            self._answer(201, {"output": f"{self.server.settings.output}/{mask.name}"})
 
     def _body_is_read(self) -> bool:
         text = self.headers.get("Content-Length", "0")
