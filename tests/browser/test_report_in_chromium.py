@@ -252,6 +252,33 @@ def test_viewer_shows_a_case_and_turns_its_planes(browser: Any, report: Path) ->
     assert errors[0] > 230 > errors[2], "yellow: a voxel of both"
 
 
+def test_a_whole_volume_is_shown_without_a_truth_and_with_its_mask(
+    browser: Any, report: Path
+) -> None:
+    opened(browser, report, "desk")
+    seen = """
+        const viewer = document.getElementById("viewer");
+        const done = arguments[arguments.length - 1];
+        const text = selector => viewer.querySelector(selector).textContent;
+        location.hash = "volume-1";
+        const wait = () => {
+          if (!text("output")) return setTimeout(wait, 20);
+          const canvases = [...viewer.querySelectorAll("canvas")];
+          const pixel = canvases[2].getContext("2d").getImageData(0, 0, 1, 1).data;
+          done([canvases.map(canvas => canvas.checkVisibility()), [...pixel],
+            text("output"), text(".reduced"), text(".opened code")]);
+        };
+        wait();
+    """
+    browser.set_script_timeout(120)
+    visible, pixel, depth, reduced, command = browser.execute_async_script(seen)
+    assert visible == [True, False, True]
+    assert pixel[2] > pixel[0] + 50, "blue, the colour of the U-Net"
+    assert depth == "z: 1 of 2, 0 µm deep"
+    assert reduced.startswith("Reduced for this page: 2 × 4 × 4 voxels")
+    assert command.endswith("segmentations/unet/cfos/export/sample1.ome.zarr")
+
+
 def test_page_prints(browser: Any, report: Path) -> None:
     opened(browser, report, "desk")
     printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})

@@ -15,7 +15,7 @@ from selma3d.report.drawing.figure import draw_figure
 from selma3d.report.page import ReportContent, write_report
 from selma3d.report.page_contents import ShownTable, shown_figures
 from selma3d.report.requested import Requested
-from selma3d.report.viewer import Stacks
+from selma3d.report.viewer import Exports, Stacks
 
 EDITION = Edition.read(
     {
@@ -69,6 +69,17 @@ STACKS = Stacks(
         }
     ],
 )
+VOLUME = {
+    "structure": "cfos",
+    "sample": "sample1",
+    "specimen": "",
+    "full_shape": [4, 8, 16],
+    "shape": [2, 2, 4],
+    "steps": [2, 4, 4],
+    "voxel_um": [8.0, 8.0, 8.0],
+    "image": DOT,
+    "masks": [{"entrant": ["unet", "masked"], "strip": DOT}],
+}
 TRACKS = ("per-type", "one-model")
 HELD_OUT = "Scores are on a held-out split, not on the challenge's hidden test cases."
 
@@ -100,6 +111,11 @@ def write(
         provenance={"commit": "0123abc", "versions": {"python": "3.11"}},
         requested=Requested(volumes=4, structures=2, encoders=2, models=1, predictions=7),
         stacks=[STACKS] if tables_by_track else [],
+        volumes=[VOLUME] if tables_by_track else [],
+        exports=Exports(
+            {("per-type", "cfos"): folder / "export/per-type/cfos"},
+            [folder / "segmentations/unet/cfos/export/sample1.ome.zarr"],
+        ),
         gallery=folder / "gallery.html",
         rows={("per-type", "leaderboard"): folder / "ranking" / "leaderboard.tsv"},
     )

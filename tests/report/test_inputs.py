@@ -14,6 +14,7 @@ from selma3d.challenge.display import Display
 from selma3d.challenge.layout import Layout
 from selma3d.report.inputs import ReportInputs, panel_files, training_files
 from selma3d.report.trainings import Trainings
+from selma3d.system.errors import InputError
 
 TWO_SEEDS = {"seeds": [3, 5], "methods": ["unet", "threshold"]}
 
@@ -62,6 +63,22 @@ def test_left_out_twins_have_panels_but_no_place_on_cards(demo) -> None:
     inputs = demo(**TWO_SEEDS, tracks=["one-model"], leave_one_structure_out=True)
     assert ("one-model", "cfos-unseen") in inputs.panels()
     assert "cfos-unseen" not in [shown.structure for shown in inputs.gallery()]
+
+
+def test_one_volume_a_structure_is_shown_with_the_masks_that_are_asked_for(demo) -> None:
+    def shown(**changes: object) -> dict[str, list[str]]:
+        volumes = demo(**changes).volumes()
+        return {
+            f"{v.structure}/{v.sample}": ["-".join(entrant) for entrant in v.masks] for v in volumes
+        }
+
+    volumes = {"vessel/sample1", "cfos/sample1"}
+    assert shown() == {name: ["unet-masked"] for name in volumes}
+    assert shown(segment={"shown": []}) == {name: [] for name in volumes}
+    # Nothing learns from them and nothing segments them: they need not be fetched.
+    assert shown(segment={"shown": []}, inits=["scratch"]) == {}
+    with pytest.raises(InputError, match=r"segment.shown: expected recipes that take part"):
+        shown(segment={"shown": ["threshold"]})
 
 
 def test_of_a_partial_challenge_what_exists_is_shown(demo, tmp_path: Path) -> None:

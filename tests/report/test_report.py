@@ -117,7 +117,17 @@ def test_every_link_and_label_has_its_target(page: Page) -> None:
     assert set(wanted) <= set(ids)
     files = {link.partition("#")[0] for link in links if not link.startswith("#")}
     drawn = {f"{t}/{n}.svg" for t in report_page.TRACKS for n in ("overview", "forest")}
-    assert files == drawn | {"gallery.html", "tables/gains.tsv", "ranking/leaderboard.tsv"}
+    tables = {"tables/gains.tsv", "ranking/leaderboard.tsv"}
+    opened = {
+        "export/per-type/cfos/b%3C.ome.zarr",
+        "segmentations/unet/cfos/export/sample1.ome.zarr",
+    }
+    assert files == drawn | tables | opened | {"gallery.html"}
+
+
+def test_each_image_has_a_line_that_opens_it_in_napari(page: Page) -> None:
+    for files in ("'export/per-type/cfos/b<.ome.zarr'", "segmentations/unet/cfos/export/sample1"):
+        assert f"napari --plugin napari-ome-zarr {files}" in page.text
 
 
 def test_first_screen_answers_each_question_in_a_sentence_and_shows_a_case(page: Page) -> None:
@@ -167,7 +177,7 @@ def test_each_score_links_to_its_cases_and_each_shown_case_to_its_images(page: P
 
 def test_what_the_viewer_shows_is_data_that_no_name_breaks_out_of(html: str) -> None:
     text = html.partition('id="stacks">')[2].partition("</script>")[0]
-    (case,) = json.loads(text)["cases"]
+    case, _ = json.loads(text)["cases"]
     assert case["masks"][0]["title"] == "U-Net · masked"
     assert case["case"] == "b<"
     assert "<" not in text

@@ -5,6 +5,7 @@
 localrules:
     figures,
     panels,
+    case_exports,
     histories,
     tables,
     gallery,
@@ -84,6 +85,59 @@ rule panels:
         display=DISPLAY.plain(),
     script:
         "../scripts/panels.py"
+
+
+rule case_exports:
+    """The report's cases as OME-Zarr, with truth and masks, for viewers such as napari."""
+    input:
+        cases=rules.panels.input.cases,
+        scores=rules.panels.input.scores,
+        leaderboards=rules.panels.input.leaderboards,
+        predictions=rules.panels.input.predictions,
+    output:
+        folders=[
+            directory(LAYOUT.exported_cases(structure, track))
+            for track, structure in PANELS
+        ],
+    log:
+        LAYOUT.log("case_exports", "all"),
+    benchmark:
+        LAYOUT.benchmark("case_exports", "all")
+    conda:
+        "../envs/selma3d.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(60),
+    params:
+        panels=[shown.plain() for shown in PANELS.values()],
+        display=DISPLAY.plain(),
+    script:
+        "../scripts/case_exports.py"
+
+
+rule volume_stacks:
+    """Reduce a volume of each structure, and masks of it, for the report's viewer."""
+    input:
+        volumes=[LAYOUT.volume(one.structure, one.sample) for one in WHOLE_VOLUMES],
+        indexes=[
+            LAYOUT.volume_index(one.structure, one.sample) for one in WHOLE_VOLUMES
+        ],
+        masks=[str(path) for one in WHOLE_VOLUMES for path in one.masks.values()],
+    output:
+        stacks=volume_stack_files(LAYOUT, WHOLE_VOLUMES),
+    log:
+        LAYOUT.log("volume_stacks", "all"),
+    benchmark:
+        LAYOUT.benchmark("volume_stacks", "all")
+    conda:
+        "../envs/selma3d.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(720),
+    params:
+        volumes=[one.plain() for one in WHOLE_VOLUMES],
+    script:
+        "../scripts/volume_stacks.py"
 
 
 rule histories:
@@ -199,6 +253,9 @@ rule report:
         ],
         figures=figure_files("svg"),
         stacks=stack_files(LAYOUT, PANELS),
+        volumes=volume_stack_files(LAYOUT, WHOLE_VOLUMES),
+        exports=[LAYOUT.exported_cases(structure, track) for track, structure in PANELS],
+        masks=VOLUME_EXPORTS,
         overviews=[
             LAYOUT.overview(name, "patches")
             for name in CHALLENGE.structures_with_patches

@@ -11,6 +11,7 @@ from selma3d.report.inputs import (
     panel_files,
     stack_files,
     training_files,
+    volume_stack_files,
 )
 from selma3d.report.tables import TABLES
 
@@ -24,6 +25,8 @@ PANELS = REPORT_INPUTS.panels()
 HISTORIES = REPORT_INPUTS.histories()
 try:
     BRAIN_METHODS = () if CONFIG.partial else CHALLENGE.brain_methods
+    WHOLE_VOLUMES = REPORT_INPUTS.volumes()
+    VOLUME_EXPORTS = REPORT_INPUTS.exported(WHOLE_VOLUMES)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

@@ -14,7 +14,7 @@ from selma3d.report.account import Account, index_hashes
 from selma3d.report.page import ReportContent, write_report
 from selma3d.report.page_contents import shown_figures, shown_overview, shown_tables
 from selma3d.report.requested import Requested
-from selma3d.report.viewer import Stacks
+from selma3d.report.viewer import Exports, Stacks, read_volume
 from selma3d.system.tables import read_tsv
 
 PACKAGES = ("snakemake", "torch", "monai", "numpy", "scikit-image", "connected-components-3d")
@@ -52,6 +52,14 @@ def main() -> None:
         ),
         requested=Requested.read(params.requested),
         stacks=[Stacks.read(path) for path in inputs.stacks],
+        volumes=[read_volume(path) for path in inputs.volumes],
+        exports=Exports(
+            cases={
+                (Path(folder).parent.name, Path(folder).name): Path(folder)
+                for folder in inputs.exports
+            },
+            volumes=tuple(map(Path, inputs.masks)),
+        ),
         gallery=Path(params.gallery),
         rows={(path.parent.name, path.stem): path for path in map(Path, inputs.ranking)},
     )

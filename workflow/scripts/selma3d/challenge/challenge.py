@@ -486,13 +486,25 @@ class Challenge:
 
         Raises InputError where `segment.methods` names anything but a recipe that takes part.
         """
-        for name in self.config.segment.methods:
+        return self._segmenting("methods")
+
+    @property
+    def shown_on_volumes(self) -> tuple[str, ...]:
+        """Recipes whose mask of a volume of each structure stands in the report's viewer.
+
+        Raises InputError where `segment` names anything but recipes that take part.
+        """
+        return tuple(dict.fromkeys([*self.brain_methods, *self._segmenting("shown")]))
+
+    def _segmenting(self, key: str) -> tuple[str, ...]:
+        named = getattr(self.config.segment, key)
+        for name in named:
             if name not in self.recipes:
                 raise InputError(
-                    f"config: segment.methods: expected recipes that take part, found {name!r}"
+                    f"config: segment.{key}: expected recipes that take part, found {name!r}"
                     f"{nearest(name, list(self.recipes))}"
                 )
-        return self.config.segment.methods
+        return named
 
     def ranking_groups(self) -> dict[str, list[str]]:
         """The groups of structures whose mean ranks are averaged; left-out twins are in none."""

@@ -184,6 +184,10 @@ class Segment(Model):
         description="recipes that segment every volume as a part of `all`; the report links their "
         "pages"
     )
+    shown: tuple[str, ...] = Field(
+        description="recipes that segment one volume of each structure as a part of `all`, for the "
+        "report's viewer; those of `methods` are shown there anyway"
+    )
     minutes: Count = Field(
         description="a slab's time limit; one that reaches it goes on when submitted again"
     )

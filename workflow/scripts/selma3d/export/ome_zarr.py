@@ -6,6 +6,8 @@ cells stay visible from afar, if a little too thick. Viewers are told that the v
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from ..images.geometry import Geometry
 from ..images.storage import ArrayOnDisk, VoxelSize
 from ..system.atomic import publish_folder
 
+SUFFIX = ".ome.zarr"
 VERSION = "0.4"
 CHUNK = 64
 BLOCK = 256
@@ -27,12 +30,56 @@ def write_ome_zarr(source: ArrayOnDisk, path: Path, geometry: Geometry) -> None:
     """Write the folder `path`; it appears under its name when it is whole, in place of another."""
     with publish_folder(path) as temporary:
         group = zarr.open_group(temporary, mode="w", zarr_format=2)
-        levels = [_write_level(group, 0, source, source.shape, halve=False)]
-        while max(levels[-1].shape) > SMALLEST:
-            halved = tuple(-(-n // 2) for n in levels[-1].shape)
-            levels.append(_write_level(group, len(levels), levels[-1], halved, halve=True))
-        group.attrs["multiscales"] = [_metadata(path, len(levels), geometry.voxel_size_um)]
+        _write_levels(group, source, path.name.removesuffix(SUFFIX), geometry)
         group.attrs["image-label"] = {"version": VERSION}
+
+
+@dataclass(frozen=True)
+class ImageWithMasks:
+    """An image (Z,Y,X), the grey values shown as black and white, and masks of it by name.
+
+    masks: each with its colour, `#rrggbb`.
+    """
+
+    image: np.ndarray
+    window: tuple[float, float]
+    masks: Mapping[str, tuple[np.ndarray, str]]
+
+
+def write_image_with_masks(source: ImageWithMasks, path: Path, geometry: Geometry) -> None:
+    """Write the folder `path`: the image, below it its masks, which viewers lay over it."""
+    name = path.name.removesuffix(SUFFIX)
+    low, high = source.window
+    shown = {"min": int(source.image.min()), "max": int(source.image.max())}
+    channel = {
+        "label": name,
+        "color": "FFFFFF",
+        "active": True,
+        "window": {**shown, "start": float(low), "end": float(high)},
+    }
+    with publish_folder(path) as temporary:
+        group = zarr.open_group(temporary, mode="w", zarr_format=2)
+        _write_levels(group, source.image, name, geometry)
+        group.attrs["omero"] = {"name": name, "version": VERSION, "channels": [channel]}
+        labels = group.create_group("labels")
+        labels.attrs["labels"] = list(source.masks)
+        for label, (mask, colour) in source.masks.items():
+            own = labels.create_group(label)
+            _write_levels(own, mask, label, geometry)
+            rgba = [*bytes.fromhex(colour.removeprefix("#")), 255]
+            own.attrs["image-label"] = {
+                "version": VERSION,
+                "colors": [{"label-value": 1, "rgba": rgba}],
+                "source": {"image": "../../"},
+            }
+
+
+def _write_levels(group: zarr.Group, source: ArrayOnDisk, name: str, geometry: Geometry) -> None:
+    levels = [_write_level(group, 0, source, source.shape, halve=False)]
+    while max(levels[-1].shape) > SMALLEST:
+        halved = tuple(-(-n // 2) for n in levels[-1].shape)
+        levels.append(_write_level(group, len(levels), levels[-1], halved, halve=True))
+    group.attrs["multiscales"] = [_metadata(name, len(levels), geometry.voxel_size_um)]
 
 
 def _write_level(
@@ -63,12 +110,12 @@ def _halved(block: np.ndarray) -> np.ndarray:
     return block
 
 
-def _metadata(path: Path, levels: int, voxel_size_um: VoxelSize | None) -> dict[str, object]:
+def _metadata(name: str, levels: int, voxel_size_um: VoxelSize | None) -> dict[str, object]:
     unit = {} if voxel_size_um is None else {"unit": "micrometer"}
     size = np.ones(3) if voxel_size_um is None else np.asarray(voxel_size_um, dtype=float)
     return {
         "version": VERSION,
-        "name": path.name.removesuffix(".ome.zarr"),
+        "name": name,
         "axes": [{"name": axis, "type": "space", **unit} for axis in "zyx"],
         "datasets": [
             {

@@ -9,8 +9,10 @@ from ..challenge import Challenge, Run
 from ..challenge.display import Display, Entrant
 from ..challenge.layout import Layout
 from ..challenge.participants import encoders_of, expected_runs, is_shown, models_of
+from ..challenge.samples import Sample
 from ..system.tables import read_tsv
 from .cases.shown_cases import ShownCases
+from .cases.whole_volumes import ShownVolume
 from .figures import FIGURES
 from .page_contents import PANEL, STACKS, TRAINING
 from .requested import Requested
@@ -87,19 +89,62 @@ class ReportInputs:
         first = (run.fold, run.seed) == (0, self.challenge.config.seeds[0])
         return run.track == track and run.budget == "all" and (first or run.is_ensemble)
 
-    def requested(self) -> Requested:
-        """How many images and models the configuration asks for."""
+    def volumes(self) -> list[ShownVolume]:
+        """The first volume of each structure, with the masks that the configuration asks for.
+
+        Only volumes that are there anyway: that are learnt from, or segmented. Raises InputError
+        where the configuration names a recipe that does not take part.
+        """
+        challenge, layout = self.challenge, self.layout
+        methods = challenge.shown_on_volumes
+        segmented = set(challenge.segmented_volumes()) if methods else set()
+        usable = self._learnt_from() | segmented
+        found = []
+        for name, structure in challenge.structures.items():
+            rows = [
+                row
+                for row in challenge.samples_of(name, "volume")
+                if row in usable and is_shown(layout, layout.volume(name, row.sample))
+            ]
+            for row in rows[:1]:
+                masks = {
+                    (method, challenge.segmenting_run(method).init): Path(path)
+                    for method in (methods if row in segmented else ())
+                    for path in (layout.segmented(method, name, row.sample),)
+                    if is_shown(layout, path)
+                }
+                path = Path(layout.volume(name, row.sample))
+                found.append(ShownVolume(name, row.sample, path, structure.channel, masks))
+        return found
+
+    def exported(self, volumes: Iterable[ShownVolume]) -> list[str]:
+        """The masks of such volumes as OME-Zarr."""
+        pattern = self.layout.exported(".ome.zarr")
+        paths = (
+            pattern.format(method=method, structure=one.structure, sample=one.sample)
+            for one in volumes
+            for method, _ in one.masks
+        )
+        return [path for path in paths if is_shown(self.layout, path)]
+
+    def _learnt_from(self) -> set[Sample]:
+        """Rows of the volumes and collections that encoders are pretrained on."""
         challenge = self.challenge
-        sources = [structure.name for structure in challenge.structures.values() if structure.seen]
-        encoders = list(encoders_of(challenge))
-        volumes = {
-            (row.structure, row.sample)
-            for encoder in encoders
+        return {
+            row
+            for encoder in encoders_of(challenge)
             if encoder.pretext in challenge.methods[encoder.method].pretexts
             for row in challenge.volumes_to_learn_from(
                 encoder.method, encoder.group, encoder.pretext, encoder.seed
             )
         }
+
+    def requested(self) -> Requested:
+        """How many images and models the configuration asks for."""
+        challenge = self.challenge
+        sources = [structure.name for structure in challenge.structures.values() if structure.seen]
+        encoders = list(encoders_of(challenge))
+        volumes = {(row.structure, row.sample) for row in self._learnt_from()}
         return Requested(
             volumes=len(volumes),
             structures=len(sources),
@@ -135,6 +180,11 @@ def panel_files(layout: Layout, panels: Sequence[tuple[str, str]], form: str) ->
 def stack_files(layout: Layout, panels: Iterable[tuple[str, str]]) -> list[str]:
     """The viewer's stacks of (track, structure) pairs."""
     return [layout.figure(f"{STACKS}{structure}", track, "json") for track, structure in panels]
+
+
+def volume_stack_files(layout: Layout, volumes: Iterable[ShownVolume]) -> list[str]:
+    """The viewer's stacks of whole volumes."""
+    return [layout.volume_stack(volume.structure) for volume in volumes]
 
 
 def training_files(layout: Layout, kinds: Mapping[str, object], form: str) -> list[str]:

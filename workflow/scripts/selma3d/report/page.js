@@ -261,21 +261,30 @@ class Viewer {
     this.fields.case.value = id;
     this.listOverlays(before);
     this.measure();
-    const [, high, wide] = chosen.shape; // begin where most of the truth is
-    const counts = Array.from({ length: chosen.shape[0] }, (_, z) =>
-      truth.subarray(z * high * wide, (z + 1) * high * wide).reduce((n, v) => n + (v > 127), 0));
-    if (this.fields.axis.value === "0") {
+    const marked = truth || masks.find(Boolean);
+    const [, high, wide] = chosen.shape; // begin where most of the truth is, or of the best mask
+    const counts = Array.from({ length: chosen.shape[0] }, (_, z) => marked
+      && marked.subarray(z * high * wide, (z + 1) * high * wide).reduce((n, v) => n + (v > 127), 0));
+    if (marked && this.fields.axis.value === "0") {
       this.fields.plane.value = counts.indexOf(Math.max(...counts));
     }
+    const shown = [true, Boolean(truth), this.fields.overlay.options.length > 0];
+    this.canvases.forEach((canvas, n) => { canvas.closest("figure").hidden = !shown[n]; });
+    this.fields.overlay.closest("label").hidden = !shown[2];
     this.draw();
   }
 
   listOverlays(before) {
     const options = [];
-    this.chosen.masks.forEach((mask, n) => {
-      if (mask.strip) options.push(new Option(`${mask.title}: errors (${mask.score})`, `errors ${n}`));
-    });
-    options.push(new Option("all entrants: outlines", "outlines"));
+    const found = this.chosen.masks.filter(mask => mask.strip);
+    if (this.chosen.truth) {
+      this.chosen.masks.forEach((mask, n) => {
+        if (mask.strip) options.push(new Option(`${mask.title}: errors (${mask.score})`, `errors ${n}`));
+      });
+    }
+    if (found.length > 1 || (this.chosen.truth && found.length)) {
+      options.push(new Option("all entrants: outlines", "outlines"));
+    }
     this.chosen.masks.forEach((mask, n) => {
       if (mask.strip) options.push(new Option(`${mask.title}: mask`, `mask ${n}`));
     });
@@ -307,9 +316,11 @@ class Viewer {
     const cut = { axis: this.axis, plane: Number(this.fields.plane.value),
       projected: this.fields.projection.checked, high, wide };
     const grey = this.grey(cut);
-    const truth = this.flat(this.volumes.truth, cut);
-    const pictures = [grey, this.tinted(grey, truth, [245, 245, 245]), this.compared(grey, truth, cut)];
+    const truth = this.volumes.truth && this.flat(this.volumes.truth, cut);
+    const pictures = [grey, truth && this.tinted(grey, truth, [245, 245, 245]),
+      this.fields.overlay.value && this.compared(grey, truth, cut)];
     this.canvases.forEach((canvas, n) => {
+      if (!pictures[n]) return;
       canvas.width = wide;
       canvas.height = high;
       canvas.style.aspectRatio = `${wide * sides[across]} / ${high * sides[down]}`;
@@ -330,25 +341,26 @@ class Viewer {
     return picture;
   }
 
-  // Whether each pixel of the cut has a voxel of the mask.
+  // Of each pixel of the cut, 128 to 255 where it has a voxel of the mask; 0 elsewhere.
   flat(volume, cut) {
     const found = new Uint8Array(cut.high * cut.wide);
     eachPixel(this.chosen.shape, cut.axis, cut.plane, cut.projected, (pixel, first, last, stride) => {
-      found[pixel] = brightest(volume, first, last, stride) > 127;
+      const most = brightest(volume, first, last, stride);
+      found[pixel] = most > 127 ? most : 0;
     });
     return found;
   }
 
-  paint(picture, pixel, colour) {
+  paint(picture, pixel, colour, strength = 0.85) {
     for (let c = 0; c < 3; c++) {
-      picture[4 * pixel + c] = 0.15 * picture[4 * pixel + c] + 0.85 * colour[c];
+      picture[4 * pixel + c] = (1 - strength) * picture[4 * pixel + c] + strength * colour[c];
     }
   }
 
   tinted(grey, mask, colour) {
     const picture = Uint8ClampedArray.from(grey);
     for (let pixel = 0; pixel < mask.length; pixel++) {
-      if (mask[pixel]) this.paint(picture, pixel, colour);
+      if (mask[pixel]) this.paint(picture, pixel, colour, 0.25 + 0.6 * (mask[pixel] - 128) / 127);
     }
     return picture;
   }
@@ -395,13 +407,17 @@ class Viewer {
   }
 
   tell(cut) {
-    const { shape, voxel_um: size, steps, masks } = this.chosen;
+    const { shape, voxel_um: size, masks } = this.chosen;
     const depth = size ? `, ${(cut.plane * size[cut.axis]).toFixed(0)} µm deep` : "";
     this.fields.plane.disabled = cut.projected;
     const said = cut.projected ? `all ${shape[cut.axis]} planes`
       : `${AXES[cut.axis]}: ${cut.plane + 1} of ${shape[cut.axis]}${depth}`;
     this.root.querySelector("output").textContent = said;
+    this.root.querySelector(".reduced").textContent = this.reduction();
+    this.root.querySelector(".opened").hidden = !this.chosen.command;
+    this.root.querySelector(".opened code").textContent = this.chosen.command;
     const [kind, number] = this.fields.overlay.value.split(" ");
+    if (!kind) return;
     const named = kind === "errors" ? ERROR_NAMES.map((name, n) => [name, this.content.colours[n]])
       : kind === "mask" ? [[masks[number].title, masks[number].colour]]
       : masks.filter(mask => mask.strip).map(
@@ -415,10 +431,18 @@ class Viewer {
       caption.append(swatch, name);
     }
     this.canvases[2].setAttribute("aria-label", `Comparison, ${said}: ${caption.textContent}`);
+  }
+
+  // How much smaller than the image itself what is shown is.
+  reduction() {
+    const { steps, truth } = this.chosen;
+    if (steps.every(step => step === 1)) return "Full resolution.";
+    if (!truth) {
+      return `Reduced for this page: ${steps.join(" × ")} voxels (z, y, x) to one, of the brightest `
+        + "plane; a mask is the fainter, the fewer of them it covers.";
+    }
     const parts = [[steps[0], "plane"], [steps[1], "row and column"]].filter(([step]) => step > 1);
-    this.root.querySelector(".reduced").textContent = parts.length
-      ? `Reduced for this page: one ${parts.map(([step, what]) => `${what} in ${step}`).join(", one ")}.`
-      : "Full resolution.";
+    return `Reduced for this page: one ${parts.map(([step, what]) => `${what} in ${step}`).join(", one ")}.`;
   }
 }
 
@@ -434,8 +458,8 @@ if (stacks) {
     viewer.fields.plane.focus({ preventScroll: true });
   };
   addEventListener("hashchange", go);
-  document.addEventListener("click", event => { // a link to the case that the address names already
-    const link = event.target.closest("a[href^='#case-']");
+  document.addEventListener("click", event => { // a link to what the address names already
+    const link = event.target.closest("a[href^='#case-'], a[href^='#volume-']");
     if (link && link.hash === location.hash) go();
   });
   if (known(location.hash.slice(1))) go();

@@ -82,7 +82,8 @@ class ReportContent:
     (held-out split, synthetic images, unknown voxel sizes). provenance: commit, versions,
     configuration, anything else worth keeping. account: what readers are owed besides. brains: by
     method, the page of its whole volumes. requested: numbers of images and models.
-    stacks: cases of the viewer. gallery: its page, to which entrants link. rows: files of ranking
+    stacks, volumes: cases and whole volumes of the viewer; exports: the same for other
+    programs. gallery: its page, to which entrants link. rows: files of ranking
     tables by track and name.
     """
 
@@ -100,6 +101,8 @@ class ReportContent:
     account: Account = field(default_factory=Account)
     requested: Requested | None = None
     stacks: Sequence[viewer.Stacks] = ()
+    volumes: Sequence[Mapping[str, Any]] = ()
+    exports: viewer.Exports = field(default_factory=viewer.Exports)
     gallery: Path | None = None
     rows: Mapping[tuple[str, str], Path] = field(default_factory=dict)
 
@@ -115,7 +118,10 @@ def write_report(path: str | Path, results: ReportContent) -> None:
     numbered = [
         _figure(figure, str(n), display) for n, figure in enumerate(results.figures, start=1)
     ]
-    cases = viewer.viewer_cases(results.stacks, tracks, display)
+    exports = results.exports.beside(folder)
+    cases = viewer.viewer_cases(results.stacks, tracks, display, exports)
+    first = next(iter(tracks.values()), {})
+    volumes = viewer.viewer_volumes(results.volumes, first, display, exports)
     shown = _Shown(folder, results, numbered, cases)
     write_page(
         path,
@@ -145,9 +151,13 @@ def write_report(path: str | Path, results: ReportContent) -> None:
         picture=viewer.picture(cases),
         worst=viewer.worst(cases),
         cases=cases,
+        volumes=volumes,
         viewed={
             "colours": viewer.COLOURS,
-            "cases": [{k: v for k, v in case.items() if k != "tiles"} for case in cases],
+            "cases": [
+                {name: value for name, value in one.items() if name != "tiles"}
+                for one in (*cases, *volumes)
+            ],
         },
         files=_files(results, folder),
         caveats=[

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from ..challenge.display import Display
 from ..ranking.tables import Tables
@@ -14,6 +18,10 @@ from ..system.errors import InputError
 from .cases import views
 from .cases.stacks import TILES
 from .drawing.entrants import EntrantStyles
+from .ranking_rows import in_order
+
+ENTRANT = ["method", "init"]
+NAPARI = ("napari", "--plugin", "napari-ome-zarr")
 
 # Of a voxel: true positive, false positive, false negative.
 COLOURS = [views.COLOURS[label - 1] for label in (
@@ -33,18 +41,66 @@ class Stacks:
     @classmethod
     def read(cls, path: str | Path) -> Stacks:
         """Read a file of figures/<track>/. Raises InputError where it is missing or no JSON."""
-        path = Path(path)
-        try:
-            content = json.loads(path.read_text())
-        except FileNotFoundError:
-            raise InputError(f"{path}: expected stacks for the viewer, found no file") from None
-        except ValueError as error:
-            raise InputError(f"{path}: expected JSON, found something else ({error})") from None
-        return cls(path.parent.name, content["structure"], content["cases"])
+        content = _read(path)
+        return cls(Path(path).parent.name, content["structure"], content["cases"])
+
+
+def read_volume(path: str | Path) -> dict[str, Any]:
+    """Read what `write_volume_stack` wrote. Raises InputError where it is missing or no JSON."""
+    return _read(path)
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected stacks for the viewer, found no file") from None
+    except ValueError as error:
+        raise InputError(f"{path}: expected JSON, found something else ({error})") from None
+
+
+@dataclass(frozen=True)
+class Exports:
+    """What other programs open of the same images.
+
+    cases: the folder of a structure's cases by track and structure. volumes: masks of volumes,
+    `segmentations/<method>/<structure>/export/<sample>.ome.zarr`.
+    """
+
+    cases: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    volumes: Sequence[Path] = ()
+
+    def beside(self, folder: Path) -> Exports:
+        """The same with paths relative to the page's folder."""
+        return Exports(
+            {key: Path(os.path.relpath(path, folder)) for key, path in self.cases.items()},
+            [Path(os.path.relpath(path, folder)) for path in self.volumes],
+        )
+
+    def of_case(self, track: str, structure: str, case: str) -> list[str]:
+        """The file of a case; none where there is no export."""
+        own = self.cases.get((track, structure))
+        return [] if own is None else [(own / f"{case}.ome.zarr").as_posix()]
+
+    def of_volume(self, structure: str, sample: str) -> list[str]:
+        """The files of all masks of a volume."""
+        return [
+            path.as_posix()
+            for path in self.volumes
+            if path.parts[-3] == structure and path.name == f"{sample}.ome.zarr"
+        ]
+
+
+def _opened(files: Sequence[str]) -> dict[str, Any]:
+    """Files beside the page, and the line that opens them in napari."""
+    return {"files": list(files), "command": shlex.join([*NAPARI, *files]) if files else ""}
 
 
 def viewer_cases(
-    all_stacks: Sequence[Stacks], tracks: Mapping[str, Tables], display: Display
+    all_stacks: Sequence[Stacks],
+    tracks: Mapping[str, Tables],
+    display: Display,
+    exports: Exports,
 ) -> list[dict[str, Any]]:
     """Every case of the viewer in the page's order, with titles, colours and an id of its own."""
     shown = []
@@ -78,8 +134,47 @@ def viewer_cases(
                     )},
                     "masks": masks,
                     "tiles": case["tiles"],
+                    **_opened(exports.of_case(stacks.track, stacks.structure, case["case"])),
                 }
             )  # fmt: skip
+    return shown
+
+
+def viewer_volumes(
+    volumes: Sequence[Mapping[str, Any]], tables: Tables, display: Display, exports: Exports
+) -> list[dict[str, Any]]:
+    """Whole volumes as the viewer shows them: without a truth, masks best of a leaderboard first.
+
+    tables: of the first track, whose leaderboard gives the order.
+    """
+    shown = []
+    for volume in volumes:
+        entrants = pd.DataFrame([mask["entrant"] for mask in volume["masks"]], columns=ENTRANT)
+        styles = EntrantStyles.of_tables(display, {**tables, "volumes": entrants})
+        strips = {tuple(mask["entrant"]): mask["strip"] for mask in volume["masks"]}
+        specimen = f", specimen {volume['specimen']}" if volume["specimen"] else ""
+        sides = " × ".join(str(n) for n in volume["full_shape"])
+        title = f"{display.structure(volume['structure'])}: {volume['sample']}{specimen}"
+        shown.append(
+            {
+                "id": f"volume-{len(shown) + 1}",
+                "group": "Whole volumes",
+                "title": f"{title}, {sides} voxels",
+                "truth": None,
+                "masks": [
+                    {
+                        "title": styles[entrant].label,
+                        "colour": styles[entrant].colour,
+                        "open": not styles[entrant].filled,
+                        "score": "",
+                        "strip": strips[entrant],
+                    }
+                    for entrant in in_order(tables, entrants)
+                ],
+                **{name: volume[name] for name in ("shape", "steps", "voxel_um", "image")},
+                **_opened(exports.of_volume(volume["structure"], volume["sample"])),
+            }
+        )
     return shown
 
 

@@ -91,7 +91,7 @@ def _packed(
         "shape": [-(-n // step) for n, step in zip(truth.shape, steps, strict=True)],
         "steps": list(steps),
         "voxel_um": None if size is None else [s * n for s, n in zip(size, steps, strict=True)],
-        "image": webp_url(_strip(_thinned(values, steps)), quality=QUALITY),
+        "image": webp_url(strip_of(_thinned(values, steps)), quality=QUALITY),
         "truth": _mask_url(truth, steps),
         "masks": [
             {
@@ -115,23 +115,24 @@ def _steps(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _thinned(values: np.ndarray, steps: Sequence[int]) -> np.ndarray:
-    """Every n-th plane, the mean over blocks of rows and columns; uint8."""
+    """Every n-th plane, the mean over blocks of rows and columns, 0 to 255."""
     deep, lateral, _ = steps
     kept = values[::deep]
     pad = [(0, 0), *((0, -n % lateral) for n in kept.shape[1:])]
     kept = np.pad(kept, pad, mode="edge")
     depth, high, wide = kept.shape
     blocks = kept.reshape(depth, high // lateral, lateral, wide // lateral, lateral)
-    return np.round(255 * blocks.mean(axis=(2, 4))).astype(np.uint8)
+    return np.round(255 * blocks.mean(axis=(2, 4)))
 
 
-def _strip(planes: np.ndarray) -> np.ndarray:
-    return planes.reshape(-1, planes.shape[-1])
+def strip_of(planes: np.ndarray) -> np.ndarray:
+    """Planes (Z,Y,X) of whole numbers from 0 to 255, one below the other, as uint8."""
+    return planes.reshape(-1, planes.shape[-1]).astype(np.uint8)
 
 
 def _mask_url(mask: np.ndarray, steps: Sequence[int]) -> str:
     kept = mask[tuple(slice(None, None, step) for step in steps)].astype(bool)
-    return webp_url(_strip(kept.astype(np.uint8) * 255), quality=None)
+    return webp_url(strip_of(kept.astype(np.uint8) * 255), quality=None)
 
 
 def _tiles(
