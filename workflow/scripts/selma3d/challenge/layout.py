@@ -142,6 +142,8 @@ class Layout:
     figure = BelowScored(
         "figures/{track}/{figure}.{extension}", "figure track extension", extension="svg"
     )
+    volume_stack = BelowScored("figures/volumes/{structure}.json")  # reduced, for the viewer
+    exported_cases = BelowScored("export/{track}/{structure}", "structure track")  # as OME-Zarr
     table = BelowScored(
         "tables/{track}/{table}.{extension}", "table track extension", extension="tsv"
     )

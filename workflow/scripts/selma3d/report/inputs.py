@@ -119,9 +119,8 @@ class ReportInputs:
 
     def exported(self, volumes: Iterable[ShownVolume]) -> list[str]:
         """The masks of such volumes as OME-Zarr."""
-        pattern = self.layout.exported(".ome.zarr")
         paths = (
-            pattern.format(method=method, structure=one.structure, sample=one.sample)
+            self.layout.exported(".ome.zarr", method, one.structure, one.sample)
             for one in volumes
             for method, _ in one.masks
         )
