@@ -18,7 +18,7 @@ from ..challenge.layout import Layout
 from ..system.errors import InputError
 from .run_pairs import ArmComparison
 from .tables import table
-from .verdicts import GAIN, HARM, NOT_ANSWERABLE, judge_alone
+from .verdicts import GAIN, HARM, NOT_ANSWERABLE, judge_alone, row_of
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -52,25 +52,11 @@ def _rows(
             structures=control.structures,
         )
         judged = judge_alone(scores, name, comparison, margin, targets)
-        low, high = judged.estimate.interval()
-        yield {
+        yield row_of(judged) | {
             "control": name,
-            "method": control.method,
-            "init": control.init,
-            "against": control.against,
-            "metric": control.metric,
-            "budget": str(control.budget),
-            "structures": ",".join(control.structures),
             "expected": control.expect,
             "found": judged.verdict,
             "passed": passed(control.expect, judged.verdict),
-            "gain": judged.estimate.gain,
-            "low": low,
-            "high": high,
-            "detectable": judged.estimate.detectable,
-            "specimens": judged.estimate.specimens,
-            "trainings": judged.estimate.trainings,
-            "statement": judged.statement,
         }
 
 

@@ -8,6 +8,7 @@ out.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -55,14 +56,7 @@ def _comparisons(values: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, ArmCompar
 
 
 def _described(pairs: Paired) -> dict[str, object]:
-    comparison = pairs.comparison
-    return {
-        "method": comparison.method,
-        "init": comparison.init,
-        "structure": pairs.structure,
-        "metric": comparison.metric,
-        "budget": comparison.budget,
-    }
+    return asdict(pairs.comparison) | {"structure": pairs.structure}
 
 
 def _gain(pairs: Paired) -> dict[str, object]:
@@ -71,6 +65,7 @@ def _gain(pairs: Paired) -> dict[str, object]:
     low, high = sorted(sign * bound for bound in estimate.interval())
     return {
         **_described(pairs),
+        **asdict(estimate),
         "specimens": estimate.specimens if pairs.known else 0,
         "cases": len(pairs.cases),
         "seeds": len(pairs.seeds),
@@ -80,10 +75,6 @@ def _gain(pairs: Paired) -> dict[str, object]:
         "low": low,
         "high": high,
         "p": estimate.p,
-        "degrees": estimate.degrees,
-        "specimen_sd": estimate.specimen_sd,
-        "training_sd": estimate.training_sd,
-        "rest_sd": estimate.rest_sd,
         "note": "; ".join(_notes(pairs, estimate)),
     }
 

@@ -247,11 +247,12 @@ def verdicts_table(judgements: Iterable[Judgement], analysis: Analysis) -> pd.Da
     `declaration` is the analysis' digest, `declared` the day that was stated for it, or "".
     """
     said = {"declaration": analysis.digest, "declared": analysis.declared or ""}
-    rows = [_row(judgement) | said for judgement in judgements]
+    rows = [row_of(judgement) | said for judgement in judgements]
     return table("verdicts", rows)
 
 
-def _row(judgement: Judgement) -> dict[str, object]:
+def row_of(judgement: Judgement) -> dict[str, object]:
+    """All that a table may say of a judgement."""
     comparison, estimate = judgement.comparison, judgement.estimate
     low, high = estimate.interval()
     low90, high90 = estimate.interval(MARGIN_LEVEL)
