@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -69,13 +69,7 @@ class Intensity:
 
     def to_json(self) -> dict[str, float | dict[str, float]]:
         """A plain dict for HDF5 attributes and the index."""
-        return {
-            "mean": self.mean,
-            "sd": self.sd,
-            "noise": self.noise,
-            "texture": self.texture,
-            "percentiles": self.percentiles,
-        }
+        return asdict(self)
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Intensity:

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,7 @@ class Stop:
             self._before = {number: signal.signal(number, self._remember) for number in SIGNALS}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

@@ -14,7 +14,6 @@ import struct
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
@@ -69,12 +68,7 @@ class History:
     def __enter__(self) -> History:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._first:
             self._bar.close()
             self._events.close()
