@@ -14,8 +14,10 @@ from monai.inferers import sliding_window_inference
 from selma3d.images import Intensity, PatchWriter, PredictionFile
 from selma3d.inference import TrainedModel, WindowSettings, load_model, predict_cases
 from selma3d.inference.cases import binarise
+from selma3d.learning.windows import slide
 from selma3d.system.errors import GpuMemoryError, InputError
 from small_models import noise, write_model
+from stand_in_gpu import GPU, stand_in_gpu
 
 WINDOW = (16, 12, 8)
 
@@ -177,3 +179,28 @@ def test_windows_are_predicted_as_many_at_a_time_as_there_is_memory_for(
     room = 0
     with pytest.raises(GpuMemoryError, match="GPU out of memory: one window of"):
         model.probability_of_windows(windows)
+
+
+def test_a_prediction_that_is_no_number_is_an_error_and_no_empty_mask(
+    model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a half precision has not the range of the network's values."""
+    forward = model.network.forward
+    monkeypatch.setattr(model.network, "forward", lambda images: forward(images) * torch.nan)
+    with pytest.raises(InputError, match="expected finite predictions at fp32, found NaN"):
+        probability(model, noise((20, 31, 18)))
+
+
+@pytest.mark.parametrize(("held_back", "at_once"), [(0, False), (10_000_000, True)])
+def test_an_image_is_blended_on_the_gpu_in_memory_that_torch_holds_back_too(
+    held_back: int, at_once: bool, model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a training torch holds back nearly all of it, and the driver calls little free."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 10_000_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: held_back)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 0)
+    image = torch.zeros(1, 1, 16, 12, 16)
+    with stand_in_gpu(monkeypatch) as gpu:
+        blended = slide(image, WINDOW, torch.sigmoid, overlap=0.0, batch=1, device=GPU)
+    assert (gpu.copies["from the GPU"] == 1) is at_once
+    assert torch.allclose(blended, torch.full_like(image, 0.5))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import errno
+import time
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -366,3 +368,23 @@ def test_what_a_block_needs_goes_to_the_gpu_once_and_its_sum_comes_back_once(
     assert gpu.copies == {"to the GPU": 2, "from the GPU": 1}
     masks = [h5py.File(path)["mask"][:] for path in (on_cpu, tmp_path / "gpu.h5")]
     assert (masks[0] == masks[1]).mean() > 0.9999
+
+
+def test_waiting_for_the_writer_does_not_count_as_computing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model(write_model(tmp_path / "model.pt", window=(32, 32, 32)), threads=1)
+    waited, result, now = [0.0], Future.result, time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: now() + waited[0])
+
+    def waiting(future: Future) -> object:
+        waited[0] += 1000.0
+        return result(future)
+
+    monkeypatch.setattr(Future, "result", waiting)
+    tally = segment_volume(
+        model, write_noise(tmp_path, (32, 32, 160)), tmp_path / "mask.h5", work=tmp_path / "w",
+        structure="spots", settings=WindowSettings(block=64, overlap=0.0),
+    )  # fmt: skip
+    assert tally.blocks > 1
+    assert tally.computing_s < 1000.0 < tally.total_s

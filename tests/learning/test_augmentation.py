@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from selma3d.challenge.augmentation import Augmentation
 from selma3d.challenge.checking import check
@@ -208,3 +209,31 @@ def test_sharpening_leaves_an_even_image_and_makes_edges_steeper(images: torch.T
     assert (
         changed.diff(dim=-1).abs().amax((1, 2, 3, 4)) > images.diff(dim=-1).abs().amax((1, 2, 3, 4))
     ).all()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_mixed_precision_of_the_network_does_not_reach_images_and_masks(
+    name: str, images: torch.Tensor
+) -> None:
+    given = {"indices": range(4), "settings": check(Augmentation, {name: 1.0}, "augment")}
+    mask = (images > 2).float()
+    expected = augment(images, mask, **given)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = augment(images, mask, **given)
+    assert all(torch.equal(one, other) for one, other in zip(expected, found, strict=True))
+
+
+class _Convolutions(TorchDispatchMode):
+    """Counts convolutions, which GPUs since Ampere round to ten bits."""
+
+    number = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.number += func.overloadpacket is torch.ops.aten.convolution
+        return func(*args, **(kwargs or {}))
+
+
+def test_no_image_is_rounded_by_a_convolution(images: torch.Tensor) -> None:
+    with _Convolutions() as convolutions:
+        augment(images, None, indices=range(4), settings=check(Augmentation, ALWAYS, "augment"))
+    assert convolutions.number == 0

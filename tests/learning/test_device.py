@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from selma3d.inference import load_model
-from selma3d.learning.device import Compute
+from selma3d.learning.device import (
+    Compute,
+    be_deterministic,
+    is_out_of_memory,
+    precisions_of,
+    versions,
+)
 from selma3d.learning.training import loop
 from selma3d.learning.training.loop import train
 from selma3d.learning.training.pretrain import prepare_training
@@ -154,3 +160,53 @@ def test_a_training_that_began_without_a_scaler_goes_on_with_one(tmp_path: Path)
     with Stop() as stop:
         train(second, stop, lambda history: {})
     assert seen == ["bf16"]
+
+
+@pytest.mark.parametrize("precision", ["bf16", "tf32"])
+def test_a_precision_that_the_gpu_lacks_is_an_error_and_is_not_timed(
+    volta: Gpus, precision: str
+) -> None:
+    with pytest.raises(InputError, match=r"precision: expected .*fp32"):
+        Compute.choose(precision=precision)
+    assert precisions_of(Compute.choose().device) == ("fp32", "fp16")
+
+
+def test_a_model_of_bf16_is_run_in_single_precision_where_its_range_is_lacking(volta: Gpus) -> None:
+    assert Compute.of_model("auto", "bf16", False).precision == "fp32"
+
+
+def test_a_job_that_asked_for_no_gpu_leaves_those_of_others_alone(
+    ampere: Gpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: pytest.fail("a GPU is used"))
+    with gpus.expecting(0):
+        compute = Compute.choose()
+    assert compute.device.type == "cpu"
+    assert "gpu" not in versions(compute.device)
+    assert Compute.choose().device.type == "cuda"  # outside of a rule's job
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("FIND was unable to find an engine to execute this computation"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
+        (RuntimeError("CUDA error: device-side assert triggered"), False),
+        (RuntimeError("expected all tensors to be on the same device"), False),
+    ],
+)
+def test_too_little_memory_is_known_whichever_library_says_so(
+    error: RuntimeError, expected: bool
+) -> None:
+    assert is_out_of_memory(error) is expected
+
+
+def test_a_prediction_is_made_by_kernels_that_repeat_even_after_a_training(tmp_path: Path) -> None:
+    be_deterministic(False)
+    assert torch.backends.cudnn.benchmark
+    load_model(write_model(tmp_path / "model.pt"), threads=1)
+    assert torch.backends.cudnn.deterministic
+    assert not torch.backends.cudnn.benchmark

@@ -6,6 +6,7 @@ On a stand-in (stand_in_gpu.py), since tests run where there is none.
 from __future__ import annotations
 
 import math
+import shutil
 import socket
 from datetime import timedelta
 from pathlib import Path
@@ -273,6 +274,63 @@ def test_a_spoilt_step_is_left_out_on_the_gpu_itself(
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+def test_a_step_is_left_out_on_the_gpu_too_where_the_training_began_on_a_cpu(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, _ = learnt(training_of("masked", images, Compute(torch.device("cpu"))), 1)
+    state = begun.state_dict()
+    with stand_in_gpu(monkeypatch):
+        training = training_of("masked", images, Compute(GPU))
+        learner = Learner(training)
+        learner.load_state_dict(state)
+        before = {name: each.cpu() for name, each in training.task.state_dict().items()}
+        for parameter in training.task.parameters():
+            parameter.register_hook(lambda gradient: gradient * torch.nan)
+        learner.learn(parts_of(training, 1), 1)
+        after = {name: each.cpu() for name, each in training.task.state_dict().items()}
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("level", [-1, -2])
+def test_every_weight_that_is_learnt_gets_a_gradient(level: int, images: Path) -> None:
+    """As processes of one training wait for."""
+    training = training_of("pgl", images, Compute(torch.device("cpu")), level=level)
+    training.task.losses(parts_of(training, 0)[0])["loss"].backward()
+    learnt = {name: p for name, p in training.task.named_parameters() if p.requires_grad}
+    assert len(learnt) > 4
+    assert [name for name, parameter in learnt.items() if parameter.grad is None] == []
+
+
+def test_a_norm_over_the_batch_refuses_parts(images: Path) -> None:
+    network = UNET | {"norm": "batch"}
+    with pytest.raises(InputError, match="norm batch: expected the windows of a batch together"):
+        gradients("fine-tuning", images, network=network, accumulate=2)
+
+
+@pytest.mark.parametrize(("free_mb", "workers"), [(10_000, 4), (0.25, 2), (0.01, 0)])
+def test_a_container_with_little_shared_memory_gets_fewer_workers(
+    free_mb: float, workers: int, images: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    seen = []
+    free = shutil.disk_usage("/")._replace(free=int(free_mb * 1e6))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
+    monkeypatch.setattr(batches, "DataLoader", lambda *_, **given: seen.append(given))
+    training_of("fine-tuning", images, Compute(torch.device("cpu")), workers=4).batches()
+    assert [given["num_workers"] for given in seen] == [workers]
+    assert ("docker --shm-size" in caplog.text) is (workers < 4)
+
+
+def test_workers_share_the_patches_that_are_kept(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = training_of("fine-tuning", images, Compute(torch.device("cpu")), workers=2)
+    batches = training.batches()
+    monkeypatch.setattr(PatchFile, "image", lambda *_: pytest.fail("a worker reads for itself"))
+    with batches as taken:
+        assert len([next(taken) for _ in range(4)]) == 4
+
+
 @pytest.mark.parametrize("name", [name for name in TASKS if name.startswith("fine-tuning")][1:4])
 @pytest.mark.parametrize("parts", [2, 4])
 def test_a_batch_in_parts_has_the_loss_and_the_gradient_of_the_whole(
@@ -321,11 +379,12 @@ def _one_process(rank: int, world: int, port: int, images: str, out: str) -> Non
         "gloo", f"tcp://127.0.0.1:{port}", timedelta(minutes=10), rank=rank, world_size=world
     )
     found = {}
-    for name in TASKS:
-        found[name] = gradients(name, Path(images), share=(rank, world))
-        loss = torch.tensor(found[name][0])
-        dist.all_reduce(loss)
-        found[name] = (float(loss) / world, found[name][1])
+    in_parts = [(name, 2) for name in TASKS if name.startswith("fine-tuning") and world == 2]
+    for name, parts in [*((name, 1) for name in TASKS), *in_parts]:
+        loss, gradient = gradients(name, Path(images), (rank, world), accumulate=parts)
+        total = torch.tensor(loss)
+        dist.all_reduce(total)
+        found[name, parts] = (float(total) / world, gradient)
     if rank == 0:
         torch.save(found, out)
     dist.destroy_process_group()
@@ -342,5 +401,6 @@ def test_processes_have_the_loss_and_the_gradient_of_one_with_the_whole_batch(
     given = (world, port, str(images), str(tmp_path / "found.pt"))
     torch.multiprocessing.start_processes(_one_process, given, nprocs=world, start_method="fork")
     found = torch.load(tmp_path / "found.pt", weights_only=True)
-    for name in TASKS:
-        assert_alike(gradients(name, images), found[name])
+    assert {name for name, _ in found} == set(TASKS)
+    for (name, _), shared in found.items():
+        assert_alike(gradients(name, images), shared)

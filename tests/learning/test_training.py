@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import subprocess
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from selma3d.learning import networks, training
 from selma3d.learning.device import Compute
 from selma3d.learning.networks.convolutional import UNet
 from selma3d.learning.sampling import collate
-from selma3d.learning.training import loop
+from selma3d.learning.training import loop, worker
 from selma3d.learning.training.batches import Batches
 from selma3d.learning.training.checkpoint import digest
 from selma3d.learning.training.meter import DivergedError
@@ -249,28 +250,67 @@ def test_no_checkpoint_holds_weights_that_are_not_finite(
     assert saved == ["step-000000005.pt"]
 
 
-def memory_for(windows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+TOO_LITTLE = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("FIND was unable to find an engine to execute this computation"),
+]
+
+
+def memory_for(
+    windows: int, monkeypatch: pytest.MonkeyPatch, error: RuntimeError = TOO_LITTLE[0]
+) -> None:
     """A device that can learn from so many windows at a time."""
     encoded = UNet.encode
 
     def encode(self: networks.Segmenter, image: torch.Tensor) -> list[torch.Tensor]:
         if len(image) > windows and self.training:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            raise error
         return encoded(self, image)
 
     monkeypatch.setattr(UNet, "encode", encode)
 
 
+@pytest.mark.parametrize("error", TOO_LITTLE)
 def test_a_step_that_no_memory_is_left_for_is_one_line_that_says_what_fits(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: RuntimeError, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory_for(2, monkeypatch)
+    memory_for(2, monkeypatch, error)
     with pytest.raises(GpuMemoryError, match=r"batch 8 of windows 16×16×16 .*accumulate: 4 fits"):
         training.finetune(**finetuning(images, tmp_path, batch=8))
-    memory_for(0, monkeypatch)
-    with pytest.raises(GpuMemoryError, match="not even one window fits") as error:
+    memory_for(0, monkeypatch, error)
+    with pytest.raises(GpuMemoryError, match="not even one window fits") as raised:
         training.pretrain(**pretraining(images, tmp_path))
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_batch_that_no_memory_is_left_for_before_its_step_is_one_line_too(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def move(self: Compute, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        raise TOO_LITTLE[0]
+
+    monkeypatch.setattr(Compute, "move", move)
+    with pytest.raises(GpuMemoryError, match=r"^GPU out of memory: batch 4 of windows 16×16×16"):
+        training.finetune(**finetuning(images, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "told"),
+    [
+        ([{"gpu_memory": "too large"}, {}], {"gpu_memory": "too large"}),
+        ([{"gpu_memory": "too large"}, {"busy": "later"}], {"gpu_memory": "too large"}),
+        ([{"busy": "at first"}, {"gpu_memory": "too large"}], {"gpu_memory": "too large"}),
+        ([{"done": True}], {"done": True}),
+        ([{}], None),
+    ],
+)
+def test_a_process_that_fails_for_anothers_memory_does_not_hide_what_that_one_met(
+    outcomes: list[dict], told: dict | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "outcome.json"
+    for outcome in outcomes:
+        worker.tell(outcome, path)
+    assert (json.loads(path.read_text()) if path.exists() else None) == told
 
 
 def test_best_learning_rate_on_validation_is_kept(images: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,3 +143,12 @@ def test_a_check_is_a_process_of_its_own(tmp_path: Path) -> None:
     assert code == 0
     assert set(table["pass"]) == {"yes"}
     assert "resources.gpu: expected a usable GPU" in table.loc["no usable GPU", "value"]
+
+
+def test_a_check_that_does_not_end_is_ended_with_all_that_it_has_started(tmp_path: Path) -> None:
+    began = time.monotonic()
+    script = f"sleep 300 & echo $! > {tmp_path / 'started'}; wait"
+    assert program.answered(["sh", "-c", script], dict(os.environ), 1.0) is None
+    assert time.monotonic() - began < 100  # the one that was started holds the pipes
+    started = Path("/proc") / (tmp_path / "started").read_text().strip() / "status"
+    assert not started.exists() or "State:\tZ" in started.read_text()

@@ -18,7 +18,7 @@ from ..challenge.recipe import Network, Normalisation
 from ..images import CONTRACT_VERSION, Intensity
 from ..images.storage import VoxelSize
 from ..learning import networks, sampling
-from ..learning.device import Compute, set_threads
+from ..learning.device import Compute, predict_alike, set_threads
 from ..learning.model_files import (
     SPARE_WEIGHTS,
     Form,
@@ -115,7 +115,17 @@ class TrainedModel:
             seen = sampling.rescale(seen, grid)
         views = list(_mirrors()) if settings.flips else [()]
         mean = sum(self._slide(seen, axes, settings) for axes in views) / len(views)
-        return sampling.rescale(mean, image.shape)[0, 0].numpy()
+        probability = sampling.rescale(mean, image.shape)[0, 0].numpy()
+        self.check_finite(probability)
+        return probability
+
+    def check_finite(self, probability: np.ndarray) -> None:
+        """Raise InputError for a prediction that is no number: no mask could be decided by it."""
+        if not np.isfinite(probability).all():
+            raise InputError(
+                f"{self.path}: expected finite predictions at {self.compute.precision}, found NaN "
+                "(device: cpu computes in fp32; or train it again in fp32)"
+            )
 
     def normalised(self, image: np.ndarray, intensity: Intensity) -> Tensor:
         """What the network sees, float32 (1,1,Z,Y,X), of raw voxels (Z,Y,X).
@@ -180,6 +190,7 @@ def load_model(
     if device == "auto" and trained_with(contents).get("device") == "cpu":
         device = "cpu"  # as the recipe says
     compute = Compute.of_model(device, facts.precision, facts.channels_last)
+    predict_alike()
     learnt = {name: structure.model_dump() for name, structure in facts.structures.items()}
     return TrainedModel(
         path=Path(path),

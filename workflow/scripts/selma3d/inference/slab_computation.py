@@ -80,8 +80,10 @@ class Sweep:
             safe: Future | None = None
             for block, seen in _ahead(loader, self._load, waiting):
                 started = time.monotonic()
-                total = self._predict(block, seen, safe)
+                total = self._predict(block, seen)
                 tally.computing_s += time.monotonic() - started
+                if safe is not None:
+                    safe.result()
                 tally.windows += len(block.windows)
                 tally.blocks += 1
                 safe = writer.submit(self._finish, block, total)
@@ -125,12 +127,10 @@ class Sweep:
         return pad_to_window(seen, [side.stop - side.start for side in box])
 
     @torch.inference_mode()
-    def _predict(self, block: Block, seen: Tensor | None, safe: Future | None) -> np.ndarray | None:
+    def _predict(self, block: Block, seen: Tensor | None) -> np.ndarray | None:
         """Weighted sum of predictions, float32 over the block's reach; None without windows.
 
         All on the device: what the network sees is moved there once, and the sum once back.
-
-        Does not end before the block before is safe.
         """
         total = None
         if seen is not None:
@@ -148,8 +148,6 @@ class Sweep:
                 for start, prediction in zip(starts, weighted, strict=True):
                     self._add(blended, prediction, start, block.reach)
             total = compute.fetched(blended).numpy()
-        if safe is not None:
-            safe.result()
         return total
 
     def _finish(self, block: Block, total: np.ndarray | None) -> None:
@@ -187,6 +185,7 @@ class Sweep:
         for start in self._grid.covering(block.core):
             self._add(weights, self._weights.numpy(), start, block.core)
         blended /= weights
+        self._model.check_finite(blended)
         return blended[
             tuple(
                 slice(min(side.stop, n) - side.start)

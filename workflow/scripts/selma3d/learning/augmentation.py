@@ -21,6 +21,7 @@ from ..challenge.augmentation import Augmentation, Operation
 from ..challenge.recipe import Size
 from ..system.errors import InputError
 from ..system.randomness import generator_seed, normal_of, torch_generators, uniform
+from .device import single_precision
 from .task import Drawn, under, within
 
 # They move voxels, and those of the mask with them; the others leave masks alone.
@@ -59,15 +60,17 @@ def augment(image: Tensor, mask: Tensor | None, drawn: Drawn) -> tuple[Tensor, T
     """Augment each sample by its own draws; `mask` follows the geometry and stays {0,1}.
 
     image, mask: (B,1,Z,Y,X) float, on any device, and with them what `draw` has drawn.
+    Always in float32: mixed precision would round the places that voxels are read from.
     """
-    image, mask = _turn(image, mask, within("turn", drawn))
-    image, mask = _deform(image, mask, drawn)
-    for name, change in _INTENSITY.items():
-        own = within(name, drawn)
-        if own:
-            chosen = own["chosen"]
-            image = _put(image, chosen, change.apply(_take(image, chosen), own))
-    return image, mask
+    with single_precision(image.device):
+        image, mask = _turn(image, mask, within("turn", drawn))
+        image, mask = _deform(image, mask, drawn)
+        for name, change in _INTENSITY.items():
+            own = within(name, drawn)
+            if own:
+                chosen = own["chosen"]
+                image = _put(image, chosen, change.apply(_take(image, chosen), own))
+        return image, mask
 
 
 class _Draw:
@@ -317,13 +320,16 @@ def _gradient(image: Tensor, drawn: Drawn) -> Tensor:
 
 def _sharpen(image: Tensor, drawn: Drawn) -> Tensor:
     """An unsharp mask: the difference from a blur of 1.2 voxels, added up to `strength` times."""
-    offsets = torch.arange(-3, 4, device=image.device)
-    kernel = torch.exp(-0.5 * (offsets / 1.2) ** 2).to(image.dtype)
+    kernel = [math.exp(-0.5 * (offset / 1.2) ** 2) for offset in range(-3, 4)]
     blurred = image
-    for shape in ((-1, 1, 1), (1, -1, 1), (1, 1, -1)):
-        taps = (kernel / kernel.sum()).view(1, 1, *shape)
-        reach = [n // 2 for n in reversed(taps.shape[2:]) for _ in range(2)]
-        blurred = F.conv3d(F.pad(blurred, reach, mode="replicate"), taps)
+    for axis in (2, 3, 4):
+        reach = [3 if axis == own else 0 for own in (4, 3, 2) for _ in range(2)]
+        padded = F.pad(blurred, reach, mode="replicate")
+        # Not by a convolution, which GPUs since Ampere round to ten bits (TF32).
+        blurred = sum(
+            share / sum(kernel) * padded.narrow(axis, first, image.shape[axis])
+            for first, share in enumerate(kernel)
+        )
     return image + (image - blurred) * drawn["share"]
 
 

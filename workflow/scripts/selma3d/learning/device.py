@@ -51,8 +51,12 @@ class Compute:
         if precision not in PRECISIONS:
             known = ", ".join(["auto", *PRECISIONS])
             raise InputError(f"precision: expected one of {known}, found '{precision}'")
-        if precision == "fp16" and chosen.type == "cpu":
-            raise InputError("precision: expected fp32 or bf16 on a CPU, found 'fp16'")
+        if precision not in precisions_of(chosen):
+            where = "a CPU" if chosen.type == "cpu" else f"{chosen}, which is too old for it"
+            raise InputError(
+                f"precision: expected {' or '.join(precisions_of(chosen))} on {where}, "
+                f"found '{precision}'"
+            )
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
         _warn_of_slow_bf16_convolution(chosen, precision)
@@ -60,8 +64,11 @@ class Compute:
 
     @classmethod
     def of_model(cls, device: str, precision: str, channels_last: bool) -> Compute:
-        """For a trained network: on a GPU as it was trained, where it can be; on a CPU in fp32."""
-        compute = cls.choose(device, channels_last=channels_last)
+        """For a trained network: on a GPU as it was trained, where it can be; on a CPU in fp32.
+
+        So also on a GPU without bf16: fp16 has not its range, and nothing would be left of a mask.
+        """
+        compute = cls.choose(device, "fp32", channels_last)
         if compute.device.type == "cpu":
             compute.channels_last = False
         else:
@@ -72,7 +79,7 @@ class Compute:
         """Go on at the precision that a training began at; warn where this device lacks it."""
         if precision == self.precision:
             return
-        if precision in _precisions_of(self.device):
+        if precision in precisions_of(self.device):
             self.precision = precision
             return
         log.warning(
@@ -150,7 +157,8 @@ def _device(name: str, local_rank: int) -> torch.device:
             f"(docs/gpu.md; {key}: {'0' if chosen is None else 'cpu'} computes on the CPU)"
         )
     if chosen is None:
-        chosen = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        usable = torch.cuda.is_available() and not gpus.declined()
+        chosen = torch.device("cuda" if usable else "cpu")
     if chosen.type == "cuda":
         number = local_rank if chosen.index is None else chosen.index
         if number >= torch.cuda.device_count():
@@ -177,11 +185,11 @@ def why_no_gpu() -> str:
 def _fastest_safe_precision(device: torch.device) -> str:
     if device.type == "cpu":
         return "fp32"
-    return "bf16" if "bf16" in _precisions_of(device) else "fp16"
+    return "bf16" if "bf16" in precisions_of(device) else "fp16"
 
 
-def _precisions_of(device: torch.device) -> tuple[str, ...]:
-    """The precisions that a device computes at by itself."""
+def precisions_of(device: torch.device) -> tuple[str, ...]:
+    """The precisions that a device computes at by itself: bf16 on GPUs from capability 8.0 on."""
     if device.type == "cpu":
         return ("fp32", "bf16")
     capable = torch.cuda.get_device_capability(device) >= (8, 0)
@@ -196,6 +204,11 @@ def _warn_of_slow_bf16_convolution(device: torch.device, precision: str) -> None
             torch.__version__,
             torch.backends.cudnn.version(),
         )
+
+
+def single_precision(device: torch.device) -> torch.autocast:
+    """Switch mixed precision off: images, losses and softmaxes are computed in float32."""
+    return torch.autocast(device.type, enabled=False)
 
 
 def set_threads(threads: int) -> None:
@@ -215,11 +228,38 @@ def be_deterministic(enabled: bool) -> None:
     torch.backends.cudnn.benchmark = not enabled
 
 
-def versions() -> dict[str, str]:
-    """Versions of what decides the numbers: torch, CUDA, cuDNN, the GPU's name."""
+def predict_alike() -> None:
+    """Let a GPU choose its kernels by rule and not by timing them.
+
+    Then a volume whose segmentation is killed and goes on gets the same mask, bit for bit. (What a
+    training has timed in this process would be used otherwise.)
+    """
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+
+
+# What CUDA's libraries say where they lack memory themselves. The third is what is left when no
+# kernel that cuDNN times finds room to work in.
+_TOO_LITTLE_MEMORY = (
+    "CUDA error: out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "unable to find an engine to execute this computation",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a GPU had too little memory: as torch says it, or a library of CUDA."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return any(text in str(error) for text in _TOO_LITTLE_MEMORY)
+
+
+def versions(device: torch.device | None = None) -> dict[str, str]:
+    """Versions of what decides the numbers: torch and, on a GPU, CUDA, cuDNN, the GPU's name."""
     found = {"torch": str(torch.__version__)}
-    if torch.cuda.is_available():
+    if device is not None and device.type == "cuda":
         found["cuda"] = str(torch.version.cuda)
         found["cudnn"] = str(torch.backends.cudnn.version())
-        found["gpu"] = torch.cuda.get_device_name()
+        found["gpu"] = torch.cuda.get_device_name(device)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
 import torch
@@ -83,3 +84,10 @@ def share_gradients(task: nn.Module) -> nn.Module:
     # Without device_ids: given them, it copies what of a batch is kept on the CPU to the GPU, and
     # every step waits for it.
     return DistributedDataParallel(losses)
+
+
+def unshared(losses: nn.Module) -> AbstractContextManager:
+    """Backward passes in here keep their gradients for a later one that shares them."""
+    if isinstance(losses, DistributedDataParallel):
+        return losses.no_sync()
+    return nullcontext()

@@ -25,6 +25,7 @@ from ..images.collection_file import Stack
 from ..images.storage import kind_of
 from ..system.errors import InputError
 from ..system.randomness import numpy_generator
+from .device import single_precision
 
 Batch = dict[str, Tensor]
 
@@ -39,6 +40,9 @@ class Sampler(Protocol):
     """Draws sample `index` as arrays: `image` and, where labelled, `mask` (Z,Y,X); `intensity`."""
 
     def sample(self, index: int) -> dict[str, np.ndarray]: ...
+
+    def keep(self) -> None:
+        """Read what it keeps in memory now, before processes are forked that share it."""
 
 
 def collate(sampler: Sampler, indices: Sequence[int]) -> Batch:
@@ -105,6 +109,9 @@ class UnlabelledSampler:
         chosen = int(random.choice(len(self._places), p=self._shares))
         volume = self._volume(chosen)
         return {"image": volume.draw(random, self.window), "intensity": volume.intensity}
+
+    def keep(self) -> None:
+        """Nothing of a volume is kept."""
 
     def _volume(self, number: int) -> _Volume | _SourceVolume:
         if number not in self._opened:
@@ -248,7 +255,8 @@ class LabelledSampler:
     patches of a structure. foreground: the share of windows around a random foreground voxel.
     margin: voxels around the bounding box of a patch's labels that count as annotated; what lies
     further out is NOT_ANNOTATED, and no window is centred there. None: the whole patch counts.
-    Patches are kept in memory up to `cache_bytes` and read from the file beyond it.
+    Patches are kept in memory up to `cache_bytes` and read from the file beyond it; processes that
+    are forked after `keep` share them.
     """
 
     patches: dict[str, list[tuple[PatchFile, str, int]]]
@@ -283,6 +291,14 @@ class LabelledSampler:
             "mask": read_window(patch.read_mask, patch.shape, centre, self.window),
             "intensity": patch.intensity,
         }
+
+    def keep(self) -> None:
+        """Read patches until `cache_bytes` are full."""
+        for structure, patches in self.patches.items():
+            for number in range(len(patches)):
+                self._patch(structure, number)
+                if (structure, number) not in self._cached:
+                    return
 
     def _patch(self, structure: str, number: int) -> _Patch:
         key = (structure, number)
@@ -478,11 +494,13 @@ def prepare(batch: Batch, *, window: Size, normalisation: Normalisation) -> Batc
 
     A voxel of a mask is 1 where at least half of it is foreground, else 0, or NOT_ANNOTATED.
     """
-    image = rescale(normalise(batch["image"], batch["intensity"], normalisation), window)
-    prepared = {"image": image, "index": batch["index"]}
-    if "mask" in batch:
-        foreground, unknown = (
-            rescale((batch["mask"] == value).float(), window) >= 0.5 for value in (1, NOT_ANNOTATED)
-        )
-        prepared["mask"] = torch.where(unknown, float(NOT_ANNOTATED), foreground.float())
-    return prepared
+    with single_precision(batch["image"].device):
+        image = rescale(normalise(batch["image"], batch["intensity"], normalisation), window)
+        prepared = {"image": image, "index": batch["index"]}
+        if "mask" in batch:
+            foreground, unknown = (
+                rescale((batch["mask"] == value).float(), window) >= 0.5
+                for value in (1, NOT_ANNOTATED)
+            )
+            prepared["mask"] = torch.where(unknown, float(NOT_ANNOTATED), foreground.float())
+        return prepared

@@ -16,6 +16,7 @@ from monai.inferers import sliding_window_inference
 from torch import Tensor
 
 from ..system.errors import GpuMemoryError
+from .device import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,9 @@ def _if_it_fits(predict: Callable[[Tensor], Tensor], part: Tensor) -> Tensor | N
     """None where memory is too little; by then the error, which holds on to some, is gone."""
     try:
         return predict(part)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         return None
 
 
@@ -116,10 +119,14 @@ def slide(
 
 
 def _fits(image: Tensor, device: torch.device) -> bool:
-    """Whether an image and its blended prediction take less than half of a GPU's free memory."""
+    """Whether an image and its blended prediction take less than half of a GPU's free memory.
+
+    What torch holds back for itself is free too; in a training, that is nearly all of the GPU.
+    """
     if device.type != "cuda":
         return False
     free, _ = torch.cuda.mem_get_info(device)
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return 4 * image.numel() * 4 < free // 2
 
 

@@ -51,6 +51,11 @@ def expected() -> int:
     return int(os.environ.get(EXPECTED, "0"))
 
 
+def declined() -> bool:
+    """Whether this process is that of a rule's job which asked for none: others may own them."""
+    return os.environ.get(EXPECTED) == "0"
+
+
 @contextlib.contextmanager
 def expecting(count: int) -> Iterator[None]:
     """Let this process and its children know how many GPUs the job asked for."""

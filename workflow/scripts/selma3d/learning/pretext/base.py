@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -71,8 +72,7 @@ class Pretext(Task):
     def normalised(self, batch: Batch) -> Tensor:
         """Return the batch's windows as the network takes them, (B,1,Z,Y,X) float32."""
         size, mapping = self.windows.size, self.windows.normalisation
-        with single_precision(batch["image"].device):
-            return prepare(batch, window=size, normalisation=mapping)["image"]
+        return prepare(batch, window=size, normalisation=mapping)["image"]
 
     def draw_augmentation(self, indices: Sequence[int], seed: int, purpose: str) -> Drawn:
         """Draw the augmentation of whole windows, as the recipe says."""
@@ -83,8 +83,7 @@ class Pretext(Task):
     @staticmethod
     def augmented(images: Tensor, drawn: Drawn) -> Tensor:
         """Augment each image by its own draws."""
-        with single_precision(images.device):
-            return augmentation.augment(images, None, drawn)[0]
+        return augmentation.augment(images, None, drawn)[0]
 
 
 def seeds(seed: int, indices: Sequence[int], purpose: str) -> Tensor:
@@ -102,6 +101,14 @@ def train_only(network: Segmenter, prefixes: tuple[str, ...]) -> None:
     """Freeze all parameters outside `prefixes`: DDP waits for a gradient of all the others."""
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name.startswith(prefixes))
+
+
+def freeze_beyond(network: Segmenter, level: int, size: Size) -> None:
+    """Freeze what a feature map of images (Z,Y,X) is not computed from, for the same reason."""
+    shapes = copy.deepcopy(network).to("meta")
+    shapes.encode(torch.zeros(1, 1, *size, device="meta"))[level].sum().backward()
+    for own, seen in zip(network.parameters(), shapes.parameters(), strict=True):
+        own.requires_grad_(seen.grad is not None)
 
 
 def pooled(features: list[Tensor]) -> Tensor:
@@ -124,8 +131,3 @@ def spread(vectors: Tensor) -> Tensor:
         return vectors.new_full((), torch.nan)
     directions = nn.functional.normalize(vectors.float(), dim=1)
     return directions.std(dim=0).mean() * directions.shape[1] ** 0.5
-
-
-def single_precision(device: torch.device) -> torch.autocast:
-    """Switch mixed precision off: losses and softmaxes are taken in float32."""
-    return torch.autocast(device.type, enabled=False)

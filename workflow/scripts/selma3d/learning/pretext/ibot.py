@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ...challenge.recipe import Count, Number, Share, Size
 from ...system.randomness import torch_generators
+from ..device import single_precision
 from ..networks import Segmenter
 from ..passes import Pass
 from ..task import Batch, Drawn, under, within
@@ -25,7 +26,6 @@ from .base import (
     Windows,
     check_level,
     pooled,
-    single_precision,
     spread,
 )
 from .blocks import LearntBlock, grid_of, hidden_blocks, voxelwise

@@ -20,7 +20,7 @@ from ..augmentation import GEOMETRIC
 from ..networks import Segmenter
 from ..passes import Pass
 from ..task import Batch, Drawn, under, within
-from .base import Level, Windows, check_level, spread
+from .base import Level, Windows, check_level, freeze_beyond, spread
 from .teacher import TeacherTask, constant_disagreement, disagreement
 from .views import crop, projection, random_corners
 
@@ -56,6 +56,8 @@ class PGL(TeacherTask):
                 f"view: expected more than half of the window {list(windows.size)}, "
                 f"found {list(self._view_size)}"
             )
+        if level != -1:
+            freeze_beyond(network, level, self._view_size)
 
     def passes(self) -> list[Pass]:
         return self.passes_with_answers(self._view_size)

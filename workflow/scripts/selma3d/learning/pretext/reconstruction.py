@@ -11,9 +11,10 @@ from pydantic import Field
 from torch import Tensor
 
 from ...challenge.checking import Model
+from ..device import single_precision
 from ..networks import Segmenter
 from ..task import Batch, Drawn, within
-from .base import Pretext, Windows, pooled, single_precision, spread
+from .base import Pretext, Windows, pooled, spread
 
 Distance = Literal["l1", "l2", "huber"]
 

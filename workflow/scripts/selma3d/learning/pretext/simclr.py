@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from ...challenge.checking import Model
 from ...challenge.recipe import Count, Size
 from .. import distributed
+from ..device import single_precision
 from ..networks import Segmenter
 from ..passes import Pass
 from ..task import Batch, Drawn
 from . import processes
-from .base import Temperature, Windows, pooled, single_precision, spread
+from .base import Temperature, Windows, pooled, spread
 from .views import ViewTask, projection
 
 

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from ...challenge.checking import Model
 from ...challenge.recipe import Share, Size
 from .. import distributed
+from ..device import single_precision
 from ..networks import Segmenter
 from ..passes import Pass
 from . import processes
-from .base import Windows, single_precision
+from .base import Windows
 from .views import ViewTask
 
 _CENTRE_MOMENTUM = 0.9

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import queue
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 
 import torch
@@ -20,6 +23,10 @@ from ..sampling import Sampler, collate
 from ..task import Batch, Drawn
 
 READY = 3  # batches ahead
+WAITING = 2  # batches of a worker that wait to be taken; the loader's own number
+SHARED = Path("/dev/shm")  # where processes hand tensors over
+
+log = logging.getLogger(__name__)
 
 Draw = Callable[[Sequence[int]], Drawn]  # what is random in what is done to samples
 
@@ -72,11 +79,16 @@ class Batches:
                 f"found {settings.batch}"
             )
         self._compute = compute
+        if workers:
+            sampler.keep()
+            sample = sampler.sample(start * settings.batch)
+            workers = _with_room(workers, sum(array.nbytes for array in sample.values()), settings)
         self._loader = DataLoader(
             _Steps(sampler, draw, settings),
             sampler=range(start, settings.steps),
             batch_size=None,
             num_workers=workers,
+            prefetch_factor=WAITING if workers else None,
             multiprocessing_context="fork" if workers else None,
             worker_init_fn=_begin_worker,
         )
@@ -122,6 +134,26 @@ class Batches:
             if isinstance(item, BaseException):
                 raise item
             yield item
+
+
+def _with_room(workers: int, sample_bytes: int, settings: Optimisation) -> int:
+    """As many of these workers as the memory that they hand batches over in has room for.
+
+    On a machine that is half of its memory; in a container it may be 64 MB, and a worker that finds
+    no room ends with a bus error.
+    """
+    if not SHARED.is_dir():
+        return workers
+    each = WAITING * sample_bytes * settings.batch // world()
+    free = shutil.disk_usage(SHARED).free
+    fitting = min(workers, free // (each * world()))
+    if fitting < workers:
+        log.warning(
+            "workers: %d instead of %d: %s has %d MB free, and each takes %d MB (of a container: "
+            "docker --shm-size)",
+            *(fitting, workers, SHARED, free >> 20, each >> 20),
+        )
+    return fitting
 
 
 def _begin_worker(number: int) -> None:

@@ -38,6 +38,9 @@ class PairedSampler:
         extra = self.unlabelled.sample(index)
         return self.labelled.sample(index) | {UNLABELLED + k: v for k, v in extra.items()}
 
+    def keep(self) -> None:
+        self.labelled.keep()
+
 
 class Collaborative(Segmentation):
     """Segmentation that also agrees with a teacher, the running mean of its own weights."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ...system.errors import GpuMemoryError
+from ..device import is_out_of_memory
 from ..distributed import world
 from .batches import drawn_batch
 from .learner import Learner
@@ -15,18 +16,24 @@ def learn(training: Training, learner: Learner, parts: list, step: int) -> list:
     """Take a step (Learner.learn); GpuMemoryError where the GPU has too little memory for it."""
     try:
         return learner.learn(parts, step)
-    except torch.OutOfMemoryError:
-        pass  # left before anything is tried: the error holds on to what was allocated
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        # Left before anything is tried: the error holds on to what was allocated.
+    raise GpuMemoryError(f"{needs_more(training)} ({_what_fits(training, learner)})")
+
+
+def needs_more(training: Training) -> str:
+    """The line that says which training its GPU has too little memory for."""
     settings, compute = training.settings, training.compute
     memory = ""
     if compute.device.type == "cuda":
         known = torch.cuda.get_device_properties(compute.device)
         memory = f" the {known.total_memory / 2**30:.0f} GiB of {known.name}"
     window = "×".join(str(n) for n in training.record["input"]["window"])
-    raise GpuMemoryError(
+    return (
         f"GPU out of memory: batch {settings.batch} of windows {window} on {world()} GPU(s), "
-        f"accumulate {settings.accumulate}: needs more than{memory or ' there is'} "
-        f"({_what_fits(training, learner)})"
+        f"accumulate {settings.accumulate}: needs more than{memory or ' there is'}"
     )
 
 
@@ -45,4 +52,4 @@ def _what_fits(training: Training, learner: Learner) -> str:
         )
         if learner.fits(training.compute.move(batch)):
             return f"{key}: {size if task.of_whole_batch else parts} fits"
-    return "not even one window fits: take a smaller window, or a larger GPU"
+    return "not even one window fits: take a smaller window or a larger GPU, and run make gpu-check"

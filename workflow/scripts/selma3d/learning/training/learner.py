@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...system.errors import InputError
 from ...system.randomness import numpy_generator
-from ..distributed import rank, share_gradients
+from ..device import is_out_of_memory
+from ..distributed import rank, share_gradients, unshared, world
 from ..networks import Segmenter
 from ..task import Batch, Task
 from .meter import DivergedError
@@ -32,6 +34,13 @@ class Learner:
             raise InputError(
                 f"accumulate: expected 1 for a loss that compares the windows of a batch, found "
                 f"{settings.accumulate} (for a larger batch: resources.training_gpus)"
+            )
+        together = world() * settings.accumulate
+        if together > 1 and any(isinstance(each, nn.BatchNorm3d) for each in task.modules()):
+            raise InputError(
+                "network: norm batch: expected the windows of a batch together, found "
+                f"{world()} processes × accumulate {settings.accumulate} (another norm, or "
+                "resources.training_gpus and accumulate 1)"
             )
         self._task, self._settings, self._compute = task, settings, compute
         self._seed, self._learning_rate = training.seed, training.learning_rate
@@ -59,11 +68,13 @@ class Learner:
         totals = self._totals(parts, seed)
         torch.manual_seed(seed)
         noted = []
-        for part in parts:
-            with self._compute.autocast():
-                losses = self._losses(part | totals)
-            loss = losses["loss"] if totals else losses["loss"] / len(parts)
-            self._scaler.scale(loss).backward()
+        for number, part in enumerate(parts, start=1):
+            # The processes share the gradients once, when that of the last part has come.
+            with contextlib.nullcontext() if number == len(parts) else unshared(self._losses):
+                with self._compute.autocast():
+                    losses = self._losses(part | totals)
+                loss = losses["loss"] if totals else losses["loss"] / len(parts)
+                self._scaler.scale(loss).backward()
             noted.append({name: value.detach() for name, value in losses.items()})
         self._scaler.unscale_(self._optimiser)
         norm = torch.nn.utils.clip_grad_norm_(self._task.parameters(), settings.clip or math.inf)
@@ -82,7 +93,9 @@ class Learner:
                 loss = self._losses(part)["loss"]
             loss.backward()
             return True
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             return False
         finally:
             self._optimiser.zero_grad(set_to_none=True)
@@ -136,7 +149,13 @@ class Learner:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a saved state."""
         self._task.load_state_dict(state["task"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        saved, own = state["optimiser"], self._optimiser.param_groups
+        # A state says whether it was fused, on the GPU or CPU that it comes from: not of here.
+        groups = [
+            group | {"fused": here["fused"]}
+            for group, here in zip(saved["param_groups"], own, strict=True)
+        ]
+        self._optimiser.load_state_dict(saved | {"param_groups": groups})
         if self._scaler.is_enabled() and state["scaler"]:  # empty at precisions without a scaler
             self._scaler.load_state_dict(state["scaler"])
         self.skipped.copy_(state.get("skipped", self.skipped))  # older states have none

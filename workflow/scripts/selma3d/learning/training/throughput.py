@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from ...system.atomic import write_table
-from ..device import Compute, be_deterministic, set_threads
+from ..device import Compute, be_deterministic, precisions_of, set_threads
 from ..task import Batch
 from .assignment import Job, Pretraining
 from .learner import Learner
@@ -45,7 +45,7 @@ def measure_pretraining(
         return prepare_training(replace(pretraining, recipe=recipe), job.work, job.threads)
 
     rows = []
-    for precision in precisions():
+    for precision in precisions_of(Compute.choose(pretraining.recipe.pretext.device).device):
         for channels_last in (False, True):
             training = prepared(precision=precision, channels_last=channels_last)
             ready = _held(training)
@@ -91,11 +91,6 @@ def measure_as_it_stands(training: Training, table: Path, steps: int = STEPS) ->
         row = _run_as(training) | _timed(training, batches) | {"advice": 1}
     write_table(pd.DataFrame([row]), table)
     log.info("%.3g steps/s, %.1f %% waiting for data", row["steps_per_s"], 100 * row["waiting"])
-
-
-def precisions() -> tuple[str, ...]:
-    """The precisions that this machine's device can train at."""
-    return ("fp32", "bf16", "fp16") if torch.cuda.is_available() else ("fp32", "bf16")
 
 
 def _run_as(training: Training) -> dict[str, object]:

@@ -138,7 +138,7 @@ def weights_of(
         "kind": kind,
         "network": network.spec.model_dump(mode="json"),
         "state": {name: value.cpu() for name, value in network.state_dict().items()},
-        "versions": {"selma3d": __version__} | versions(),
+        "versions": {"selma3d": __version__} | versions(compute.device),
         "steps": steps,
         "precision": compute.precision,
         "channels_last": compute.channels_last,

@@ -24,9 +24,10 @@ def main(written: Path, told: Path) -> None:
     assignment = Assignment.read(written)
     train = finetune if isinstance(assignment.training, Finetuning) else pretrain
     distributed.join()
-    outcome = {"done": True}
+    outcome = {}
     try:
         train(assignment.training, assignment.outputs, assignment.job)
+        outcome = {"done": True}
     except Unfinished as stopped:
         outcome = {"unfinished": vars(stopped)}
     except tuple(ERRORS.values()) as error:
@@ -34,10 +35,20 @@ def main(written: Path, told: Path) -> None:
         outcome = {name: str(error)}
         raise
     finally:
-        if distributed.rank() == 0 or "gpu_memory" in outcome:  # of whichever process met it
-            with publish(told) as temporary:
-                temporary.write_text(json.dumps(outcome))
+        tell(outcome, told)
     dist.destroy_process_group()
+
+
+def tell(outcome: dict[str, object], told: Path) -> None:
+    """Let the launcher know how this process ended.
+
+    The first does, and any that its GPU has too little memory for; the others fail when that one is
+    gone, which is not to be told instead.
+    """
+    of_memory = "gpu_memory" in outcome
+    if of_memory or (distributed.rank() == 0 and outcome and not told.exists()):
+        with publish(told) as temporary:
+            temporary.write_text(json.dumps(outcome))
 
 
 if __name__ == "__main__":

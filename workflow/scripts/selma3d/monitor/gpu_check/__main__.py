@@ -12,13 +12,15 @@ pass, or for bad input.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -111,16 +113,30 @@ def _row(name: str, check: Check, present: int, config: Sequence[Path]) -> dict[
     return {"name": name, "value": value, "limit": check.limit, "pass": passed, "seconds": seconds}
 
 
+def answered(
+    command: Sequence[str], environment: Mapping[str, str], longest_s: float
+) -> subprocess.CompletedProcess[str] | None:
+    """A program's end; None where it does not end in time. What it has started ends with it."""
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            out, told = process.communicate(timeout=longest_s)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return subprocess.CompletedProcess(command, process.returncode, out, told)
+
+
 def measured(name: str, check: Check, config: Sequence[Path]) -> Found:
     """What a check finds in a process of its own; what went wrong there is what it finds."""
     command = [sys.executable, "-m", __package__, *map(str, config), "--inside", name]
     own = environment(**{VISIBLE: ""} if check.hidden else {})
-    try:
-        answer = subprocess.run(
-            command, env=own, capture_output=True, text=True, timeout=LONGEST_S,
-            check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+    answer = answered(command, own, LONGEST_S)
+    if answer is None:
         return Found(f"no answer in {LONGEST_S:.0f} s", False)
     if answer.returncode:
         last = (answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"])[-1]

@@ -17,6 +17,7 @@ from ...challenge.participants import encoders_of
 from ...challenge.recipe import Input
 from ...challenge.run import Run
 from ...learning import training
+from ...learning.device import is_out_of_memory
 from ...learning.sampling import source_window
 from ...learning.training.learner import Learner
 from ...learning.training.training_parts import Training
@@ -91,7 +92,9 @@ def recipe(section: Section, folder: Path) -> Found:
     section.table.parent.mkdir(parents=True, exist_ok=True)
     try:
         training.measure_as_it_stands(section.prepared(folder), section.table, STEPS)
-    except (GpuMemoryError, torch.OutOfMemoryError):
+    except (GpuMemoryError, RuntimeError) as error:
+        if not isinstance(error, GpuMemoryError) and not is_out_of_memory(error):
+            raise
         return Found("more memory than the GPU has", False)
     row = read_tsv(section.table, "a table of throughput").iloc[0]
     memory = "" if row["memory_mb"] != row["memory_mb"] else f", {row['memory_mb'] / 1e3:.1f} GB"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ...learning.device import be_deterministic
+from ...learning.device import Compute, be_deterministic, precisions_of
 from ...learning.training.learner import Learner
-from ...learning.training.throughput import precisions
 from ...learning.training.training_parts import Training
 from .check import Check, Found
 from .small_trainings import TASKS, prepared
@@ -19,17 +19,20 @@ EXACT, HALF = 0.02, 0.05  # of the first loss on the CPU, in fp32
 STEPS = 5
 SETTLED = 2  # steps in which memory is taken and kernels are chosen
 SWITCHED = 0.1
+# Tasks whose noise is drawn by the device itself, and how far their first loss is apart for that.
+OWN_NOISE, APART = {"genesis", "restore", "shuffled"}, 0.1
 
 
 def task(name: str, folder: Path) -> Found:
     """First losses at each precision against the CPU's in fp32, and steps of which none waits."""
     usual = float(losses_of(prepared(name, folder, device="cpu", precision="fp32"), 1)[0])
     told, passed = [], True
-    for precision in precisions():
+    for precision in precisions_of(Compute.choose().device):
         losses = losses_of(prepared(name, folder, precision=precision), STEPS)
         apart = abs(float(losses[0]) - usual) / abs(usual)
         finite = bool(torch.stack(losses).isfinite().all())
-        passed &= finite and apart <= (EXACT if precision == "fp32" else HALF)
+        limit = EXACT if precision == "fp32" else HALF
+        passed &= finite and apart <= (APART if name in OWN_NOISE else limit)
         told.append(f"{precision} {apart:.2g}{'' if finite else ' not finite'}")
     return Found(", ".join(told), passed)
 
@@ -54,7 +57,7 @@ def losses_of(training: Training, steps: int) -> list[Tensor]:
 
 def other_precision(folder: Path) -> Found:
     """A state that was saved at one precision goes on at another."""
-    usual, *others = reversed(precisions())
+    usual, *others = reversed(precisions_of(Compute.choose().device))
     saved, losses = None, {}
     for precision in (usual, *others):
         training = prepared("masked", folder, precision=precision)
@@ -64,7 +67,7 @@ def other_precision(folder: Path) -> Found:
         if saved is None:
             for step in range(STEPS - 1):
                 learner.learn(parts[step], step)
-            saved = learner.state_dict()
+            saved = copy.deepcopy(learner.state_dict())  # the next step changes it
         else:
             learner.load_state_dict(saved)
         losses[precision] = float(learner.learn(parts[-1], STEPS - 1)[0]["loss"])
@@ -76,7 +79,9 @@ def other_precision(folder: Path) -> Found:
 CHECKS = {
     **{
         name: Check(
-            f"first loss within {EXACT} (half precision: {HALF}) of the CPU's; no step waits",
+            f"first loss within {APART} of the CPU's, by noise of its own; no step waits"
+            if name in OWN_NOISE
+            else f"first loss within {EXACT} (half precision: {HALF}) of the CPU's; no step waits",
             partial(task, name),
             on_cpu=True,
         )
