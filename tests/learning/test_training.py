@@ -290,7 +290,7 @@ def test_a_batch_that_no_memory_is_left_for_before_its_step_is_one_line_too(
         raise TOO_LITTLE[0]
 
     monkeypatch.setattr(Compute, "move", move)
-    with pytest.raises(GpuMemoryError, match=r"^GPU out of memory: batch 4 of windows 16×16×16"):
+    with pytest.raises(GpuMemoryError, match=r"^GPU out of memory: batch 2 of windows 16×16×16"):
         training.finetune(**finetuning(images, tmp_path))
 
 
