@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,15 @@ def test_an_interrupted_head_job_cancels_its_jobs_and_ends(
     assert run.finish().returncode == 0
 
 
+def submissions(run: TrainingRun, rule: str) -> int:
+    """How often a job of a rule was submitted, over all lives of the run."""
+    return len(
+        re.findall(rf"has been submitted with SLURM jobid \d+ \(log: .*rule_{rule}", run.said)
+    )
+
+
 @pytest.mark.faults
-def test_a_run_whose_head_job_is_killed_twice_has_the_same_score_tables(
+def test_a_run_whose_head_job_is_killed_twice_at_work_does_no_step_twice(
     cluster: Cluster, run: TrainingRun, undisturbed: TrainingRun, note
 ) -> None:
     log = submitted(run, minutes=60, target=SCORES)
@@ -71,6 +79,8 @@ def test_a_run_whose_head_job_is_killed_twice_has_the_same_score_tables(
     with cluster.failed_node(first.node):
         until(lambda: cluster.detail(first, "Restarts") == "1", "the head job to be requeued")
     until(lambda: "taking over from process" in log.read_text(), "the head job to start again")
+    cluster.job(run.folder, "predict_spot_like")  # its second life has a model, and works with it
+    assert head(cluster).id == first.id
     ask("scancel", "--signal=KILL", "--full", first.id)
     until(lambda: head(cluster) is None, "the killed head job to end")
     assert not (run.folder / SCORES).exists()
@@ -78,10 +88,15 @@ def test_a_run_whose_head_job_is_killed_twice_has_the_same_score_tables(
     until(lambda: head(cluster) is None, "the run to end", seconds=900)
     assert (run.folder / SCORES).exists(), log.read_text()[-4000:]
     identical = run.scores() == undisturbed.scores()
+    again, seconds = run.spend()
     note(
-        "the job that runs Snakemake is killed twice: with its node, then by SIGKILL",
+        "the job that runs Snakemake is killed twice at work: with its node, then by SIGKILL",
         "requeued by SLURM, then submitted again; its jobs had gone on",
         "identical" if identical else "DIFFERENT",
-        *run.spend(),
+        again,
+        seconds,
     )
     assert identical
+    assert again == 0
+    assert submissions(run, "finetune") == 2  # the second waited for the first, and took its model
+    assert submissions(run, "predict_spot_like") == 2
