@@ -157,6 +157,12 @@ def test_command_without_a_state_is_running_while_its_log_is_fresh(tmp_path: Pat
     assert "no sign of life" in seen.note
 
 
+def test_a_job_that_has_ended_well_and_whose_output_is_to_be_made_again_is_pending(tmp_path: Path):
+    with job_of(tmp_path / "a.log"):
+        pass
+    assert progress_of(tmp_path / "a.log") == Progress(PENDING)
+
+
 def test_nothing_begun_is_pending_and_finished_predictions_are_done(challenge, tmp_path: Path):
     assert {e.progress.state for e in Status(challenge, tmp_path).runs} == {PENDING}
     make(tmp_path / "predictions/unet/vessel/scratch-n2-f0-s0.h5")

@@ -50,6 +50,8 @@ def progress_of(log: Path) -> Progress:
             return Progress(PENDING)
         fresh = time.time() - log.stat().st_mtime < SILENT_S
         return Progress(RUNNING) if fresh else Progress(STOPPED, note=_last_sign(log))
+    if state.end == job_state.FINISHED:  # its output has been removed since, to be made again
+        return Progress(PENDING)
     if state.end == job_state.FAILED:
         return Progress(FAILED, state.step, state.total, note=state.error)
     if state.lives(path):
