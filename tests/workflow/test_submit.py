@@ -9,7 +9,7 @@ import pytest
 import yaml
 from snakemake_executor_plugin_slurm.partitions import read_partition_file
 
-from on_slurm import submit
+from on_slurm import setup, submit
 
 
 @pytest.fixture
@@ -52,6 +52,18 @@ def test_without_partitions_it_goes_to_the_default_one_for_a_week(sbatch):
     options = (sbatch / "options").read_text().split("\n")
     assert "-p" not in options
     assert "--time=10080" in options
+
+
+def test_what_the_profile_states_for_all_jobs_holds_for_this_one(sbatch, monkeypatch):
+    profile = {
+        "default-resources": {"slurm_account": "mine", "constraint": "skylake"},
+        "slurm-qos": "long",
+    }
+    (sbatch / "config.yaml").write_text(yaml.safe_dump(profile))
+    monkeypatch.setattr(setup, "PROFILE", sbatch)
+    assert submit.main(given(sbatch)) == 0
+    options = (sbatch / "options").read_text().split("\n")
+    assert {"--account=mine", "--qos=long", "--constraint=skylake"} <= set(options)
 
 
 def test_gpu_nodes_are_taken_where_there_are_no_others(tmp_path):

@@ -69,15 +69,17 @@ def check(file: Path, configs: list[Path]) -> list[Placement]:
     return [tried(kind, partition, options) for kind, partition in placed(file, kinds)]
 
 
-def defaults() -> list[str]:
-    """Account and QOS that the profile states, as options of sbatch."""
+def defaults(*, constraint: bool = False) -> list[str]:
+    """Account and QOS that the profile states, as options of sbatch.
+
+    constraint: also the feature of nodes, which a rule's own would replace.
+    """
     profile = yaml.safe_load((PROFILE / "config.yaml").read_text())
-    account_name = profile.get("default-resources", {}).get("slurm_account")
-    qos = profile.get("slurm-qos")
-    return [
-        *(["--account", str(account_name)] if account_name else []),
-        *([f"--qos={qos}"] if qos else []),
-    ]
+    of_jobs = profile.get("default-resources", {})
+    stated = {"account": of_jobs.get("slurm_account"), "qos": profile.get("slurm-qos")}
+    if constraint:
+        stated["constraint"] = of_jobs.get("constraint")
+    return [f"--{option}={value}" for option, value in stated.items() if value]
 
 
 def account() -> list[str]:

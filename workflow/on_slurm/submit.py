@@ -71,7 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
         NAME,
         *options_of_job(given.minutes or minutes),
     ]
-    command += [*(["-p", name] if name else []), *defaults(), "--output", str(log)]
+    site = defaults(constraint=True)
+    command += [*(["-p", name] if name else []), *site, "--output", str(log)]
     script = SCRIPT.format(command=shlex.join(run(given.configfile, options)))
     ran = subprocess.run(
         command, input=script, cwd=ROOT, capture_output=True, text=True, check=False
