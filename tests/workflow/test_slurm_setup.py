@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from on_slurm import setup
+from on_slurm.partition_table import SHIPPED, partitions_of, planned
 from on_slurm.partitions import Partition, as_file, asked_partitions
 from on_slurm.placement import placed, submission
 from on_slurm.planned_jobs import JobKind, Request, planned_kinds
@@ -123,46 +124,43 @@ def test_a_kind_of_job_that_slurm_refuses_is_named_with_slurm_s_words(
     assert "several accounts: state one as slurm_account" in said
 
 
-def test_every_gpu_job_of_the_full_grid_gets_a_gpu_partition_and_no_other_does(slurm, tmp_path):
-    kinds = kinds_in_their_partitions("config/full.yaml", tmp_path)
-    assert 100 < sum(kind.jobs for kind in kinds) < 5000
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize(
-    "config",
-    [
-        "demo",
-        "gain",
-        "real",
-        "methods-phantoms",
-        "methods-real",
-        "scaling",
-        "selma2025",
-        "selma2026",
-    ],
-)
-def test_every_gpu_job_of_each_shipped_configuration_gets_a_gpu_partition_and_no_other_does(
-    slurm, tmp_path, config
-):
-    kinds = kinds_in_their_partitions(f"config/{config}.yaml", tmp_path)
-    assert sum(kind.jobs for kind in kinds) > 10
-
-
 USES_GPU = ("pretrain", "finetune", "predict_", "cellpose", "wnet3d", "nnunet_")
 
 
-def kinds_in_their_partitions(config: str, folder: Path) -> list[JobKind]:
-    """The kinds of jobs of a configuration, of which those on GPUs have a GPU's partition."""
-    file, on_gpus = folder / "partitions.yaml", folder / "gpus.yaml"
+@pytest.mark.parametrize(
+    "config",
+    [
+        "full",
+        *(pytest.param(name, marks=pytest.mark.faults) for name in SHIPPED if name != "full"),
+    ],
+)
+def test_every_gpu_job_gets_a_gpu_partition_and_no_other_does_as_the_page_tells(
+    slurm, tmp_path, repository, config
+):
+    file = tmp_path / "partitions.yaml"
     file.write_text(as_file(asked_partitions(), "make slurm-setup"))
-    on_gpus.write_text(yaml.safe_dump({"resources": {"gpu": 1}, "results": str(folder / "none")}))
-    kinds = planned_kinds(["--profile", "slurm", "--configfile", config, str(on_gpus)])
+    kinds = planned(SHIPPED[config])
     for kind_of_job, partition in placed(file, kinds):
         for rule, _ in kind_of_job.rules:
             wanted = {"gpu", "gpu-long"} if rule.startswith(USES_GPU) else {"cpu"}
             assert partition in wanted, (rule, kind_of_job.request)
-    return kinds
+    assert 10 < sum(kind.jobs for kind in kinds) < 5000
+    assert partitions_of(kinds, file) == documented(repository, config)
+
+
+def documented(repository: Path, config: str) -> dict[str, str]:
+    """A configuration's column of the table in docs/slurm.md."""
+    lines = (repository / "docs" / "slurm.md").read_text().splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith("| rule | "))
+    end = next(number for number in range(begin, len(lines)) if not lines[number])
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[begin:end]]
+    column = table[0].index(config)
+    return {row[0]: row[column] for row in table[2:] if row[column]}
+
+
+def test_the_table_has_a_column_for_each_shipped_configuration(repository):
+    files = {file.stem for file in (repository / "config").glob("*.yaml")}
+    assert set(SHIPPED) == files, "on_slurm/partition_table.py, then its table in docs/slurm.md"
 
 
 def test_a_configuration_that_cannot_be_planned_is_told_in_one_line(tmp_path):
