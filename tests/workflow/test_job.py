@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 import job as job_frame
 from job import RUN_OWNER, processes, retry_if_lease_lost, time_budget_s
+from selma3d.methods.peers import nnunet
 from selma3d.system.errors import GpuMemoryError, InputError
 from selma3d.system.lease import Lease, LeaseLostError
 from selma3d.system.process_name import ProcessName
@@ -88,6 +90,26 @@ def test_nobody_limits_the_time_outside_slurm(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_one_process_trains_on_each_gpu(resources: dict, expected: int) -> None:
     assert processes(job(**resources)) == expected
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [({"gpu": 0}, False), ({"gpu": 1}, True), ({"gpu": 0, "gres": "gpu:a100:1"}, True)],
+)
+def test_other_packages_train_on_the_gpu_however_the_site_counts_it(
+    resources: dict, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(nnunet, "train", lambda *_, environment, **given: seen.append(environment))
+    asked = job(**resources)
+    asked.params = SimpleNamespace(sources=[], environment="env", settings={}, work="work")
+    asked.wildcards, asked.threads = SimpleNamespace(run="default"), 1
+    asked.output = SimpleNamespace(model="model.zip", history="history.tsv")
+    script = Path(job_frame.__file__).with_name("nnunet_train.py")
+    rule = runpy.run_path(str(script), {"snakemake": asked}, run_name="rule")
+    monkeypatch.setitem(rule["main"].__globals__, "check", lambda *_: None)
+    rule["main"]()
+    assert [environment.gpu for environment in seen] == [expected]
 
 
 def test_a_job_that_another_has_taken_over_ends_with_the_others_result(tmp_path: Path) -> None:

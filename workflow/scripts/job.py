@@ -63,7 +63,7 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
         try:
             with (
                 slurm_job.heeding_end(),
-                gpus.expecting(_gpus(snakemake)),
+                gpus.expecting(gpus_asked(snakemake)),
                 gpus.claimed(snakemake.resources.get("gpu", 0), jobs_per_gpu=shared),
             ):
                 yield
@@ -234,10 +234,10 @@ def retry_if_lease_lost(work: Callable[[], None]) -> None:
 
 def processes(snakemake: "Snakemake") -> int:
     """Processes of a training: one a GPU."""
-    return max(1, _gpus(snakemake))
+    return max(1, gpus_asked(snakemake))
 
 
-def _gpus(snakemake: "Snakemake") -> int:
+def gpus_asked(snakemake: "Snakemake") -> int:
     """GPUs that a job asked for, whether the site counts them in `gpu` or in `gres`."""
     count = re.search(r"gpu.*?:(\d+)$", snakemake.resources.get("gres", ""))
     return max(snakemake.resources.get("gpu", 0), int(count[1]) if count else 0)

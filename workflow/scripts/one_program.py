@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from job import running
+from job import gpus_asked, running
 from selma3d.challenge.checking import check
 from selma3d.challenge.source import Source
 from selma3d.methods.cases import CasesToSegment
@@ -28,7 +28,7 @@ def main() -> None:
         environment=Environment(
             Path(params.environment).absolute(),
             snakemake.threads,
-            gpu=snakemake.resources.get("gpu", 0) > 0,
+            gpu=gpus_asked(snakemake) > 0,
         ),
         settings=check(
             one_program.ProgramSettings, params.settings, f"method {params.method}: settings"

@@ -22,6 +22,8 @@ def main(folder: Path) -> None:
     weights = settings["weights"]
     if weights and not Path(weights).is_file():  # cellpose would download others instead
         sys.exit(f"settings.weights: expected a file of cellpose 3's weights, found no {weights}")
+    if task["gpu"] and not torch.cuda.is_available():  # it would compute on the CPU
+        sys.exit(f"resources.gpu: expected a usable GPU, torch {torch.__version__} sees none")
     first = CellposeModel(
         gpu=task["gpu"],
         pretrained_model=weights or False,
