@@ -459,4 +459,5 @@ def _gap(by_metric: pd.DataFrame) -> pd.DataFrame:
     wide = by_metric.pivot_table(index=keys, columns="seen", values="mean", sort=False)
     wide = wide.reindex(columns=[True, False]).dropna()
     wide.columns = ["seen_mean", "unseen_mean"]
-    return wide.assign(gap=wide["seen_mean"] - wide["unseen_mean"]).reset_index()
+    gap = wide["seen_mean"] - wide["unseen_mean"]
+    return wide.assign(gap=gap, side="unseen").reset_index()

@@ -209,5 +209,18 @@ def test_gap_is_seen_minus_unseen_and_each_structure_counts_once() -> None:
     assert tables["leaderboard"]["cases"].tolist() == [4], "a left-out twin is not ranked"
 
 
+def test_another_acquisition_is_no_unseen_structure() -> None:
+    tables = tables_of(
+        spots("unet", [0.8], structure="cfos"),
+        spots("unet", [0.5], structure="plaque", seen=False),
+        spots("unet", [0.7], structure="cfos-other", seen=False),
+        groups={"spot-like": ["cfos", "plaque", "cfos-other"]},
+        other_acquisitions=["cfos-other"],
+    )
+    gap = tables["gap"].set_index(["metric", "side"]).loc["dice"]
+    assert gap["unseen_mean"].to_dict() == pytest.approx({"unseen": 0.5, "other acquisition": 0.7})
+    assert gap["seen_mean"].tolist() == pytest.approx([0.8, 0.8])
+
+
 def test_without_unseen_structures_there_is_no_gap() -> None:
     assert tables_of(spots("unet", [0.5]))["gap"].empty

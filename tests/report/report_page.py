@@ -102,7 +102,7 @@ def write(
         edition=EDITION,
         display=DISPLAY,
         tracks=tables_by_track,
-        figures=shown_figures(shown),
+        figures=shown_figures(shown, DISPLAY),
         tables=[ShownTable("gains", "per-type", "Gains", (folder / "tables" / "gains.tsv",))],
         overviews=[],
         missing=[],

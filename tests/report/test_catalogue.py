@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ranking_tables import DISPLAY
 from selma3d.report.catalogue import Catalogue
 from selma3d.report.figures import FIGURES
 from selma3d.report.page_contents import shown_figures, shown_tables
@@ -68,10 +69,14 @@ def test_names_and_captions_are_read_without_matplotlib(repository: Path, tmp_pa
 def test_the_report_shows_rankings_first_then_panels_then_trainings() -> None:
     folder = Path("figures")
     files = ["training/finetuning", "per-type/panel-cfos", "per-type/scores", "per-type/overview"]
-    shown = shown_figures(folder / f"{file}.svg" for file in files)
+    shown = shown_figures((folder / f"{file}.svg" for file in files), DISPLAY)
     assert [figure.name for figure in shown] == ["overview", "scores", "panel-cfos", "finetuning"]
     assert [figure.track for figure in shown] == ["per-type", "per-type", "per-type", ""]
     assert all(figure.caption for figure in shown)
+    assert [figure.title for figure in shown] == [
+        *("Scores and ranks at a glance", "Scores of every case"),
+        *("c-Fos+ cells in images", "Fine-tuning of models"),
+    ]
 
 
 def test_the_report_names_every_form_of_a_table() -> None:

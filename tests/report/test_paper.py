@@ -55,7 +55,7 @@ def paper(tables: dict, tmp_path_factory: pytest.TempPathFactory) -> Path:
         Edition.model_validate(edition),
         TITLES,
         {"per-type": tables},
-        shown_figures([layout.figure(name, "per-type") for name in FIGURES]),
+        shown_figures([layout.figure(name, "per-type") for name in FIGURES], TITLES),
         shown_tables([layout.table(name, "per-type") for name in TABLES]),
     )
     folder = Path(layout.paper("manuscript")).parent

@@ -229,7 +229,7 @@ def test_where_no_published_scores_stand_beside_real_images_the_report_says_whom
 
 def test_figures_files_and_provenance_are_listed(page: Page) -> None:
     for words in (
-        "Figure 1. Overview.",
+        "Figure 1. Scores and ranks at a glance.",
         "Effect of pretraining, with intervals",
         "per-type/forest.svg",
         "tables/gains.tsv",
@@ -262,7 +262,7 @@ def test_report_before_any_score_says_that_there_is_nothing(tmp_path: Path) -> N
 
 
 def test_missing_figure_is_refused_by_name(tmp_path: Path) -> None:
-    lost = ShownFigure("overview", "", tmp_path / "lost.svg", "", "Ranking")
+    lost = ShownFigure("overview", "Overview", "", tmp_path / "lost.svg", "", "Ranking")
     with pytest.raises(InputError, match=r"lost.svg: expected a figure"):
         report_page.write(tmp_path, MadeUp(**SMALL), drawn=(), figures=[lost])
 

@@ -192,7 +192,7 @@ def test_figures_tables_and_report_of_the_others_come(
             edition=EDITION,
             display=display,
             tracks={"per-type": tables},
-            figures=shown_figures(sorted((tmp_path / "per-type").glob("*.svg"))),
+            figures=shown_figures(sorted((tmp_path / "per-type").glob("*.svg")), display),
             tables=[],
             overviews=[],
             missing=list(display.partial),

@@ -12,13 +12,14 @@ from selma3d.system.tables import read_tsv
 
 def main() -> None:
     params, inputs, tracks = snakemake.params, snakemake.input, {}
+    display = Display.read(params.display)
     for path in map(Path, inputs.ranking):
         tracks.setdefault(path.parent.name, {})[path.stem] = read_tsv(path, dtype={"case": str})
     made_of = Manuscript(
         edition=Edition.read(params.edition),
-        display=Display.read(params.display),
+        display=display,
         tracks=tracks,
-        figures=shown_figures(inputs.figures),
+        figures=shown_figures(inputs.figures, display),
         tables=shown_tables(inputs.tables),
     )
     write_manuscript(dict(snakemake.output.items()), made_of)

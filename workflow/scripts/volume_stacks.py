@@ -1,7 +1,8 @@
 """Rule volume_stacks: volumes, masks of them -> stacks for the report's viewer, one a structure."""
 
 from job import running
-from selma3d.report.cases.whole_volumes import ShownVolume, write_volume_stack
+from selma3d.report.cases.shown_volume import ShownVolume
+from selma3d.report.cases.whole_volumes import write_volume_stack
 
 
 def main() -> None:

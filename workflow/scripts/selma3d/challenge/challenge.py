@@ -515,6 +515,12 @@ class Challenge:
         """Folders below /input and /output of the edition's containers, and how it calls them."""
         return container_slugs(self.edition, self.structures[structure], self._edition_file)
 
+    @property
+    def other_acquisitions(self) -> tuple[str, ...]:
+        """Structures that show what a learnt one does, acquired in another way."""
+        structures = self.edition.structures.items()
+        return tuple(name for name, described in structures if described.other_acquisition_of)
+
     def ranking_settings(self) -> dict[str, Any]:
         """What ranking and statistics depend on, as plain data."""
         return {
@@ -532,6 +538,7 @@ class Challenge:
             "analysis": self.analysis.plain(),
             "controls": self.controls(),
             "exact_labels": self.synthetic,
+            "other_acquisitions": self.other_acquisitions,
         }
 
     def controls(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..system.records import Plain
 from .run import NO_INIT, is_ensemble, member_init
-from .structure import original
+from .structure import original, relation
 
 if TYPE_CHECKING:
     from .challenge import Challenge
@@ -24,7 +24,8 @@ class Display(Plain):
     methods: titles by name, in alphabetical order. colours: of the methods that have one.
     structures: titles by name, in the edition's order. note: what a reader must know wherever
     scores are shown. partial: what an unfinished challenge lacks, a line a method and structure.
-    out_of_competition: inits that the edition's rule excludes.
+    out_of_competition: inits that the edition's rule excludes. other_acquisitions: structures that
+    show what a learnt one does, by another microscope, staining or laboratory.
     """
 
     methods: Mapping[str, str] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Display(Plain):
     note: str | None = None
     partial: tuple[str, ...] = ()
     out_of_competition: tuple[str, ...] = ()
+    other_acquisitions: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, challenge: Challenge, partial: Iterable[str] = ()) -> Display:
@@ -46,6 +48,7 @@ class Display(Plain):
             note=challenge.note,
             partial=tuple(partial),
             out_of_competition=challenge.out_of_competition,
+            other_acquisitions=challenge.other_acquisitions,
         )
 
     def method(self, name: str) -> str:
@@ -60,6 +63,10 @@ class Display(Plain):
         if is_ensemble(init):
             return f"{title} · {member_init(init)}, ensemble"
         return title if init == NO_INIT else f"{title} · {init}"
+
+    def in_training(self, structure: str, seen: bool) -> str:
+        """What a structure is to the models that segment it: seen, unseen, another acquisition."""
+        return relation(structure, seen, self.other_acquisitions)
 
     def structure(self, name: str) -> str:
         """Title of a structure, its name if it has none; a left-out twin says that it is one."""

@@ -203,6 +203,12 @@ class EditionStructure(Model):
     published: Published = Field(
         default_factory=Published, description="how many images there are, as far as is known"
     )
+    other_acquisition_of: str | None = Field(
+        None,
+        description="the structure of the edition that its images show too, by another microscope, "
+        "staining or laboratory: shown as `other acquisition`, not as unseen; it has no training "
+        "labels",
+    )
     cases_of: str | None = Field(
         None, description="the structure whose test cases it is scored on; none: its own"
     )
@@ -333,10 +339,16 @@ def _wrong_references(content: Mapping[str, Any]) -> Iterator[str]:
     for name, structure in structures.items():
         if isinstance(structure, Mapping):
             folders[f"structures.{name}.patches"] = structure.get("patches")
-            cases_of = structure.get("cases_of")
-            if isinstance(cases_of, str) and cases_of not in structures:
-                hint = nearest(cases_of, list(structures))
-                yield f"structures.{name}.cases_of: no structure {cases_of!r}{hint}"
+            for key in ("cases_of", "other_acquisition_of"):
+                other = structure.get(key)
+                if isinstance(other, str) and other not in structures:
+                    hint = nearest(other, list(structures))
+                    yield f"structures.{name}.{key}: no structure {other!r}{hint}"
+            if structure.get("other_acquisition_of") and structure.get("seen") is True:
+                yield (
+                    f"structures.{name}.other_acquisition_of: expected a structure without "
+                    "training labels, found seen: true (leave one of the two out)"
+                )
     for phase, described in phases.items():
         cases = described.get("cases") if isinstance(described, Mapping) else None
         for name, folder in cases.items() if isinstance(cases, Mapping) else ():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ..system.errors import InputError
 from .edition import UNKNOWN, Edition, EditionStructure, ImageFolder, ScoredAs
 
+SEEN, NEVER_SEEN, OTHER_ACQUISITION = "seen", "unseen", "other acquisition"
 UNSEEN = "-unseen"  # ends the name of a left-out twin
 
 
@@ -44,6 +45,13 @@ class Structure:
 def unseen(name: str) -> str:
     """The name of a structure's left-out twin."""
     return f"{name}{UNSEEN}"
+
+
+def relation(name: str, seen: bool, other_acquisitions: Collection[str]) -> str:
+    """What a structure is to the models that segment it: seen, unseen, or another acquisition."""
+    if seen:
+        return SEEN
+    return OTHER_ACQUISITION if name in other_acquisitions else NEVER_SEEN
 
 
 def original(name: str) -> str:

@@ -1,12 +1,13 @@
-"""Learning curves: scores by label budget, and scores on seen and unseen structures."""
+"""Learning curves: scores by label budget, and scores on seen, unseen and other structures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
 
+from ..challenge.structure import SEEN, relation
 from ..scoring.score_tables import ENTRANT, WHOLE_BUDGET
 from .aggregation import Settled
 from .bootstrap import Bootstrap
@@ -49,13 +50,20 @@ def curves_table(
     return curves.sort_values(keys, ignore_index=True, kind="stable")
 
 
-def gap_table(by_metric: pd.DataFrame) -> pd.DataFrame:
-    """Means over seen and over unseen structures of one type, and seen - unseen.
+def gap_table(by_metric: pd.DataFrame, other_acquisitions: Collection[str] = ()) -> pd.DataFrame:
+    """Means over seen structures of a type and over others, by side, and the first less the second.
 
-    Each structure counts once. Only metrics that an entrant has on both sides are listed.
+    side: unseen structures, or those of another acquisition. Each structure counts once. Only
+    metrics that an entrant has on both sides are listed.
     """
-    by_structure = by_metric.assign(side=np.where(by_metric["seen"], "seen_mean", "unseen_mean"))
-    sides = by_structure.pivot_table("mean", [*ENTRANT, "scored_as", "metric"], "side")
-    sides = sides.reindex(columns=["seen_mean", "unseen_mean"]).dropna().reset_index()
-    sides["gap"] = sides["seen_mean"] - sides["unseen_mean"]
-    return table("gap", sides.to_dict("records"))
+    sides = [
+        relation(name, seen, other_acquisitions)
+        for name, seen in by_metric[["structure", "seen"]].itertuples(index=False)
+    ]
+    keys = [*ENTRANT, "scored_as", "metric"]
+    means = by_metric.assign(side=sides).groupby([*keys, "side"])["mean"].mean().reset_index()
+    seen = means[means["side"] == SEEN].rename(columns={"mean": "seen_mean"}).drop(columns="side")
+    others = means[means["side"] != SEEN].rename(columns={"mean": "unseen_mean"})
+    gaps = others.merge(seen, on=keys).dropna(subset=["seen_mean", "unseen_mean"])
+    gaps["gap"] = gaps["seen_mean"] - gaps["unseen_mean"]
+    return table("gap", gaps.sort_values([*keys, "side"]).to_dict("records"))

@@ -62,6 +62,9 @@ class RankingSettings(Model):
     exact_labels: bool = Field(
         False, description="drawn together with synthetic images, so that none is doubtful"
     )
+    other_acquisitions: tuple[str, ...] = Field(
+        (), description="structures that show what a learnt one does, acquired in another way"
+    )
     training_patches: dict[str, int] = Field(
         {}, description="size of the whole label budget by structure, where it is known"
     )

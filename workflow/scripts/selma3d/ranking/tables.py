@@ -76,7 +76,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("method", "init", "structure", "metric", "budget", "patches"),
         *("mean", "low", "high", "specimens"),
     ),
-    "gap": ("method", "init", "scored_as", "metric", "seen_mean", "unseen_mean", "gap"),
+    "gap": ("method", "init", "scored_as", "metric", "side", "seen_mean", "unseen_mean", "gap"),
     "profiles": ("structure", "metric", "cases", "changed", "predictions", "changed_predictions"),
     "profile_places": ("method", "init", "place_profile", "place_robust"),
     "missing": ("method", "structure", "run", "case", "what"),

@@ -126,7 +126,7 @@ def rank_track(
         "gains": gains,
         "gains_by_specimen": gains_by_specimen,
         "curves": curves_table(settled, settings.training_patches, resampling),
-        "gap": gap_table(by_metric),
+        "gap": gap_table(by_metric, settings.other_acquisitions),
         "profiles": profiles_table(track_scores, settled, robust),
         "profile_places": profile_places,
         "missing": missing_table(track_scores, settled, without_scores, unscored),

@@ -27,7 +27,7 @@ class Catalogue:
     """The figures, or the tables, of a track.
 
     kind: figure or table. package, folder: whose modules they are. Each module has PLACE, its order
-    in the report, and IN_A_PAPER, what papers call it.
+    in the report, and IN_A_PAPER, what papers call it; that of a figure also TITLE.
     """
 
     kind: str

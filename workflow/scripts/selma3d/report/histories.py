@@ -55,7 +55,7 @@ def draw_histories(
         else:
             figure = canvas.statement("No training has written a history.", "page")
         canvas.mark(figure, display)
-        canvas.save(figure, outputs, "training histories")
+        canvas.save(figure, outputs, "Training histories")
 
 
 def _draw(

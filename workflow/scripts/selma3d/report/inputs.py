@@ -12,7 +12,7 @@ from ..challenge.participants import encoders_of, expected_runs, is_shown, model
 from ..challenge.samples import Sample
 from ..system.tables import read_tsv
 from .cases.shown_cases import ShownCases
-from .cases.whole_volumes import ShownVolume
+from .cases.shown_volume import ShownVolume
 from .figures import FIGURES
 from .page_contents import PANEL, STACKS, TRAINING
 from .requested import Requested

@@ -115,9 +115,7 @@ def write_report(path: str | Path, results: ReportContent) -> None:
     """
     edition, display, tracks = results.edition, results.display, results.tracks
     folder = Path(path).parent
-    numbered = [
-        _figure(figure, str(n), display) for n, figure in enumerate(results.figures, start=1)
-    ]
+    numbered = [_figure(figure, str(n)) for n, figure in enumerate(results.figures, start=1)]
     exports = results.exports.beside(folder)
     cases = viewer.viewer_cases(results.stacks, tracks, display, exports)
     first = next(iter(tracks.values()), {})
@@ -139,9 +137,7 @@ def write_report(path: str | Path, results: ReportContent) -> None:
         archives=_archives(edition),
         profile=PROFILES[edition.metric_profile],
         groups_by=_groups_by(edition.ranking),
-        overviews=[
-            _figure(figure, f"D{n}", display) for n, figure in enumerate(results.overviews, start=1)
-        ],
+        overviews=[_figure(figure, f"D{n}") for n, figure in enumerate(results.overviews, start=1)],
         brains={
             display.method(name): os.path.relpath(page, folder)
             for name, page in results.brains.items()
@@ -351,7 +347,7 @@ def _structures(edition: Edition, tracks: Mapping[str, Tables], display: Display
             {
                 "Structure": display.structure(name),
                 "Scored as": described.scored_as,
-                "In training": "seen" if described.seen and not is_twin else "unseen",
+                "In training": display.in_training(name, described.seen and not is_twin),
                 "Voxel size (z, y, x)": size if size == UNKNOWN else _micrometres(size),
                 "Test cases": str(cases) if cases else "none scored",
                 "Specimens": (str(specimens) if specimens else "unknown") if cases else "–",
@@ -429,17 +425,16 @@ def _nothing_published(edition: Edition, figures: Sequence[ShownFigure]) -> list
     ]
 
 
-def _figure(figure: ShownFigure, number: str, display: Display) -> dict[str, Any]:
+def _figure(figure: ShownFigure, number: str) -> dict[str, Any]:
     track = f", track {figure.track}" if figure.track else ""
-    title = f"{display.structure(figure.structure)} in images" if figure.structure else figure.title
     return {
         "number": number,
         "track": figure.track,
         "category": figure.category,
-        "title": title,
+        "title": figure.title,
         "caption": figure.caption,
         "in_short": re.split(r"(?<=[.;:])\s", figure.caption, maxsplit=1)[0].rstrip(";:."),
-        "alt": f"Figure {number}: {title}{track}. See the caption.",
+        "alt": f"Figure {number}: {figure.title}{track}. See the caption.",
         "source": data_url(figure.path),
         **dict(zip(("width", "height"), size_px(figure.path), strict=True)),
         "said": sentence_of(figure.path) if figure.path.suffix == ".svg" else "",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..challenge.display import Display
 from .catalogue import caption_of
 from .figures import FIGURES
 from .tables import TABLES
@@ -14,6 +15,8 @@ HERE = Path(__file__).parent
 PANEL = "panel-"  # begins the names of panels, a structure each
 STACKS = "viewer-"  # begins the names of the viewer's stacks, a structure each
 TRAINING = "training"  # the folder of training histories, beside those of the tracks
+TRAININGS = {"pretraining": "Training of encoders", "finetuning": "Fine-tuning of models"}
+OVERVIEW = "Every annotated patch in one plane, its labels outlined, and what is known of it."
 FORMS = ("tsv", "tex", "md")
 
 
@@ -21,26 +24,18 @@ FORMS = ("tsv", "tex", "md")
 class ShownFigure:
     """A figure's file (svg or png), what is said under it, and the heading that it stands under.
 
-    track: empty where it is of no track. in_a_paper: what papers call such a figure.
+    title: in words. track: empty where it is of no track. in_a_paper: what papers call such a
+    figure.
     """
 
     name: str
+    title: str
     track: str
     path: Path
     caption: str
     category: str
     in_a_paper: str = ""
     place: float = 0.0
-
-    @property
-    def structure(self) -> str:
-        """The structure that a panel shows; "" for other figures."""
-        return self.name.removeprefix(PANEL) if self.name.startswith(PANEL) else ""
-
-    @property
-    def title(self) -> str:
-        """The name as a title."""
-        return self.name.replace("-", " ").replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True)
@@ -53,13 +48,13 @@ class ShownTable:
     paths: tuple[Path, ...]
 
 
-def shown_figures(paths: Iterable[str | Path]) -> list[ShownFigure]:
+def shown_figures(paths: Iterable[str | Path], display: Display) -> list[ShownFigure]:
     """The figures in some files, in the order of the report: rankings', panels, trainings'."""
     paths = [Path(path) for path in paths]
     tracks = list(dict.fromkeys(path.parent.name for path in paths))
     kinds = [_ranking_figure, _panel, _training_figure]
     found = [(_kind(path), path) for path in paths]
-    figures = [(kind, kinds[kind](path)) for kind, path in found]
+    figures = [(kind, kinds[kind](path, display)) for kind, path in found]
     ordered = sorted(
         figures, key=lambda one: (one[0], tracks.index(one[1].path.parent.name), one[1].place)
     )
@@ -72,10 +67,11 @@ def _kind(path: Path) -> int:
     return 1 if path.stem.startswith(PANEL) else 0
 
 
-def _ranking_figure(path: Path) -> ShownFigure:
+def _ranking_figure(path: Path, _: Display) -> ShownFigure:
     module = FIGURES[path.stem]
     return ShownFigure(
         path.stem,
+        module.TITLE,
         path.parent.name,
         path,
         FIGURES.caption(path.stem),
@@ -85,20 +81,27 @@ def _ranking_figure(path: Path) -> ShownFigure:
     )
 
 
-def _panel(path: Path) -> ShownFigure:
+def _panel(path: Path, display: Display) -> ShownFigure:
+    title = panel_title(path.stem.removeprefix(PANEL), display)
     caption = caption_of(HERE / "cases" / "panels.py")
-    return ShownFigure(path.stem, path.parent.name, path, caption, "Images")
+    return ShownFigure(path.stem, title, path.parent.name, path, caption, "Images")
 
 
-def _training_figure(path: Path) -> ShownFigure:
-    return ShownFigure(path.stem, "", path, caption_of(HERE / "histories.py"), "Training")
+def panel_title(structure: str, display: Display) -> str:
+    """The title of a structure's panel."""
+    return f"{display.structure(structure)} in images"
 
 
-def shown_overview(path: str | Path) -> ShownFigure:
+def _training_figure(path: Path, _: Display) -> ShownFigure:
+    title, caption = TRAININGS[path.stem], caption_of(HERE / "histories.py")
+    return ShownFigure(path.stem, title, "", path, caption, "Training")
+
+
+def shown_overview(path: str | Path, display: Display) -> ShownFigure:
     """The overview of a structure's annotated patches."""
     path = Path(path)
-    caption = f"Annotated patches: {path.stem.removesuffix('-patches')}."
-    return ShownFigure(path.stem, "", path, caption, "Data")
+    structure = display.structure(path.stem.removesuffix("-patches"))
+    return ShownFigure(path.stem, f"{structure}, annotated", "", path, OVERVIEW, "Data")
 
 
 def shown_tables(paths: Iterable[str | Path]) -> list[ShownTable]:

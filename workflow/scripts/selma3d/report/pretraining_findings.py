@@ -199,7 +199,7 @@ def by_structure(tables: Tables, display: Display) -> pd.DataFrame:
         rows.append(
             {
                 "Structure": display.structure(structure),
-                "In training": "seen" if group["seen"].iloc[0] else "unseen",
+                "In training": display.in_training(structure, bool(group["seen"].iloc[0])),
                 "Metric": labels.metric_name(metric),
                 "Least gain": _described(ordered.iloc[0], display),
                 "Largest gain": _described(ordered.iloc[-1], display),

@@ -66,7 +66,7 @@ def draw_card(
             errors = zip(views.COLOURS, NAMES, strict=False)
             canvas.key(figure, [Patch(facecolor=colour, label=name) for colour, name in errors])
         canvas.mark(figure, Display())
-        canvas.save(figure, outputs, f"card: {entrant[0]}")
+        canvas.save(figure, outputs, f"{display.method(entrant[0])}: what it got right and wrong")
 
 
 def _pictures(cases: PatchFile, masks: PredictionFile, case: str, channel: int) -> list[np.ndarray]:

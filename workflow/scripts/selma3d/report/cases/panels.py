@@ -28,6 +28,7 @@ from ...ranking.tables import Tables
 from ...system.errors import InputError
 from .. import labels
 from ..drawing import canvas, facets
+from ..page_contents import panel_title
 from ..ranking_rows import in_order
 from . import rendering, views
 from .choice import Pick, choose, scores_of
@@ -115,7 +116,7 @@ def draw_panel(
         else:
             figure = _draw(cases, entries, scores, shown.channel)
         canvas.mark(figure, display)
-        canvas.save(figure, outputs, f"panel: {display.structure(shown.structure)}")
+        canvas.save(figure, outputs, panel_title(shown.structure, display))
 
 
 def _in_order(tables: Tables, entrants: Sequence[Entrant]) -> list[Entrant]:

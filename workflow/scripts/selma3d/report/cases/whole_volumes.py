@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ...challenge.display import Entrant
 from ...images import SegmentationFile, VolumeFile
 from ...system.atomic import publish
 from ...system.errors import InputError
 from ..data_urls import webp_url
 from . import views
+from .shown_volume import ShownVolume
 from .stacks import QUALITY, strip_of
 
 LARGEST = (72, 160, 160)  # planes, rows, columns; a strip of WebP is 16,383 pixels high at most
@@ -30,34 +28,6 @@ BLOCK = 256  # voxels along an edge, about
 COVERED = 128  # of a mask's strip: from here on a voxel holds some of it
 
 Box = tuple[slice, slice, slice]
-
-
-@dataclass(frozen=True)
-class ShownVolume:
-    """A volume of a structure, the channel that is seen, and the masks that entrants made of it."""
-
-    structure: str
-    sample: str
-    volume_h5: Path
-    channel: int
-    masks: Mapping[Entrant, Path]
-
-    @classmethod
-    def read(cls, plain: Mapping[str, Any]) -> ShownVolume:
-        """Build it again from what `plain` gave."""
-        masks = {(method, init): Path(path) for method, init, path in plain["masks"]}
-        path = Path(plain["volume_h5"])
-        return cls(plain["structure"], plain["sample"], path, plain["channel"], masks)
-
-    def plain(self) -> dict[str, Any]:
-        """The same as plain data, for the params of a rule."""
-        return {
-            "structure": self.structure,
-            "sample": self.sample,
-            "volume_h5": str(self.volume_h5),
-            "channel": self.channel,
-            "masks": [[*entrant, str(path)] for entrant, path in self.masks.items()],
-        }
 
 
 def write_volume_stack(shown: ShownVolume, path: str | Path) -> None:

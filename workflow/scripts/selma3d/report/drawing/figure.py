@@ -23,4 +23,4 @@ def draw_figure(
     with canvas.drawing():
         figure = FIGURES[name].draw(tables, EntrantStyles.of_tables(display, tables))
         canvas.mark(figure, display)
-        canvas.save(figure, outputs, name)
+        canvas.save(figure, outputs, FIGURES[name].TITLE)

@@ -19,6 +19,7 @@ from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import in_order, length_units
 
 CATEGORY, PLACE = "Shown, not ranked", 4.7
+TITLE = "Counts and lengths beside the truth's"
 IN_A_PAPER = "Agreement of counts and lengths"
 DRAWN = ("objects", "length_density", "radius", "branch_points")
 AROUND_MM, ROW_MM, LABEL_CHARACTERS = 14.0, 5.2, 24

@@ -16,6 +16,7 @@ from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import in_order
 
 CATEGORY, PLACE = "Stability of the ranking", 9
+TITLE = "How stable the places are"
 IN_A_PAPER = "Ranking stability (blob plot)"
 
 

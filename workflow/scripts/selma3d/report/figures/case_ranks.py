@@ -15,6 +15,7 @@ from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import case_ranks, in_order, ranked_cases
 
 CATEGORY, PLACE = "Ranking", 2
+TITLE = "Ranks case by case"
 IN_A_PAPER = "Ranking heat map over cases"
 
 

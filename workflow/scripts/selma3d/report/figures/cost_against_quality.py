@@ -20,6 +20,7 @@ from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import in_order, segmented
 
 CATEGORY, PLACE = "Cost", 14
+TITLE = "Cost against quality"
 IN_A_PAPER = "Cost against quality"
 METRIC = "dice"  # every metric profile has it
 ENTRANT = ["method", "init"]

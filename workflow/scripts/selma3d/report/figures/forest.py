@@ -25,6 +25,7 @@ from ..gains import budget_name, budgets_in_order, endpoint_name, improved, of_d
 from ..ranking_rows import NO_GAINS, in_order
 
 CATEGORY, PLACE = "Pretraining", 5
+TITLE = "Gain of pretraining"
 IN_A_PAPER = "Effect of pretraining, with intervals"
 ROW_MM, ENDPOINT_MM = 4.6, 6.8
 AROUND_MM, TICKS_MM, AXIS_MM = 15.0, 5.5, 4.0  # title and ticks of a band; ticks; the last label

@@ -24,6 +24,7 @@ from ..gains import budgets_in_order, improved, of_declared_metric
 from ..ranking_rows import NO_GAINS, ONE_BUDGET, in_order
 
 CATEGORY, PLACE = "Pretraining", 6.5
+TITLE = "Gain of pretraining by number of training patches"
 IN_A_PAPER = "Effect of pretraining over the amount of labels"
 COLUMNS, PANEL_MM = 3, 48
 

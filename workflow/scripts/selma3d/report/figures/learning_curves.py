@@ -22,6 +22,7 @@ from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import ONE_BUDGET, in_order, metrics_of
 
 CATEGORY, PLACE = "Pretraining", 7
+TITLE = "Scores by number of training patches"
 IN_A_PAPER = "Results over the amount of labels"
 PAGE_MM = 225
 MANY = 8  # entrants in one panel; with more, each method gets a column of panels

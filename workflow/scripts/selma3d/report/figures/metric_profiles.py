@@ -12,6 +12,7 @@ from ..drawing import canvas, place_lines
 from ..drawing.entrants import EntrantStyles
 
 CATEGORY, PLACE = "Stability of the ranking", 12
+TITLE = "Places under robust definitions of the metrics"
 IN_A_PAPER = "Ranking under other metric definitions"
 
 

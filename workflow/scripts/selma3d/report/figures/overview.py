@@ -19,6 +19,7 @@ from ..ranking_rows import in_order, metrics_of, segmented
 
 CATEGORY, PLACE = "Ranking", 1
 CHARACTER_MM = 1.45  # width of a bold one of 7 pt, on average
+TITLE = "Scores and ranks at a glance"
 IN_A_PAPER = "Scores and ranks of all entrants at a glance"
 
 

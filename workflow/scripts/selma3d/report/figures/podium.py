@@ -22,6 +22,7 @@ from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import case_ranks, extent_of, in_order, metrics_of, ranked_cases
 
 CATEGORY, PLACE = "Ranking", 3
+TITLE = "Podiums case by case"
 IN_A_PAPER = "Podium plot"
 SHOWN = 8  # more entrants than podia fit a page
 FEW = 4

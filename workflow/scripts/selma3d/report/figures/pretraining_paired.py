@@ -21,6 +21,7 @@ from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import NO_PAIRS, at_every_patch, in_order, known_specimens, metrics_of, of_panel
 
 CATEGORY, PLACE = "Pretraining", 6
+TITLE = "Specimens without and with pretraining"
 IN_A_PAPER = "Results with and without self-supervised learning"
 WORSE = "#8a8a8a"
 

@@ -12,6 +12,7 @@ from ..drawing import canvas, place_lines
 from ..drawing.entrants import EntrantStyles
 
 CATEGORY, PLACE = "Stability of the ranking", 11
+TITLE = "Places under other ranking rules"
 IN_A_PAPER = "Ranking under other rules (line plot)"
 
 

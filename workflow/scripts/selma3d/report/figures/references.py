@@ -18,6 +18,7 @@ from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
 
 CATEGORY, PLACE = "How good a score can be", 4.5
+TITLE = "How good a score can be"
 IN_A_PAPER = "References a case"
 ROW_MM, AROUND_MM = 3.2, 15.0
 DOUBTFUL = "#8c1d18"

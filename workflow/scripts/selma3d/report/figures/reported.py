@@ -16,6 +16,7 @@ from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import in_order, metrics_of, of_panel
 
 CATEGORY, PLACE = "Reported and reproduced", 13
+TITLE = "Published scores beside those of this run"
 IN_A_PAPER = "Published scores beside reproduced ones"
 
 

@@ -27,6 +27,7 @@ from ..drawing.entrants import EntrantStyle, EntrantStyles
 from ..ranking_rows import extent_of, in_order, metrics_of, of_panel, ranked_cases
 
 CATEGORY, PLACE = "Scores", 4
+TITLE = "Scores of every case"
 IN_A_PAPER = "Dot-and-box plots of the metrics"
 BOX_NEEDS = 6  # cases; fewer are better seen as dots alone
 CLOUD_NEEDS = 20  # cases; the density of fewer is mostly the kernel's

@@ -1,6 +1,7 @@
-"""Scores on structures seen in training (filled) and on structures never annotated there (open);
-the line between them is the gap; n counts cases. Structures are compared within their type, since
-the two types have different metrics. Arrows say which direction is better.
+"""Scores on structures seen in training (filled squares), on structures never annotated there (open
+squares), and on seen ones as another microscope, staining or laboratory shows them (open
+triangles); the line between two of them is the gap; n counts cases. Structures are compared within
+their type, since the two types have different metrics. Arrows say which direction is better.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ...challenge.structure import NEVER_SEEN, OTHER_ACQUISITION, SEEN
 from ...ranking.tables import Tables
 from .. import labels
 from ..drawing import canvas, facets
@@ -16,17 +18,20 @@ from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import in_order, metrics_of
 
 CATEGORY, PLACE = "Pretraining", 8
-IN_A_PAPER = "Generalisation to unseen structures"
+TITLE = "Seen, unseen and other acquisitions"
+IN_A_PAPER = "Generalisation to unseen structures and acquisitions"
+MARKERS = {NEVER_SEEN: "s", OTHER_ACQUISITION: "^"}
 LABEL_CHARACTERS = 56  # of a side of the gap in a line of the key
 
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
-    """Dumbbells of `gap`: seen and unseen structures of one type, per metric."""
+    """Dumbbells of `gap`: seen structures of one type and others, per metric."""
     gap = tables.get("gap", pd.DataFrame())
     gap = gap.dropna(subset=["seen_mean", "unseen_mean"]) if len(gap) else gap
     if gap.empty:
         return canvas.statement(
-            "No structure type has both a seen and an unseen structure among the test cases, "
+            "No structure type has both a seen structure and an unseen one, or one of another "
+            "acquisition, among the test cases, "
             "so there is no gap to show.",
             "page",
         )
@@ -39,28 +44,44 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         for pair in chosen.itertuples():
             own, row = styles[pair.method, pair.init], entrants.index((pair.method, pair.init))
             axes.hlines(row, pair.seen_mean, pair.unseen_mean, color=own.colour, linewidth=1.2)
-            square = {"s": 14, "marker": "s", "edgecolor": own.edge, "linewidth": 0.7, "zorder": 3}
-            axes.scatter(pair.seen_mean, row, facecolor=own.colour, **square)
-            axes.scatter(pair.unseen_mean, row, facecolor="white", **square)
+            symbol = {"s": 14, "edgecolor": own.edge, "linewidth": 0.7, "zorder": 3}
+            axes.scatter(pair.seen_mean, row, facecolor=own.colour, marker="s", **symbol)
+            marker = MARKERS[pair.side]
+            axes.scatter(pair.unseen_mean, row, facecolor="white", marker=marker, **symbol)
         facets.scale_values(axes, metric, chosen[["seen_mean", "unseen_mean"]].to_numpy())
     for scored_as, its_metrics in metrics.items():
         panels[scored_as, its_metrics[0]].set_title(f"{scored_as} structures")
-    grey = {"color": canvas.NEUTRAL, "marker": "s", "linestyle": ""}
-    handles = [
-        Line2D([], [], label=_named(tables, True, styles), **grey),
-        Line2D([], [], label=_named(tables, False, styles), markerfacecolor="white", **grey),
-    ]
-    canvas.key(figure, handles)
+    grey = {"color": canvas.NEUTRAL, "linestyle": ""}
+    sides = [SEEN, *(side for side in MARKERS if side in set(gap["side"]))]
+    canvas.key(
+        figure,
+        [
+            Line2D(
+                [],
+                [],
+                label=_named(tables, side, styles),
+                marker=MARKERS.get(side, "s"),
+                markerfacecolor=canvas.NEUTRAL if side == SEEN else "white",
+                **grey,
+            )
+            for side in sides
+        ],
+    )
     return figure
 
 
-def _named(tables: Tables, seen: bool, styles: EntrantStyles) -> str:
+def _named(tables: Tables, side: str, styles: EntrantStyles) -> str:
     """One side of the gap: its structures, of types that have both sides, with their cases."""
-    side = "seen in training" if seen else "unseen"
+    title = "seen in training" if side == SEEN else side
     means = tables.get("by_metric", pd.DataFrame())
     if means.empty:
-        return side
-    own = means[(means["seen"] == seen) & means["scored_as"].isin(tables["gap"]["scored_as"])]
+        return title
+    in_training = [
+        styles.display.in_training(name, seen)
+        for name, seen in means[["structure", "seen"]].itertuples(index=False)
+    ]
+    own = means[(pd.Series(in_training, means.index) == side)]
+    own = own[own["scored_as"].isin(tables["gap"]["scored_as"])]
     cases = own.groupby("structure", sort=False)["cases"].max()
     names = [f"{styles.structure(name)} (n = {n:.0f})" for name, n in cases.items()]
-    return facets.broken(f"{side}: {labels.listed(names)}", LABEL_CHARACTERS)
+    return facets.broken(f"{title}: {labels.listed(names)}", LABEL_CHARACTERS)

@@ -20,6 +20,7 @@ from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import in_order, length_units, metrics_of, of_panel
 
 CATEGORY, PLACE = "Shown, not ranked", 4.6
+TITLE = "Further metrics, not ranked"
 IN_A_PAPER = "Further metrics"
 PER_BAND = 4
 

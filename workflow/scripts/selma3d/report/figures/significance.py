@@ -26,6 +26,7 @@ from ..drawing.entrants import EntrantStyles
 from ..ranking_rows import LEVEL, could_be_significant, in_order, metrics_of, of_panel
 
 CATEGORY, PLACE = "Stability of the ranking", 10
+TITLE = "Significant differences"
 IN_A_PAPER = "Significance map"
 WORSE, EQUAL, BETTER = "#E69F00", "#e0e0e0", "#0072B2"
 HATCH = {"facecolor": "white", "edgecolor": "#bdbdbd", "hatch": "//////"}

@@ -43,7 +43,7 @@ def table_pages(tables: Sequence[ShownTable], folder: Path) -> str:
 
 
 def _figure(figure: ShownFigure, display: Display, folder: Path) -> str:
-    title = figure.in_a_paper or figure.title
+    title = figure.title
     if sentence := sentence_of(figure.path):
         return rf"\paragraph{{{escape_latex(title)}.}} {escape_latex(sentence)}"
     caption = escape_latex(f"{title}. {figure.caption}{_remark(display)}")
