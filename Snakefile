@@ -40,6 +40,7 @@ if not CONFIG.partial:
     include: "workflow/rules/finetune.smk"
     include: "workflow/rules/predict.smk"
     include: "workflow/rules/throughput.smk"
+    include: "workflow/rules/register.smk"
     include: "workflow/rules/segment.smk"
     include: "workflow/rules/export.smk"
     include: "workflow/rules/foreign.smk"

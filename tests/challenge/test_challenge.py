@@ -127,6 +127,29 @@ def test_a_wrong_value_is_one_line_with_key_expected_and_found(repository, full,
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("regions", "message"),
+    [
+        ({"orientation": "pxl"}, r"registration\.orientation: expected one letter each .*'pxl'"),
+        ({"orientation": "pal"}, r"registration\.orientation: expected one letter each .*'pal'"),
+        ({"atlas": "allen_mouse"}, r"registration\.atlas: expected text like .*'allen_mouse'"),
+        ({"geometry": "half"}, r"geometry: expected one of full, hemisphere_l, .* found 'half'"),
+        (
+            {"annotation": "x"},
+            r"expected registration or a finished annotation, found .*annotation",
+        ),
+    ],
+)
+def test_a_registration_that_cannot_be_is_one_line(repository, full, regions, message):
+    registration = {"atlas": "allen_mouse_25um", "orientation": "psl"} | regions
+    annotation = registration.pop("annotation", None)
+    given = full["segment"]["regions"] | {"registration": registration, "annotation": annotation}
+    full["segment"] = full["segment"] | {"regions": given}
+    with pytest.raises(InputError, match=message) as raised:
+        Challenge.of(full, repository)
+    assert "\n" not in str(raised.value)
+
+
 def test_a_missing_key_is_named(repository, full):
     del full["seeds"]
     with pytest.raises(InputError, match="expected the key 'seeds'"):

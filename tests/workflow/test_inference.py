@@ -17,6 +17,7 @@ import zarr
 
 from selma3d.images import PatchFile, PredictionFile, SegmentationFile
 from selma3d.inference import WindowSettings, load_model, segment_volume
+from stand_in_brainreg import ATLAS, ORIENTATION, REGIONS, stand_in_brainreg
 from tiny_challenge import Workflow
 
 SEGMENT = {"slabs": 3, "block": 64, "overlap": 0.25, "probability": True, "skip_air": False}
@@ -73,6 +74,41 @@ def test_slabs_of_several_jobs_join_to_the_mask_of_one_and_a_finished_slab_stays
     image = SimpleITK.ReadImage(str(folder / "export/sample1.mha"))
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), mask)
     assert image.GetSpacing() == pytest.approx([size / 1000 for size in reversed(voxel_size_um)])
+
+
+def test_a_brain_is_registered_where_that_is_asked_for_and_counted_by_region(
+    challenge: Workflow,
+) -> None:
+    target = f"{FOLDER}/sample1.regions.tsv"
+    assert not {"register", "atlas_regions", "environment"} & set(
+        challenge.planned(target, segment=SEGMENT)
+    )
+    environment = stand_in_brainreg(challenge.folder / "environment of brainreg")
+    asked = {
+        "segment": SEGMENT
+        | {"regions": {"registration": {"atlas": ATLAS, "orientation": ORIENTATION}}},
+        "environments": {"existing": {"brainreg": str(environment)}},
+    }
+    ran = challenge.run(target, **asked)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    table = pd.read_csv(challenge.folder / target, sep="\t")
+    objects = pd.read_csv(challenge.folder / FOLDER / "sample1.objects.tsv", sep="\t")
+    depth, width = 136, 64
+    with SegmentationFile(challenge.folder / FOLDER / "sample1.h5") as file:
+        assert (file.shape[0], file.shape[2]) == (depth, width)
+    # The stand-in lays a region over each third of the planes, a hemisphere over each half of x.
+    # By the atlas's voxels: 54 along z, 13 along x.
+    third = ((objects["z"] + 0.5) * 54 // depth * 3 // 54).astype(int)
+    right = (objects["x"] + 0.5) * 13 // width >= 13 // 2
+    for place, region in enumerate(REGIONS):
+        for hemisphere, side in (("left", ~right), ("right", right)):
+            row = table[(table["region"] == region) & (table["hemisphere"] == hemisphere)]
+            assert row["objects"].tolist() == [int(((third == place) & side).sum())]
+            assert row["name"].tolist() == [REGIONS[region]]
+    assert table.set_index(["region", "hemisphere"])["objects"][997, "both"] == len(objects)
+    assert challenge.planned(target, **asked) == {}
+    asked["segment"]["regions"]["registration"]["geometry"] = "hemisphere_l"
+    assert challenge.planned(target, **asked) == {"register": 1, "objects": 1}
 
 
 @pytest.mark.parametrize("suffix", [".mha", ".tiff"])

