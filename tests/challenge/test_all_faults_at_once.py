@@ -104,8 +104,8 @@ def test_faults_of_all_three_files_are_told_together(lab):
         "structures.neurite.scored_as: expected one of vessel-like, spot-like, found 'vessel'",
         "structures.neurite.patches.archive: no archive 'mylib', did you mean 'mylab'?",
         "structures.soma.cases_of: no structure 'sooma', did you mean 'soma'?",
-        "mylab.tsv, row 2: structure: the edition has no 'neurit', did you mean 'neurite'?",
-        "mylab.tsv, row 3: archive: the edition has no 'theirs'",
+        "mylab.tsv, line 2: structure: the edition has no 'neurit', did you mean 'neurite'?",
+        "mylab.tsv, line 3: archive: the edition has no 'theirs'",
         "mylab.tsv: patch 'b' of neurite stands twice",
         "mylab.tsv: specimen 'mouse1': expected in training",
     ):

@@ -161,7 +161,7 @@ def test_a_faulty_row_of_the_samples_table_is_named_by_its_line(tmp_path):
     header = "structure\tkind\tsample\tspecimen\trole\tarchive\timage\tmask\n"
     table.write_text(header + "cfos\tpicture\t001\t\t\t\t\t\n")
     with pytest.raises(
-        InputError, match=r"row 2: kind: expected one of volume, collection, patch, case"
+        InputError, match=r"line 2: kind: expected one of volume, collection, patch, case"
     ):
         read_table(table, Sample)
 

@@ -134,12 +134,18 @@ def test_a_table_is_read_row_by_row_with_numbers_as_numbers(tmp_path):
     [
         (["sample", "a"], "column 'role': expected, found only sample"),
         (["sample\trole\trle", "a\t\t"], "column 'rle': unknown key, did you mean 'role'?"),
-        (["sample\trole", "a\t", "b\ttest"], "row 3: role: expected one of '', training, found"),
-        (["sample\trole\tchannel", "a\t\tx"], "row 2: channel: expected integer, found 'x'"),
+        (["sample\trole", "a\t", "b\ttest"], "line 3: role: expected one of '', training, found"),
+        (["sample\trole\tchannel", "a\t\tx"], "line 2: channel: expected integer, found 'x'"),
+        (["# a", "#b", "", "sample\trole", "a\t", "# c", "b\ttest"], "line 7: role: expected one"),
+        (["# a", "sample\trole", "", "a\t", 'b\t"x', 'c\t"'], "line 5: role: expected a cell of"),
+        (
+            ["# a", "sample\trole", "", "a\t", 'b\t"x', "c\t"],
+            "found: a quote in line 5 that is not",
+        ),
         ([], "expected a tab-separated table, found: "),
     ],
 )
-def test_a_faulty_table_is_named_by_column_and_row(tmp_path, rows, line):
+def test_a_faulty_table_is_named_by_column_and_the_line_that_an_editor_shows(tmp_path, rows, line):
     with pytest.raises(InputError) as raised:
         read_table(table(tmp_path, *rows), Row)
     assert line in str(raised.value)

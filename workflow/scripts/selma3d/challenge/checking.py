@@ -201,10 +201,10 @@ def read_table(path: Path, model: type[AnyModel]) -> tuple[AnyModel, ...]:
     Cells are text (empty for absent), or what the model's fields read from it; they may hold `#`
     or stand in quotes, but hold no tab and no line end: those come from a quote that is not closed.
     Lines that begin with `#` are comments, columns without name and content are left out. Raises
-    InputError naming column and row.
+    InputError naming column and line.
     """
     # Most of those who check settings read no table.
-    from ..system.tables import check_cells, check_columns, read_tsv, without_spare
+    from ..system.tables import check_cells, check_columns, read_tsv, row_lines, without_spare
 
     if not path.exists():
         raise InputError(f"{path}: no such file{_nearest_file(path)}")
@@ -220,11 +220,12 @@ def read_table(path: Path, model: type[AnyModel]) -> tuple[AnyModel, ...]:
             known = list(model.model_fields)
             raise InputError(f"{path}: column {name!r}: unknown key{nearest(name, known)}")
     rows, faults = [], []
-    for number, row in enumerate(frame.to_dict("records"), start=2):
+    lines = row_lines(path, len(frame))
+    for number, row in zip(lines, frame.to_dict("records"), strict=True):
         try:
             rows.append(model.model_validate_strings(row))
         except pydantic.ValidationError as error:
-            faults += [f"{path}, row {number}: {line}" for line in _lines(model, row, error)]
+            faults += [f"{path}, line {number}: {line}" for line in _lines(model, row, error)]
     if faults:
         raise InputError(_joined(faults))
     return tuple(rows)

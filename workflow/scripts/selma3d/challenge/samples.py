@@ -124,6 +124,12 @@ class Sample(Model):
         return self.role == "training" or (self.is_unannotated and not self.role)
 
 
+def _lines(file: Path, rows: int) -> list[int]:
+    from ..system.tables import row_lines  # pandas, which other models do without
+
+    return row_lines(file, rows) if rows else []
+
+
 def read_samples(file: Path, edition: ReadEdition, faults: Faults) -> tuple[Sample, ...]:
     """Read `config/samples/<edition>.tsv`; what is wrong with it goes to `faults`.
 
@@ -133,14 +139,14 @@ def read_samples(file: Path, edition: ReadEdition, faults: Faults) -> tuple[Samp
     samples: tuple[Sample, ...] = ()
     with faults.noted():
         samples = read_table(file, Sample)
-    for number, sample in enumerate(samples, start=2):
+    for number, sample in zip(_lines(file, len(samples)), samples, strict=True):
         for column, name, known in (
             ("structure", sample.structure, edition.structures),
             ("archive", sample.archive, edition.archives),
         ):
             if known is not None and name and name not in known:
                 hint = nearest(name, known)
-                faults.note(f"{file}, row {number}: {column}: the edition has no {name!r}{hint}")
+                faults.note(f"{file}, line {number}: {column}: the edition has no {name!r}{hint}")
     for key, times in Counter((s.kind, s.sample, s.structure) for s in samples).items():
         if times > 1:
             faults.note(f"{file}: {key[0]} {key[1]!r} of {key[2]} stands {_times(times)}")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..challenge.checking import nearest
 from ..system.errors import InputError
-from ..system.tables import read_tsv
+from ..system.tables import read_tsv, row_lines
 
 FILE = Path("config/speeds.tsv")
 COLUMNS = ("name", "kind", "low", "likely", "high", "basis", "note")
@@ -61,7 +61,8 @@ def read_speeds(path: Path) -> dict[str, Speed]:
     """The table's rows by name. Raises InputError."""
     table = read_tsv(path, "a table of speeds", COLUMNS, dtype=str, keep_default_na=False)
     speeds = {}
-    for number, row in enumerate(table.to_dict("records"), start=2):
+    lines = row_lines(path, len(table))
+    for number, row in zip(lines, table.to_dict("records"), strict=True):
         where = f"{path}: line {number}"
         for key, known in (("kind", KINDS), ("basis", BASES)):
             if row[key] not in known:

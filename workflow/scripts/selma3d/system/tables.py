@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,9 @@ import pandas as pd
 
 from .errors import InputError
 from .limits import check_file, proportionate
+
+# pandas' words for a quote that is not closed; it counts lines from 0.
+OPEN_QUOTE = re.compile(r"Error tokenizing data\. C error: EOF inside string starting at row (\d+)")
 
 
 def read_tsv(
@@ -32,10 +37,14 @@ def read_tsv(
     except FileNotFoundError:
         raise InputError(f"{path}: expected {what}, found nothing") from None
     except ValueError as error:  # of which pandas' own errors are kinds
-        reason = " ".join(str(error).split())
+        reason = OPEN_QUOTE.sub(_in_editors_words, " ".join(str(error).split()))
         raise InputError(f"{path}: expected {what}, found: {reason}") from None
     check_columns(frame, columns, path)
     return frame
+
+
+def _in_editors_words(found: re.Match) -> str:
+    return f"a quote in line {int(found[1]) + 1} that is not closed (close it, or take it out)"
 
 
 def check_columns(frame: pd.DataFrame, columns: Collection[str], path: Path) -> None:
@@ -46,6 +55,19 @@ def check_columns(frame: pd.DataFrame, columns: Collection[str], path: Path) -> 
             raise InputError(f"{path}: column {column!r}: expected, found only {listed(found)}")
 
 
+def row_lines(path: Path, rows: int) -> list[int]:
+    """The number of the line of each of a table's `rows`, as an editor counts them.
+
+    Lines that begin with `#` are remarks; those and empty ones hold no row. The first of the others
+    is the header.
+    """
+    with path.open("rb") as file:
+        lines = [line.removeprefix(BOM_UTF8).strip(b" \r\n") for line in file]
+    holding = [n for n, line in enumerate(lines, 1) if line and not line.startswith(b"#")]
+    found = holding[1 : rows + 1]
+    return found + [len(lines)] * (rows - len(found))  # the line ends of a program of its own
+
+
 def check_cells(frame: pd.DataFrame, path: Path) -> None:
     """Raise InputError where cells of a table of texts are shifted, or one has swallowed others."""
     if not isinstance(frame.index, pd.RangeIndex):
@@ -53,12 +75,12 @@ def check_cells(frame: pd.DataFrame, path: Path) -> None:
             f"{path}: expected rows of {len(frame.columns)} cells as the header, found longer ones "
             "(take out what stands behind the last column, tabs too)"
         )
-    for name in frame:
-        for number, cell in enumerate(frame[name], start=2):
+    for number, row in zip(row_lines(path, len(frame)), frame.to_dict("records"), strict=True):
+        for name, cell in row.items():
             if any(sign in cell for sign in "\t\r\n"):
                 found = " ".join(cell.split())[:60]
                 raise InputError(
-                    f"{path}, row {number}: {str(name).strip()}: expected a cell of one line, "
+                    f"{path}, line {number}: {str(name).strip()}: expected a cell of one line, "
                     f"found {found!r} (close its quote, or take it out)"
                 )
 
