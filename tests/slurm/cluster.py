@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,10 +115,16 @@ class Cluster:
 
     @contextmanager
     def failed_node(self, node: str) -> Iterator[None]:
-        """A node that loses its power: its daemon and all processes of its jobs are killed."""
+        """A node that loses its power: its daemons and all processes of its jobs are killed.
+
+        First the daemons, which would report the end of the processes that they watch.
+        """
         kill_recorded(f"slurmd-{node}")
-        for process in processes_with("SLURMD_NODENAME", node):
-            os.kill(process, signal.SIGKILL)
+        below = processes_with("SLURMD_NODENAME", node)
+        jobs = {job.id for job in self.jobs() if job.node == node}
+        for process in (*step_daemons(jobs), *below):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         ask("scontrol", "update", f"nodename={node}", "state=down", "reason=power")
         try:
             yield
@@ -162,4 +169,18 @@ def processes_with(variable: str, value: str) -> dict[int, str]:
             continue
         if f"{variable}={value}".encode() in environment:
             found[int(folder.name)] = name
+    return found
+
+
+def step_daemons(jobs: set[str]) -> list[int]:
+    """Process ids of the slurmstepd of these jobs, one for the batch script and one a step."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            title = (folder / "cmdline").read_bytes().decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        step = re.match(r"slurmstepd: \[(\d+)\.", title)
+        if step and step[1] in jobs:
+            found.append(int(folder.name))
     return found
