@@ -240,12 +240,13 @@ def batch(folder: Path, **environment: str) -> tuple[subprocess.Popen[str], list
     """A batch script that runs the above; the script, and the two processes below it."""
     (folder / "deaf.py").write_text(DEAF)
     scripts = str(Path(job_frame.__file__).parent)
+    outside = {name: value for name, value in os.environ.items() if name != "SLURM_JOB_ID"}
     # Two commands, since a shell becomes the last one.
     script = ["sh", "-c", f"{sys.executable} deaf.py & echo $!; wait $!; true"]
     shell = subprocess.Popen(
         script,
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": scripts} | environment,
+        env=outside | {"PYTHONPATH": scripts} | environment,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
