@@ -14,7 +14,7 @@ import SimpleITK
 import tifffile
 
 from selma3d.challenge.samples import Sample
-from selma3d.images import PatchFile, VolumeFile, read_index
+from selma3d.images import Intensity, PatchFile, VolumeFile, read_index
 from selma3d.images.conversion.patch_conversion import (
     PatchSettings,
     cases_from_split,
@@ -339,6 +339,32 @@ def test_real_patches_convert_with_masks_on_bright_voxels(real_data, tmp_path, s
         image, mask = patches.image(patch, 0), patches.mask(patch)
         assert image.dtype == np.uint16
         assert np.median(image[mask == 1]) > np.median(image[mask == 0])
+
+
+@pytest.mark.parametrize("folder", ["vessels", "cell_nucleus", "amyloid_plaque"])
+def test_real_crops_of_the_challenge_lie_under_their_masks_and_under_no_other_cut(
+    real_data, tmp_path, folder
+):
+    root = real_data / "selma_crops"
+    if not root.is_dir():
+        pytest.skip(f"no crops at {root}")
+    h5, tsv = tmp_path / "patches.h5", tmp_path / "patches.tsv"
+    convert_patches(root, folder, [], h5, tsv, structure=folder)
+    patches = PatchFile(h5)
+    assert len(patches.ids) == 2
+    for patch in patches.ids:
+        image, mask = patches.image(patch, 0), patches.mask(patch)
+        assert image.shape == mask.shape == (96, 96, 96)
+        grey = np.log1p(image.astype(np.float32)).ravel()
+        turned = [mask, *(np.flip(mask, axis) for axis in range(3)), mask.transpose(2, 1, 0)]
+        fits = [np.corrcoef(grey, cut.ravel())[0, 1] for cut in turned]
+        assert np.argmax(fits) == 0, "neither mirrored nor with other axes"
+        if folder == "vessels":
+            assert not image[:23].any()
+            intensity = Intensity.of(image)
+            assert intensity == Intensity.of(image[23:73]), "planes of zeros count for nothing"
+            assert intensity.noise > 0 and intensity.texture > 0
+            assert patches.intensity(patch, 0) == intensity
 
 
 def test_real_patch_is_the_corner_of_its_brains_volume(real_data, tmp_path):

@@ -144,11 +144,12 @@ def test_patch_cannot_be_added_twice_or_under_a_path(tmp_path, image):
     hnp.arrays(
         st.sampled_from([np.uint8, np.uint16, np.float32]),
         hnp.array_shapes(min_dims=3, max_dims=3, max_side=6),
-        elements=st.integers(0, 255),
+        elements=st.integers(1, 255),
     )
 )
-def test_intensity_constants_are_those_of_numpy(array):
+def test_intensity_constants_are_those_of_numpy_and_count_no_planes_of_zeros_at_faces(array):
     constants = Intensity.of(array)
+    assert Intensity.of(np.pad(array, ((2, 0), (0, 0), (1, 1)))) == constants
     assert constants.mean == pytest.approx(array.mean(dtype=np.float64))
     assert constants.sd == pytest.approx(array.std(dtype=np.float64), abs=1e-9)
     found = [constants.percentiles[f"{p:g}"] for p in PERCENTILES]

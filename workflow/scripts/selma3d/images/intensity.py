@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import find_objects
 
 from ..system.errors import InputError
 from .occupancy import blocks_of, noise, texture, typical
@@ -29,7 +30,9 @@ class Intensity:
 
     @classmethod
     def of(cls, image: np.ndarray) -> Intensity:
-        """Exact constants of `image` (Z,Y,X), one channel."""
+        """Exact constants of `image` (Z,Y,X), one channel, without padding (if it is not all)."""
+        inside = without_padding(image)
+        image = inside if inside.size else image
         blocks = [image[region] for region in blocks_of(image.shape)]
         details = np.array([(noise(block), texture(block)) for block in blocks])
         if image.dtype in (np.uint8, np.uint16):
@@ -85,3 +88,11 @@ class Intensity:
 
 def _named(values: np.ndarray) -> dict[str, float]:
     return {f"{p:g}": float(v) for p, v in zip(PERCENTILES, values, strict=True)}
+
+
+def without_padding(image: np.ndarray) -> np.ndarray:
+    """The part of an image (Z,Y,X) between planes of zeros at its faces."""
+    if all(np.take(image, end, axis).any() for axis in range(3) for end in (0, -1)):
+        return image
+    found = find_objects((image != 0).view(np.uint8))
+    return image[found[0]] if found else image[:0]

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from scipy.ndimage import find_objects
 
 from ...system.atomic import publish
 from ...system.errors import InputError
 from .. import block_statistics
 from ..collection_file import patch_chunk
 from ..hdf5_writing import writing_hdf5
+from ..intensity import without_padding
 from ..storage import VoxelSize, compression, open_hdf5, stored_here
 from .patch_streams import FoundPatch
 from .stored_values import whole_numbers
@@ -82,12 +82,6 @@ def _measured(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         details = np.full_like(details, np.nan)
         details[: len(of_inside)] = of_inside
     return statistics[..., :2], details, counts
-
-
-def without_padding(image: np.ndarray) -> np.ndarray:
-    """The part of an image (Z,Y,X) between planes of zeros at its faces."""
-    found = find_objects((image != 0).view(np.uint8))
-    return image[found[0]] if found else image[:0]
 
 
 @dataclass(frozen=True)
