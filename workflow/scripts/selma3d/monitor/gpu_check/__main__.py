@@ -5,23 +5,24 @@
 CONFIG: files that are laid over config/config.yaml; the recipes of that challenge are timed, and
 the tables of their speed, which `make estimate` reads, lie with its results. The table of the
 checks (results/gpu-check.tsv) has the columns name, value, limit, pass (yes, no, or what it waits
-for), seconds. Without a GPU the program does what needs none. Exit code 1 where a check does not
-pass, or for bad input.
+for), seconds; what they print is in a log beside it. Without a GPU the program does what needs
+none. Exit code 1 where a check does not pass, or for bad input.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
+import logging
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pandas as pd
@@ -34,6 +35,8 @@ from ...system.gpus import VISIBLE
 from ..status import ROOT
 from . import computing, speed, steps, volumes, whole_trainings
 from .check import Check, Found, environment
+
+log = logging.getLogger(__name__)
 
 LONGEST_S = 600.0
 YES, NO, WAITS = "yes", "no", "waits for a GPU"
@@ -50,25 +53,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("config", nargs="*", type=Path)
     parser.add_argument("--table", type=Path, default=ROOT / "results" / "gpu-check.tsv")
     parser.add_argument("--only", action="append", metavar="NAME", help="this check alone")
-    parser.add_argument("--inside", help=argparse.SUPPRESS)  # one check, in this process
     given = parser.parse_args(arguments)
     try:
         checks = checks_of(given.config)
         unknown = set(given.only or ()) - set(checks)
         if unknown:
             raise InputError(f"--only: expected one of {', '.join(checks)}, found {unknown.pop()}")
-        if given.inside:
-            with tempfile.TemporaryDirectory(prefix="gpu-check-") as folder:
-                print(json.dumps(asdict(checks[given.inside].measure(Path(folder)))))
-            return 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     rows = []
     given.table.parent.mkdir(parents=True, exist_ok=True)
-    present = gpus_that_torch_uses()
+    program_log, present = given.table.with_suffix(".log"), gpus_that_torch_uses()
+    program_log.write_bytes(b"")
     for name in given.only or checks:
-        rows.append(_row(name, checks[name], present, given.config))
+        rows.append(_row(name, checks[name], present, program_log))
         print("{pass:<16} {name:<30} {value} ({limit})".format(**rows[-1]), flush=True)
         write_table(pd.DataFrame(rows), given.table)  # so that an interruption loses nothing
     passes = [row["pass"] for row in rows]
@@ -100,48 +99,63 @@ def gpus_that_torch_uses() -> int:
     return int(answer.stdout or 0)
 
 
-def _row(name: str, check: Check, present: int, config: Sequence[Path]) -> dict[str, object]:
+def _row(name: str, check: Check, present: int, program_log: Path) -> dict[str, object]:
     """A row of the table."""
     began = time.monotonic()
     if check.waits(present):
         passed = WAITS if check.gpus == 1 else WAITS_FOR_MORE.format(check.gpus)
         value = ""
     else:
-        found = measured(name, check, config)
+        found = measured(check, program_log)
         value, passed = found.value, YES if found.passed else NO
     seconds = round(time.monotonic() - began, 1)
     return {"name": name, "value": value, "limit": check.limit, "pass": passed, "seconds": seconds}
 
 
-def answered(
-    command: Sequence[str], environment: Mapping[str, str], longest_s: float
-) -> subprocess.CompletedProcess[str] | None:
-    """A program's end; None where it does not end in time. What it has started ends with it."""
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    ) as process:  # fmt: skip
+def measured(check: Check, program_log: Path, longest_s: float = LONGEST_S) -> Found:
+    """What a check finds in a process of its own; what went wrong there is what it finds.
+
+    That process is forked, so that it needs not import torch again, which nothing here has used
+    yet. It ends within `longest_s`, and all that it has started with it. program_log: what they
+    print.
+    """
+    forked = multiprocessing.get_context("fork")
+    answer, told = forked.Pipe(duplex=False)
+    process = forked.Process(target=_measure, args=(check, program_log, told))
+    process.start()
+    told.close()
+    try:
+        return answer.recv() if answer.poll(longest_s) else _no_answer(longest_s)
+    except EOFError:
+        process.join()
+        return Found(f"ended with exit code {process.exitcode}", False)
+    finally:
+        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+
+
+def _no_answer(longest_s: float) -> Found:
+    return Found(f"no answer in {longest_s:.0f} s", False)
+
+
+def _measure(check: Check, program_log: Path, told: Connection) -> None:
+    """Be the process of a check, and the first of its group."""
+    os.setsid()
+    with program_log.open("ab") as printed:
+        os.dup2(printed.fileno(), 1)
+        os.dup2(printed.fileno(), 2)
+    if check.hidden:
+        os.environ[VISIBLE] = ""
+    os.environ |= environment()
+    with tempfile.TemporaryDirectory(prefix="gpu-check-") as folder:
         try:
-            out, told = process.communicate(timeout=longest_s)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-    return subprocess.CompletedProcess(command, process.returncode, out, told)
-
-
-def measured(name: str, check: Check, config: Sequence[Path]) -> Found:
-    """What a check finds in a process of its own; what went wrong there is what it finds."""
-    command = [sys.executable, "-m", __package__, *map(str, config), "--inside", name]
-    own = environment(**{VISIBLE: ""} if check.hidden else {})
-    answer = answered(command, own, LONGEST_S)
-    if answer is None:
-        return Found(f"no answer in {LONGEST_S:.0f} s", False)
-    if answer.returncode:
-        last = (answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"])[-1]
-        return Found(" ".join(last.split()), False)
-    return Found(**json.loads(answer.stdout.splitlines()[-1]))
+            found = check.measure(Path(folder))
+        except Exception as error:  # whatever it is, it is what the check has found
+            log.exception("not passed")
+            found = Found(" ".join(f"{type(error).__name__}: {error}".split()), False)
+    told.send(found)
 
 
 if __name__ == "__main__":
