@@ -187,3 +187,24 @@ def test_panel_without_a_truth_is_refused(tmp_path: Path) -> None:
         writer.add("a", np.zeros((4, 4, 4), np.uint8))
     with pytest.raises(InputError, match=r"cases.h5: a: expected a mask"):
         draw_panel(shown(cases, {"unet": masks}), {"cases": scores({"a": 0.2})}, DISPLAY, {})
+
+
+def test_the_corner_enlarges_where_entrants_differ_most() -> None:
+    truth = np.zeros((1, 60, 60), bool)
+    masks = np.zeros((2, 60, 60), bool)
+    masks[0, 40:46, 10:16] = True  # found by one of two
+    masks[:, 5:9, 5:9] = True  # found by both
+    interest = views.disagreement(list(masks), truth[0])
+    shape, at, scale = (60, 60, 60), (30, 30, 30), (1, 1, 1)
+    found = views.detail(interest, shape, at, scale)
+    assert found.side == 12
+    assert found.top <= 40 < 46 <= found.top + 12
+    assert found.left <= 10 < 16 <= found.left + 12
+    values = np.zeros(shape)
+    values[30, found.top, found.left] = 1
+    sheet = views.orthogonal(values, None, at, scale, found)
+    assert (sheet[-36:, -36:][:3, :3] == 1).all()
+    assert sheet[-36:, -36:].sum() == 3 * 9
+    agreed = views.disagreement([masks[1]], masks[1])
+    assert (agreed == masks[1]).all(), "without a difference or an error, the truth"
+    assert views.detail(interest, (3, 60, 60), at=(1, 30, 30), scale=scale) is None

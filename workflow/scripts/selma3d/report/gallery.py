@@ -145,11 +145,13 @@ def _order(method: str, standings: Mapping[str, pd.DataFrame]) -> dict[str, floa
 
 
 def _own(table: pd.DataFrame, method: str, display: Display) -> Printed | None:
-    """A method's rows; what is bold is the best of all methods."""
+    """A method's rows, turned: an entrant a column; what is bold is the best of all methods."""
     mine = (table["method"] == method).to_numpy()
     if not mine.any():
         return None
     printed = TABLES["standings"].printed(table, display)
-    return Printed(
-        printed.texts[mine].reset_index(drop=True), printed.bold[mine].reset_index(drop=True)
-    )
+    name, *facts = printed.texts.columns
+    entrants = printed.texts.loc[mine, name]
+    texts = printed.texts.loc[mine, facts].set_axis(entrants).T
+    bold = printed.bold[mine].set_axis(entrants).reindex(columns=facts, fill_value=False).T
+    return Printed(texts.rename_axis(name).reset_index(), bold.reset_index(drop=True))

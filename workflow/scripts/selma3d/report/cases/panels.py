@@ -1,7 +1,8 @@
 """The best, the median and the worst case of a structure, by the mean over the entrants shown of
 the metric printed under their names; entrants in the order of the leaderboard. Upper row of a case:
 orthogonal slices through the planes with most true foreground (below: XZ, right: YZ, cut to a part
-around the XY plane in deep stacks). Middle row: projections along z, the maximum of the image and
+around the XY plane in deep stacks; in the corner the framed part of XY, three times as large, where
+entrants differ most). Middle row: projections along z, the maximum of the image and
 the commonest class of the masks. Lower row: rendering of the masks, seen at a slant from above,
 with false negatives behind all else. Yellow: true positive; red: false positive; blue: false
 negative.
@@ -19,7 +20,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
 from ...challenge.display import Display, Entrant
@@ -59,6 +60,7 @@ class Cell:
     title: str
     score: str
     slices: np.ndarray
+    detail: views.Detail | None  # of the slices
     projection: np.ndarray
     rendered: np.ndarray | None
 
@@ -180,7 +182,7 @@ def _draw_strip(
             panels.append(figure.add_axes((*place, *size), anchor="NW"))
         _draw_cell(panels, cell, shape, scale)
         if cell.rendered is None:
-            _draw_bar(panels[0], cases, strip.case)
+            _draw_bars(panels[0], cell, cases, strip.case)
 
 
 def _broken(title: str, cell_mm: float) -> str:
@@ -210,10 +212,13 @@ def _cells(
     scale, at = _scale(cases, pick.case), views.fullest_planes(truth)
     image = cases.image(pick.case, channel)
     values, in_planes = views.grey(image), views.grey(image, at)
-    picture = views.orthogonal(in_planes, None, at, scale)
-    yield Cell("image", "", picture, views.brightest(values, scale), None)
-    classes = truth.astype(np.uint8) * views.TRUTH
-    yield _classified("truth", "", in_planes, classes, at, scale)
+    found = [entry.masks for entry in entries if pick.case in entry.masks.ids]
+    interest = views.disagreement([masks.mask(pick.case)[at[0]] for masks in found], truth[at[0]])
+    enlarged = views.detail(interest, truth.shape, at, scale)
+    picture = views.orthogonal(in_planes, None, at, scale, enlarged)
+    yield Cell("image", "", picture, enlarged, views.brightest(values, scale), None)
+    sliced = Sliced(in_planes, at, scale, enlarged)
+    yield _classified("truth", "", truth.astype(np.uint8) * views.TRUTH, sliced)
     for entry in entries:
         if pick.case in entry.masks.ids:
             score = labels.number(pick.scores.get(entry.entrant, np.nan), metric)
@@ -221,23 +226,27 @@ def _cells(
         else:
             score, prediction = "no prediction", np.zeros_like(truth)
         classes = views.errors(truth, prediction)
-        yield _classified(entry.label, score, in_planes, classes, at, scale)
+        yield _classified(entry.label, score, classes, sliced)
 
 
-def _classified(
-    title: str,
-    score: str,
-    values: np.ndarray,
-    classes: np.ndarray,
-    at: Sequence[int],
-    scale: Sequence[float],
-) -> Cell:
+@dataclass(frozen=True)
+class Sliced:
+    """A case's grey values in [0,1] (Z,Y,X), planes that are shown, a detail."""
+
+    values: np.ndarray
+    at: Sequence[int]
+    scale: Sequence[float]
+    detail: views.Detail | None
+
+
+def _classified(title: str, score: str, classes: np.ndarray, of: Sliced) -> Cell:
     return Cell(
         title,
         score,
-        views.orthogonal(values, classes, at, scale),
-        views.projected(classes, scale),
-        rendering.render(classes, views.COLOURS, scale, RENDERED_PX, views.FALSE_NEGATIVE),
+        views.orthogonal(of.values, classes, of.at, of.scale, of.detail),
+        of.detail,
+        views.projected(classes, of.scale),
+        rendering.render(classes, views.COLOURS, of.scale, RENDERED_PX, views.FALSE_NEGATIVE),
     )
 
 
@@ -246,6 +255,8 @@ def _draw_cell(
 ) -> None:
     above, middle, below = rows
     above.imshow(cell.slices)
+    if cell.detail is not None:
+        _frame(above, cell)
     middle.imshow(cell.projection)
     for axes in rows:
         axes.set_xticks([])
@@ -263,19 +274,53 @@ def _draw_cell(
     below.set_ylim(ends[:, 1].max() + 3, ends[:, 1].min() - 3)
 
 
-def _draw_bar(axes: Axes, cases: PatchFile, case: str) -> None:
-    """A scale bar in the image's XY slice, up to a third of its width, under its length."""
+def _frame(axes: Axes, cell: Cell) -> None:
+    """Frame the detail in the XY slice and in the corner."""
+    side, long = cell.detail.side, views.ZOOM * cell.detail.side
+    height, width, _ = cell.slices.shape
+    for left, top, edge in (
+        (cell.detail.left, cell.detail.top, side),
+        (width - long, height - long, long),
+    ):
+        place = (left - 0.5, top - 0.5)
+        frame = {"fill": False, "edgecolor": "white", "linewidth": 0.5}
+        outline = [withStroke(linewidth=1.2, foreground="black")]
+        axes.add_patch(Rectangle(place, edge, edge, path_effects=outline, **frame))
+
+
+def _draw_bars(axes: Axes, cell: Cell, cases: PatchFile, case: str) -> None:
+    """Scale bars in the image's XY slice and in its detail."""
     size = cases.voxel_size_um(case)
     pixel = min(size) if size else 1.0
-    _, height, width = np.array(cases.shape(case)) * _scale(cases, case)
-    decade = 10.0 ** np.floor(np.log10(width * pixel / 3))
-    length = max(m * decade for m in (1, 2, 5) if m * decade <= width * pixel / 3)
-    left, low = 0.06 * width, 0.94 * height
+    _, high, wide = np.array(cases.shape(case)) * _scale(cases, case)
+    _draw_bar(axes, (0, 0, wide, high), pixel, size is not None, 1 / 3)
+    if cell.detail is not None:
+        long, (height, width, _) = views.ZOOM * cell.detail.side, cell.slices.shape
+        corner = (width - long, height - long, long, long)
+        _draw_bar(axes, corner, pixel / views.ZOOM, size is not None, 1 / 2)
+
+
+def _draw_bar(
+    axes: Axes,
+    place: tuple[float, float, float, float],
+    pixel: float,
+    in_um: bool,
+    share: float,
+) -> None:
+    """A bar, up to a share of a place's width (left, top, width, height) long, under its length.
+
+    pixel: its length in micrometres, or in voxels.
+    """
+    left, top, width, height = place
+    most = width * pixel * share
+    decade = 10.0 ** np.floor(np.log10(most))
+    length = max(m * decade for m in (1, 2, 5) if m * decade <= most)
+    left, low = left + 0.06 * width, top + 0.94 * height
     outline = [withStroke(linewidth=3, foreground="black")]
     axes.plot(
         [left, left + length / pixel], [low, low], color="white", lw=1.5, path_effects=outline
     )
-    text = f"{length:g} µm" if size else labels.count(int(length), "voxel")
+    text = f"{length:g} µm" if in_um else labels.count(int(length), "voxel")
     low -= 0.03 * height
     ground = {"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 0.6}
-    axes.text(left, low, text, va="bottom", color="white", bbox=ground)
+    axes.text(left, low, text, va="bottom", color="white", bbox=ground, fontsize=5.5)

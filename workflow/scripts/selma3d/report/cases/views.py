@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -13,6 +14,8 @@ TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, TRUTH = 1, 2, 3, 4
 COLOURS = (canvas.TRUE_POSITIVE, canvas.FALSE_POSITIVE, canvas.FALSE_NEGATIVE, "#f5f5f5")
 GAP_PX = 2  # between orthogonal slices
 DEPTH = 0.6  # of XZ and YZ at most, as a share of the longer side of XY
+ZOOM = 3  # of the detail in the corner
+SMALLEST_DETAIL_PX = 8
 GAMMA = 0.6  # lifts dim tissue; labelled cells are often the brightest thousandth
 
 
@@ -48,19 +51,71 @@ def fullest_planes(truth: np.ndarray) -> tuple[int, int, int]:
     return tuple(int(truth.astype(bool).sum(axis=axes).argmax()) for axes in others)
 
 
+@dataclass(frozen=True)
+class Detail:
+    """A square of the XY view, `side` pixels wide, that is shown ZOOM times as large."""
+
+    top: int
+    left: int
+    side: int
+
+
+def disagreement(masks: Sequence[np.ndarray], truth: np.ndarray) -> np.ndarray:
+    """(Y,X): how much entrants differ, from 0 to 1/4; where none do, errors, else the truth.
+
+    masks: of each entrant in the plane (Y,X); truth: in the same plane.
+    """
+    share = np.mean([mask.astype(bool) for mask in masks], axis=0) if masks else np.zeros(1)
+    spread = share * (1 - share)
+    if spread.any():
+        return spread
+    errors_of_all = np.abs(share - truth.astype(bool))
+    return errors_of_all if errors_of_all.any() else truth.astype(float)
+
+
+def detail(
+    interest: np.ndarray, shape: Sequence[int], at: Sequence[int], scale: Sequence[float]
+) -> Detail | None:
+    """The square of the XY view with most `interest` (Y,X) that fills the corner, enlarged.
+
+    shape: of the case (Z,Y,X). None where the corner below YZ is too small to show anything.
+    """
+    seen = stretch(np.asarray(interest, float), scale[1:])
+    deep = _deep(shape, at[0], scale)
+    corner = round((deep.stop - deep.start) * scale[0])
+    side = min(corner // ZOOM, *seen.shape)
+    if side < SMALLEST_DETAIL_PX:
+        return None
+    summed = np.pad(seen.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    inside = summed[side:, side:] - summed[:-side, side:] - summed[side:, :-side]
+    inside = np.round(inside + summed[:-side, :-side], 6)
+    top, left = np.unravel_index(inside.argmax(), inside.shape)
+    return Detail(int(top), int(left), side)
+
+
+def _deep(shape: Sequence[int], z: int, scale: Sequence[float]) -> slice:
+    """Planes around z that XZ and YZ show."""
+    longest = max(n * factor for n, factor in zip(shape[1:], scale[1:], strict=True))
+    planes = min(shape[0], max(1, round(DEPTH * longest / scale[0])))
+    first = min(max(0, z - planes // 2), shape[0] - planes)
+    return slice(first, first + planes)
+
+
 def orthogonal(
-    values: np.ndarray, classes: np.ndarray | None, at: Sequence[int], scale: Sequence[float]
+    values: np.ndarray,
+    classes: np.ndarray | None,
+    at: Sequence[int],
+    scale: Sequence[float],
+    enlarged: Detail | None = None,
 ) -> np.ndarray:
     """XY with YZ at its right and XZ below, as RGB floats; classes in colour on dimmed grey.
 
     values: (Z,Y,X) in [0,1]; classes: (Z,Y,X) or None; at: planes; scale: voxel size (z,y,x), of
-    which the smallest is 1. A deep stack is cut around the XY plane, to leave XY most of the room.
+    which the smallest is 1; enlarged: shown in the corner. A deep stack is cut around the XY plane,
+    to leave XY most of the room.
     """
     z, y, x = at
-    longest = max(n * factor for n, factor in zip(values.shape[1:], scale[1:], strict=True))
-    planes = min(len(values), max(1, round(DEPTH * longest / scale[0])))
-    first = min(max(0, z - planes // 2), len(values) - planes)
-    deep = slice(first, first + planes)
+    deep = _deep(values.shape, z, scale)
     cuts = [np.s_[z], np.s_[deep, y], np.s_[deep, :, x]]
     xy, xz, yz = (coloured(values[cut], None if classes is None else classes[cut]) for cut in cuts)
     xy = stretch(xy, scale[1:])
@@ -71,6 +126,12 @@ def orthogonal(
     sheet[: xy.shape[0], : xy.shape[1]] = xy
     sheet[-xz.shape[0] :, : xz.shape[1]] = xz
     sheet[: yz.shape[0], -yz.shape[1] :] = yz
+    if enlarged is not None:
+        rows, columns = (
+            slice(start, start + enlarged.side) for start in (enlarged.top, enlarged.left)
+        )
+        long = ZOOM * enlarged.side
+        sheet[-long:, -long:] = stretch(xy[rows, columns], (ZOOM, ZOOM))
     return sheet
 
 
