@@ -25,6 +25,7 @@ from selma3d.report.drawing import canvas
 from selma3d.report.drawing.entrants import EntrantStyles
 from selma3d.report.drawing.figure import draw_figure
 from selma3d.report.figures import FIGURES, significance
+from selma3d.report.figures.overview import COLUMNS
 from selma3d.report.histories import draw_histories
 from selma3d.report.ranking_rows import case_ranks, ranked_cases
 from selma3d.report.trainings import Trainings
@@ -407,3 +408,17 @@ def test_cost_against_quality_shows_entrants_without_a_gpu_left_of_all_others() 
         )
         assert ticks[places[0]] == "none"
         assert "1 h" in ticks.values()
+
+
+def test_an_overview_of_many_structures_stands_in_blocks_of_cells_with_room(
+    tables: dict,
+) -> None:
+    means = tables["normal"]["by_metric"]
+    many = [means.assign(structure=means["structure"] + f" {n}") for n in range(4)]
+    figure = drawn("overview", tables["normal"] | {"by_metric": pd.concat(many)})
+    shown = [round(axes.get_xlim()[1] + 0.5) for axes in figure.axes]
+    assert len(shown) == 2
+    assert len(set(shown)) == 1, "cells are as wide in every block"
+    assert max(shown) <= COLUMNS
+    columns = sum(len(axes.get_xticks()) for axes in figure.axes)
+    assert columns == 4 * len(means[["structure", "metric"]].drop_duplicates())

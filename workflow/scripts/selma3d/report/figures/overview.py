@@ -19,6 +19,7 @@ from ..ranking_rows import in_order, metrics_of, segmented
 
 CATEGORY, PLACE = "Ranking", 1
 CHARACTER_MM = 1.45  # width of a bold one of 7 pt, on average
+COLUMNS = 14  # of a block at most; in narrower cells numbers would touch
 TITLE = "Scores and ranks at a glance"
 IN_A_PAPER = "Scores and ranks of all entrants at a glance"
 
@@ -40,20 +41,41 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     values = wide["mean"].reindex(index=index, columns=columns).to_numpy()
     row_labels = heatmap.placed_labels(tables, styles, entrants)
     row_mm = facets.row_height_mm(row_labels, 4.2)
-    figure = canvas.sheet("page" if len(columns) > 3 else "column", len(entrants) * row_mm + 24)
-    axes = figure.add_subplot()
-    shares = 1 - (ranks - 1) / max(1, len(entrants) - 1)
-    texts = [[labels.number(v, m) for v, (_, m) in zip(r, columns, strict=True)] for r in values]
-    heatmap.draw_cells(axes, shares, texts, row_labels)
-    names = [labels.metric_name(metric, unit=False) for _, metric in columns]
-    axes.set_xticks(
-        range(len(columns)),
-        [facets.broken(name, max(7, _characters(len(columns)))) for name in names],
-    )
     extents = means.groupby("structure")["cases"].max().astype(int).to_dict()
     titles = {name: f"{styles.structure(name)} (n\u00a0=\u00a0{extents[name]})" for name in metrics}
-    _draw_bands(axes, metrics, titles, len(entrants), _characters(len(columns)))
+    blocks = _blocks(metrics)
+    most = max(sum(map(len, block.values())) for block in blocks)
+    height_mm = len(blocks) * (len(entrants) * row_mm + 24)
+    figure = canvas.sheet("page" if len(columns) > 3 else "column", height_mm)
+    for axes, block in zip(figure.subplots(len(blocks), squeeze=False)[:, 0], blocks, strict=True):
+        own = [columns.index((name, metric)) for name in block for metric in block[name]]
+        shares = 1 - (ranks[:, own] - 1) / max(1, len(entrants) - 1)
+        texts = [[labels.number(row[n], columns[n][1]) for n in own] for row in values]
+        heatmap.draw_cells(axes, shares, texts, row_labels)
+        axes.set_xlim(-0.5, most - 0.5)  # cells are as wide in every block
+        names = [labels.metric_name(columns[n][1], unit=False) for n in own]
+        broken = [facets.broken(name, max(7, _characters(most))) for name in names]
+        axes.set_xticks(range(len(own)), broken)
+        _draw_bands(axes, block, titles, len(entrants), _characters(most))
     return figure
+
+
+def _blocks(metrics: Mapping[str, Sequence[str]]) -> list[dict[str, Sequence[str]]]:
+    """Structures with their metrics, in the fewest blocks with room for numbers, alike in width."""
+    narrowest = max(map(len, metrics.values()))
+    fewest = len(_filled(metrics, COLUMNS))
+    rooms = range(narrowest, max(narrowest, COLUMNS) + 1)
+    return next(b for room in rooms if len(b := _filled(metrics, room)) == fewest)
+
+
+def _filled(metrics: Mapping[str, Sequence[str]], room: int) -> list[dict[str, Sequence[str]]]:
+    """Blocks of at most `room` columns, a structure's metrics side by side."""
+    blocks: list[dict[str, Sequence[str]]] = [{}]
+    for name, its_metrics in metrics.items():
+        if blocks[-1] and sum(map(len, blocks[-1].values())) + len(its_metrics) > room:
+            blocks.append({})
+        blocks[-1][name] = its_metrics
+    return blocks
 
 
 def _characters(columns: int) -> int:

@@ -83,5 +83,5 @@ def _named(tables: Tables, side: str, styles: EntrantStyles) -> str:
     own = means[(pd.Series(in_training, means.index) == side)]
     own = own[own["scored_as"].isin(tables["gap"]["scored_as"])]
     cases = own.groupby("structure", sort=False)["cases"].max()
-    names = [f"{styles.structure(name)} (n = {n:.0f})" for name, n in cases.items()]
+    names = [f"{styles.structure(name)} (n\u00a0=\u00a0{n:.0f})" for name, n in cases.items()]
     return facets.broken(f"{title}: {labels.listed(names)}", LABEL_CHARACTERS)
