@@ -96,9 +96,10 @@ paper: $(RUNTIME) ## figures, tables and numbers as a LaTeX manuscript: make pap
 	@PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.report.paper.compile $(or $(CONFIG),config/demo.yaml)
 
 PROFILE ?=
+# --configfile takes all that follows up to an option: a file in ARGS stands behind another one.
 run: $(RUNTIME) ## any run: make run [PROFILE=slurm] [CONFIG=config/my.yaml] [ARGS="more for snakemake"]
-	@$(RUN) $(if $(PROFILE),--profile profiles/$(PROFILE),--cores $(CORES)) \
-	  $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
+	@$(RUN) $(if $(CONFIG),--configfile $(CONFIG)) \
+	  $(if $(PROFILE),--profile profiles/$(PROFILE),--cores $(CORES)) $(ARGS)
 
 GPU ?=
 estimate: $(RUNTIME) ## what it will cost in jobs, GPU hours and disk: make estimate [CONFIG=config/my.yaml] [GPU=H100]

@@ -267,29 +267,47 @@ def test_instances_and_folders_of_nnunet_are_read(root, lab):
     assert any("which channel shows it? 0 is assumed, of 0, 1" in q.text for q in made.questions)
 
 
-@pytest.mark.parametrize("folder", ["my images", "O'Brien", 'the "best"', "a$b $(c) `d`", "ü#%"])
-def test_make_takes_any_folder(repository, tmp_path, folder):
-    """Make hands it on as it was typed; nothing is found in it, and that is said by its name."""
-    place = tmp_path / folder
-    place.mkdir()
-    (tmp_path / "requirements").mkdir()
-    shutil.copy(repository / "Makefile", tmp_path)
+def made(repository: Path, place: Path, program: str, *arguments: str) -> str:
+    """What make does in a folder, where Python is a program of the test; what it prints."""
+    (place / "requirements").mkdir()
+    shutil.copy(repository / "Makefile", place)
     for file in ("requirements/runtime.txt", "requirements/constraints.txt"):
-        (tmp_path / file).touch()
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    program = tmp_path / ".venv" / "bin" / "python"
-    program.write_text('#!/bin/sh\nprintf "%s|%s" "$NEW_EDITION_NAME" "$NEW_EDITION_DATA"\n')
-    program.chmod(0o755)
-    (tmp_path / ".venv" / ".runtime").touch()
+        (place / file).touch()
+    (place / ".venv" / "bin").mkdir(parents=True)
+    python = place / ".venv" / "bin" / "python"
+    python.write_text(f"#!/bin/sh\n{program}\n")
+    python.chmod(0o755)
+    (place / ".venv" / ".runtime").touch()
     ran = subprocess.run(
-        ["make", "--silent", "new-edition", "NAME=mylab", f"DATA={place}"],
-        cwd=tmp_path,
+        ["make", "--silent", *arguments],
+        cwd=place,
         env=os.environ,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ran.stdout == f"mylab|{place}", ran.stderr
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+@pytest.mark.parametrize("folder", ["my images", "O'Brien", 'the "best"', "a$b $(c) `d`", "ü#%"])
+def test_make_takes_any_folder(repository, tmp_path, folder):
+    """Make hands it on as it was typed; nothing is found in it, and that is said by its name."""
+    place = tmp_path / folder
+    place.mkdir()
+    said = 'printf "%s|%s" "$NEW_EDITION_NAME" "$NEW_EDITION_DATA"'
+    printed = made(repository, tmp_path, said, "new-edition", "NAME=mylab", f"DATA={place}")
+    assert printed == f"mylab|{place}"
+
+
+@pytest.mark.parametrize("profile", [(), ("PROFILE=slurm",)])
+def test_a_page_that_is_asked_for_by_name_is_no_configuration(repository, tmp_path, profile):
+    """Snakemake takes all that follows --configfile, up to an option, for configurations."""
+    asked = ("CONFIG=config/mylab.yaml", "ARGS=results/mylab/brain7.html", *profile)
+    words = made(repository, tmp_path, 'echo "$@"', "run", *asked).split()
+    assert words[words.index("--configfile") + 1] == "config/mylab.yaml"
+    assert words[words.index("--configfile") + 2].startswith("--")
+    assert words[-1] == "results/mylab/brain7.html"
 
 
 def test_the_real_microglia_come_out_right_by_themselves(real_data, root):
