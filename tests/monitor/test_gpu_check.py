@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import torch
 
 from selma3d.monitor.gpu_check import __main__ as program
-from selma3d.monitor.gpu_check.check import Check, Found
+from selma3d.monitor.gpu_check.check import Check, Found, environment
 from selma3d.monitor.gpu_check.speed import covered
 from selma3d.monitor.gpu_check.whole_trainings import refused_for_memory
 from selma3d.system.errors import GpuMemoryError
@@ -179,3 +180,14 @@ def test_a_check_is_a_process_of_its_own(tmp_path: Path) -> None:
     assert code == 0
     assert set(table["pass"]) == {"yes"}
     assert "resources.gpu: expected a usable GPU" in table.loc["no usable GPU", "value"]
+
+
+@pytest.mark.faults
+def test_nothing_asks_for_a_gpu_before_a_check_is_forked() -> None:
+    """CUDA can't be used after a fork by which it was asked."""
+    script = (
+        "import torch, sys; names = ('is_available', 'device_count', 'init', 'current_device')\n"
+        "for name in names: setattr(torch.cuda, name, lambda *_: sys.exit('asked'))\n"
+        "from selma3d.monitor.gpu_check import __main__ as program; program.checks_of([])"
+    )
+    subprocess.run([sys.executable, "-c", script], env=environment(), check=True)
