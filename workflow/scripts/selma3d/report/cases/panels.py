@@ -315,7 +315,7 @@ def _draw_bar(
     most = width * pixel * share
     decade = 10.0 ** np.floor(np.log10(most))
     length = max(m * decade for m in (1, 2, 5) if m * decade <= most)
-    left, low = left + 0.06 * width, top + 0.94 * height
+    left, low = left + 0.05 * width, top + 0.94 * height
     outline = [withStroke(linewidth=3, foreground="black")]
     axes.plot(
         [left, left + length / pixel], [low, low], color="white", lw=1.5, path_effects=outline
@@ -323,4 +323,4 @@ def _draw_bar(
     text = f"{length:g} µm" if in_um else labels.count(int(length), "voxel")
     low -= 0.03 * height
     ground = {"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 0.6}
-    axes.text(left, low, text, va="bottom", color="white", bbox=ground, fontsize=5.5)
+    axes.text(left, low, text, va="bottom", color="white", bbox=ground, fontsize=5)
