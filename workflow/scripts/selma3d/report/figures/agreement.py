@@ -1,4 +1,4 @@
-"""Shown, not ranked: counts and lengths on predicted masks less those on the truth, with every
+"""Not ranked: counts and lengths on predicted masks less those on the truth, with every
 training patch. Dots: cases, below their line; symbols: the bias, their mean; lines: limits of
 agreement, bias ± 1.96 standard deviations (Bland and Altman 1986). Zero is right; left of it too
 little was found.

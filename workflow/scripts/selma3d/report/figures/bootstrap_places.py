@@ -1,5 +1,5 @@
-"""Stability of the ranking. The area of a disc is the share of bootstrap samples (specimens and
-seeds drawn with replacement) in which the entrant took that place; the diamond is its place on
+"""The area of a disc is the share of bootstrap samples (specimens and seeds drawn with
+replacement) in which the entrant took that place; the diamond is its place on
 all cases, the line the central 95 % of places, given where every structure has at least six
 known specimens.
 """

@@ -1,4 +1,4 @@
-"""Shares of ranks. A cell says how often an entrant took a rank when every case and metric is
+"""A cell says how often an entrant took a rank when every case and metric is
 ranked by itself, in percent of its cases and metrics; ties share the better rank. A consistent
 entrant has one dark cell, an erratic one a pale row. The number beside a name is its place on
 the leaderboard.

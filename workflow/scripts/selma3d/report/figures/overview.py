@@ -1,4 +1,4 @@
-"""The leaderboard at a glance. Numbers: means over cases; colour: rank in that metric, darker is
+"""Numbers: means over cases; colour: rank in that metric, darker is
 better. The number beside a name is its place; n counts cases. A dash: not scored, or nothing was
 segmented. Arrows say which direction of a metric is better.
 """

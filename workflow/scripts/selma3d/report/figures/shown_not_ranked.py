@@ -1,4 +1,4 @@
-"""Shown, not ranked: metrics beside those of the ranking, with every training patch. Symbols: means
+"""Metrics beside those of the ranking, with every training patch. Symbols: means
 over cases, with a standard deviation to either side; bars: pooled scores, where all cases of a
 structure are one image. Colour tells the method, the symbol its initialisation; open symbols start
 from scratch. Arrows say which direction is better.
