@@ -17,8 +17,9 @@ STACKS = "viewer-"  # begins the names of the viewer's stacks, a structure each
 TRAINING = "training"  # the folder of training histories, beside those of the tracks
 TRAININGS = {"pretraining": "Training of encoders", "finetuning": "Fine-tuning of models"}
 OVERVIEW = (
-    "Annotated patches, six at most: planes and projections with the mask outlined, and grey values in "
-    "it (orange) and in all. Below, of all patches: the share of foreground, and sizes of components."
+    "Annotated patches, six at most: planes and projections with the mask outlined, and grey "
+    "values in it (orange) and in all. Below, of all patches: the share of foreground, and sizes "
+    "of components."
 )
 FORMS = ("tsv", "tex", "md")
 
