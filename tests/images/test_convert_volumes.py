@@ -8,6 +8,7 @@ import json
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -373,6 +374,30 @@ def test_a_plane_in_place_of_another_is_refused_and_empty_ones_are_not(
     volume = convert(tmp_path, [folder], allow=["missing-planes"])
     np.testing.assert_array_equal(volume.read(0, WHOLE), grey)
     assert "expected a plane of its own" in caplog.text
+
+
+@pytest.mark.parametrize("lay", ["folders", "one file", "copied folder"])
+def test_a_channel_in_place_of_another_is_refused_and_empty_ones_are_not(
+    tmp_path, grey, caplog, lay
+):
+    planes, empty = grey[:6], np.zeros_like(grey[:6])
+    for content, is_refused in ((planes, True), (empty, False)):
+        folder = tmp_path / str(is_refused)
+        sources = [write_planes(folder / "C00", content)]
+        if lay == "one file":
+            sources = [folder / "both.tif"]
+            both = np.stack([content, content])
+            tifffile.imwrite(sources[0], both, photometric="minisblack", metadata={"axes": "CZYX"})
+        elif lay == "folders":
+            sources.append(write_planes(folder / "C01", content, "plane {}.tif"))
+        else:
+            sources.append(shutil.copytree(sources[0], folder / "C01"))
+        if is_refused:
+            with pytest.raises(InputError, match=r"expected a channel of its own, found the voxel"):
+                convert(folder, sources)
+            assert not (folder / "v.h5").exists()
+        assert convert(folder, sources, allow=["missing-planes"] * is_refused).channels == 2
+    assert "expected a channel of its own" in caplog.text
 
 
 @pytest.mark.parametrize("numbers", [range(1, 7), range(0, 12, 2), range(10, 16)])

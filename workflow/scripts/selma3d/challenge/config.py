@@ -95,7 +95,8 @@ class Convert(Model):
         "`full-mask` (hardly any background), `constant-image`, `ignore-label` (255 beside other "
         "labels, taken for foreground), `other-geometry` (headers of image and mask disagree). Of "
         "volumes: `missing-planes` (another number of planes than the metadata state, or one "
-        "plane in place of another). Of collections: `unreadable-patches` (left out, and recorded)"
+        "plane or channel in place of another). Of collections: `unreadable-patches` (left out, "
+        "and recorded)"
     )
 
 

@@ -230,12 +230,28 @@ def _check_repeated(
     channels: Sequence[Channel],
     settings: VolumeSettings,
 ) -> None:
-    """Raise InputError where one plane stands in place of another, unless that is allowed."""
+    """Raise InputError where a plane or channel stands in place of another, unless allowed.
+
+    Channels of one grey value each count for nothing.
+    """
+    whole: dict[tuple[bytes, ...], Channel] = {}
     for number, channel in enumerate(channels):
         own = [each for each in slabs if each[0].channel == number]
+        planes = tuple(plane for _, content in own for plane in content.planes)
+        same = whole.setdefault(planes, channel) if len(set(planes)) > 1 else channel
+        faults = []
+        if same is not channel:
+            names = [c.image.plane_name(c.number, 0) for c in (same, channel)]
+            faults = [
+                f"{names[1]} and the planes after it: expected a channel of its own, found the "
+                f"voxels of channel {names[0]}"
+            ]
         for first, second, *_ in repeated_planes(own):
             names = [channel.image.plane_name(channel.number, z) for z in (first, second)]
-            fault = f"{names[1]}: expected a plane of its own, found the voxels of {names[0]}"
+            faults.append(
+                f"{names[1]}: expected a plane of its own, found the voxels of {names[0]}"
+            )
+        for fault in faults:
             if MISSING_PLANES not in settings.allow:
                 raise InputError(
                     f"{fault} (copy the right one; if it was never taken, allow {MISSING_PLANES!r})"
