@@ -84,6 +84,7 @@ def test_faults_of_all_three_files_are_told_together(lab):
         "structures": {
             "neurite": {"scored_as": "vessel", "patches": {"archive": "mylib", "folder": "x"}},
             "soma": {"scored_as": "spot-like", "cases_of": "sooma"},
+            "axon": {"scored_as": "spot-like", "seen": True, "other_acquisition_of": "somma"},
         },
     }
     rows = [
@@ -104,13 +105,15 @@ def test_faults_of_all_three_files_are_told_together(lab):
         "structures.neurite.scored_as: expected one of vessel-like, spot-like, found 'vessel'",
         "structures.neurite.patches.archive: no archive 'mylib', did you mean 'mylab'?",
         "structures.soma.cases_of: no structure 'sooma', did you mean 'soma'?",
+        "structures.axon.other_acquisition_of: no structure 'somma', did you mean 'soma'?",
+        "structures.axon.other_acquisition_of: expected a structure without training labels",
         "mylab.tsv, line 2: structure: the edition has no 'neurit', did you mean 'neurite'?",
         "mylab.tsv, line 3: archive: the edition has no 'theirs'",
         "mylab.tsv: patch 'b' of neurite stands twice",
         "mylab.tsv: specimen 'mouse1': expected in training",
     ):
         assert fault in message
-    assert len(message.splitlines()) <= 11
+    assert len(message.splitlines()) <= 14
 
 
 def test_faults_that_only_show_together_are_told_together(lab):
