@@ -124,7 +124,7 @@ def test_a_kind_of_job_that_slurm_refuses_is_named_with_slurm_s_words(
     assert "several accounts: state one as slurm_account" in said
 
 
-USES_GPU = ("pretrain", "finetune", "predict_", "cellpose", "wnet3d", "nnunet_")
+USES_GPU = ("pretrain", "finetune", "predict_", "segment_slab", "cellpose", "wnet3d", "nnunet_")
 
 
 @pytest.mark.parametrize(
