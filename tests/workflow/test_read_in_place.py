@@ -28,6 +28,17 @@ ROWS = [
     "neurite\tvolume\tv1\tm3\t\tlab\tscan 1/*_C00_*.tif\t",
     "neurite\tvolume\tv2\tm4\t\tlab\tscan 2\t",
 ]
+SETTINGS = {
+    "edition": "mylab",
+    "size": "small",
+    "test_cases": "held-out",
+    "methods": ["unet", "threshold"],
+    "inits": ["scratch", "masked"],
+    "leave_one_structure_out": False,
+    "segment": {"methods": ["unet"]},
+}
+SUMMARIES = {"case_exports", "cost", "figures", "panels", "rank", "report", "tables"}
+ABOUT = ("group", "target", "structure", "sample", "run")
 PATCHES = [f"results/data/{name}/patches.h5" for name in ("cell", "neurite")]
 VOLUMES = [f"results/data/neurite/volumes/{name}.h5" for name in ("v1", "v2")]
 
@@ -71,19 +82,43 @@ def converted(tmp_path_factory) -> Workflow:
     EDITION["archives"]["lab"]["folder"] = str(lab)
     (root / "config/editions/mylab.yaml").write_text(yaml.safe_dump(EDITION))
     (root / "config/samples/mylab.tsv").write_text("\n".join([HEAD, *ROWS]) + "\n")
-    settings = {"edition": "mylab", "test_cases": "held-out", "methods": ["threshold"]}
-    (folder / "mylab.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "mylab.yaml").write_text(yaml.safe_dump(SETTINGS))
     workflow = Workflow(folder, root, layers=("../mylab.yaml",))
     ran = workflow.run(*PATCHES, *VOLUMES, "--quiet", "rules")
     assert ran.returncode == 0, ran.stderr[-3000:]
     return workflow
 
 
-def again(workflow: Workflow) -> set[str]:
-    """The outputs that a new run would make."""
-    ran = workflow.run(*PATCHES, *VOLUMES, "--dry-run")
+@pytest.fixture(scope="module")
+def finished(converted: Workflow) -> Workflow:
+    """The same when all jobs have run, in name: what they make is there, and empty."""
+    ran = converted.run("all", "--summary")
     assert ran.returncode == 0, ran.stderr[-3000:]
-    return set(re.findall(r"output: (results/[^,\s]+)", ran.stdout + ran.stderr))
+    listed = [line.partition("\t")[0] for line in ran.stdout.splitlines()[1:] if "\t" in line]
+    for path in (converted.folder / name for name in listed):
+        if path.suffix in ("", ".zarr"):
+            path.mkdir(parents=True, exist_ok=True)
+        elif not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    ran = converted.run("all", "--touch", "--forceall", "--quiet", "all")
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    return converted
+
+
+def again(workflow: Workflow) -> dict[str, set[str]]:
+    """The jobs that a new run would do: by rule, what each is about."""
+    ran = workflow.run("all", "--dry-run")
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    jobs: dict[str, set[str]] = {}
+    for rule, facts in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", ran.stdout, re.M):
+        wildcards = re.search(r"wildcards: (.*)", facts)
+        named = dict(pair.split("=") for pair in wildcards[1].split(", ")) if wildcards else {}
+        about = "/".join(named[key] for key in ABOUT if key in named)
+        jobs.setdefault(rule, set()).add(about)
+    summaries = {rule for rule, about in jobs.items() if about == {""}}
+    assert summaries >= SUMMARIES or not jobs
+    return {rule: about for rule, about in jobs.items() if rule not in summaries}
 
 
 def test_nothing_is_copied_linked_or_run_twice(converted: Workflow) -> None:
@@ -117,23 +152,47 @@ def touch_what_nobody_names(lab: Path) -> None:
     (lab / "cells/raw/Thumbs.db").write_bytes(b"0")
 
 
+def of_patches(name: str) -> dict[str, set[str]]:
+    """All that is made from the patches of a structure, but for segmented volumes."""
+    rules = ("convert_patches", "split", "draw_cases", "overview", "references", "score")
+    jobs = {rule: {name} for rule in (*rules, "pretrain", "threshold_method")}
+    runs = {"scratch-nall-f0-s0", "masked-nall-f0-s0"}
+    jobs["finetune"] = {f"{name}/{run}" for run in runs}
+    return jobs | {f"predict_{name}": runs, "check": {f"{name}/default"}}
+
+
+# What the model that segments the volumes of neurite leads to.
+SEGMENTED = ("segment_slab", "segment_volume", "instances", "objects", "brain_page")
+EXPORTED = ("export_zarr", "export_labels_zarr")
+BRAINS = {rule: {"neurite/v1", "neurite/v2"} for rule in (*SEGMENTED, *EXPORTED)}
+# An encoder has seen the volume, and so has what is fine-tuned from it.
+OF_VOLUME = {
+    "convert_volume": {"neurite/v1"},
+    "pretrain": {"neurite"},
+    "finetune": {"neurite/masked-nall-f0-s0"},
+    "predict_neurite": {"masked-nall-f0-s0"},
+    "score": {"neurite"},
+}
+
+
 @pytest.mark.parametrize(
-    ("changes", "made"),
+    ("changes", "jobs"),
     [
-        ([replace_plane_of_another_channel, touch_what_nobody_names], set()),
-        ([correct_mask, replace_plane], {PATCHES[0], VOLUMES[0]}),
-        ([add_patch], {PATCHES[0]}),
-        ([correct_mask_of_a_row], {PATCHES[1]}),
+        ([replace_plane_of_another_channel, touch_what_nobody_names], {}),
+        ([correct_mask], of_patches("cell")),
+        ([add_patch], of_patches("cell")),
+        ([correct_mask_of_a_row], of_patches("neurite") | BRAINS),
+        ([replace_plane], OF_VOLUME | BRAINS),
     ],
-    ids=["what nobody names", "mask and plane", "new patch", "mask of a row"],
+    ids=["what nobody names", "mask", "new patch", "mask of a row", "plane"],
 )
-def test_a_change_runs_exactly_what_depends_on_it(converted: Workflow, changes, made) -> None:
-    lab, kept = converted.folder / "lab", converted.folder / "kept"
+def test_a_change_runs_exactly_what_depends_on_it(finished: Workflow, changes, jobs) -> None:
+    lab, kept = finished.folder / "lab", finished.folder / "kept"
     shutil.copytree(lab, kept, copy_function=shutil.copy2)
     try:
         for change in changes:
             change(lab)
-        assert again(converted) == made
+        assert again(finished) == jobs
     finally:
         shutil.rmtree(lab)
         os.rename(kept, lab)  # noqa: PTH104, times and all
