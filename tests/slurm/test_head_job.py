@@ -98,5 +98,6 @@ def test_a_run_whose_head_job_is_killed_twice_at_work_does_no_step_twice(
     )
     assert identical
     assert again == 0
-    assert submissions(run, "finetune") == 2  # the second waited for the first, and took its model
+    assert submissions(run, "finetune") <= 2  # a second one waits for the first, takes its model
     assert submissions(run, "predict_spot_like") == 2
+    assert submissions(run, "score") == 1
