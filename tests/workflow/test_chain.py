@@ -73,7 +73,7 @@ def test_the_gallery_has_a_card_with_scores_for_each_method(finished):
     for method in ("unet", "threshold"):
         card = page.partition(f'<article class="card" id="{method}"')[2].partition("</article>")[0]
         assert re.search("data:image/(webp|png);base64,", card)  # whichever is smaller
-        assert "scores and cost" in card
+        assert "Scores and cost" in card
 
 
 def test_every_job_has_a_log_and_a_benchmark(finished):
@@ -119,7 +119,7 @@ def test_a_changed_score_table_remakes_what_depends_on_it_and_no_more(copy):
     content_changed(copy.results / "scores/unet/cfos.tsv")
     jobs = copy.planned()
     assert jobs["rank"] == 1
-    assert set(jobs) <= AFTER_SCORES | {"panels"}
+    assert set(jobs) <= AFTER_SCORES | {"panels", "case_exports"}
 
 
 def test_changed_test_cases_are_predicted_and_scored_again_but_train_nothing(copy):
