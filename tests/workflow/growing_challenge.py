@@ -16,7 +16,9 @@ METHODS = ["cellpose", "classical", "ensemble", "nnunet", "segresnet", "threshol
 STRUCTURES = ["vessel", "cfos"]
 GIVEN = {"methods": METHODS, "budgets": ["all"], "seeds": [0]}
 # Scores of a method on a structure and what is computed from all scores: anew with each new run.
-SUMMARY = re.compile(r"(scores|ranking|figures|tables|export)/|gallery|report|checks/[^/]+/[^/]+\.tsv$")
+SUMMARY = re.compile(
+    r"(scores|ranking|figures|tables|export)/|gallery|report|checks/[^/]+/[^/]+\.tsv$"
+)
 
 
 @dataclass
