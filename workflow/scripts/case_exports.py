@@ -5,16 +5,13 @@ from pathlib import Path
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.export.chosen_cases import export_chosen_cases
+from selma3d.ranking.tables import read_tracks
 from selma3d.report.cases.shown_cases import ShownCases
-from selma3d.system.tables import read_tsv
 
 
 def main() -> None:
     display = Display.read(snakemake.params.display)
-    tables = {}
-    for path in [*snakemake.input.scores, *snakemake.input.leaderboards]:
-        own = tables.setdefault(Path(path).parent.name, {})
-        own[Path(path).stem] = read_tsv(path, dtype={"case": str})
+    tables = read_tracks([*snakemake.input.scores, *snakemake.input.leaderboards])
     panels = [ShownCases.read(plain) for plain in snakemake.params.panels]
     for shown, folder in zip(panels, snakemake.output.folders, strict=True):
         export_chosen_cases(shown, tables[Path(folder).parent.name], display, Path(folder))

@@ -4,15 +4,14 @@ from pathlib import Path
 
 from job import running
 from selma3d.challenge.display import Display
+from selma3d.ranking.tables import read_tables
 from selma3d.report.drawing.figure import draw_figure
 from selma3d.system.tables import read_tsv
 
 
 def main() -> None:
     display = Display.read(snakemake.params.display)
-    tables = {
-        Path(path).stem: read_tsv(path, dtype={"case": str}) for path in snakemake.input.tables
-    }
+    tables = read_tables(snakemake.input.tables)
     if reported := snakemake.input.get("reported"):
         tables["reported"] = read_tsv(reported)
     output = snakemake.output

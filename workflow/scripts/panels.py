@@ -4,18 +4,15 @@ from pathlib import Path
 
 from job import running
 from selma3d.challenge.display import Display
+from selma3d.ranking.tables import read_tracks
 from selma3d.report.cases.panels import draw_panel
 from selma3d.report.cases.shown_cases import ShownCases
 from selma3d.report.cases.stacks import write_stacks
-from selma3d.system.tables import read_tsv
 
 
 def main() -> None:
     display = Display.read(snakemake.params.display)
-    tables = {}
-    for path in [*snakemake.input.scores, *snakemake.input.leaderboards]:
-        own = tables.setdefault(Path(path).parent.name, {})
-        own[Path(path).stem] = read_tsv(path, dtype={"case": str})
+    tables = read_tracks([*snakemake.input.scores, *snakemake.input.leaderboards])
     panels = [ShownCases.read(plain) for plain in snakemake.params.panels]
     output = snakemake.output
     for shown, svg, pdf, png, stacks in zip(

@@ -1,24 +1,20 @@
 """Rule paper: ranking tables, figures and tables -> a manuscript that LaTeX compiles."""
 
-from pathlib import Path
-
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.challenge.edition import Edition
+from selma3d.ranking.tables import read_tracks
 from selma3d.report.page_contents import shown_figures, shown_tables
 from selma3d.report.paper.manuscript import Manuscript, write_manuscript
-from selma3d.system.tables import read_tsv
 
 
 def main() -> None:
-    params, inputs, tracks = snakemake.params, snakemake.input, {}
+    params, inputs = snakemake.params, snakemake.input
     display = Display.read(params.display)
-    for path in map(Path, inputs.ranking):
-        tracks.setdefault(path.parent.name, {})[path.stem] = read_tsv(path, dtype={"case": str})
     made_of = Manuscript(
         edition=Edition.read(params.edition),
         display=display,
-        tracks=tracks,
+        tracks=read_tracks(inputs.ranking),
         figures=shown_figures(inputs.figures, display),
         tables=shown_tables(inputs.tables),
     )

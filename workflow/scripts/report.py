@@ -10,6 +10,7 @@ from selma3d.challenge.disclosure import Disclosure
 from selma3d.challenge.display import Display
 from selma3d.challenge.edition import Edition
 from selma3d.images.splits import read_split, training_set_sizes
+from selma3d.ranking.tables import read_tracks
 from selma3d.report.account import Account, index_hashes
 from selma3d.report.page import ReportContent, write_report
 from selma3d.report.page_contents import shown_figures, shown_overview, shown_tables
@@ -22,13 +23,11 @@ PACKAGES = ("snakemake", "torch", "monai", "numpy", "scikit-image", "connected-c
 
 def main() -> None:
     params, inputs = snakemake.params, snakemake.input
-    display, tracks = Display.read(params.display), {}
-    for path in map(Path, inputs.ranking):
-        tracks.setdefault(path.parent.name, {})[path.stem] = read_tsv(path, dtype={"case": str})
+    display = Display.read(params.display)
     results = ReportContent(
         edition=Edition.read(params.edition),
         display=display,
-        tracks=tracks,
+        tracks=read_tracks(inputs.ranking),
         figures=shown_figures(inputs.figures, display),
         tables=shown_tables(inputs.tables),
         overviews=[shown_overview(path, display) for path in inputs.overviews],

@@ -4,15 +4,13 @@ from pathlib import Path
 
 from job import running
 from selma3d.challenge.display import Display
+from selma3d.ranking.tables import read_tables
 from selma3d.report.table_formats import write_printed
-from selma3d.system.tables import read_tsv
 
 
 def main() -> None:
     display = Display.read(snakemake.params.display)
-    tables = {
-        Path(path).stem: read_tsv(path, dtype={"case": str}) for path in snakemake.input.tables
-    }
+    tables = read_tables(snakemake.input.tables)
     output = snakemake.output
     for tsv, tex, md in zip(output.tsv, output.tex, output.md, strict=True):
         write_printed(Path(tsv).stem, tables, display, {"tsv": tsv, "tex": tex, "md": md})

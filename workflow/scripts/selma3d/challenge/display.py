@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BeforeValidator, PlainSerializer
 
 from ..system.records import Plain
 from .run import NO_INIT, is_ensemble, member_init
@@ -15,6 +18,12 @@ if TYPE_CHECKING:
 
 OUTSIDE = "†"  # beside what the edition's rule excludes
 Entrant = tuple[str, str]  # method and init: a row of the leaderboard
+# A file an entrant; as plain data, which has no pairs for keys, a list of [method, init, file].
+EntrantFiles = Annotated[
+    Mapping[Entrant, Path],
+    BeforeValidator(lambda pairs: {(method, init): file for method, init, file in pairs}),
+    PlainSerializer(lambda files: [[*entrant, str(file)] for entrant, file in files.items()]),
+]
 
 
 @dataclass(frozen=True)

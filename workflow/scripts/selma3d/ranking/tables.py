@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from ..system.tables import read_tsv
 
 Tables = Mapping[str, pd.DataFrame]  # of a track, by name
 
@@ -88,6 +91,19 @@ RANKING_TABLES = ("leaderboard", *COLUMNS)
 def table(name: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """A table with all of its columns, also where it has no rows."""
     return pd.DataFrame(list(rows), columns=list(COLUMNS[name]))
+
+
+def read_tables(paths: Iterable[str | Path]) -> dict[str, pd.DataFrame]:
+    """The ranking tables of a track, by name, from their files."""
+    return {Path(path).stem: read_tsv(path, dtype={"case": str}) for path in paths}
+
+
+def read_tracks(paths: Iterable[str | Path]) -> dict[str, dict[str, pd.DataFrame]]:
+    """The ranking tables of several tracks, each in its folder, by track and by name."""
+    files: dict[str, list[Path]] = {}
+    for path in map(Path, paths):
+        files.setdefault(path.parent.name, []).append(path)
+    return {track: read_tables(own) for track, own in files.items()}
 
 
 def leaderboard_columns(groups: Iterable[str]) -> list[str]:

@@ -16,11 +16,12 @@ import numpy as np
 import tifffile
 import torch
 
+from ...challenge.annotation_files import ANNOTATION_FILES
 from ...challenge.config import Regions, Registration
 from ...images import VolumeFile
 from ...images.storage import VoxelSize
 from ...inference.components import boxes
-from ...inference.regions import NAMES, atlas_edge_um, read_annotation
+from ...inference.regions import atlas_edge_um, read_annotation
 from ...inference.resampling import Resampling
 from ...system.atomic import publish
 from ...system.errors import InputError
@@ -95,7 +96,7 @@ def register(
         ],
         program_log=program_log,
     )
-    shutil.copyfile(names, work / "registered" / NAMES)
+    shutil.copyfile(names, work / "registered" / ANNOTATION_FILES["names"])
     read_annotation(work / "registered", AS_WRITTEN, shape, size, volume)
     for path in sorted((work / "registered").iterdir()):
         if path.is_file() and not path.is_symlink():

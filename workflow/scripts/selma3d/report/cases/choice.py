@@ -45,8 +45,10 @@ def choose(scores: pd.DataFrame) -> list[Pick]:
     """The best, the median (the better of two) and the worst case by the entrants' mean score.
 
     scores: rows of one structure and metric. Ties go to the case that is first by name; a case
-    with two reasons is shown once.
+    with two reasons is shown once. Without a row none is chosen.
     """
+    if scores.empty:
+        return []
     metric = scores["metric"].iloc[0]
     wide = scores.pivot_table(index="case", columns=["method", "init"], values="value")
     means = wide.mean(axis=1).sort_index()

@@ -54,7 +54,7 @@ def write_stacks(shown: ShownCases, tables: Tables, path: str | Path) -> None:
         best_first = in_order(tables, entrants)
         found = [
             _packed(cases, pick, {one: masks[one] for one in best_first}, scores, shown.channel)
-            for pick in (choose(scores) if len(scores) else ())
+            for pick in choose(scores)
         ]
     with publish(path) as temporary:
         temporary.write_text(json.dumps({"structure": shown.structure, "cases": found}))
