@@ -296,8 +296,9 @@ def _check_volumes(
     if not abs(stated - found) <= 0.05 * max(stated, found):
         raise InputError(
             f"{path}: total_volume_mm3: expected {found:.4g} in all, as in "
-            f"{ANNOTATION_FILES['atlas']} with voxels of {_um(size)} µm, found {stated:.4g} (files of different runs, or an "
-            "atlas of another resolution: config: segment.regions.voxel_size_um)"
+            f"{ANNOTATION_FILES['atlas']} with voxels of {_um(size)} µm, found {stated:.4g} (files "
+            "of different runs, or an atlas of another resolution: config: "
+            "segment.regions.voxel_size_um)"
         )
 
 
