@@ -123,8 +123,8 @@ submit: $(RUNTIME) ## Snakemake itself as a SLURM job that outlives its time lim
 
 KIND ?= rule
 FOLDER ?=
-new-method: ## files of a new method that run at once: make new-method NAME=mine [KIND=recipe] [FOLDER=elsewhere]
-	@PYTHONPATH=workflow/scripts $(PYTHON) -m selma3d.challenge.new_method "$(NAME)" "$(KIND)" $(if $(FOLDER),"$(FOLDER)")
+new-method: $(RUNTIME) ## files of a new method that run at once: make new-method NAME=mine [KIND=recipe] [FOLDER=elsewhere]
+	@PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.challenge.new_method "$(NAME)" "$(KIND)" $(if $(FOLDER),"$(FOLDER)")
 
 test: $(INSTALLED) lint ## everything that CI runs
 	$(PYTEST) $(PARALLEL) --durations 40 -m "not faults and not editions and not peers"
