@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from on_slurm import setup
+from on_slurm.accounting import NO_ACCOUNTING, Accounting, Association, Limits
 from on_slurm.partition_table import SHIPPED, partitions_of, planned
-from on_slurm.partitions import Partition, as_file, asked_partitions
+from on_slurm.partitions import Partition, as_file, asked_partitions, not_admitted
 from on_slurm.placement import placed, submission
 from on_slurm.planned_jobs import JobKind, Request, planned_kinds
 from selma3d.system.errors import InputError
@@ -36,6 +37,18 @@ gpu-long|16|64000|gpu:a100:4(S:0-1)|up
 gpu_debug|16|64000|gpu:a100:4|up
 old|4|8000|(null)|inactive
 """
+# account, its QOS, MaxSubmit, GrpSubmit, MaxJobs, GrpJobs, MaxWall, MaxTRES, GrpTRES
+ASSOCIATIONS = """\
+mine|normal|normal,long|100||||3-00:00:00|gres/gpu=8|
+theirs||normal||50|||||
+"""
+# name, the same, MaxTRESPU
+QOS = """\
+normal|40|||20|12:00:00||cpu=640,gres/gpu=16|gres/gpu=2
+long||||||||
+gpu-partition|10|||||||
+nobody|1|||||||
+"""
 
 
 @pytest.fixture
@@ -47,7 +60,8 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "scontrol": f"cat <<'END'\n{SCONTROL}END",
         "sinfo": f"cat <<'END'\n{SINFO}END",
         "sbatch": 'echo "sbatch: Job 7 to start at 2027-01-01T00:00:00" >&2',
-        "sacctmgr": "echo 'mine|100|'; echo 'theirs||50'",
+        "sacctmgr": f"case \"$*\" in *' assoc '*) cat <<'END'\n{ASSOCIATIONS}END\n"
+        f";; *' qos '*) cat <<'END'\n{QOS}END\n;; *) echo mine ;; esac",
     }
     for name, body in answers.items():
         (folder / name).write_text(f"#!/bin/sh\n{body}\n")
@@ -120,8 +134,72 @@ def test_a_kind_of_job_that_slurm_refuses_is_named_with_slurm_s_words(
     said = capsys.readouterr().out
     assert "refused: pretrain: error: Invalid account" in said
     assert "refused: score" not in said
-    assert "account mine: 100 jobs at a time" in said
     assert "several accounts: state one as slurm_account" in said
+
+
+def test_limits_of_accounts_and_qos_are_told_and_jobs_go_only_where_they_fit(
+    slurm, tmp_path, capsys, monkeypatch
+):
+    file = tmp_path / "partitions.yaml"
+    long, short = kind("convert_collection", 0, 1440), kind("pretrain", 1, 600)
+    monkeypatch.setattr(setup, "planned_kinds", lambda arguments: [short, long])
+    with_qos = SCONTROL.replace("TotalCPUs=64 ", "TotalCPUs=64 QoS=gpu-partition ")
+    (slurm / "scontrol").write_text(f"#!/bin/sh\ncat <<'END'\n{with_qos}END\n")
+    assert setup.main(["--file", str(file)]) == 1
+    said = capsys.readouterr().out
+    for line in (
+        "account mine: 100 jobs at a time; no job longer than 3-00:00:00; for a job gpu 8\n",
+        "account theirs: 50 jobs at a time\n",
+        "QOS normal, of your jobs: 40 jobs at a time; 20 running at a time, the others wait; "
+        "no job longer than 12:00:00; for a user gpu 2; for all users together cpu 640, gpu 16\n",
+        "QOS gpu-partition, of jobs in gpu-long: 10 jobs at a time\n",
+        "QOS long, not used: no limit\n",
+        "set `jobs: 8` or less in the profile\n",
+        "set-resources: convert_collection: {runtime: 720",
+    ):
+        assert line in said, line
+    assert "nobody" not in said
+    partitions = yaml.safe_load(file.read_text())["partitions"]
+    assert {name: each["max_runtime"] for name, each in partitions.items()} == dict.fromkeys(
+        ("cpu", "gpu", "gpu-long"), "12:00:00"
+    )
+    assert partitions["gpu"]["max_gpu"] == 2
+    # A QOS of the profile takes the place of the account's own, and says nothing of time.
+    (slurm / "config.yaml").write_text("slurm-qos: long\n")
+    monkeypatch.setattr(setup, "PROFILE", slurm)
+    setup.main(["--file", str(file)])
+    partitions = yaml.safe_load(file.read_text())["partitions"]
+    assert partitions["cpu"]["max_runtime"] == "3-00:00:00"
+    assert partitions["gpu"]["max_runtime"] == "1-00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ("AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL DenyAccounts=theirs RootOnly=NO", ""),
+        ("AllowGroups=physics,lab AllowAccounts=theirs,mine AllowQos=normal", ""),
+        ("AllowGroups=physics,chemistry", "it is for groups physics,chemistry"),
+        ("AllowAccounts=theirs", "it is for accounts theirs"),
+        ("AllowAccounts=" + ",".join(f"lab{n}" for n in range(99)), "it is for accounts lab0,lab1"),
+        ("AllowQos=priority", "it is for QOS priority"),
+        ("DenyAccounts=mine,theirs", "it is not for your accounts"),
+        ("RootOnly=YES", "it is for root"),
+    ],
+)
+def test_a_partition_that_is_not_for_this_user_is_left_out_with_the_reason(told, reason):
+    fields = dict(field.split("=") for field in told.split())
+    mine = Association("mine", Limits(), frozenset({"normal"}), "normal")
+    said = not_admitted(fields, frozenset({"lab", "users"}), Accounting((mine,), "mine"))
+    assert said.startswith(reason) if reason else not said
+    assert len(said) < 90
+    assert not_admitted(fields, frozenset(), NO_ACCOUNTING) in ("", "it is for root")
+
+
+def test_a_qos_without_gpus_closes_their_partitions_and_makes_none_of_them_a_cpu_partition():
+    normal = Limits((("maxtrespu gres/gpu", "0"),))
+    gpu = Partition("gpu", "1-00:00:00", 16, 64000, 4).within(normal)
+    assert gpu.left_out and gpu.gpus == 4
+    assert not Partition("cpu", "1-00:00:00", 16, 64000).within(normal).left_out
 
 
 USES_GPU = ("pretrain", "finetune", "predict_", "segment_slab", "cellpose", "wnet3d", "nnunet_")

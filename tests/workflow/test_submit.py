@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,21 @@ def test_a_wrong_configuration_is_told_before_anything_is_submitted(sbatch, caps
     assert submit.main(arguments) == 1
     assert "did you mean 'results'?" in capsys.readouterr().err
     assert not (sbatch / "options").exists()
+
+
+def test_a_head_job_that_the_site_does_not_requeue_says_so_and_ends(sbatch):
+    scontrol = sbatch / "bin" / "scontrol"
+    scontrol.write_text("#!/bin/sh\necho 'Requested operation is presently disabled' >&2\nexit 1\n")
+    scontrol.chmod(0o755)
+    script = submit.SCRIPT.format(command="sh -c 'echo at work; exec sleep 600'")
+    with subprocess.Popen(
+        ["bash", "-c", script],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"SLURM_JOB_ID": "42"},
+        text=True,
+    ) as job:
+        assert job.stdout.readline() == "at work\n"
+        job.send_signal(signal.SIGUSR1)
+        said = job.stdout.read()
+    assert job.returncode == 1
+    assert "make submit again" in said

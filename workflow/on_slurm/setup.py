@@ -8,10 +8,6 @@ CONFIG: files that are laid over config/config.yaml, as `--configfile` takes the
 """
 
 import argparse
-import getpass
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,6 +16,7 @@ import yaml
 from selma3d.system.atomic import publish
 from selma3d.system.errors import InputError
 
+from .accounting import Accounting, asked_accounting
 from .partitions import Partition, as_file, asked_partitions
 from .placement import Placement, placed, tried
 from .planned_jobs import ROOT, planned_kinds
@@ -38,11 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--file", type=Path, default=PROFILE / "partitions.yaml")
     given = parser.parse_args(arguments)
     try:
-        partitions = asked_partitions()
+        accounting = asked_accounting()
+        partitions = usable(asked_partitions(accounting), accounting)
         print(as_table(partitions_table(partitions)))
         with publish(given.file) as partial:
             partial.write_text(as_file(partitions, "make slurm-setup"))
-        print(f"written: {given.file}\n", *account(), sep="\n")
+        print(f"written: {given.file}\n", *limits(accounting, partitions), "", sep="\n")
         placements = check(given.file, given.config)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -74,36 +72,48 @@ def defaults(*, constraint: bool = False) -> list[str]:
 
     constraint: also the feature of nodes, which a rule's own would replace.
     """
-    profile = yaml.safe_load((PROFILE / "config.yaml").read_text())
-    of_jobs = profile.get("default-resources", {})
-    stated = {"account": of_jobs.get("slurm_account"), "qos": profile.get("slurm-qos")}
+    account, qos = stated()
+    options = {"account": account, "qos": qos}
     if constraint:
-        stated["constraint"] = of_jobs.get("constraint")
-    return [f"--{option}={value}" for option, value in stated.items() if value]
+        profile = yaml.safe_load((PROFILE / "config.yaml").read_text())
+        options["constraint"] = profile.get("default-resources", {}).get("constraint")
+    return [f"--{option}={value}" for option, value in options.items() if value]
 
 
-def account() -> list[str]:
-    """The user's accounts and limits on submissions, where the accounting tells them."""
-    if shutil.which("sacctmgr") is None:
-        return []
-    fields = "account,maxsubmitjobs,grpsubmitjobs"
-    command = ["sacctmgr", "--noheader", "--parsable2", "show", "assoc"]
-    ran = subprocess.run(
-        [*command, f"user={getpass.getuser()}", f"format={fields}"],
-        capture_output=True, text=True, check=False, env=os.environ,
-    )  # fmt: skip
-    rows = sorted({line for line in ran.stdout.splitlines() if line.strip("|")})
-    if ran.returncode or not rows:
-        return ["accounts: this SLURM keeps none\n"]
-    lines = []
-    for name, *limits in (row.split("|") for row in rows):
-        numbers = [int(limit) for limit in limits if limit.isdigit()]
-        lines.append(f"account {name}" + (f": {min(numbers)} jobs at a time" if numbers else ""))
-        if numbers:
-            lines.append(f"  set `jobs: {max(1, min(numbers) - 5)}` or less in the profile")
-    if len(rows) > 1:
+def stated() -> tuple[str, str]:
+    """Account and QOS that the profile states for all jobs; empty where it states none."""
+    profile = yaml.safe_load((PROFILE / "config.yaml").read_text())
+    account = profile.get("default-resources", {}).get("slurm_account")
+    return str(account or ""), str(profile.get("slurm-qos") or "")
+
+
+def usable(partitions: list[Partition], accounting: Accounting) -> list[Partition]:
+    """Partitions as far as the accounting lets jobs of the profile use them."""
+    _, of_jobs = accounting.of_jobs(*stated())
+    return [each.within(of_jobs.under(accounting.of_qos(each.qos))) for each in partitions]
+
+
+def limits(accounting: Accounting, partitions: list[Partition]) -> list[str]:
+    """The user's accounts and QOS, what they limit, and what to set; a line each."""
+    if not accounting.associations:
+        return ["accounts: this SLURM keeps none"]
+    account, qos = stated()
+    named, of_jobs = accounting.of_jobs(account, qos)
+    told = [(f"account {each.account}", each.limits) for each in accounting.associations]
+    told += [(f"QOS {named}, of your jobs", accounting.of_qos(named))] if named else []
+    of_partitions = {each.qos: each.name for each in partitions if each.qos and not each.left_out}
+    for name, partition in sorted(of_partitions.items()):
+        told.append((f"QOS {name}, of jobs in {partition}", accounting.of_qos(name)))
+    lines = [f"{name}: {limit.text or 'no limit'}" for name, limit in told]
+    others = accounting.usable_qos - {named, *of_partitions}
+    for name in sorted(others):
+        lines.append(f"QOS {name}, not used: {accounting.of_qos(name).text or 'no limit'}")
+    every = [of_jobs, *(of_jobs.under(accounting.of_qos(name)) for name in of_partitions)]
+    if numbers := [each.submitted for each in every if each.submitted is not None]:
+        lines.append(f"  set `jobs: {max(1, min(numbers) - 2)}` or less in the profile")
+    if len(accounting.accounts) > 1 and not account:
         lines.append("several accounts: state one as slurm_account in profiles/slurm/config.yaml")
-    return [*lines, ""]
+    return lines
 
 
 def partitions_table(partitions: list[Partition]) -> list[tuple[str, ...]]:
@@ -160,6 +170,13 @@ def cure(refused: Placement) -> str:
         return (
             "ask for less in `resources` of the configuration (training_threads, training_mem_mb, "
             "*_minutes: a training that ends at its limit continues), or add a partition"
+        )
+    if refused.partition is None:
+        rule = refused.kind.rules[0][0]
+        return (
+            f"give it less in profiles/slurm/config.yaml (`set-resources: {rule}: "
+            "{runtime: 720, mem_mb: 2000}`; conversions and segmentations continue in a new job "
+            "when their time is up), or add a partition"
         )
     return "ask your site what it wants, then edit the file or profiles/slurm/config.yaml"
 

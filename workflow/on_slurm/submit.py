@@ -28,16 +28,17 @@ NAME = "selma3d-run"
 SCRIPT = """\
 #!/bin/bash
 set -m
-{command} &
-child=$!
 again() {{
   echo "$(date '+%F %T') the time of this job is up: it is requeued, and continues"
   kill -KILL "$child"
-  scontrol requeue "$SLURM_JOB_ID"
-  sleep 600
+  if scontrol requeue "$SLURM_JOB_ID"; then sleep 600; fi
+  echo "this SLURM does not requeue it: type make submit again; its jobs go on meanwhile"
+  exit 1
 }}
 trap again USR1
 trap 'kill -INT "$child"' INT TERM
+{command} &
+child=$!
 while wait "$child"; code=$?; kill -0 "$child" 2>/dev/null; do :; done
 exit "$code"
 """
