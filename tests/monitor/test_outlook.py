@@ -27,7 +27,13 @@ def challenge(repository: Path, gpu: int = 1, seeds: int = 1) -> Challenge:
     return Challenge(read_config(repository, [repository / "config/demo.yaml"], given), repository)
 
 
-def job(log: Path, output: Path | None, seconds: float, left: float | None = None) -> None:
+def job(
+    log: Path,
+    output: Path | None,
+    seconds: float,
+    left: float | None = None,
+    queued: float | None = None,
+) -> None:
     """A job of this length: ended, or at work on another host where it has no output."""
     log.parent.mkdir(parents=True, exist_ok=True)
     now, name = time.time(), ProcessName.own()
@@ -37,7 +43,7 @@ def job(log: Path, output: Path | None, seconds: float, left: float | None = Non
         return
     output.parent.mkdir(parents=True, exist_ok=True)
     output.touch()
-    JobState(name, now - seconds, FINISHED).write(file_of(log))
+    JobState(name, now - seconds, FINISHED, queued_s=queued).write(file_of(log))
     os.utime(file_of(log), (now, now))
 
 
@@ -74,13 +80,15 @@ def test_lengths_and_progress_are_read_from_the_states_of_jobs(repository, tmp_p
     asked = challenge(repository, seeds=2)
     for seed in range(2):
         log = tmp_path / f"logs/pretrain/unet/vessel-like/masked-s{seed}.log"
-        job(log, tmp_path / f"encoders/unet/vessel-like/masked-s{seed}.pt", 100.0)
+        encoder = tmp_path / f"encoders/unet/vessel-like/masked-s{seed}.pt"
+        job(log, encoder, 100.0, queued=60.0 * (1 + seed))
     job(tmp_path / "logs/pretrain/unet/spot-like/masked-s0.log", None, 50.0, left=40.0)
     status = Status(asked, tmp_path)
     stage = next(each for each in Outlook.of(status).stages if each.name == "pretrain")
     assert (stage.gpus, stage.done, stage.to_begin, stage.left) == (1, 2, 1, (40.0,))
     assert stage.mean == pytest.approx(100.0, abs=2.0)
     assert "on node7, step 5 of 10, 0:00:40 left" in as_text(status)
+    assert "in SLURM's queue: 0:01:30 on average, 0:02:00 at most (2 jobs)" in as_text(status)
 
 
 def test_all_done_says_so_with_the_gpu_hours(repository):

@@ -22,7 +22,7 @@ from selma3d.methods.peers import nnunet
 from selma3d.system.errors import GpuMemoryError, InputError
 from selma3d.system.lease import Lease, LeaseLostError
 from selma3d.system.process_name import ProcessName
-from slurm_job import seconds
+from slurm_job import queued_s, seconds
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,26 @@ from slurm_job import seconds
 )
 def test_times_of_slurm_in_seconds(text: str, expected: float | None) -> None:
     assert seconds(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "waited"),
+    [
+        ("2026-11-29T23:59:00 2026-11-30T00:01:30", 150.0),
+        ("2026-11-29T12:00:00 N/A", None),
+        ("slurm_load_jobs error: Unable to contact slurm controller", None),
+        ("", None),
+    ],
+)
+def test_a_job_knows_how_long_it_has_waited_in_the_queue_where_slurm_tells(
+    answer: str, waited: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    squeue = tmp_path / "squeue"
+    squeue.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert queued_s() == waited
 
 
 def job(**resources: object) -> SimpleNamespace:

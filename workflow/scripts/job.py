@@ -168,7 +168,7 @@ def _reported(log: str, mem_mb: int | None) -> Iterator[JobReport]:
     before = os.environ.get(job_state.JOB)
     os.environ[job_state.JOB] = os.path.abspath(job_state.file_of(log))  # noqa: PTH100
     report = JobReport.of_environment()
-    report.begin(mem_mb)
+    report.begin(mem_mb, slurm_job.queued_s() if slurm_job.is_executors() else None)
     try:
         yield report
     finally:

@@ -1,4 +1,4 @@
-"""A SLURM job from within: its time left, SLURM's signal that it ends, being requeued, its end."""
+"""A SLURM job from within: its queue and time left, being told to end, being requeued."""
 
 import logging
 import os
@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 
 ENDING_S = 300  # longest that a job waits for SLURM to end it, and to requeue it
 TIDYING_S = 60  # that a Snakemake within a job has to end by itself once the job is over
@@ -98,12 +99,29 @@ def wait_for_end() -> None:
 
 def time_left_s() -> float | None:
     """Time left to this SLURM job; None where SLURM doesn't answer or sets no limit."""
-    query = ["squeue", "--noheader", "--format=%L", "--jobs", os.environ["SLURM_JOB_ID"]]
+    return seconds(_asked("%L"))
+
+
+def queued_s() -> float | None:
+    """Time that this SLURM job has waited for its start; None where SLURM doesn't answer."""
     try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        submitted, started = map(datetime.fromisoformat, _asked("%V %S").split())
+    except ValueError:
         return None
-    return seconds(answer.stdout.strip())
+    return max((started - submitted).total_seconds(), 0.0)
+
+
+def _asked(form: str) -> str:
+    """What SLURM tells of this job in squeue's format; empty where it doesn't answer."""
+    query = ["squeue", "--noheader", f"--format={form}", "--jobs", os.environ["SLURM_JOB_ID"]]
+    environment = os.environ | {"SLURM_TIME_FORMAT": "standard"}
+    try:
+        answer = subprocess.run(
+            query, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip()
 
 
 def seconds(text: str) -> float | None:

@@ -25,7 +25,8 @@ class Stage:
     """Jobs of one kind.
 
     seconds: that each finished job took. left: seconds that each running job still expects, None
-    where it does not say.
+    where it does not say. queued: seconds that finished jobs waited for their start, where SLURM
+    told.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Stage:
     to_begin: int = 0
     seconds: tuple[float, ...] = ()
     left: tuple[float | None, ...] = ()
+    queued: tuple[float, ...] = ()
 
     @property
     def mean(self) -> float | None:
@@ -74,14 +76,14 @@ class Outlook:
 
     @property
     def text(self) -> list[str]:
-        """Two lines: what is done, what is left."""
+        """What is done, what is left, and how long jobs waited in a queue, a line each."""
         done = sum(stage.done for stage in self.stages)
         working = sum(len(stage.left) for stage in self.stages)
         total = done + working + sum(stage.to_begin for stage in self.stages)
         told = f"{done} of {total} long jobs are done, {working} at work"
         seconds = [each for stage in self.stages for each in stage.seconds]
         if done == total:
-            return [told + self._gpu_hours(None)]
+            return [told + self._gpu_hours(None), *self._queue]
         if not seconds:
             return [told, "time left: unknown until a job has ended"]
         average = sum(seconds) / len(seconds)
@@ -91,7 +93,15 @@ class Outlook:
         left = f"time left: about {duration(to_come / max(working, 1))}, {beside}"
         guessed = ", ".join(stage.name for stage in self.stages if stage.is_guessed)
         left += f" (guessed for {guessed}, of which none has ended)" if guessed else ""
-        return [told + self._gpu_hours(average), left]
+        return [told + self._gpu_hours(average), left, *self._queue]
+
+    @property
+    def _queue(self) -> list[str]:
+        queued = [each for stage in self.stages for each in stage.queued]
+        if not queued:
+            return []
+        mean, longest = duration(sum(queued) / len(queued)), duration(max(queued))
+        return [f"in SLURM's queue: {mean} on average, {longest} at most ({len(queued)} jobs)"]
 
     def _gpu_hours(self, average: float | None) -> str:
         if not any(stage.gpus for stage in self.stages):
@@ -125,19 +135,20 @@ def _jobs(status: Status) -> Iterator[tuple[str, Progress, Path]]:
 
 def _stage(name: str, gpus: int, jobs: list[tuple[Progress, Path]]) -> Stage:
     states = [progress.state for progress, _ in jobs]
-    taken = [_seconds(log) for progress, log in jobs if progress.state == DONE]
+    taken, queued = [], []
+    for log in (log for progress, log in jobs if progress.state == DONE):
+        path = file_of(log)
+        if (state := JobState.read(path)) is None:
+            continue
+        taken.append(max(path.stat().st_mtime - state.started, 0.0))  # of its last attempt
+        if state.queued_s is not None:
+            queued.append(state.queued_s)
     return Stage(
         name,
         gpus,
         done=states.count(DONE),
         to_begin=len(states) - states.count(DONE) - states.count(RUNNING),
-        seconds=tuple(seconds for seconds in taken if seconds is not None),
+        seconds=tuple(taken),
         left=tuple(each.seconds_left for each, _ in jobs if each.state == RUNNING),
+        queued=tuple(queued),
     )
-
-
-def _seconds(log: Path) -> float | None:
-    """How long a finished job took, in its last attempt; None where it has left no state."""
-    path = file_of(log)
-    state = JobState.read(path)
-    return None if state is None else max(path.stat().st_mtime - state.started, 0.0)

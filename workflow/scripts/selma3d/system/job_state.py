@@ -35,8 +35,8 @@ class JobState:
 
     end: `at work`, `finished`, `failed` (then `error` is its one line) or `not finished` (saved,
     continues when started again); reason: of a failure, empty where unknown. step, total: of its
-    trainings; mem_mb: the memory that it was given; slurm_job: its number, or empty. Times are Unix
-    seconds.
+    trainings; mem_mb: the memory that it was given; slurm_job: its number, or empty; queued_s:
+    seconds that it waited for its start, where SLURM told. Times are Unix seconds.
     """
 
     process: ProcessName
@@ -50,6 +50,7 @@ class JobState:
     reason: str = ""
     mem_mb: int | None = None
     slurm_job: str = ""
+    queued_s: float | None = None
 
     @property
     def hopeless(self) -> bool:
@@ -105,11 +106,13 @@ class JobReport:
         path = os.environ.get(JOB)
         return cls(Path(path) if path else None)
 
-    def begin(self, mem_mb: int | None = None) -> None:
-        """The job has started, in this process, with so much memory."""
+    def begin(self, mem_mb: int | None = None, queued_s: float | None = None) -> None:
+        """The job has started, in this process, with so much memory, after a time in a queue."""
         if self._path is not None:
             job = os.environ.get("SLURM_JOB_ID", "")
-            state = JobState(ProcessName.own(), time.time(), mem_mb=mem_mb, slurm_job=job)
+            state = JobState(
+                ProcessName.own(), time.time(), mem_mb=mem_mb, slurm_job=job, queued_s=queued_s
+            )
             state.write(self._path)
 
     def progress(
