@@ -12,8 +12,9 @@ SNAKEMAKE := $(VENV)/bin/snakemake
 # prints what matters; its own log is <results>/logs/snakemake.log.
 RUN := $(VENV)/bin/python workflow/run.py
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
-# One process a core; a file's tests stay together, so all on the one SLURM are in one file.
-PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
+# One process more than cores: tests of runs and of SLURM often wait. A file's tests stay together, so
+# all on the one SLURM are in one file.
+PARALLEL := -n $(shell echo $$(($(CORES) + 1))) --dist loadfile --no-loadscope-reorder
 # Each job starts a Python, which shall find compiled what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -162,7 +162,7 @@ def of_patches(name: str) -> dict[str, set[str]]:
 
 
 # What the model that segments the volumes of neurite leads to.
-SEGMENTED = ("segment_slab", "segment_volume", "instances", "objects", "brain_page")
+SEGMENTED = ("segment_volume", "instances", "objects", "brain_page")
 EXPORTED = ("export_zarr", "export_labels_zarr")
 BRAINS = {rule: {"neurite/v1", "neurite/v2"} for rule in (*SEGMENTED, *EXPORTED)}
 # An encoder has seen the volume, and so has what is fine-tuned from it.

@@ -203,6 +203,7 @@ def test_a_qos_without_gpus_closes_their_partitions_and_makes_none_of_them_a_cpu
 
 
 USES_GPU = ("pretrain", "finetune", "predict_", "segment_slab", "cellpose", "wnet3d", "nnunet_")
+USES_GPU = ("pretrain", "finetune", "predict_", "segment_", "cellpose", "wnet3d", "nnunet_")
 
 
 @pytest.mark.parametrize(

@@ -1,65 +1,97 @@
-"""Masks and objects of whole volumes, block by block; made on request, not by `all`."""
+"""Masks and objects of whole volumes, block by block."""
 
 SLABS = range(CONFIG.segment.slabs)
 WINDOW_KEYS = {"overlap", "batch", "block", "skip_air", "probability"}
 VOLUME = "{method}/{structure}/{sample}"  # in the names of jobs
 
 
-# A sample's name may hold dots.
-ruleorder: instances > segment_volume
+if len(SLABS) == 1:
 
+    # A sample's name may hold dots.
+    ruleorder: instances > segment_volume
 
-rule segment_slab:
-    """Segment one slab of a volume; slabs share a volume among several GPUs or nodes."""
-    input:
-        model=segmenting_model,
-        volume=LAYOUT.volume(),
-        index=LAYOUT.volume_index(),
-    output:
-        slab=temp(LAYOUT.slab()),
-    log:
-        LAYOUT.log("segment_slab", f"{VOLUME}/{{slab}}"),
-    benchmark:
-        LAYOUT.benchmark("segment_slab", f"{VOLUME}/{{slab}}")
-    wildcard_constraints:
-        method=any_of(CHALLENGE.recipes),
-        slab=r"\d+",
-    conda:
-        "../envs/selma3d.yaml"
-    threads: CONFIG.resources.training_threads
-    resources:
-        gpu=gpus(CONFIG.resources.gpu),
-        mem_mb=memory(CONFIG.resources.training_mem_mb),
-        runtime=minutes(CONFIG.segment.minutes),
-    params:
-        slabs=len(SLABS),
-        channel=channel_of,
-        settings=CONFIG.segment.model_dump(include=WINDOW_KEYS),
-        work=LAYOUT.work("segment", f"{VOLUME}/{{slab}}"),
-    script:
-        "../scripts/segment_slab.py"
+    rule segment_volume:
+        """Segment a volume; a killed job goes on at the block where it stopped."""
+        input:
+            model=segmenting_model,
+            volume=LAYOUT.volume(),
+            index=LAYOUT.volume_index(),
+        output:
+            mask=LAYOUT.segmented(),
+        log:
+            LAYOUT.log("segment_volume", VOLUME),
+        benchmark:
+            LAYOUT.benchmark("segment_volume", VOLUME)
+        wildcard_constraints:
+            method=any_of(CHALLENGE.recipes),
+        conda:
+            "../envs/selma3d.yaml"
+        threads: CONFIG.resources.training_threads
+        resources:
+            gpu=gpus(CONFIG.resources.gpu),
+            mem_mb=memory(CONFIG.resources.training_mem_mb),
+            runtime=minutes(CONFIG.segment.minutes),
+        params:
+            channel=channel_of,
+            settings=CONFIG.segment.model_dump(include=WINDOW_KEYS),
+            work=LAYOUT.work("segment", VOLUME),
+        script:
+            "../scripts/segment_volume.py"
 
+else:
 
-rule segment_volume:
-    """Join the slabs of a volume to its mask; drop components that the model calls too small."""
-    input:
-        model=segmenting_model,
-        slabs=[LAYOUT.slab(slab) for slab in SLABS],
-    output:
-        mask=LAYOUT.segmented(),
-    log:
-        LAYOUT.log("segment_volume", VOLUME),
-    benchmark:
-        LAYOUT.benchmark("segment_volume", VOLUME)
-    wildcard_constraints:
-        method=any_of(CHALLENGE.recipes),
-    conda:
-        "../envs/selma3d.yaml"
-    resources:
-        mem_mb=memory(4000),
-        runtime=minutes(240),
-    script:
-        "../scripts/segment_volume.py"
+    ruleorder: instances > join_slabs
+
+    rule segment_slab:
+        """Segment one slab of a volume; slabs share a volume among several GPUs or nodes."""
+        input:
+            model=segmenting_model,
+            volume=LAYOUT.volume(),
+            index=LAYOUT.volume_index(),
+        output:
+            slab=temp(LAYOUT.slab()),
+        log:
+            LAYOUT.log("segment_slab", f"{VOLUME}/{{slab}}"),
+        benchmark:
+            LAYOUT.benchmark("segment_slab", f"{VOLUME}/{{slab}}")
+        wildcard_constraints:
+            method=any_of(CHALLENGE.recipes),
+            slab=r"\d+",
+        conda:
+            "../envs/selma3d.yaml"
+        threads: CONFIG.resources.training_threads
+        resources:
+            gpu=gpus(CONFIG.resources.gpu),
+            mem_mb=memory(CONFIG.resources.training_mem_mb),
+            runtime=minutes(CONFIG.segment.minutes),
+        params:
+            slabs=len(SLABS),
+            channel=channel_of,
+            settings=CONFIG.segment.model_dump(include=WINDOW_KEYS),
+            work=LAYOUT.work("segment", f"{VOLUME}/{{slab}}"),
+        script:
+            "../scripts/segment_slab.py"
+
+    rule join_slabs:
+        """Join the slabs of a volume to its mask; drop components that the model calls too small."""
+        input:
+            model=segmenting_model,
+            slabs=[LAYOUT.slab(slab) for slab in SLABS],
+        output:
+            mask=LAYOUT.segmented(),
+        log:
+            LAYOUT.log("join_slabs", VOLUME),
+        benchmark:
+            LAYOUT.benchmark("join_slabs", VOLUME)
+        wildcard_constraints:
+            method=any_of(CHALLENGE.recipes),
+        conda:
+            "../envs/selma3d.yaml"
+        resources:
+            mem_mb=memory(4000),
+            runtime=minutes(240),
+        script:
+            "../scripts/join_slabs.py"
 
 
 rule instances:

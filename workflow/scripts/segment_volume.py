@@ -1,21 +1,26 @@
-"""Rule segment_volume: the slabs of a volume -> its mask."""
+"""Rule segment_volume: a model and a volume -> the volume's mask."""
 
 from pathlib import Path
 
-from job import running
+from job import retry_if_lease_lost, running
 from selma3d import inference
 
 
 def main() -> None:
-    inference.gather_slabs(
-        [Path(slab) for slab in snakemake.input.slabs],
+    inference.segment_volume(
+        inference.load_model(
+            Path(snakemake.input.model),
+            threads=snakemake.threads,
+            channels={snakemake.wildcards.structure: snakemake.params.channel},
+        ),
+        Path(snakemake.input.volume),
         Path(snakemake.output.mask),
-        min_component_voxels=inference.load_model(
-            Path(snakemake.input.model), device="cpu"
-        ).min_component_voxels,
+        work=Path(snakemake.params.work),
+        structure=snakemake.wildcards.structure,
+        settings=inference.WindowSettings(**snakemake.params.settings),
     )
 
 
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        retry_if_lease_lost(main)
