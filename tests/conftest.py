@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 
-# Files that pytest-xdist's workers begin with, in this order; the others follow. The first makes the
-# finished challenge that most of `workflow` waits for, the next three have no need of it.
+# Files that pytest-xdist's workers begin with, in this order; the others follow. The first makes
+# the finished challenge that most of `workflow` waits for, the next three have no need of it.
 LONGEST = [
     "workflow/test_chain.py",
     "slurm/test_on_slurm.py",

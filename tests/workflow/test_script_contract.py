@@ -26,7 +26,10 @@ SETTINGS = {
     "inits": "all",
     "seeds": [0, 1],
     "predict": {"ensemble": True},
-    "segment": {"slabs": 2, "regions": {"registration": {"atlas": "made_up_25um", "orientation": "psl"}}},
+    "segment": {
+        "slabs": 2,
+        "regions": {"registration": {"atlas": "made_up_25um", "orientation": "psl"}},
+    },
 }
 VOLUME = "results/segmentations/unet/vessel"
 RECIPES = {"pretrain", "finetune", "pack_encoder", "unpack_encoder", "pretraining_throughput"}

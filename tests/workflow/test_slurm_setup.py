@@ -202,7 +202,6 @@ def test_a_qos_without_gpus_closes_their_partitions_and_makes_none_of_them_a_cpu
     assert not Partition("cpu", "1-00:00:00", 16, 64000).within(normal).left_out
 
 
-USES_GPU = ("pretrain", "finetune", "predict_", "segment_slab", "cellpose", "wnet3d", "nnunet_")
 USES_GPU = ("pretrain", "finetune", "predict_", "segment_", "cellpose", "wnet3d", "nnunet_")
 
 
