@@ -195,6 +195,24 @@ def test_failed_job_of_several_runs_is_shown_once_with_its_log(challenge, tmp_pa
     assert str(log) in text
 
 
+def test_jobs_that_make_no_model_are_shown_while_at_work_and_when_they_fail(challenge, tmp_path):
+    logs = tmp_path / "logs"
+    failed(logs / "convert_cases/vessel.log", InputError("mouse1.nii.gz: expected 3 axes"))
+    working = file_of(make(logs / "convert_volume/cfos/sample1.log"))
+    JobState(replace(ProcessName.own(), host="node7"), started=0.0).write(working)
+    with job_of(logs / "split/cfos.log"):
+        pass
+    left = logs / "pretrain/unet/vessel-like/masked-s9.log"  # of a seed that is no longer asked for
+    failed(left, InputError("not asked for"))
+    text = as_text(Status(challenge, tmp_path))
+    assert "running\n  convert_volume cfos/sample1: on node7\n" in text
+    assert "failed\n  convert_cases vessel\n    mouse1.nii.gz: expected 3 axes\n" in text
+    assert "split" not in text
+    assert "not asked for" not in text
+    others = json.loads(as_json(Status(challenge, tmp_path)))["others"]
+    assert [each["progress"]["state"] for each in others] == [FAILED, RUNNING]
+
+
 def test_owner_of_the_run_is_named(challenge, tmp_path: Path):
     with Lease(tmp_path / "work" / "run", role="run"):
         assert f"process {os.getpid()} on " in as_text(Status(challenge, tmp_path))

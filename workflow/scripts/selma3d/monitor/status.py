@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -28,12 +30,16 @@ from .job_progress import DONE, FAILED, PENDING, RUNNING, STATES, STOPPED, Progr
 from .outlook import Outlook
 
 ROOT = Path(__file__).resolve().parents[4]
+OF_MODELS = ("pretrain", "finetune", "predict")  # stages whose jobs are those of encoders and runs
 CLEAR = "\033[2J\033[H"  # the terminal, as ECMA-48 has it
 
 
 @dataclass(frozen=True)
 class StatusRow:
-    """An encoder, or a run of a method on a structure: the job that it waits for, its progress."""
+    """An encoder, or a run of a method on a structure: the job that it waits for, its progress.
+
+    Or a job of neither, as a conversion of images: then without method, of and name.
+    """
 
     method: str
     of: str  # the structure of a run, the group of an encoder
@@ -43,9 +49,15 @@ class StatusRow:
     progress: Progress
     log: Path
 
+    @property
+    def title(self) -> str:
+        """The job, for people."""
+        named = f"{self.method}, {self.of}, {self.name}" if self.method else self.job
+        return f"{self.stage} {named}".rstrip()
+
 
 class Status:
-    """State of every encoder and run that a configuration asks for.
+    """State of every encoder and run that a configuration asks for, and what other jobs are at.
 
     Folders are listed once, so that thousands of runs cost few looks at a network file system.
     """
@@ -62,6 +74,8 @@ class Status:
             for structure in challenge.structures_of(method)
             for run in challenge.runs(method, structure)
         ]
+
+        self.others = list(self._others())
 
     @property
     def owner(self) -> str:
@@ -118,6 +132,25 @@ class Status:
         progress = self._progress_of(log) if begun else Progress(PENDING)
         return StatusRow(*names, stage, job, progress, log)
 
+    def _others(self) -> Iterator[StatusRow]:
+        """Jobs that make no encoder and no run, unless they have ended well or not begun.
+
+        By the states in the folder of logs: what a configuration asks of them, no file tells.
+        """
+        told = {entry.log for entry in (*self.encoders, *self.runs)}
+        root = Path(self.layout.logs)
+        for folder, below, names in os.walk(root):
+            if Path(folder) == root:
+                below[:] = sorted(set(below) - set(OF_MODELS))
+            for name in sorted(names):
+                log = Path(folder, name.removesuffix(".json"))
+                if log.name == name or log.suffix != ".log" or log in told:
+                    continue
+                progress = progress_of(log)
+                if progress.state != PENDING:
+                    stage, _, job = log.relative_to(root).with_suffix("").as_posix().partition("/")
+                    yield StatusRow("", "", "", stage, job, progress, log)
+
     def exists(self, path: str) -> bool:
         """Whether a file or folder is there."""
         folder, _, name = path.rpartition("/")
@@ -147,7 +180,7 @@ def as_text(status: Status) -> str:
         )
         lines.append("  ".join(cells).rstrip())
     for state in (RUNNING, STOPPED, FAILED):
-        lines += _listed(state, [*status.encoders, *status.runs])
+        lines += _listed(state, [*status.encoders, *status.runs, *status.others])
     return "\n".join(lines)
 
 
@@ -155,7 +188,11 @@ def as_json(status: Status) -> str:
     """The same, entry by entry."""
     entries = {
         kind: [asdict(entry) | {"log": str(entry.log)} for entry in entries]
-        for kind, entries in (("encoders", status.encoders), ("runs", status.runs))
+        for kind, entries in (
+            ("encoders", status.encoders),
+            ("runs", status.runs),
+            ("others", status.others),
+        )
     }
     return json.dumps({"owner": status.owner, **entries}, indent=1)
 
@@ -179,7 +216,7 @@ def _listed(state: str, entries: list[StatusRow]) -> list[str]:
         if entry.progress.state != state or entry.log in told:
             continue
         told.add(entry.log)
-        lines.append(f"  {entry.stage} {entry.method}, {entry.of}, {entry.name}")
+        lines.append(f"  {entry.title}")
         if state == FAILED:
             lines += [f"    {entry.progress.note}", f"    {entry.log}"]
         else:
