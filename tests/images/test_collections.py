@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,6 +179,24 @@ def test_a_killed_conversion_goes_on_at_the_shard_it_was_at(
     assert same(stored(file), made)
     assert (tmp_path / "out" / "c.tsv").read_bytes() == (tmp_path / "whole" / "c.tsv").read_bytes()
     assert whole.volumes == file.volumes
+
+
+def test_memory_follows_the_size_of_a_shard_and_neither_number_nor_smallness_of_patches(
+    tmp_path: Path,
+) -> None:
+    shard = 1 << 20
+    peaks = {}
+    for number in (128, 512):
+        folder = tmp_path / f"set{number}"
+        folder.mkdir()
+        for patch in range(number):
+            np.save(folder / f"vol{patch % 2}_p{patch}.npy", voxels(patch % 8, (16, 16, 16)))
+        tracemalloc.start()
+        convert(tmp_path, [folder.name], tmp_path / f"out{number}", shard_bytes=shard)
+        peaks[number] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peaks[512] < 12 * shard
+    assert peaks[512] - peaks[128] < shard
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:

@@ -96,16 +96,17 @@ def intensities_of(node: h5py.Group) -> list[Intensity]:
     return [Intensity.from_json(stored) for stored in json.loads(attribute(node, "intensity"))]
 
 
-def open_hdf5(path: Path, **options: int) -> h5py.File:
+def open_hdf5(path: Path, *, searched: bool = True, **options: int) -> h5py.File:
     """Open an HDF5 file to read it; all that it gives lies in the file itself.
 
-    Raises InputError where it is absent, broken or no regular file, and where a link in it leads
-    elsewhere: into another file, or to another name. Datasets whose
-    voxels lie elsewhere are for `stored_here` to refuse.
+    searched: for texts longer than the file, which reads all of it; not needed where this process
+    wrote the file. Raises InputError where it is absent, broken or no regular file, and where a
+    link in it leads elsewhere: into another file, or to another name. Datasets whose voxels lie
+    elsewhere are for `stored_here` to refuse.
     """
     size = check_file(path, "an HDF5 file")
     try:
-        if 0 < size <= MOST_SEARCHED:
+        if searched and 0 < size <= MOST_SEARCHED:
             check_texts(path)
         file = h5py.File(path, "r", locking=False, **options)
     except FileNotFoundError:

@@ -29,6 +29,8 @@ from .stored_values import whole_numbers
 SHARD_BYTES = 128 << 20  # of voxels
 _LINE = "\n"
 
+GreyValues = tuple[np.ndarray, np.ndarray]  # values int32, and their numbers of voxels int64
+
 
 @dataclass(frozen=True)
 class MeasuredPatch:
@@ -36,7 +38,7 @@ class MeasuredPatch:
 
     image: (C,Z,Y,X) uint8 or uint16. occupancy: float32 (C,z,y,x,2), mean and 99th percentile of
     each block. details: (C,blocks,2), noise and texture of the blocks that are not padding.
-    counts: of each grey value and channel, without padding, int64.
+    counts: grey values that are there and their numbers of voxels, by channel, without padding.
     """
 
     path: str
@@ -44,7 +46,7 @@ class MeasuredPatch:
     image: np.ndarray
     occupancy: np.ndarray
     details: np.ndarray
-    counts: list[np.ndarray]
+    counts: list[GreyValues]
     voxel_size_um: VoxelSize | None
 
 
@@ -72,7 +74,7 @@ def measured(found: FoundPatch) -> MeasuredPatch:
     )
 
 
-def _measured(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _measured(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, GreyValues]:
     statistics, counts = block_statistics(channel)
     inside = without_padding(channel)
     details = statistics[..., 2:].reshape(-1, 2)
@@ -81,7 +83,8 @@ def _measured(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         of_inside = of_inside[..., 2:].reshape(-1, 2)
         details = np.full_like(details, np.nan)
         details[: len(of_inside)] = of_inside
-    return statistics[..., :2], details, counts
+    values = np.flatnonzero(counts)  # all 65,536 would be larger than a small patch
+    return statistics[..., :2], details, (values.astype(np.int32), counts[values])
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,10 @@ def _write_stack(group: h5py.Group, patches: Sequence[MeasuredPatch]) -> None:
     names = _LINE.join(patch.path for patch in patches).encode()
     group["names"] = np.frombuffer(names, np.uint8)
     for channel in range(shape[0]):
-        total = np.sum([patch.counts[channel] for patch in patches], axis=0)
+        total = np.zeros(np.iinfo(np.uint16).max + 1, np.int64)
+        for patch in patches:
+            values, numbers = patch.counts[channel]
+            total[values] += numbers
         values = np.flatnonzero(total)
         group[f"values{channel}"] = values.astype(np.int32)
         group[f"counts{channel}"] = total[values]
@@ -168,7 +174,10 @@ def _note(shard: Shard) -> dict[str, object]:
 
 
 def finished_shards(folder: Path) -> list[Shard]:
-    """The shards that an earlier run has finished, without a gap from the first patch on."""
+    """The shards that an earlier run has finished, without a gap from the first patch on.
+
+    Each is opened once with all checks; from here on they are files of this process.
+    """
     shards: list[Shard] = []
     for note in sorted(folder.glob("*.done")):
         path = note.with_suffix(".h5")
@@ -185,7 +194,8 @@ def finished_shards(folder: Path) -> list[Shard]:
             )
             if path.stat().st_size != stored["bytes"]:
                 break
-        except (OSError, ValueError, KeyError, TypeError):
+            open_hdf5(path).close()
+        except (InputError, OSError, ValueError, KeyError, TypeError):
             break
         if shard.start != (shards[-1].stop if shards else 0):
             break
@@ -201,12 +211,12 @@ class StackContent:
     details: np.ndarray
     digests: bytes
     names: bytes
-    counts: list[tuple[np.ndarray, np.ndarray]]  # grey values and their counts, by channel
+    counts: list[GreyValues]  # by channel
 
 
 def read_stack(shard: Shard, key: StackKey) -> StackContent:
     """What a shard holds of a stack."""
-    with open_hdf5(shard.path) as file:
+    with open_hdf5(shard.path, searched=False) as file:
         group = file[str(list(shard.stacks).index(key))]
         return StackContent(
             group["occupancy"][()],
@@ -219,7 +229,7 @@ def read_stack(shard: Shard, key: StackKey) -> StackContent:
 
 def copy_stack(shard: Shard, key: StackKey, image: h5py.Dataset, row: int) -> None:
     """Copy the compressed chunks of a shard's stack, as they are, to `image` from `row` on."""
-    with open_hdf5(shard.path) as file:
+    with open_hdf5(shard.path, searched=False) as file:
         group = file[str(list(shard.stacks).index(key))]
         source = stored_here(group["image"], shard.path).id
         for number in range(source.get_num_chunks()):
