@@ -120,7 +120,8 @@ new-edition: $(RUNTIME) ## files for your own images: make new-edition NAME=myla
 	@PYTHONPATH=workflow/scripts $(VENV)/bin/python -m selma3d.images.new_edition
 
 submit: $(RUNTIME) ## Snakemake itself as a SLURM job that outlives its time limit: make submit [CONFIG=...] [ARGS=...]
-	@PYTHONPATH=workflow:workflow/scripts $(VENV)/bin/python -m on_slurm.submit $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
+	@PYTHONPATH=workflow:workflow/scripts $(VENV)/bin/python -m on_slurm.submit $(if $(CONFIG),--configfile $(CONFIG)) \
+	  --partitions profiles/slurm/partitions.yaml $(ARGS)
 
 KIND ?= rule
 FOLDER ?=

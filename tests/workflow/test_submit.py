@@ -44,7 +44,7 @@ def test_the_job_is_small_requeued_and_told_before_its_limit(sbatch, capsys):
         assert option in options
     assert options[options.index("-p") + 1] == "cpu"
     script = (sbatch / "script").read_text()
-    assert f"--profile slurm --configfile '{sbatch}/a config.yaml' --rerun-incomplete &" in script
+    assert f"--configfile '{sbatch}/a config.yaml' --profile slurm --rerun-incomplete &" in script
     assert "job 42 runs Snakemake on partition cpu" in capsys.readouterr().out
     assert (sbatch / "results" / "logs").is_dir()
 
@@ -66,6 +66,35 @@ def test_what_the_profile_states_for_all_jobs_holds_for_this_one(sbatch, monkeyp
     assert submit.main(given(sbatch)) == 0
     options = (sbatch / "options").read_text().split("\n")
     assert {"--account=mine", "--qos=long", "--constraint=skylake"} <= set(options)
+
+
+def test_a_partition_that_is_named_is_taken_with_its_time(sbatch):
+    short = {"max_runtime": "01:00:00"}
+    long = {"max_runtime": "2-00:00:00"}
+    for named, minutes in {"short": 60, "elsewhere": 10080}.items():
+        assert submit.main(["--partition", named, *given(sbatch, short=short, long=long)]) == 0
+        options = (sbatch / "options").read_text().split("\n")
+        assert options[options.index("-p") + 1] == named
+        assert f"--time={minutes}" in options
+
+
+def test_keys_of_the_configuration_reach_snakemake_and_say_where_the_results_lie(sbatch):
+    elsewhere = f"results={sbatch}/elsewhere"
+    arguments = ["--config", elsewhere, *given(sbatch), "--partition", "cpu", "paper"]
+    assert submit.main(arguments) == 0
+    script = (sbatch / "script").read_text()
+    options = f"--configfile '{sbatch}/a config.yaml' --config {elsewhere} --profile slurm paper"
+    assert f"{options} &" in script
+    assert (sbatch / "elsewhere" / "logs").is_dir()
+
+
+def test_a_file_of_partitions_that_cannot_be_read_is_one_line(sbatch, capsys):
+    arguments = given(sbatch, cpu={"max_runtme": "1-00:00:00"})
+    assert submit.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert "partitions.yaml: " in said
+    assert "max_runtme" in said and said.count("\n") == 1
+    assert not (sbatch / "options").exists()
 
 
 def test_gpu_nodes_are_taken_where_there_are_no_others(tmp_path):

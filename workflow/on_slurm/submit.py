@@ -12,7 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from snakemake import cli
 from snakemake_executor_plugin_slurm.partitions import Partition, read_partition_file
+from snakemake_interface_common.exceptions import WorkflowError
 
 from selma3d.challenge.config import read_config
 from selma3d.challenge.layout import Layout
@@ -50,21 +52,25 @@ def main(arguments: list[str] | None = None) -> int:
         prog="make submit",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # what is not known here is Snakemake's
     )
     parser.add_argument("--partitions", type=Path, default=PROFILE / "partitions.yaml")
+    parser.add_argument("--partition", help="of the job; none: that with the longest jobs")
     parser.add_argument(
         "--minutes", type=int, help="of the job; none: as long as a partition gives"
     )
     parser.add_argument("--configfile", type=Path, nargs="+", default=[])
+    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE")
     given, options = parser.parse_known_args(arguments)
     try:
-        layout = Layout(read_config(ROOT, given.configfile).results)
+        keys = cli.parse_config(given.config)
+        layout = Layout(read_config(ROOT, given.configfile, keys).results)
+        name, minutes = longest(partitions_in(given.partitions), given.partition)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     log = Path(layout.submit_log())
     log.parent.mkdir(parents=True, exist_ok=True)
-    name, minutes = longest(read_partition_file(given.partitions))
     command = [
         "sbatch",
         "--parsable",
@@ -74,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     site = defaults(constraint=True)
     command += [*(["-p", name] if name else []), *site, "--output", str(log)]
-    script = SCRIPT.format(command=shlex.join(run(given.configfile, options)))
+    script = SCRIPT.format(command=shlex.join(run(given.configfile, given.config, options)))
     ran = subprocess.run(
         command, input=script, cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -88,10 +94,23 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def longest(partitions: list[Partition]) -> tuple[str | None, int]:
-    """The partition that gives most time, one without GPUs if there is one, and its minutes."""
+def partitions_in(file: Path) -> list[Partition]:
+    """Partitions of the executor's file; InputError where it cannot read them."""
+    try:
+        return read_partition_file(file)
+    except (WorkflowError, TypeError, ValueError, KeyError) as error:
+        raise InputError(f"{file}: {' '.join(str(error).split())}") from None
+
+
+def longest(partitions: list[Partition], wanted: str | None = None) -> tuple[str | None, int]:
+    """The partition that gives most time, one without GPUs if there is one, and its minutes.
+
+    wanted: this one, whether the file knows it or not.
+    """
+    if wanted:
+        partitions = [each for each in partitions if each.name == wanted]
     if not partitions:
-        return None, LONGEST_MIN
+        return wanted, LONGEST_MIN
     without = [each for each in partitions if not each.limits.max_gpu] or partitions
     best = max(without, key=lambda each: min(each.limits.max_runtime, LONGEST_MIN))
     return best.name, int(min(best.limits.max_runtime, LONGEST_MIN))
@@ -103,11 +122,13 @@ def options_of_job(minutes: int) -> list[str]:
     return [*asked, "--requeue", "--open-mode=append", f"--signal=B:USR1@{BEFORE_LIMIT_S}"]
 
 
-def run(configs: list[Path], options: list[str]) -> list[str]:
+def run(configs: list[Path], keys: list[str], options: list[str]) -> list[str]:
     """The command that runs Snakemake as the one owner of its results."""
     layered = ["--configfile", *map(str, configs)] if configs else []
+    layered += ["--config", *keys] if keys else []
     script = ROOT / "workflow" / "run.py"
-    return [sys.executable, str(script), "--profile", "slurm", *layered, *options]
+    # Both take all that follows up to an option, as a target among the options would.
+    return [sys.executable, str(script), *layered, "--profile", "slurm", *options]
 
 
 if __name__ == "__main__":
