@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selma3d.challenge.analysis import Analysis
+from selma3d.challenge.analysis import Analysis, Design
 from selma3d.challenge.checking import check
 from selma3d.ranking.crossed_effects import Gain, GainGrid, mean_gain
 from selma3d.ranking.heterogeneity import heterogeneity
@@ -287,7 +287,7 @@ def test_table_has_a_row_a_judgement() -> None:
     assert row["structures"] == "vessel,cfos"
     assert (row["low"], row["high"]) == primary.estimate.interval()
     assert row["statement"] == primary.statement
-    assert row["declaration"] == declared().digest
+    assert row["declaration"] == declared().digest()
     assert verdicts_table([], declared()).empty
 
 
@@ -335,9 +335,16 @@ def test_neighbouring_case_numbers_are_one_block() -> None:
 
 
 def test_digest_changes_with_what_is_declared() -> None:
-    assert declared().digest == declared().digest
-    assert declared().digest != declared(margin=0.03).digest
-    assert declared().digest != declared(structures=["vessel"]).digest
+    asked = Design(edition="demo", tested={"vessel": ("brain1/a",)}, seeds=(0, 1))
+    digest = declared().digest(asked)
+    assert digest == declared().digest(asked.model_copy())
+    others = [declared(margin=0.03), declared(structures=["vessel"])]
+    assert digest not in {other.digest(asked) for other in others}
+    changes = [
+        {"edition": "other"}, {"tested": {"vessel": ("brain1/a", "brain2/b")}}, {"seeds": (0, 1, 2)}
+    ]  # fmt: skip
+    for change in changes:
+        assert digest != declared().digest(asked.model_copy(update=change)), change
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,17 @@ class Primary(Model):
     )
 
 
+class Design(Model):
+    """What a declared question is asked of; like the question it is settled before scoring."""
+
+    edition: str = Field(description="its name")
+    tested: dict[str, tuple[str, ...]] = Field(
+        {}, description="test images of each structure, as far as the samples table names them"
+    )
+    seeds: tuple[int, ...] = Field((), description="trainings an arm")
+    folds: int = Field(1, description="of the training patches")
+
+
 class Analysis(Model):
     """The question to pretraining, declared before scoring ([how](../docs/gains.md))."""
 
@@ -61,8 +72,12 @@ class Analysis(Model):
         primary = self.primary.model_copy(update={"structures": structures})
         return self.model_copy(update={"primary": primary, "unseen": others or None})
 
-    @property
-    def digest(self) -> str:
-        """A hash that changes with anything declared, the day aside, shortened to twelve digits."""
-        plain = json.dumps(self.model_dump(mode="json", exclude={"declared"}), sort_keys=True)
+    def digest(self, design: Design | None = None) -> str:
+        """A hash that changes with the question (its day aside) and with what it is asked of.
+
+        Shortened to twelve digits.
+        """
+        asked = self.model_dump(mode="json", exclude={"declared"})
+        whom = design.model_dump(mode="json") if design else None
+        plain = json.dumps([asked, whom], sort_keys=True)
         return f"sha256:{hashlib.sha256(plain.encode()).hexdigest()[:12]}"

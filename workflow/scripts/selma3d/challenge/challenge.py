@@ -12,7 +12,7 @@ from typing import Any
 
 from ..system.errors import InputError
 from ..system.randomness import numpy_generator
-from .analysis import Analysis
+from .analysis import Analysis, Design
 from .checking import Faults, Model, check, load_yaml, nearest, salvaged
 from .config import Config, layer
 from .containers import container_slugs
@@ -536,6 +536,7 @@ class Challenge:
             "without_labels": self.learning_without_labels,
             "metric_profile": self.edition.metric_profile,
             "analysis": self.analysis.plain(),
+            "design": self.design.plain(),
             "controls": self.controls(),
             "exact_labels": self.synthetic,
             "other_acquisitions": self.other_acquisitions,
@@ -583,6 +584,21 @@ class Challenge:
         return declared.resolved(
             seen=[structure.name for structure in scored if structure.seen],
             unseen=[structure.name for structure in scored if not structure.seen],
+        )
+
+    @property
+    def design(self) -> Design:
+        """What the declared analysis is asked of."""
+        tested: dict[str, tuple[str, ...]] = {}
+        for row in self.samples:
+            if row.kind == "case" or (row.kind == "patch" and row.role == "test"):
+                image = f"{row.specimen}/{row.sample}"
+                tested[row.structure] = (*tested.get(row.structure, ()), image)
+        return Design(
+            edition=self.config.edition,
+            tested={name: tuple(sorted(tested[name])) for name in self.scored if name in tested},
+            seeds=tuple(self.config.seeds),
+            folds=self.config.folds,
         )
 
     @property

@@ -439,7 +439,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = read_config(ROOT, given.config)
         speeds = read_speeds(ROOT / FILE)
-        print(as_text(Estimate(Challenge(config, ROOT), Path(config.results), speeds, given.gpu)))
+        challenge = Challenge(config, ROOT)
+        print(as_text(Estimate(challenge, Path(config.results), speeds, given.gpu)))
+        day = challenge.analysis.declared or "day not stated"
+        print(f"declared analysis: {challenge.analysis.digest(challenge.design)}, {day}")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

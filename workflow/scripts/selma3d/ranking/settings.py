@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from ..challenge.analysis import Analysis
+from ..challenge.analysis import Analysis, Design
 from ..challenge.checking import Model
 from ..challenge.controls import Control
 from ..challenge.edition import FurtherLeaderboard
@@ -53,6 +53,7 @@ class RankingSettings(Model):
     analysis: Analysis | None = Field(
         None, description="the declared question; none: all gains are exploratory"
     )
+    design: Design | None = Field(None, description="what the declared question is asked of")
     controls: dict[str, Control] = Field(
         {}, description="comparisons with known answers, each judged by itself"
     )

@@ -152,7 +152,7 @@ def _verdicts(settled: Settled, settings: RankingSettings) -> pd.DataFrame:
         return table("verdicts", [])
     measured = settled.values[~settled.values["absent"]]
     judgements = judge(measured, settings.analysis, settings.targets)
-    return verdicts_table(judgements, settings.analysis)
+    return verdicts_table(judgements, settings.analysis, settings.design)
 
 
 def _controls(settled: Settled, settings: RankingSettings) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ..challenge.analysis import Analysis
+from ..challenge.analysis import Analysis, Design
 from ..scoring.metrics import METRICS
 from ..system.errors import InputError
 from .crossed_effects import MARGIN_LEVEL, Gain, GainGrid, mean_gain
@@ -241,12 +241,14 @@ def _signed_rank(grids: Sequence[GainGrid]) -> SignedRank:
     return SignedRank(signed_rank_p(means), smallest_signed_rank_p(len(means)))
 
 
-def verdicts_table(judgements: Iterable[Judgement], analysis: Analysis) -> pd.DataFrame:
+def verdicts_table(
+    judgements: Iterable[Judgement], analysis: Analysis, design: Design | None = None
+) -> pd.DataFrame:
     """A row a judgement; structures joined by commas.
 
-    `declaration` is the analysis' digest, `declared` the day that was stated for it, or "".
+    `declaration` is the digest of analysis and design, `declared` the day stated for it, or "".
     """
-    said = {"declaration": analysis.digest, "declared": analysis.declared or ""}
+    said = {"declaration": analysis.digest(design), "declared": analysis.declared or ""}
     rows = [row_of(judgement) | said for judgement in judgements]
     return table("verdicts", rows)
 
