@@ -67,6 +67,11 @@ def test_settings_never_change():
         ({"network": "unett"}, "network: expected one of unet, swin, found 'unett', did you mean"),
         ({"window": {"shape": "8"}}, "window.shape: expected array, found '8'"),
         ({"window": {"shape": [8, "8", 8]}}, "window.shape.1: expected integer, found '8'"),
+        (
+            {"window": {"shape": [8, "8", 8]}},
+            "window.shape.1: expected integer, found '8' (text: state it in a configuration file",
+        ),
+        ({"window": {"shape": [8, "[" * 30, 8]}}, "window.shape.1: expected integer, found '[["),
         ({"window": {"shape": [8, True, 8]}}, "window.shape.1: expected integer, found True"),
         ({"window": {"shape": [8, 8]}}, "window.shape: expected at least 3 entries, found [8, 8]"),
         ({"window": 5}, "window: expected object, found 5"),

@@ -319,8 +319,25 @@ def _line(place: Place, faults: list[Any]) -> str:
     expected = " or ".join(dict.fromkeys(_expected(fault) for fault in faults))
     choices = [choice for fault in faults for choice in _choices(fault)]
     near = difflib.get_close_matches(str(faults[0]["input"]), choices, n=1)
-    hint = f", did you mean {near[0]!r}?" if near else ""
+    hint = f", did you mean {near[0]!r}?" if near else _unquoted(faults[0])
     return f"{_dotted(place)}: expected {expected}, found {found}{hint}"
+
+
+def _unquoted(fault: Any) -> str:
+    """How a number or a boolean that was read as text is stated, or ""."""
+    text, types = fault["input"], {"int_type": int, "float_type": (int, float), "bool_type": bool}
+    if not isinstance(text, str) or len(text) > 40 or fault["type"] not in types:
+        return ""
+    try:
+        is_one = isinstance(yaml.safe_load(text), types[fault["type"]])
+    except (yaml.YAMLError, ValueError):
+        is_one = False
+    return (
+        " (text: state it in a configuration file, without quotes; Snakemake's --config makes text "
+        "of all that stands in brackets)"
+        if is_one
+        else ""
+    )
 
 
 def _expected(fault: Any) -> str:
