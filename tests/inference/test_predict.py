@@ -11,9 +11,17 @@ import pytest
 import torch
 from monai.inferers import sliding_window_inference
 
-from selma3d.images import Intensity, PatchWriter, PredictionFile
-from selma3d.inference import TrainedModel, WindowSettings, load_model, predict_cases
+from selma3d.images import Intensity, PatchWriter, PredictionFile, write_volume
+from selma3d.inference import (
+    TrainedModel,
+    WindowSettings,
+    load_model,
+    predict_cases,
+    segment_volume,
+)
+from selma3d.inference import model as models
 from selma3d.inference.cases import binarise
+from selma3d.learning.device import Compute
 from selma3d.learning.windows import slide
 from selma3d.system.errors import GpuMemoryError, InputError
 from small_models import noise, write_model
@@ -179,6 +187,31 @@ def test_windows_are_predicted_as_many_at_a_time_as_there_is_memory_for(
     room = 0
     with pytest.raises(GpuMemoryError, match="GPU out of memory: one window of"):
         model.probability_of_windows(windows)
+
+
+@pytest.mark.parametrize(
+    ("whole", "cure"), [(True, "a smaller segment.block"), (False, "resources.jobs_per_gpu: 1")]
+)
+def test_too_little_memory_for_an_image_or_a_block_is_one_line_as_well(
+    whole: bool, cure: str, tmp_path: Path, model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not only for windows, of which fewer at a time may do."""
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    image = np.random.default_rng(0).integers(0, 100, (24, 24, 24), dtype=np.uint16)
+    monkeypatch.setattr(Compute, "sent", full)
+    monkeypatch.setattr(models, "slide", full)
+    with pytest.raises(GpuMemoryError, match=f"GPU out of memory: .*{cure}") as told:
+        if whole:
+            volume = tmp_path / "volume.h5"
+            write_volume(volume, tmp_path / "volume.tsv", image[None], sample="a", specimen="A")
+            given = {"work": tmp_path / "work", "structure": "spots"}
+            segment_volume(model, volume, tmp_path / "mask.h5", **given)
+        else:
+            model.probability(image, Intensity.of(image))
+    assert "\n" not in str(told.value)
 
 
 def test_a_prediction_that_is_no_number_is_an_error_and_no_empty_mask(

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from selma3d.inference import load_model
+from selma3d.learning import device as devices
 from selma3d.learning.device import (
     Compute,
     be_deterministic,
@@ -97,6 +99,15 @@ def test_the_error_says_why_there_is_no_usable_gpu(
 def test_cuda_without_a_number_is_the_gpu_of_this_process(ampere: Gpus, device: str) -> None:
     assert Compute.choose(device, local_rank=1).device == torch.device("cuda", 1)
     assert ampere.chosen == [torch.device("cuda", 1)]
+
+
+def test_processes_of_one_training_do_not_all_take_the_gpu_of_a_number(
+    ampere: Gpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "world", lambda: 2)
+    assert Compute.choose("cuda", local_rank=1).device == torch.device("cuda", 1)
+    with pytest.raises(InputError, match="device: expected auto or cuda, as 2 processes train"):
+        Compute.choose("cuda:0", local_rank=1)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +205,7 @@ def test_a_job_that_asked_for_no_gpu_leaves_those_of_others_alone(
         (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
         (RuntimeError("FIND was unable to find an engine to execute this computation"), True),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
+        (dist.DistBackendError("NCCL error. Last error: Cuda failure 2 'out of memory'"), True),
         (RuntimeError("CUDA error: device-side assert triggered"), False),
         (RuntimeError("expected all tensors to be on the same device"), False),
     ],

@@ -10,6 +10,7 @@ import shutil
 import socket
 from datetime import timedelta
 from pathlib import Path
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 
 import pytest
 import torch
@@ -319,6 +320,22 @@ def test_a_container_with_little_shared_memory_gets_fewer_workers(
     training_of("fine-tuning", images, Compute(torch.device("cpu")), workers=4).batches()
     assert [given["num_workers"] for given in seen] == [workers]
     assert ("docker --shm-size" in caplog.text) is (workers < 4)
+
+
+def test_batches_of_many_draws_take_few_file_descriptors(images: Path) -> None:
+    """Of which a process may have 1,024, with a dozen of workers that are two batches ahead."""
+    training = training_of("ibot", images, Compute(torch.device("cpu")), workers=2)
+    assert len(parts_of(training, 0)[0]) > 30
+    used, (soft, hard) = len(list(Path("/proc/self/fd").iterdir())), getrlimit(RLIMIT_NOFILE)
+    setrlimit(RLIMIT_NOFILE, (used + 60, hard))
+    try:
+        with training.batches() as taken:
+            held = [next(taken) for _ in range(6)]
+    finally:
+        setrlimit(RLIMIT_NOFILE, (soft, hard))
+    for step, parts in enumerate(held):
+        for name, here in parts_of(training, step)[0].items():
+            assert torch.equal(parts[0][name], here), name
 
 
 def test_workers_share_the_patches_that_are_kept(

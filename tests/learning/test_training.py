@@ -5,19 +5,23 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import os
+import socket
 import subprocess
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.distributed import run
 
 from selma3d.challenge.recipe import Finetune, Input, Optimisation
 from selma3d.challenge.run import Run
 from selma3d.images import PatchFile
-from selma3d.learning import networks, training
+from selma3d.learning import distributed, networks, training
 from selma3d.learning.device import Compute
 from selma3d.learning.networks.convolutional import UNet
 from selma3d.learning.sampling import collate
@@ -686,6 +690,42 @@ def test_processes_of_a_training_share_its_threads(
     monkeypatch.setattr(subprocess, "Popen", started)
     with pytest.raises(InputError, match="3 threads each"):
         training.finetune(**limited(finetuning(images, tmp_path), threads=7, processes=2))
+
+
+def test_processes_of_a_training_meet_where_the_hosts_name_cannot_be_resolved(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def started(command: list[str], **_: object) -> None:
+        given = run.parse_args(command[command.index("torch.distributed.run") + 1 :])
+        raise InputError(f"at {given.local_addr}")
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    with pytest.raises(InputError, match=r"at 127\.0\.0\.1"):
+        training.finetune(**limited(finetuning(images, tmp_path), processes=2))
+
+
+def _hurried(number: int, port: int, told: str) -> None:
+    """Be one of two processes of which the second alone wants a mean, and then both decide."""
+    os.environ |= {"RANK": str(number), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+                   "MASTER_PORT": str(port)}  # fmt: skip
+    distributed.STUCK = timedelta(seconds=1)
+    distributed.join()
+    if number == 1:
+        with pytest.raises(RuntimeError, match=r"(?i)time"):
+            distributed.mean(torch.zeros(1))
+    if distributed.any_process(number == 1) and number == 0:
+        Path(told).write_text("decided")
+    distributed.leave()
+
+
+def test_a_process_waits_long_for_decisions_and_not_for_gradients(tmp_path: Path) -> None:
+    """Such as where GPUs can't reach each other's memory: NCCL then waits for ever."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    given = (port, str(tmp_path / "told"))
+    torch.multiprocessing.start_processes(_hurried, given, nprocs=2, start_method="fork")
+    assert (tmp_path / "told").read_text() == "decided"
 
 
 def test_throughput_of_fine_tuning_is_timed_as_it_stands(images: Path, tmp_path: Path) -> None:

@@ -124,3 +124,15 @@ def test_a_divided_gpu_counts_as_its_instances(tmp_path):
         "GPU 1: NVIDIA A100 (UUID: GPU-b2)",
     )
     assert present() == ["MIG-x", "MIG-y", "GPU-b2"]
+
+
+def test_one_training_in_several_processes_takes_no_instances_of_a_divided_gpu(monkeypatch):
+    """Of which CUDA uses one a process, the first that it sees, so that the others would fail."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-x,0,MIG-y,1")
+    with claimed(2) as own:
+        assert own == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-x,MIG-y")
+    with pytest.raises(InputError, match=r"training_gpus: expected at most 1, .*MIG"), claimed(2):
+        pass
+    with claimed(1) as own:
+        assert own == ["MIG-x"]

@@ -18,7 +18,7 @@ from ..challenge.recipe import Network, Normalisation
 from ..images import CONTRACT_VERSION, Intensity
 from ..images.storage import VoxelSize
 from ..learning import networks, sampling
-from ..learning.device import Compute, predict_alike, set_threads
+from ..learning.device import Compute, memory_for, predict_alike, set_threads
 from ..learning.model_files import (
     SPARE_WEIGHTS,
     Form,
@@ -30,6 +30,9 @@ from ..learning.model_files import (
 from ..learning.windows import AtOnce, slide
 from ..system.errors import InputError
 from .settings import DEFAULT, WindowSettings
+
+# An image goes to a GPU only where it takes less than half of what is free.
+_FOR_OTHERS = "other jobs took what was free (resources.jobs_per_gpu: 1, or a larger GPU)"
 
 
 class _Sees(Form):
@@ -114,7 +117,8 @@ class TrainedModel:
             grid = [max(1, round(n * f)) for n, f in zip(image.shape, self.resample, strict=True)]
             seen = sampling.rescale(seen, grid)
         views = list(_mirrors()) if settings.flips else [()]
-        mean = sum(self._slide(seen, axes, settings) for axes in views) / len(views)
+        with memory_for(lambda: f"{self.path}: GPU out of memory: {_FOR_OTHERS}"):
+            mean = sum(self._slide(seen, axes, settings) for axes in views) / len(views)
         probability = sampling.rescale(mean, image.shape)[0, 0].numpy()
         self.check_finite(probability)
         return probability

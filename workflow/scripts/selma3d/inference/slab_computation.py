@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ..images import VolumeFile
+from ..learning.device import memory_for
 from ..learning.windows import pad_to_window, window_weights
 from ..system.errors import InputError
 from .block_files import BlockFiles
@@ -132,13 +133,14 @@ class Sweep:
 
         All on the device: what the network sees is moved there once, and the sum once back.
         """
-        total = None
-        if seen is not None:
+        if seen is None:
+            return None
+        extent = block.extent(self._grid.window)
+        with memory_for(lambda: _too_large(extent, self._model)):
             compute, batch = self._model.compute, self._settings.batch
             seen = compute.sent(seen)
             reach = [side.stop - side.start for side in block.reach]
             blended = torch.zeros(reach, device=compute.device)
-            extent = block.extent(self._grid.window)
             for first in range(0, len(block.windows), batch):
                 starts = block.windows[first : first + batch]
                 windows = torch.cat([seen[self._window(start, extent)] for start in starts])
@@ -147,8 +149,7 @@ class Sweep:
                 weighted = predicted[:, 0] * self._weights_there
                 for start, prediction in zip(starts, weighted, strict=True):
                     self._add(blended, prediction, start, block.reach)
-            total = compute.fetched(blended).numpy()
-        return total
+            return compute.fetched(blended).numpy()
 
     def _finish(self, block: Block, total: np.ndarray | None) -> None:
         """Add the spill of the blocks before, decide and write the mask, pass the spill on.
@@ -204,6 +205,15 @@ class Sweep:
         """Add a window's values to the part of it that lies in `box`, which `total` covers."""
         there, here = common(start, self._grid.window, box)
         total[there] += values[here]
+
+
+def _too_large(extent: Box, model: TrainedModel) -> str:
+    """The line on a block that a GPU has too little memory for."""
+    shown = "×".join(str(side.stop - side.start) for side in extent)
+    return (
+        f"{model.path}: GPU out of memory: a block of {shown} voxels needs more than there is "
+        "(a smaller segment.block in the configuration)"
+    )
 
 
 def _ahead(

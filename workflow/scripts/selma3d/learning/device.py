@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ..system import gpus
-from ..system.errors import InputError
+from ..system.errors import GpuMemoryError, InputError
+from .distributed import world
+from .packed import Packed
 from .task import KEPT_ON_CPU, Batch
 
 log = logging.getLogger(__name__)
 
-SMALL_BYTES = 1 << 18  # of tensors that are moved together
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -111,20 +113,9 @@ class Compute:
         """
         if self.device.type == "cpu":
             return batch
-        moved, small = {}, {}
-        for name, tensor in batch.items():
-            if name.rsplit("/", 1)[-1] in KEPT_ON_CPU:
-                moved[name] = tensor
-            elif tensor.nbytes > SMALL_BYTES:
-                moved[name] = self.sent(tensor)
-            else:
-                small.setdefault(tensor.dtype, {})[name] = tensor
-        for tensors in small.values():
-            together = self.sent(torch.cat([each.reshape(-1) for each in tensors.values()]))
-            parts = together.split([each.numel() for each in tensors.values()])
-            for (name, each), part in zip(tensors.items(), parts, strict=True):
-                moved[name] = part.view(each.shape)
-        return moved
+        kept = {k: each for k, each in batch.items() if k.rsplit("/", 1)[-1] in KEPT_ON_CPU}
+        moving = Packed.of({k: each for k, each in batch.items() if k not in kept})
+        return kept | moving.mapped(self.sent).batch()
 
     def fetched(self, tensor: Tensor) -> Tensor:
         """A tensor on the CPU, by one copy to pinned memory, which is waited for."""
@@ -161,6 +152,11 @@ def _device(name: str, local_rank: int) -> torch.device:
         chosen = torch.device("cuda" if usable else "cpu")
     if chosen.type == "cuda":
         number = local_rank if chosen.index is None else chosen.index
+        if chosen.index is not None and world() > 1:
+            raise InputError(
+                f"device: expected auto or cuda, as {world()} processes train on a GPU each, "
+                f"found '{name}'"
+            )
         if number >= torch.cuda.device_count():
             raise InputError(
                 f"device: expected one of {torch.cuda.device_count()} GPUs, found number {number}"
@@ -245,6 +241,7 @@ _TOO_LITTLE_MEMORY = (
     "CUDNN_STATUS_ALLOC_FAILED",
     "unable to find an engine to execute this computation",
     "CUBLAS_STATUS_ALLOC_FAILED",
+    "'out of memory'",  # NCCL quotes it so
 )
 
 
@@ -253,6 +250,17 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return any(text in str(error) for text in _TOO_LITTLE_MEMORY)
+
+
+@contextmanager
+def memory_for(told: Callable[[], str]) -> Iterator[None]:
+    """Turn too little memory of a GPU into GpuMemoryError, whose line `told` gives."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise GpuMemoryError(told()) from error
 
 
 def versions(device: torch.device | None = None) -> dict[str, str]:

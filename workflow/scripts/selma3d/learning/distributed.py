@@ -11,13 +11,26 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-WAIT = timedelta(hours=4)  # the first process validates while the others wait
+# Gradients and sums are late by no more than a save takes: processes that wait longer hang, as GPUs
+# of some machines do that can't reach each other's memory.
+STUCK = timedelta(minutes=30)
+WAIT = timedelta(hours=4)  # for decisions: the first process validates while the others wait
+_deciding: dist.ProcessGroup | None = None
 
 
 def join() -> None:
     """Join the process group that torch.distributed.run has announced."""
+    global _deciding
     gpus = "cpu:gloo,cuda:nccl"
-    dist.init_process_group(gpus if torch.cuda.is_available() else "gloo", timeout=WAIT)
+    dist.init_process_group(gpus if torch.cuda.is_available() else "gloo", timeout=STUCK)
+    _deciding = dist.new_group(backend="gloo", timeout=WAIT)
+
+
+def leave() -> None:
+    """Leave the process group."""
+    global _deciding
+    dist.destroy_process_group()
+    _deciding = None
 
 
 def rank() -> int:
@@ -40,7 +53,7 @@ def any_process(flag: bool) -> bool:
     if world() == 1:
         return flag
     shared = torch.tensor([float(flag)])
-    dist.all_reduce(shared)
+    dist.all_reduce(shared, group=_deciding)
     return bool(shared.item() > 0)
 
 
@@ -58,7 +71,7 @@ def from_first(content: object) -> object:
     if world() == 1:
         return content
     box = [content]
-    dist.broadcast_object_list(box, src=0)
+    dist.broadcast_object_list(box, src=0, group=_deciding)
     return box[0]
 
 

@@ -82,6 +82,8 @@ def claimed(count: int, *, jobs_per_gpu: int = 1, patience_s: float = 600.0) -> 
     if not names:
         yield []
         return
+    if count > 1:
+        names = _whole(names, count)
     if len(names) < count:
         raise InputError(
             f"resources.gpu: expected at most {len(names)}, the GPUs of this machine, found {count}"
@@ -98,6 +100,17 @@ def claimed(count: int, *, jobs_per_gpu: int = 1, patience_s: float = 600.0) -> 
                 del os.environ[VISIBLE]
             else:
                 os.environ[VISIBLE] = before
+
+
+def _whole(names: list[str], count: int) -> list[str]:
+    """Those that are no instances of a divided GPU, of which CUDA uses one a process."""
+    whole = [name for name in names if not name.startswith("MIG-")]
+    if len(whole) < min(count, len(names)):
+        raise InputError(
+            f"resources.training_gpus: expected at most {max(1, len(whole))}, as the others are "
+            f"instances of divided GPUs (MIG), of which a process can use one, found {count}"
+        )
+    return whole
 
 
 def _claim(

@@ -19,6 +19,7 @@ from ...system.errors import InputError
 from ...system.stop import SIGNALS
 from ..device import Compute
 from ..distributed import rank, world
+from ..packed import Packed
 from ..sampling import Sampler, collate
 from ..task import Batch, Drawn
 
@@ -37,18 +38,18 @@ def drawn_batch(sampler: Sampler, draw: Draw, indices: Sequence[int]) -> Batch:
 
 
 class _Steps(Dataset):
-    """Item `step` is this process's share of the step's global batch, in parts."""
+    """Item `step` is this process's share of the step's global batch, in parts, each packed."""
 
     def __init__(self, sampler: Sampler, draw: Draw, settings: Optimisation) -> None:
         self._sampler, self._draw, self._settings = sampler, draw, settings
         self._rank, self._world = rank(), world()
 
-    def __getitem__(self, step: int) -> list[Batch]:
+    def __getitem__(self, step: int) -> list[Packed]:
         size, parts = self._settings.batch, self._settings.accumulate
         own = range(step * size + self._rank, (step + 1) * size, self._world)
         each = len(own) // parts
         return [
-            drawn_batch(self._sampler, self._draw, own[each * part : each * (part + 1)])
+            Packed.of(drawn_batch(self._sampler, self._draw, own[each * part : each * (part + 1)]))
             for part in range(parts)
         ]
 
@@ -91,6 +92,7 @@ class Batches:
             prefetch_factor=WAITING if workers else None,
             multiprocessing_context="fork" if workers else None,
             worker_init_fn=_begin_worker,
+            collate_fn=_as_they_are,
         )
         self._ready: queue.Queue[list[Batch] | BaseException | None] = queue.Queue(READY)
         self._left = threading.Event()
@@ -110,10 +112,10 @@ class Batches:
         self._left.set()
         self._thread.join()
 
-    def _fill(self, source: Iterator[Batch]) -> None:
+    def _fill(self, source: Iterator[list[Packed]]) -> None:
         try:
             for parts in source:
-                if not self._offer([self._compute.move(part) for part in parts]):
+                if not self._offer([self._compute.move(part.batch()) for part in parts]):
                     return
             self._offer(None)
         except BaseException as error:
@@ -134,6 +136,10 @@ class Batches:
             if isinstance(item, BaseException):
                 raise item
             yield item
+
+
+def _as_they_are(parts: list[Packed]) -> list[Packed]:
+    return parts
 
 
 def _with_room(workers: int, sample_bytes: int, settings: Optimisation) -> int:

@@ -45,6 +45,7 @@ def launch(assignment: Assignment) -> None:
     assignment.write(written)
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+        "--local-addr=127.0.0.1",  # else by the host's name, which not every host can resolve
         f"--nproc-per-node={job.processes}",
         *("-m", "selma3d.learning.training.worker", str(written), str(outcome)),
     ]

@@ -13,10 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...system.errors import GpuMemoryError
 from ...system.lease import Lease
 from ...system.stop import Stop, Unfinished
-from ..device import be_deterministic, is_out_of_memory
+from ..device import be_deterministic, memory_for
 from ..distributed import any_process, from_first, rank
 from .checkpoint import Checkpoints, Saves
 from .gpu_memory import learn, needs_more
@@ -48,14 +47,11 @@ def train(training: Training, stop: Stop, result: Callable[[History], Mapping[st
                 training.folder,
             )
         else:
-            try:
+            # outside of a step too, such as where batches are moved
+            with memory_for(
+                lambda: f"{needs_more(training)} (a smaller batch, or more accumulate)"
+            ):
                 _loop(training, stop, checkpoints, lease, result)
-            except RuntimeError as error:  # outside of a step, such as where batches are moved
-                if not is_out_of_memory(error):
-                    raise
-                raise GpuMemoryError(
-                    f"{needs_more(training)} (a smaller batch, or more accumulate)"
-                ) from error
     return Checkpoints.finished_in(training.folder)
 
 

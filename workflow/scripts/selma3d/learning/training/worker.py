@@ -7,8 +7,6 @@ import logging
 import sys
 from pathlib import Path
 
-import torch.distributed as dist
-
 from ...system.atomic import publish
 from ...system.stop import Unfinished
 from .. import distributed
@@ -36,7 +34,7 @@ def main(written: Path, told: Path) -> None:
         raise
     finally:
         tell(outcome, told)
-    dist.destroy_process_group()
+    distributed.leave()
 
 
 def tell(outcome: dict[str, object], told: Path) -> None:
