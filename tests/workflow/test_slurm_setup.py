@@ -37,9 +37,9 @@ gpu-long|16|64000|gpu:a100:4(S:0-1)|up
 gpu_debug|16|64000|gpu:a100:4|up
 old|4|8000|(null)|inactive
 """
-# account, its QOS, MaxSubmit, GrpSubmit, MaxJobs, GrpJobs, MaxWall, MaxTRES, GrpTRES
+# account, its default QOS, all its QOS, then the columns of LIMITS
 ASSOCIATIONS = """\
-mine|normal|normal,long|100||||3-00:00:00|gres/gpu=8|
+mine||normal,long|100||||3-00:00:00|gres/gpu=8|
 theirs||normal||50|||||
 """
 # name, the same, MaxTRESPU
@@ -188,7 +188,7 @@ def test_limits_of_accounts_and_qos_are_told_and_jobs_go_only_where_they_fit(
 )
 def test_a_partition_that_is_not_for_this_user_is_left_out_with_the_reason(told, reason):
     fields = dict(field.split("=") for field in told.split())
-    mine = Association("mine", Limits(), frozenset({"normal"}), "normal")
+    mine = Association("mine", Limits(), frozenset({"normal"}))
     said = not_admitted(fields, frozenset({"lab", "users"}), Accounting((mine,), "mine"))
     assert said.startswith(reason) if reason else not said
     assert len(said) < 90

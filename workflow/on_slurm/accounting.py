@@ -72,7 +72,13 @@ class Association:
     account: str
     limits: Limits
     qos: frozenset[str]
-    default_qos: str  # of a job that names none; empty where none is
+    stated_default: str = ""
+
+    @property
+    def default_qos(self) -> str:
+        """The QOS of a job that names none, as slurmctld takes it; empty where there is none."""
+        only = self.qos if len(self.qos) == 1 else self.qos & {"normal"}
+        return self.stated_default or next(iter(only), "")
 
 
 @dataclass(frozen=True)
