@@ -45,7 +45,9 @@ def test_the_job_is_small_requeued_and_told_before_its_limit(sbatch, capsys):
     assert options[options.index("-p") + 1] == "cpu"
     script = (sbatch / "script").read_text()
     assert f"--configfile '{sbatch}/a config.yaml' --profile slurm --rerun-incomplete &" in script
-    assert "job 42 runs Snakemake on partition cpu" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "job 42 runs Snakemake on partition cpu" in said
+    assert f"make status CONFIG='{sbatch}/a config.yaml'" in said
     assert (sbatch / "results" / "logs").is_dir()
 
 

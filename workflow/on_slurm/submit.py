@@ -89,7 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     job = ran.stdout.strip()
     print(f"job {job} runs Snakemake{f' on partition {name}' if name else ''}")
-    print(f"log: {log}\nhow far it is: make status")
+    layers = " ".join(map(str, given.configfile))
+    status = f"make status CONFIG={shlex.quote(layers)}" if layers else "make status"
+    print(f"log: {log}\nhow far it is: {status}")
     print(f"to end it and its jobs: scancel --signal=INT --batch {job}")
     return 0
 
