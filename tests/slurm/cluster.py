@@ -109,6 +109,12 @@ class Cluster:
         taken = ["--partition=gpu", f"--nodelist={node}", "--exclusive", "--output=/dev/null"]
         ask("sbatch", *taken, f"--wrap=sleep {seconds}")
 
+    def kill_processes(self, job: Job) -> None:
+        """SIGKILL to all processes of a job at once, as for want of memory."""
+        for process in processes_with("SLURM_JOB_ID", job.id):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
     def end_controller(self) -> None:
         """Kill slurmctld, as a crash does; `start` brings it back with its saved state."""
         kill_recorded("slurmctld")
