@@ -207,6 +207,15 @@ def test_one_training_an_arm_has_no_interval(tables: dict) -> None:
     assert lines["normal"] == 0 < lines["replicated"]
 
 
+def test_a_forest_of_many_structures_fits_a_page_and_leaves_none_out(tables: dict) -> None:
+    gains = tables["normal"]["gains"]
+    many = [gains.assign(structure=f"{name} {n}") for n in range(5) for name in ("a", "b")]
+    figure = drawn("forest", tables["normal"] | {"gains": pd.concat(many)})
+    assert figure.get_figheight() / canvas.MM < 230
+    shown = list(texts(figure))
+    assert all(shown.count(f"{name} {n}") == 1 for n in range(5) for name in ("a", "b"))
+
+
 @pytest.mark.parametrize("name", ["forest", "gain-curves"])
 def test_gains_are_drawn_such_that_more_is_better(name: str, tables: dict) -> None:
     """Fewer errors are a gain; zero is in sight."""
@@ -374,6 +383,7 @@ def test_histories_show_losses_validation_and_failures(tmp_path: Path) -> None:
     assert f"stroke: {colour}" in svg.lower()  # that of the method, as in every figure
     for words in ("training loss", "validation Dice ↑", "U-Net · masked", "n = 2 an entrant"):
         assert words in svg
+    assert "not finite, or nothing learnt" in svg, "the cross is in the key"
 
 
 def test_history_of_other_columns_is_refused(tmp_path: Path) -> None:

@@ -82,8 +82,18 @@ def _draw(
     if "held_out_loss" in quantities:
         dotted = {"color": canvas.NEUTRAL, "linestyle": ":"}
         handles.append(Line2D([], [], label="predictor that has learnt nothing", **dotted))
+    if any(_is_flawed(run) for runs in tables.values() for run in runs):
+        cross = {"color": canvas.NEUTRAL, "marker": "x", "linestyle": ""}
+        handles.append(Line2D([], [], label="not finite, or nothing learnt", **cross))
     canvas.key(figure, handles)
     return figure
+
+
+class _PlainNumbers(LogFormatter):
+    """0.001 for 1e-03, and without mathematical signs, which are not set: titles are text."""
+
+    def __call__(self, value: float, position: int | None = None) -> str:
+        return f"{value:g}" if super().__call__(value, position) else ""
 
 
 def _read(path: str | Path) -> pd.DataFrame:
@@ -114,9 +124,8 @@ def _frame(axes: Axes, name: str) -> None:
     values = values[np.isfinite(values)]
     if values.size and values.min() > 0 and values.max() > 50 * values.min():
         axes.set_yscale("log")
-        # Numbers without mathematical signs, which are not set: titles are text (canvas).
-        axes.yaxis.set_major_formatter(LogFormatter())
-        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.0, 0.4)))
+        axes.yaxis.set_major_formatter(_PlainNumbers())
+        axes.yaxis.set_minor_formatter(_PlainNumbers(minor_thresholds=(1.0, 0.4)))
     axes.set_ylabel(SHOWN[name])
     axes.locator_params(axis="x", nbins=4)
     axes.grid(axis="y")
@@ -124,7 +133,10 @@ def _frame(axes: Axes, name: str) -> None:
 
 def _mark_flaws(axes: Axes, own: pd.DataFrame, run: pd.DataFrame, colour: str) -> None:
     finite = own[np.isfinite(own["value"])]
-    flawed = run["name"].isin(FLAWS) & (run["value"] == 1)
-    if flawed.any() and len(finite):
+    if _is_flawed(run) and len(finite):
         last = finite.iloc[-1]
         axes.plot(last["step"], last["value"], "x", color=colour, markersize=5, clip_on=False)
+
+
+def _is_flawed(run: pd.DataFrame) -> bool:
+    return bool((run["name"].isin(FLAWS) & (run["value"] == 1)).any())
