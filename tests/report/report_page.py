@@ -114,7 +114,10 @@ def write(
         volumes=[VOLUME] if tables_by_track else [],
         exports=Exports(
             {("per-type", "cfos"): folder / "export/per-type/cfos"},
-            [folder / "segmentations/unet/cfos/export/sample1.ome.zarr"],
+            [
+                folder / "export/volumes/cfos/sample1.ome.zarr",
+                folder / "segmentations/unet/cfos/export/sample1.ome.zarr",
+            ],
         ),
         gallery=folder / "gallery.html",
         rows={("per-type", "leaderboard"): folder / "ranking" / "leaderboard.tsv"},

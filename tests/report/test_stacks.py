@@ -17,6 +17,7 @@ from PIL import Image
 
 from selma3d.challenge.display import Display
 from selma3d.export.chosen_cases import export_chosen_cases
+from selma3d.export.reduced_volume import export_reduced_volume
 from selma3d.images import PatchWriter, PredictionWriter, write_volume
 from selma3d.images.hdf5_writing import writing_hdf5
 from selma3d.images.storage import stamp, write_array
@@ -136,6 +137,18 @@ def test_a_mask_over_a_volume_is_the_fainter_the_less_it_covers(tmp_path: Path) 
     strip = pixels(stack["masks"][0]["strip"]).reshape(3, 2, LARGEST[2])
     assert (strip[0, 0, 0], strip[0, 1, 1], strip[1, 1, 1]) == (255, 160, 0)
     assert np.count_nonzero(strip) == 4
+
+
+def test_the_reduced_image_of_a_volume_lies_where_its_masks_do(tmp_path: Path) -> None:
+    shown = volume_with_mask(tmp_path, np.zeros((3, 4, 2 * LARGEST[2]), np.uint8))
+    export_reduced_volume(shown, tmp_path / "v.ome.zarr")
+    (node,) = Reader(parse_url(tmp_path / "v.ome.zarr"))()
+    image = np.asarray(node.data[0])
+    assert (image.shape, image.dtype) == ((3, 2, LARGEST[2]), np.uint16)
+    assert image[0, 0, 0] == round(np.mean([0, 1, 320, 321]))
+    scale, translation = node.metadata["coordinateTransformations"][0]
+    assert scale["scale"] == [4.0, 4.0, 4.0]
+    assert translation["translation"] == [0.0, 1.0, 1.0], "the middle of the voxels it stands for"
 
 
 def test_a_mask_of_another_volume_is_refused(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ rule case_exports:
 
 
 rule volume_stacks:
-    """Reduce a volume of each structure, and masks of it, for the report's viewer."""
+    """Reduce a volume of each structure: with masks for the report's viewer, and as OME-Zarr."""
     input:
         volumes=[LAYOUT.volume(one.structure, one.sample) for one in WHOLE_VOLUMES],
         indexes=[
@@ -125,6 +125,7 @@ rule volume_stacks:
         masks=[str(path) for one in WHOLE_VOLUMES for path in one.masks.values()],
     output:
         stacks=volume_stack_files(LAYOUT, WHOLE_VOLUMES),
+        images=[directory(path) for path in volume_images(LAYOUT, WHOLE_VOLUMES)],
     log:
         LAYOUT.log("volume_stacks", "all"),
     benchmark:

@@ -11,6 +11,7 @@ from selma3d.report.inputs import (
     panel_files,
     stack_files,
     training_files,
+    volume_images,
     volume_stack_files,
 )
 from selma3d.report.tables import TABLES

@@ -1,14 +1,19 @@
-"""Rule volume_stacks: volumes, masks of them -> stacks for the report's viewer, one a structure."""
+"""Rule volume_stacks: volumes, masks of them -> stacks for the viewer, and reduced images."""
+
+from pathlib import Path
 
 from job import running
+from selma3d.export.reduced_volume import export_reduced_volume
 from selma3d.report.cases.shown_volume import ShownVolume
 from selma3d.report.cases.whole_volumes import write_volume_stack
 
 
 def main() -> None:
     volumes = [ShownVolume.read(plain) for plain in snakemake.params.volumes]
-    for shown, path in zip(volumes, snakemake.output.stacks, strict=True):
-        write_volume_stack(shown, path)
+    paths = (snakemake.output.stacks, snakemake.output.images)
+    for shown, stack, image in zip(volumes, *paths, strict=True):
+        write_volume_stack(shown, stack)
+        export_reduced_volume(shown, Path(image))
 
 
 if __name__ == "__main__":

@@ -148,6 +148,7 @@ class Layout:
     )
     volume_stack = BelowScored("figures/volumes/{structure}.json")  # reduced, for the viewer
     exported_cases = BelowScored("export/{track}/{structure}", "structure track")  # as OME-Zarr
+    exported_volume = BelowScored("export/volumes/{structure}/{sample}.ome.zarr")  # reduced
     table = BelowScored(
         "tables/{track}/{table}.{extension}", "table track extension", extension="tsv"
     )

@@ -11,6 +11,7 @@ from ..challenge.display import Display
 from ..images import PatchFile, PredictionFile
 from ..images.geometry import Geometry
 from ..ranking.tables import Tables
+from ..report.cases import views
 from ..report.cases.choice import choose, scores_of
 from ..report.cases.shown_cases import ShownCases
 from ..report.drawing.entrants import EntrantStyles
@@ -18,7 +19,7 @@ from ..system.atomic import publish_folder
 from ..system.errors import InputError
 from .ome_zarr import SUFFIX, ImageWithMasks, write_image_with_masks
 
-TRUTH = "#f5f5f5"
+TRUTH = views.COLOURS[views.TRUTH - 1]
 
 
 def export_chosen_cases(shown: ShownCases, tables: Tables, display: Display, folder: Path) -> None:

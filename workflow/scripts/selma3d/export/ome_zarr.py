@@ -38,12 +38,14 @@ def write_ome_zarr(source: ArrayOnDisk, path: Path, geometry: Geometry) -> None:
 class ImageWithMasks:
     """An image (Z,Y,X), the grey values shown as black and white, and masks of it by name.
 
-    masks: each with its colour, `#rrggbb`.
+    masks: each with its colour, `#rrggbb`. steps: how many voxels (z,y,x) of the grid that the
+    geometry is of became one.
     """
 
     image: np.ndarray
     window: tuple[float, float]
     masks: Mapping[str, tuple[np.ndarray, str]]
+    steps: tuple[int, int, int] = (1, 1, 1)
 
 
 def write_image_with_masks(source: ImageWithMasks, path: Path, geometry: Geometry) -> None:
@@ -59,13 +61,15 @@ def write_image_with_masks(source: ImageWithMasks, path: Path, geometry: Geometr
     }
     with publish_folder(path) as temporary:
         group = zarr.open_group(temporary, mode="w", zarr_format=2)
-        _write_levels(group, source.image, name, geometry)
+        _write_levels(group, source.image, name, geometry, source.steps)
         group.attrs["omero"] = {"name": name, "version": VERSION, "channels": [channel]}
+        if not source.masks:
+            return
         labels = group.create_group("labels")
         labels.attrs["labels"] = list(source.masks)
         for label, (mask, colour) in source.masks.items():
             own = labels.create_group(label)
-            _write_levels(own, mask, label, geometry)
+            _write_levels(own, mask, label, geometry, source.steps)
             rgba = [*bytes.fromhex(colour.removeprefix("#")), 255]
             own.attrs["image-label"] = {
                 "version": VERSION,
@@ -74,12 +78,18 @@ def write_image_with_masks(source: ImageWithMasks, path: Path, geometry: Geometr
             }
 
 
-def _write_levels(group: zarr.Group, source: ArrayOnDisk, name: str, geometry: Geometry) -> None:
+def _write_levels(
+    group: zarr.Group,
+    source: ArrayOnDisk,
+    name: str,
+    geometry: Geometry,
+    steps: tuple[int, int, int] = (1, 1, 1),
+) -> None:
     levels = [_write_level(group, 0, source, source.shape, halve=False)]
     while max(levels[-1].shape) > SMALLEST:
         halved = tuple(-(-n // 2) for n in levels[-1].shape)
         levels.append(_write_level(group, len(levels), levels[-1], halved, halve=True))
-    group.attrs["multiscales"] = [_metadata(name, len(levels), geometry.voxel_size_um)]
+    group.attrs["multiscales"] = [_metadata(name, len(levels), geometry.voxel_size_um, steps)]
 
 
 def _write_level(
@@ -110,9 +120,12 @@ def _halved(block: np.ndarray) -> np.ndarray:
     return block
 
 
-def _metadata(name: str, levels: int, voxel_size_um: VoxelSize | None) -> dict[str, object]:
+def _metadata(
+    name: str, levels: int, voxel_size_um: VoxelSize | None, steps: tuple[int, int, int]
+) -> dict[str, object]:
     unit = {} if voxel_size_um is None else {"unit": "micrometer"}
     size = np.ones(3) if voxel_size_um is None else np.asarray(voxel_size_um, dtype=float)
+    became_one = [np.asarray(steps) * 2**level for level in range(levels)]
     return {
         "version": VERSION,
         "name": name,
@@ -121,12 +134,12 @@ def _metadata(name: str, levels: int, voxel_size_um: VoxelSize | None) -> dict[s
             {
                 "path": str(level),
                 "coordinateTransformations": [
-                    {"type": "scale", "scale": (size * 2**level).tolist()},
+                    {"type": "scale", "scale": (size * voxels).tolist()},
                     # The first voxel of a level lies in the middle of those that it stands for.
-                    {"type": "translation", "translation": (size * (2**level - 1) / 2).tolist()},
+                    {"type": "translation", "translation": (size * (voxels - 1) / 2).tolist()},
                 ],
             }
-            for level in range(levels)
+            for level, voxels in enumerate(became_one)
         ],
         "type": "maximum",
     }

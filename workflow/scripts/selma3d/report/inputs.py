@@ -118,13 +118,16 @@ class ReportInputs:
         return found
 
     def exported(self, volumes: Iterable[ShownVolume]) -> list[str]:
-        """The masks of such volumes as OME-Zarr."""
-        paths = (
-            self.layout.exported(".ome.zarr", method, one.structure, one.sample)
-            for one in volumes
-            for method, _ in one.masks
-        )
-        return [path for path in paths if is_shown(self.layout, path)]
+        """Such volumes as OME-Zarr: of each the image, reduced, and then its masks."""
+        found = []
+        for one in volumes:
+            masks = [
+                self.layout.exported(".ome.zarr", method, one.structure, one.sample)
+                for method, _ in one.masks
+            ]
+            found.append(self.layout.exported_volume(one.structure, one.sample))
+            found += [path for path in masks if is_shown(self.layout, path)]
+        return found
 
     def _learnt_from(self) -> set[Sample]:
         """Rows of the volumes and collections that encoders are pretrained on."""
@@ -184,6 +187,11 @@ def stack_files(layout: Layout, panels: Iterable[tuple[str, str]]) -> list[str]:
 def volume_stack_files(layout: Layout, volumes: Iterable[ShownVolume]) -> list[str]:
     """The viewer's stacks of whole volumes."""
     return [layout.volume_stack(volume.structure) for volume in volumes]
+
+
+def volume_images(layout: Layout, volumes: Iterable[ShownVolume]) -> list[str]:
+    """Whole volumes as reduced images for other programs."""
+    return [layout.exported_volume(volume.structure, volume.sample) for volume in volumes]
 
 
 def training_files(layout: Layout, kinds: Mapping[str, object], form: str) -> list[str]:

@@ -63,7 +63,8 @@ def _read(path: str | Path) -> dict[str, Any]:
 class Exports:
     """What other programs open of the same images.
 
-    cases: the folder of a structure's cases by track and structure. volumes: masks of volumes,
+    cases: the folder of a structure's cases by track and structure. volumes: reduced images of
+    volumes, `export/volumes/<structure>/<sample>.ome.zarr`, and masks of them,
     `segmentations/<method>/<structure>/export/<sample>.ome.zarr`.
     """
 
@@ -83,12 +84,10 @@ class Exports:
         return [] if own is None else [(own / f"{case}.ome.zarr").as_posix()]
 
     def of_volume(self, structure: str, sample: str) -> list[str]:
-        """The files of all masks of a volume."""
-        return [
-            path.as_posix()
-            for path in self.volumes
-            if path.parts[-3] == structure and path.name == f"{sample}.ome.zarr"
-        ]
+        """The files of a volume, its image before its masks."""
+        own = (f"{structure}/{sample}.ome.zarr", f"{structure}/export/{sample}.ome.zarr")
+        paths = [path.as_posix() for path in self.volumes]
+        return [path for end in own for path in paths if path.endswith(f"/{end}")]
 
 
 def _opened(files: Sequence[str]) -> dict[str, Any]:
@@ -198,6 +197,6 @@ def picture(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     }
 
 
-def worst(cases: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The first structure's worst case in the viewer."""
-    return next((case for case in cases if "worst" in case["why"]), None)
+def worst(cases: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The worst case of each structure in the viewer."""
+    return [case for case in cases if "worst" in case["why"]]

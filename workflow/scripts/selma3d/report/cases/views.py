@@ -11,7 +11,8 @@ from matplotlib.colors import to_rgb
 from ..drawing import canvas
 
 TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, TRUTH = 1, 2, 3, 4
-COLOURS = (canvas.TRUE_POSITIVE, canvas.FALSE_POSITIVE, canvas.FALSE_NEGATIVE, "#f5f5f5")
+# Truth alone is blue, a prediction alone red, both yellow: so are errors, and so is each by itself.
+COLOURS = (*(canvas.TRUE_POSITIVE, canvas.FALSE_POSITIVE), *2 * (canvas.FALSE_NEGATIVE,))
 GAP_PX = 2  # between orthogonal slices
 DEPTH = 0.6  # of XZ and YZ at most, as a share of the longer side of XY
 ZOOM = 3  # of the detail in the corner

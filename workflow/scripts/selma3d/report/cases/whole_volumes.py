@@ -38,7 +38,7 @@ def write_volume_stack(shown: ShownVolume, path: str | Path) -> None:
     with ExitStack() as stack:
         volume = stack.enter_context(VolumeFile(shown.volume_h5))
         shape, size = volume.shape, volume.voxel_size_um
-        steps = steps_of(shape)
+        steps = steps_of(shape, LARGEST)
         image = reduced(lambda box: volume.read(shown.channel, box), shape, steps, brightest=True)
         masks = []
         for entrant, file in shown.masks.items():
@@ -64,9 +64,9 @@ def write_volume_stack(shown: ShownVolume, path: str | Path) -> None:
         temporary.write_text(json.dumps(content))
 
 
-def steps_of(shape: Sequence[int]) -> tuple[int, int, int]:
+def steps_of(shape: Sequence[int], largest: Sequence[int]) -> tuple[int, int, int]:
     """How many planes, rows and columns become one; as many columns as rows."""
-    deep, high, wide = (math.ceil(n / most) for n, most in zip(shape, LARGEST, strict=True))
+    deep, high, wide = (math.ceil(n / most) for n, most in zip(shape, largest, strict=True))
     return deep, max(high, wide), max(high, wide)
 
 
