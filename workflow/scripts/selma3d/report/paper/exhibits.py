@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 from ...challenge.display import Display
@@ -16,34 +15,34 @@ TRACKS = {"per-type": "one model for each structure type", "one-model": "one mod
 
 
 def figure_pages(figures: Sequence[ShownFigure], display: Display, folder: Path) -> str:
-    """The figures under their headings, in the order of the report; `folder` is the manuscript's.
+    """The figures in the order of the report; `folder` is the manuscript's.
 
     They stand at the size that they were drawn for. Where a figure would be empty, the sentence
     that its file holds stands in the text.
     """
+    several = len({figure.track for figure in figures if figure.track}) > 1
     pieces = []
-    by_heading = groupby(figures, key=lambda figure: (figure.category, figure.track))
-    for (category, track), own in by_heading:
-        of = f" ({TRACKS.get(track, track)})" if track else ""
-        pieces.append(rf"\subsection*{{{escape_latex(category + of)}}}")
-        pieces.extend(_figure(figure, display, folder) for figure in own)
-        pieces.append(r"\clearpage")
-    return "\n".join([*pieces, ""])
+    for figure in figures:
+        of = f" ({TRACKS.get(figure.track, figure.track)})" if several and figure.track else ""
+        pieces.append(_figure(figure, f"{figure.title}{of}", display, folder))
+    return "\n".join([*pieces, r"\clearpage", ""])
 
 
 def table_pages(tables: Sequence[ShownTable], folder: Path) -> str:
-    """The tables, each from its own file."""
-    inputs = [
-        rf"\input{{{os.path.relpath(path, folder)}}}"
-        for table in tables
-        for path in table.paths
-        if path.suffix == ".tex"
-    ]
-    return "\n".join([*inputs, r"\clearpage", ""])
+    """The tables, each from its own file, which is named where it has no room on a page."""
+    lines = []
+    for table in tables:
+        for path in table.paths:
+            if path.suffix == ".tex":
+                name = os.path.relpath(path, folder)
+                lines += [
+                    rf"\renewcommand{{\tablefile}}{{\detokenize{{{name}}}}}",
+                    rf"\input{{{name}}}",
+                ]
+    return "\n".join([*lines, r"\clearpage", ""])
 
 
-def _figure(figure: ShownFigure, display: Display, folder: Path) -> str:
-    title = figure.title
+def _figure(figure: ShownFigure, title: str, display: Display, folder: Path) -> str:
     if sentence := sentence_of(figure.path):
         return rf"\paragraph{{{escape_latex(title)}.}} {escape_latex(sentence)}"
     caption = escape_latex(f"{title}. {figure.caption}{_remark(display)}")
