@@ -64,6 +64,6 @@ def endpoint_name(row: Mapping[str, Any], display: Display) -> str:
     structures = [display.structure(name) for name in str(row["structures"]).split(",")]
     against = "" if row["against"] == "scratch" else f" against {row['against']}"
     return (
-        f"{display.entrant(row['method'], row['init'])}{against}: {labels.listed(structures)}, "
+        f"{display.entrant(row['method'], row['init'])}{against} on {labels.listed(structures)}, "
         f"{budget_name(str(row['budget']))}"
     )

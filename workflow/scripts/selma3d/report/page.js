@@ -203,6 +203,12 @@ function eachPixel(shape, axis, plane, projected, each) {
   }
 }
 
+// The largest 1, 2 or 5 times a power of ten that is at most so long.
+function roundLength(most) {
+  const decade = 10 ** Math.floor(Math.log10(most));
+  return [5, 2, 1].find(times => times * decade <= most) * decade;
+}
+
 function brightest(volume, first, last, stride) {
   let most = 0;
   for (let i = first; i <= last; i += stride) if (volume[i] > most) most = volume[i];
@@ -317,7 +323,7 @@ class Viewer {
       projected: this.fields.projection.checked, high, wide };
     const grey = this.grey(cut);
     const truth = this.volumes.truth && this.flat(this.volumes.truth, cut);
-    const pictures = [grey, truth && this.tinted(grey, truth, [245, 245, 245]),
+    const pictures = [grey, truth && this.tinted(grey, truth, rgb(this.content.colours[2])),
       this.fields.overlay.value && this.compared(grey, truth, cut)];
     this.canvases.forEach((canvas, n) => {
       if (!pictures[n]) return;
@@ -326,7 +332,16 @@ class Viewer {
       canvas.style.aspectRatio = `${wide * sides[across]} / ${high * sides[down]}`;
       canvas.getContext("2d").putImageData(new ImageData(pictures[n], wide, high), 0, 0);
     });
+    this.drawBar(wide * sides[across], size ? "µm" : "voxels");
     this.tell(cut);
+  }
+
+  // The bar on the image, a third of its width at most.
+  drawBar(width, unit) {
+    const bar = this.root.querySelector(".bar");
+    const length = roundLength(width / 3);
+    bar.querySelector("i").style.width = `${100 * length / width}%`;
+    bar.querySelector("b").textContent = `${Number(length.toPrecision(1))} ${unit}`;
   }
 
   grey(cut) {

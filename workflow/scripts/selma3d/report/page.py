@@ -50,8 +50,8 @@ SECTIONS = {
     "methods": ("Methods and their cost", "Methods, cost"),
     "brains": ("Whole volumes", "Whole volumes"),
     "caveats": ("Caveats", "Caveats"),
-    "account": ("What a report owes its readers", "What it owes"),
-    "files": ("From the paper to the files", "Files"),
+    "account": ("Reporting guidelines", "Guidelines"),
+    "files": ("All figures, tables and files", "Files"),
     "provenance": ("Provenance", "Provenance"),
 }
 # Where figures of a category stand; all others among the results.
@@ -113,6 +113,7 @@ def write_report(path: str | Path, results: ReportContent) -> None:
     Its script sorts tables and shows stacks; nothing in the text needs it. Raises InputError for a
     figure that cannot be read.
     """
+    results = replace(results, figures=_in_page_order(results.figures))
     edition, display, tracks = results.edition, results.display, results.tracks
     folder = Path(path).parent
     numbered = [_figure(figure, str(n)) for n, figure in enumerate(results.figures, start=1)]
@@ -167,6 +168,15 @@ def write_report(path: str | Path, results: ReportContent) -> None:
     )
 
 
+def _in_page_order(figures: Sequence[ShownFigure]) -> list[ShownFigure]:
+    """Figures in the order of the sections that they stand in, by which they are numbered."""
+    return sorted(figures, key=lambda figure: list(SECTIONS).index(_section_of(figure.category)))
+
+
+def _section_of(category: str) -> str:
+    return SECTION_OF.get(category, "results")
+
+
 @dataclass(frozen=True)
 class _Shown:
     """What the parts of the page need of each other: figures, cases, and where files lie."""
@@ -196,7 +206,7 @@ class _Shown:
         by_section: dict[str, list[Mapping[str, Any]]] = {section: [] for section in SECTIONS}
         for figure in self.figures:
             if figure["track"] == track:
-                by_section[SECTION_OF.get(figure["category"], "results")].append(figure)
+                by_section[_section_of(figure["category"])].append(figure)
         return by_section
 
 
@@ -205,6 +215,7 @@ def _track(name: str, tables: Tables, shown: _Shown) -> dict[str, Any]:
     leaderboard, means = tables["leaderboard"], tables.get("by_metric", pd.DataFrame())
     ranges = pretraining_findings.ranges(tables, display)
     sure = ranking_findings.how_sure(tables, display)
+    gaps = ranking_findings.gaps_in_data(leaderboard, display)
     places = {(c["structure"], c["case"]): f"#{c['id']}" for c in shown.cases if c["track"] == name}
     return {
         "name": name,
@@ -213,7 +224,7 @@ def _track(name: str, tables: Tables, shown: _Shown) -> dict[str, Any]:
         "won": ranking_findings.who_won(tables, display),
         "won_on": ranking_findings.won_on(tables, display),
         "sure": sure,
-        "notes": ranking_findings.gaps_in_data(leaderboard, display),
+        "notes": [gap for gap in gaps if not _is_said(gap, sure)],
         "pretraining": pretraining_findings.headline(tables, display),
         "pretraining_details": [
             *pretraining_findings.further_endpoints(tables, display),
@@ -241,6 +252,12 @@ def _track(name: str, tables: Tables, shown: _Shown) -> dict[str, Any]:
         "figures": shown.figures_of(name),
         "rows": shown.rows(name),
     }
+
+
+def _is_said(gap: str, sentences: Sequence[str]) -> bool:
+    """Whether a note on all entrants stands in one of some sentences, too."""
+    said = gap.removeprefix("All entrants: ").removesuffix(".")
+    return any(said in sentence for sentence in sentences)
 
 
 def _leaderboard(leaderboard: pd.DataFrame, shown: _Shown) -> Printed:
@@ -406,10 +423,10 @@ def _own_caveats(
             "share an animal cannot be checked, and cases may not be independent."
         )
     for track, tables in tracks.items():
-        doubtful = label_findings.doubtful(tables, display)
-        caveats += [f"Labels (track {track}): {sentence}" for sentence in doubtful]
+        of = f"Track {track}: " if len(tracks) > 1 else ""
+        caveats += [f"{of}{sentence}" for sentence in label_findings.doubtful(tables, display)]
         quirks = ranking_findings.quirks(tables, display)
-        caveats += [f"Metric quirks (track {track}): {sentence}" for sentence in quirks]
+        caveats += [f"{of}Definitions of metrics: {' '.join(quirks)}"] if quirks else []
     return caveats
 
 

@@ -47,7 +47,8 @@ def headline(tables: Tables, display: Display) -> str:
         primary = verdicts.iloc[0]
         answer = ANSWERS[primary["verdict"]]
         metric = labels.metric_name(primary["metric"], arrow=False)
-        return f"{answer}. {endpoint_name(primary, display)}, {metric}: {primary['statement']}."
+        said = primary["statement"].removeprefix(f"{primary['verdict']}: ")
+        return f"{answer}: {said} ({metric}; {endpoint_name(primary, display)})."
     if of_declared_metric(tables).empty:
         return "Not answered: no method was scored both from scratch and pretrained."
     return "Not asked: no analysis was declared beforehand, and what gains show is exploratory."

@@ -4,8 +4,8 @@ orthogonal slices through the planes with most true foreground (below: XZ, right
 around the XY plane in deep stacks; in the corner the framed part of XY, three times as large, where
 entrants differ most). Middle row: projections along z, the maximum of the image and
 the commonest class of the masks. Lower row: rendering of the masks, seen at a slant from above,
-with false negatives behind all else. Yellow: true positive; red: false positive; blue: false
-negative.
+with false negatives behind all else. Yellow: true positive; red: false positive; blue: truth, and
+false negative.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .shown_cases import ShownCases
 
 PER_ROW = 8  # cells side by side
 CELL_MM = (19.0, 29.6)  # at least and at most
-PAGE_MM = 235.0
+PAGE_MM = 222.0  # of a journal's page, without the key
 HEADER_MM, GAP_MM = 4.5, 0.8
 RENDERED_PX = 160
 GROUND = "#101010"
@@ -146,10 +146,10 @@ def _draw(
     for strip in strips:
         _draw_strip(figure, strip, cases, top_mm, cell_mm)
         top_mm -= strip.height_mm(cell_mm)
-    names = ("true positive", "false positive", "false negative", "truth")
+    names = ("true positive", "false positive", "truth, false negative")
     keys = [
         Patch(facecolor=colour, edgecolor=canvas.INK, label=name)
-        for colour, name in zip(views.COLOURS, names, strict=True)
+        for colour, name in zip(views.COLOURS[: len(names)], names, strict=True)
     ]
     canvas.key(figure, keys)
     return figure

@@ -151,7 +151,7 @@ def _tiles(
         np.kron(mask[plane], np.ones((times, times), np.uint8))
         for mask in (
             truth.astype(bool) * views.TRUTH,
-            found.astype(bool) * views.TRUTH,
+            found.astype(bool) * views.FALSE_POSITIVE,
             views.errors(truth, found),
         )
     )
