@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from selma3d.challenge import Challenge
+from selma3d.challenge.display import Display
 from selma3d.learning import networks
 from selma3d.system.errors import InputError
 
@@ -127,6 +128,33 @@ def test_a_broken_method_is_an_error_where_the_config_names_it(repository, confi
     with pytest.raises(InputError, match=r"mine.yaml: .*\(config: methods names 'mine'\)"):
         named.check_named_methods()
     Challenge.of(config | {"methods": ["unet"]}, repository).check_named_methods()
+
+
+FOREIGN = {"kind": "foreign", "settings": {"predictions": "/data/masks"}, "rules": False}
+PROGRAM = {"kind": "submission", "settings": {"command": ["theirs"], "minutes": 1}, "rules": False}
+VOTE = {"settings": {"members": [{"method": "theirs"}, {"method": "threshold"}]}}
+
+
+@pytest.mark.parametrize(("edition", "marked"), [("selma2026", True), ("selma2025", False)])
+@pytest.mark.parametrize("participant", [FOREIGN, PROGRAM, {}])
+def test_participants_of_other_data_are_marked_where_the_edition_gives_all_data(
+    repository, config, tmp_path, participant, edition, marked
+):
+    capabilities = RULE["capabilities"] | {"other_data": True}
+    write(tmp_path, "theirs", capabilities=capabilities, **participant)
+    write(tmp_path, "vote", **VOTE)
+    write(tmp_path)
+    challenge = Challenge.of(config | {"edition": edition}, repository)
+    display = Display.read(Display.of(challenge).plain())
+    assert {
+        name: "†" in display.entrant(name, "default") for name in ("theirs", "vote", "mine")
+    } == {
+        "theirs": marked,
+        "vote": marked,
+        "mine": False,
+    }
+    assert ("† out of competition: learnt from other images" in (display.note or "")) == marked
+    assert challenge.ranking_settings()["of_other_data"] == ("theirs", "vote")
 
 
 def test_a_folder_of_methods_that_is_not_there_is_named(repository, config):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from monai.networks.nets import UNet
+from monai.networks.nets import SwinUNETR, UNet
 
 from selma3d.challenge import Challenge
 from selma3d.challenge.checking import check
@@ -132,12 +132,34 @@ def test_code_in_a_checkpoint_runs_only_when_the_file_is_named_by_its_sum(tmp_pa
     assert unpacked(tmp_path / "pack.zip")["task"] == "foundation"
 
 
-def test_the_documented_example_reads_and_its_network_has_the_described_levels(repository) -> None:
-    file = repository / "config/foreign/unet_image_only.yaml"
+EXAMPLES = {
+    "unet_image_only": lambda: UNet(3, 1, 128, LEVELS, (2, 2, 2, 1), num_res_units=2, norm="batch"),
+    "unet_image_text": lambda: UNet(3, 1, 128, LEVELS, (2, 2, 2, 1), num_res_units=2, norm="batch"),
+    "swinunetr_image_only": lambda: SwinUNETR(1, 128, feature_size=24),
+    "swinunetr_image_text": lambda: SwinUNETR(1, 128, feature_size=36),
+}
+LEVELS = (32, 64, 128, 256, 512)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_each_documented_example_reads_and_fits_its_authors_network_but_for_the_head(
+    repository, example: str
+) -> None:
+    file = repository / f"config/foreign/{example}.yaml"
     described = check(foreign_weights.ForeignWeights, yaml.safe_load(file.read_text()), file.name)
+    assert Path(described.file).name == f"{example}_best.ckpt"
     network = networks.build(described.network)
     network.check_window(described.input.window, "window")
-    assert network.feature_channels == (32, 64, 128, 256, 512)
+    theirs = {described.renamed + n: v.shape for n, v in EXAMPLES[example]().state_dict().items()}
+    ours = {name: value.shape for name, value in network.state_dict().items()}
+    assert theirs.keys() == ours.keys()
+    others = {name for name in ours if ours[name] != theirs[name]}
+    assert others
+    assert all(name.startswith(network.head_prefixes) for name in others)
+
+
+def test_every_description_has_its_example(repository) -> None:
+    assert {file.stem for file in (repository / "config/foreign").iterdir()} == {*EXAMPLES}
 
 
 @pytest.mark.parametrize(("edition", "marked"), [("selma2024", True), ("selma2025", False)])

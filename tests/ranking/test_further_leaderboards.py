@@ -109,15 +109,21 @@ def test_both_readings_of_the_last_step_of_2026_differ_where_a_group_has_no_scor
     assert [name.split()[0] for name in found["types-first"]] == types_first
 
 
-def test_weights_made_elsewhere_are_ranked_in_task_2_of_2026_alone(repository: Path) -> None:
+def test_what_learnt_from_other_data_is_ranked_in_task_2_of_2026_alone(repository: Path) -> None:
     scored = ("cfos", "plaque", "vessel")
-    elsewhere = dice({"a": (0.95, 0.95, 0.95)}, scored, init="pack-atlas")
-    table = pd.concat([dice(RANKED, scored), elsewhere])
-    found = further(table, groups=GROUPS_2026, **leaderboards(repository, "selma2026"))
-    assert "a pack-atlas" not in found["task-1"]
-    assert len(found["task-1"]) == 3
-    assert found["task-2"]["a pack-atlas"] == 1
-    assert len(found["task-2"]) == 4
+    packed = dice({"a": (0.95, 0.95, 0.95)}, scored, init="pack-atlas")
+    container = dice({"theirs": (0.97, 0.97, 0.97)}, scored, init="default")
+    found = further(
+        pd.concat([dice(RANKED, scored), packed, container]),
+        groups=GROUPS_2026,
+        of_other_data=["theirs"],
+        **leaderboards(repository, "selma2026"),
+    )
+    assert sorted(name.split()[0] for name in found["task-1"]) == [*RANKED]
+    assert sorted(found["task-1"].values()) == [1, 2, 3]
+    assert found["task-2"]["theirs default"] == 1
+    assert found["task-2"]["a pack-atlas"] == 2
+    assert len(found["task-2"]) == 5
 
 
 def test_the_public_scorer_s_reading_weighs_every_case_of_a_type_alike(repository: Path) -> None:

@@ -393,6 +393,20 @@ class Challenge:
         return tuple(sorted(given & admitted))
 
     @property
+    def of_other_data(self) -> tuple[str, ...]:
+        """Methods that say they learnt from other images, and votes that such a method joins."""
+        own = {n for n, m in self.methods.items() if m.about.capabilities.other_data}
+
+        def joins_one(settings: Mapping[str, Any]) -> bool:
+            return any(
+                member.get("method") in own or str(member.get("init")).startswith(PACKED)
+                for member in settings.get("members", ())
+                if isinstance(member, Mapping)
+            )
+
+        return tuple(n for n, m in self.methods.items() if n in own or joins_one(m.settings))
+
+    @property
     def learning_without_labels(self) -> list[str]:
         """Methods that learn from unannotated images, whatever their models start from."""
         return [
@@ -534,6 +548,7 @@ class Challenge:
                 ).items()
             },
             "without_labels": self.learning_without_labels,
+            "of_other_data": self.of_other_data,
             "metric_profile": self.edition.metric_profile,
             "analysis": self.analysis.plain(),
             "design": self.design.plain(),
@@ -614,9 +629,9 @@ class Challenge:
             notes.append("scored on a held-out split of the annotated patches, not on hidden cases")
         if self.synthetic:
             notes.append("synthetic images")
-        if self.out_of_competition:
+        if self.out_of_competition or (self.edition.given_data_only and self.of_other_data):
             notes.append(
-                f"{OUTSIDE} out of competition: starts from weights made elsewhere, and the "
-                "edition admits given data only"
+                f"{OUTSIDE} out of competition: learnt from other images or starts from weights "
+                "made elsewhere, and the edition admits given data only"
             )
         return "; ".join(notes) or None

@@ -33,8 +33,9 @@ class Display(Plain):
     methods: titles by name, in alphabetical order. colours: of the methods that have one.
     structures: titles by name, in the edition's order. note: what a reader must know wherever
     scores are shown. partial: what an unfinished challenge lacks, a line a method and structure.
-    out_of_competition: inits that the edition's rule excludes. other_acquisitions: structures that
-    show what a learnt one does, by another microscope, staining or laboratory.
+    out_of_competition: inits that the edition's rule excludes; methods_out_of_competition: methods,
+    whatever they start from. other_acquisitions: structures that show what a learnt one does, by
+    another microscope, staining or laboratory.
     """
 
     methods: Mapping[str, str] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Display(Plain):
     note: str | None = None
     partial: tuple[str, ...] = ()
     out_of_competition: tuple[str, ...] = ()
+    methods_out_of_competition: tuple[str, ...] = ()
     other_acquisitions: tuple[str, ...] = ()
 
     @classmethod
@@ -57,6 +59,9 @@ class Display(Plain):
             note=challenge.note,
             partial=tuple(partial),
             out_of_competition=challenge.out_of_competition,
+            methods_out_of_competition=(
+                challenge.of_other_data if challenge.edition.given_data_only else ()
+            ),
             other_acquisitions=challenge.other_acquisitions,
         )
 
@@ -67,7 +72,8 @@ class Display(Plain):
     def entrant(self, method: str, init: str) -> str:
         """Title of a leaderboard row, such as "U-Net · masked"."""
         title = self.method(method)
-        if (member_init(init) if is_ensemble(init) else init) in self.out_of_competition:
+        start = member_init(init) if is_ensemble(init) else init
+        if start in self.out_of_competition or method in self.methods_out_of_competition:
             title = f"{title} {OUTSIDE}"
         if is_ensemble(init):
             return f"{title} · {member_init(init)}, ensemble"

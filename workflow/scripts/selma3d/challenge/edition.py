@@ -112,7 +112,9 @@ class FurtherLeaderboard(Model):
         "all",
     )
     given_data: bool = Field(
-        False, description="only entrants that start from no weights made elsewhere"
+        False,
+        description="only entrants that start from no weights made elsewhere, of methods without "
+        "`other_data`",
     )
     types: dict[str, tuple[str, ...]] | None = Field(
         None,
@@ -261,7 +263,7 @@ class Edition(Model):
     given_data_only: bool = Field(
         False,
         description="whether its rule admits no other images: entrants that start from weights "
-        "made elsewhere are then marked as out of competition",
+        "made elsewhere, or whose method has `other_data`, are then marked as out of competition",
     )
     archives: dict[FolderName, Archive] = Field(description="sources of images by name")
     structures: Annotated[dict[Name, EditionStructure], Field(min_length=1)] = Field(

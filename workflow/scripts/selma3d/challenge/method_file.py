@@ -20,6 +20,11 @@ class Capabilities(Model):
         "recipes train on a CPU too"
     )
     unannotated: bool = Field(description="whether it learns from unannotated volumes")
+    other_data: bool = Field(
+        False,
+        description="whether it has learnt from images, or starts from weights, that the edition "
+        "does not give: out of competition where that admits given data only",
+    )
     learns: Literal["per-type", "per-structure", "nothing"] | None = Field(
         None, description="of a rule: what it fits a model to"
     )

@@ -48,24 +48,19 @@ def further_leaderboards_table(
         entrants = [
             entrant
             for entrant, own in segmented.items()
-            if own & structures and is_on(leaderboard, entrant, settings.without_labels)
+            if own & structures and is_on(leaderboard, entrant, settings)
         ]
         shown = of_entrants([d for d in disciplines if d.structure in structures], entrants)
         rows += _rows(name, leaderboard, chosen, shown, settings.rule, resampling)
     return table("further_leaderboards", rows).astype({"place": "Int64", "cases": "Int64"})
 
 
-def is_on(
-    leaderboard: FurtherLeaderboard, entrant: Entrant, without_labels: Collection[str]
-) -> bool:
-    """Whether an entrant belongs to a leaderboard, by what it has learnt from.
-
-    without_labels: methods that learn from unannotated images, whatever they start from.
-    """
+def is_on(leaderboard: FurtherLeaderboard, entrant: Entrant, settings: RankingSettings) -> bool:
+    """Whether an entrant belongs to a leaderboard, by what it has learnt from."""
     method, init = entrant[:2]
-    if leaderboard.given_data and init.startswith(PACKED):
+    if leaderboard.given_data and (init.startswith(PACKED) or method in settings.of_other_data):
         return False
-    learns_without_labels = is_pretrained(init) or method in without_labels
+    learns_without_labels = is_pretrained(init) or method in settings.without_labels
     return leaderboard.self_supervised in (None, learns_without_labels)
 
 

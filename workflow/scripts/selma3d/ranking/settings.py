@@ -47,6 +47,9 @@ class RankingSettings(Model):
     without_labels: tuple[str, ...] = Field(
         (), description="methods that learn from unannotated images, whatever they start from"
     )
+    of_other_data: tuple[str, ...] = Field(
+        (), description="methods that learnt from images which the edition does not give"
+    )
     metric_profile: str = Field(description="the edition's")
     bootstrap: int = Field(1000, ge=1, description="replicates")
     seed: int = Field(0, description="of the bootstrap's draws")
