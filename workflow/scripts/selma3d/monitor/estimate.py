@@ -45,17 +45,21 @@ from .status import ROOT, Status
 SAMPLED = 20  # finished jobs of a kind whose benchmarks are read
 VALIDATION_OVERLAP = 0.25
 START = 6.0  # seconds until a job that imports torch computes
-# Seconds of a job without a network: to start, and for a million voxels; of the demo's jobs.
+# CPU seconds of a job without a network: to start, and for a million voxels; of the jobs of the
+# demo and of real images (docs/gpu.md).
 WITHOUT_NETWORK = {
-    "convert_volume": (1.5, 0.3),
-    "convert_collection": (2.0, 0.1),
-    "convert_patches": (2.0, 0.5),
-    "convert_cases": (2.0, 0.5),
-    "draw_cases": (2.0, 0.3),
-    "split": (1.6, 0.0),
-    "score": (2.0, 0.1),  # of boxes of 64³ to 200³: 0.02 for spots, 0.04 to 0.18 for vessels
+    "convert_volume": (1.3, 0.05),
+    "convert_collection": (1.3, 0.05),
+    "convert_patches": (0.8, 0.05),
+    "convert_cases": (0.8, 0.05),
+    "draw_cases": (0.8, 0.05),
+    "split": (0.5, 0.0),
+    "score": (1.0, 0.05),  # of boxes of 64³ to 200³: 0.02 for spots, 0.03 to 0.18 for vessels
 }
-OTHER = (2.0, 1.0)
+OTHER = (1.5, 1.0)
+# Of figures, tables, ranking and report together: of any challenge, and for a structure.
+SHOWING = (20.0, 18.0)
+SNAKEMAKE = 1.5  # seconds that Snakemake itself takes for a job
 WIDE, NARROW = 3.0, 1.2  # factors of uncertainty: of an assumption, of a measured rate
 SHORTEST_S = 60.0  # that a method which says nothing of itself takes on a GPU
 
@@ -128,7 +132,9 @@ class Estimate:
         self.speeds = speeds
         self.speed = chosen(speeds, gpu, "gpu" if self._gpus else "cpu")
         self.speed = self._measured_speed() or self.speed
-        self.kinds = [*self._trainings(), *self._predictions(), *self._others()]
+        self.kinds = [
+            *self._trainings(), *self._predictions(), *self._segmentations(), *self._others()
+        ]  # fmt: skip
 
     @property
     def jobs(self) -> int:
@@ -140,8 +146,16 @@ class Estimate:
         return sum((self._hours(kind, speed).times(kind.gpus) for kind in self.kinds), NOTHING)
 
     def hours(self) -> Span:
-        """Of all jobs, one after another."""
-        return sum((kind.hours for kind in self.kinds), NOTHING)
+        """Of all jobs, one after another, with what Snakemake takes for each."""
+        jobs = sum((kind.hours for kind in self.kinds), NOTHING)
+        return jobs + self.showing_hours() + around(SNAKEMAKE * self.jobs / 3600, WIDE)
+
+    def showing_hours(self) -> Span:
+        """Of figures, tables and the report, where that is not there."""
+        if self._status.exists(self._layout.report):
+            return NOTHING
+        start, each = SHOWING
+        return around((start + each * len(self._challenge.structures)) / 3600, WIDE)
 
     def _hours(self, kind: Kind, speed: Speed | None) -> Span:
         if speed is None or kind.operations is None:
@@ -334,6 +348,36 @@ class Estimate:
             if structures & set(target.segments) and target.track == "per-type"
         ]
         return min(1.0, len(targets) / len(structures)) if targets else 1.0
+
+    def _segmentations(self) -> list[Kind]:
+        """Whole volumes: all of them, or one a structure for the report's viewer."""
+        challenge, overlap = self._challenge, self._challenge.config.segment.overlap
+        kinds = []
+        for method in challenge.shown_on_volumes:
+            rows = challenge.segmented_volumes()
+            if method not in challenge.brain_methods:
+                rows = list({row.structure: row for row in reversed(rows)}.values())
+            if not rows:
+                continue
+            windows = []
+            for structure in {row.structure for row in rows}:
+                for each in self.extents.volumes(structure):
+                    windows += [_windows(self._recipe(method), each.shape, overlap)] * each.number
+            jobs = [
+                NamedJob(
+                    f"{method}/{row.structure}/{row.sample}",
+                    self._status.exists(self._layout.segmented(method, row.structure, row.sample)),
+                )
+                for row in rows
+            ]
+            found = self._measured("segment_volume", jobs) or self._of_operations(
+                statistics.fmean(windows) * self._window_operations(method)
+            )
+            kinds.append(
+                Kind("segment_volume", method, "-", len(jobs), _to_do(jobs), *found[:1],
+                     self._gpus, *found[1:])
+            )  # fmt: skip
+        return kinds
 
     def _cases(self, structures: Sequence[str]) -> list[Extent]:
         return [each for name in structures for each in self.extents.cases(name)]

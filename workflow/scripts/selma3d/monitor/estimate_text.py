@@ -20,7 +20,10 @@ def as_text(estimate: Estimate) -> str:
     ]  # fmt: skip
     lines = _aligned(rows)
     lines += ["", f"jobs to do: {estimate.jobs}, and those of figures, tables and the report"]
-    lines.append(f"hours, one job after another: {_told(estimate.hours())}")
+    lines.append(
+        f"hours, one job after another: {_told(estimate.hours())}, of them "
+        f"{_told(estimate.showing_hours())} for figures, tables and the report"
+    )
     if any(kind.gpus for kind in estimate.kinds):
         own = estimate.speed
         lines.append(f"GPU hours: {_told(estimate.gpu_hours())} on {own.name} ({own.basis})")
