@@ -145,7 +145,7 @@ def test_given_steps_per_second_are_used_where_nothing_is_measured(repository, t
     assert seen.source == "config: throughput"
     assert seen.gpu_hours.likely == pytest.approx(2 * seen.to_do * steps / rate / 3600)
     gpus = {each.stage: each.gpus for each in estimate.kinds if each.method == "unet"}
-    assert gpus == {"pretrain": 2, "finetune": 2, "predict": 1}
+    assert gpus == {"pretrain": 2, "finetune": 2, "predict": 1, "segment_volume": 1}
 
 
 def test_table_of_the_rule_throughput_wins_over_what_is_given(repository, tmp_path):
