@@ -237,8 +237,8 @@ def test_rows_state_specimens_and_name_own_files(tmp_path, grey, labels):
 
 
 def test_a_row_may_name_channel_files(tmp_path, grey, labels):
-    for name in ("c0.npy", "c1.npy"):
-        np.save(tmp_path / name, grey)
+    for number in range(2):
+        np.save(tmp_path / f"c{number}.npy", grey + number)
     np.save(tmp_path / "mask.npy", labels)
     mine = row(sample="mine", specimen="a", image="c0.npy,c1.npy", mask="mask.npy")
     assert convert(tmp_path, None, [mine]).channels("mine") == 2

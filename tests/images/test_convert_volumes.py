@@ -126,7 +126,8 @@ def test_names_with_dates_and_steps_are_ordered_by_the_number_that_varies(tmp_pa
     folder.mkdir()
     for z in range(12):
         tifffile.imwrite(folder / f"19-05-24_{z * 10}_C00.tif", grey[z])
-    np.testing.assert_array_equal(convert(tmp_path, [folder]).read(0, WHOLE), grey[:12])
+    volume = convert(tmp_path, [folder], voxel_size_um=(10.0, 1.6, 1.6))
+    np.testing.assert_array_equal(volume.read(0, WHOLE), grey[:12])
 
 
 @pytest.mark.parametrize(
@@ -349,11 +350,11 @@ def test_a_whole_stack_is_accepted_and_its_numbers_are_recorded(tmp_path, grey):
     assert json.loads(volume.file.attrs["source"])["plane_numbers"] == ["0 to 11 in steps of 1"]
 
 
-def test_a_step_without_metadata_is_told_and_recorded(tmp_path, grey, caplog):
+def test_a_step_that_is_the_distance_of_planes_is_told_and_recorded(tmp_path, grey, caplog):
     folder = write_planes(tmp_path / "a", grey[:6])
     for z in reversed(range(6)):
         (folder / f"z{z}.tif").rename(folder / f"z{5 * z + 10}.tif")
-    volume = convert(tmp_path, [folder])
+    volume = convert(tmp_path, [folder], voxel_size_um=(5.0, 1.6, 1.6))
     assert "planes 10 to 35 in steps of 5" in caplog.text
     assert json.loads(volume.file.attrs["source"])["plane_numbers"] == ["10 to 35 in steps of 5"]
 
@@ -362,7 +363,7 @@ def test_a_step_without_metadata_is_told_and_recorded(tmp_path, grey, caplog):
 def test_a_plane_in_place_of_another_is_refused_and_empty_ones_are_not(
     tmp_path, grey, caplog, pair
 ):
-    grey[[0, 1, 70, 133]] = 0
+    grey[[0, 1, 133]] = 0
     grey[pair[1]] = grey[pair[0]]
     folder = write_planes(tmp_path / "C00", grey)
     message = (
@@ -429,7 +430,7 @@ def test_a_minus_is_a_sign_or_a_hyphen(tmp_path, grey, names, order):
     folder.mkdir()
     for z, name in enumerate(names):
         tifffile.imwrite(folder / f"{name}.tif", grey[z])
-    volume = convert(tmp_path, [folder])
+    volume = convert(tmp_path, [folder], voxel_size_um=(5.0, 1.6, 1.6))
     np.testing.assert_array_equal(volume.read(0, WHOLE), grey[order])
 
 

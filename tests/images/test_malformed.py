@@ -125,7 +125,7 @@ def same_id_under_two_names(root: Path) -> None:
 
 def second_patch_with_two_channels(root: Path) -> None:
     for channel in range(2):
-        nifti(root / f"s/raw/patchvolume_001_{channel:04d}.nii.gz", GREY)
+        nifti(root / f"s/raw/patchvolume_001_{channel:04d}.nii.gz", GREY + channel)
     nifti(root / "s/gt/patchvolume_001.nii.gz", MASK)
 
 

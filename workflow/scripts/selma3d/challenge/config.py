@@ -73,7 +73,9 @@ Oddity = Literal[
     "full-mask",
     "constant-image",
     "ignore-label",
+    "grey-mask",
     "other-geometry",
+    "other-orientation",
     "missing-planes",
     "unreadable-patches",
 ]
@@ -93,10 +95,12 @@ class Convert(Model):
     allow: tuple[Oddity, ...] = Field(
         description="oddities that are accepted, and recorded. Of patches: `empty-mask`, "
         "`full-mask` (hardly any background), `constant-image`, `ignore-label` (255 beside other "
-        "labels, taken for foreground), `other-geometry` (headers of image and mask disagree). Of "
-        "volumes: `missing-planes` (another number of planes than the metadata state, or one "
-        "plane or channel in place of another). Of collections: `unreadable-patches` (left out, "
-        "and recorded)"
+        "labels, taken for foreground), `grey-mask` (labels that vary from voxel to voxel, taken "
+        "for foreground above 0), `other-geometry` (headers of image and mask disagree), "
+        "`other-orientation` (the mask fits the image better with turned axes). Of volumes, and "
+        "of patches where they fit: `missing-planes` (another number of planes than the metadata "
+        "state, numbers with gaps, parts that are not there, or one plane or channel in place of "
+        "another). Of collections: `unreadable-patches` (left out, and recorded)"
     )
 
 

@@ -135,6 +135,22 @@ def check_chunks(
         os.close(descriptor)
 
 
+def absent_voxels(dataset: h5py.Dataset, shape: Sequence[int]) -> int:
+    """How many of the first voxels, as many as `shape` says, have no chunk in the file."""
+    if dataset.chunks is None:
+        return 0 if dataset.id.get_storage_size() else prod(shape)
+    stored: list[h5py.h5d.StoreInfo] = []
+    dataset.id.chunk_iter(stored.append)
+    inside = (
+        prod(
+            max(0, min(length, start + chunk) - start)
+            for length, start, chunk in zip(shape, info.chunk_offset, dataset.chunks, strict=True)
+        )
+        for info in stored
+    )
+    return prod(shape) - sum(inside)
+
+
 def _chunks(dataset: h5py.Dataset, region: Sequence[slice] | None) -> list[tuple[int, int, int]]:
     """Filter mask, place and size of each chunk that is stored, of those in a region."""
     found: list[h5py.h5d.StoreInfo] = []

@@ -13,6 +13,8 @@ from ..system.errors import InputError
 from .geometry import OTHER_GEOMETRY, SPACING_TOLERANCE
 from .storage import VoxelSize
 
+SQUARE = 1.1  # x may be longer than y by so much
+
 log = logging.getLogger(__name__)
 
 
@@ -45,7 +47,14 @@ class StatedVoxelSize:
                     f"samples table and allow {OTHER_GEOMETRY!r})"
                 )
             log.warning("%s: allowed", text)
-        return self.row or header or self.structure
+        size = self.row or header or self.structure
+        if size is not None and np.isclose(size[0], size[1]) and size[2] > SQUARE * size[1]:
+            log.warning(
+                "%s: voxels of %s µm (z,y,x): pixels of cameras are square, so these lengths may "
+                "stand as x, y, z",
+                *(path, _text(size)),
+            )
+        return size
 
 
 def _equal(one: VoxelSize, other: VoxelSize) -> bool:

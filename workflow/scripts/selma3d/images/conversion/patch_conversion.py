@@ -19,7 +19,9 @@ from ..readers import StoredImage, read_image
 from ..storage import VoxelSize
 from ..voxel_sizes import StatedVoxelSize
 from .channel_order import channel_order
+from .mask_orientation import OTHER_ORIENTATION, check_orientation
 from .patch_sources import PatchSource, find_patches
+from .plane_checks import MISSING_PLANES, Planes, plane_faults
 from .stored_values import FULL_MASK, mask_of_labels, whole_numbers
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,8 @@ class PatchSettings:
     kind: `patches` (each needs a mask) or `cases` (a phase may hide all masks). voxel_size_um
     (z,y,x): of the structure, where no header and no row states one. allow: oddities that are
     accepted, and then recorded: empty-mask, full-mask, constant-image, ignore-label (a value 255
-    beside others is foreground too), other-geometry (headers that disagree are passed over).
+    beside others is foreground too), grey-mask, other-geometry (headers that disagree are passed
+    over), other-orientation (see `mask_orientation`), missing-planes (see `plane_checks`).
     channel: that networks see of the structure. links: further folders that links in the archive
     may lead to.
     """
@@ -137,6 +140,7 @@ def _read_patch(source: PatchSource, root: Path, settings: PatchSettings) -> _Pa
         names = [name for part in stored for name in part.channel_names]
         order = channel_order(source.row.channel, settings.channel, names, source.images[0])
         image = image if order == sorted(order) else image[order]
+    _check_planes(image, source, allow)
     provenance = _image_provenance(stored, source, root)
     oddities: dict[str, Path] = {}
     if any(channel.min() == channel.max() for channel in image):
@@ -148,6 +152,8 @@ def _read_patch(source: PatchSource, root: Path, settings: PatchSettings) -> _Pa
         provenance["source_mask_values"] = json.dumps(labels[:MOST_LABELS])
         provenance["source_mask_labels"] = len(labels)
         _check_is_no_mask(image, mask, source)
+        if OTHER_ORIENTATION not in allow:
+            check_orientation(image, mask, source.mask, source.images[0])
         if not mask.any():
             oddities[EMPTY_MASK] = source.mask
         elif mask.mean(dtype=np.float64) > MOST_FOREGROUND:
@@ -156,6 +162,19 @@ def _read_patch(source: PatchSource, root: Path, settings: PatchSettings) -> _Pa
     if oddities:
         provenance["allowed"] = ", ".join(oddities)
     return _Patch(image, mask, stored[0].voxel_size_um, provenance)
+
+
+def _check_planes(image: np.ndarray, source: PatchSource, allow: Collection[str]) -> None:
+    """Raise InputError for planes or channels in place of others, and for empty ones among them."""
+    place = source.images[0]
+    channels = [
+        Planes.of(channel, lambda z, number=number: f"{place}, channel {number}, plane {z}")
+        for number, channel in enumerate(image)
+    ]
+    for fault in plane_faults(channels):
+        if MISSING_PLANES not in allow:
+            raise InputError(f"{fault} (save the right one; or allow {MISSING_PLANES!r})")
+        log.warning("%s: allowed", fault)
 
 
 def _check_is_no_mask(image: np.ndarray, mask: np.ndarray, source: PatchSource) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -141,25 +140,11 @@ def read_slab(slab: Slab) -> SlabContent:
         )
 
 
-def repeated_planes(slabs: Sequence[tuple[Slab, SlabContent]]) -> list[list[int]]:
-    """Planes (z) of one channel's slabs that hold the same voxels, a list for each such plane.
-
-    No detector gives the same noise twice. Planes of one value, such as air that was set to 0, do
-    not count.
-    """
-    places: dict[bytes, list[int]] = defaultdict(list)
-    for slab, content in slabs:
-        for z, digest in enumerate(content.planes, start=slab.start):
-            places[digest].append(z)
-    alike = [same for same in places.values() if len(same) > 1]
-    return [same for same in alike if _varies([slab for slab, _ in slabs], same[0])]
-
-
-def _varies(slabs: Sequence[Slab], z: int) -> bool:
+def read_plane(slabs: Sequence[Slab], z: int) -> np.ndarray:
+    """Plane z (Y,X) of one channel's finished slabs."""
     slab = next(slab for slab in slabs if slab.start <= z < slab.stop)
     with open_hdf5(slab.path) as file:
-        plane = stored_here(file["image"], slab.path)[0, z - slab.start]
-    return bool(plane.min() < plane.max())
+        return stored_here(file["image"], slab.path)[0, z - slab.start]
 
 
 def copy_chunks(slab: Slab, image: h5py.Dataset) -> None:

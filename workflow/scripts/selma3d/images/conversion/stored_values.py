@@ -12,9 +12,14 @@ from ...system.errors import InputError
 LARGEST_EXACT_FLOAT32 = 2**24
 ROUNDING = 1e-3  # what the scale factors of a header leave of a whole number
 # The largest value of a type, or -1 that was stored without a sign.
-IGNORE_VALUES = tuple(2**bits - 1 for bits in (8, 15, 16, 31, 32, 63, 64))
+IGNORE_VALUES = tuple(2**bits - 1 for bits in (7, 8, 15, 16, 31, 32, 63, 64))
+MIDDLES = (127, 128)  # "perhaps" between the 0 and 255 of a mask in three values
 FEW = 3  # classes are counted from 1; objects of a mask may begin anywhere
-FULL_MASK, IGNORE_LABEL = "full-mask", "ignore-label"  # what may be allowed
+MOST_CLASSES = 7  # more values than these that change from voxel to voxel are grey values
+MOST_CHANGES = 0.5  # of neighbours in the foreground; 0.32 between cells three voxels wide
+FEWEST_NEIGHBOURS = 32
+# What may be allowed.
+FULL_MASK, IGNORE_LABEL, GREY_MASK = "full-mask", "ignore-label", "grey-mask"
 
 
 def whole_numbers(array: np.ndarray, path: Path) -> np.ndarray:
@@ -52,10 +57,18 @@ def mask_of_labels(
 ) -> tuple[np.ndarray, list[int]]:
     """The mask that a file of labels means, and the labels in it, as `binary_mask`.
 
-    Raises InputError, unless `allow` names them, for several labels without 0 (full-mask) and for
-    a value such as 255 that stands for "ignore" beside classes (ignore-label).
+    Raises InputError, unless `allow` names them, for several labels without 0 (full-mask), for
+    a value such as 255 that stands for "ignore" beside classes (ignore-label), and for values that
+    differ between most neighbours, as lossy compression or interpolation leave them (grey-mask).
     """
     mask, found = binary_mask(array, path)
+    if GREY_MASK not in allow and len(found) > MOST_CLASSES and _varies_everywhere(array):
+        raise InputError(
+            f"{path}: expected labels of objects, found {len(found)} values from {found[0]} to "
+            f"{found[-1]} that differ between neighbours as grey values do (lossy compression, "
+            "interpolation, or an image: save a mask of 0 and 1; to take all above 0 for "
+            f"foreground, allow {GREY_MASK!r})"
+        )
     listed = ", ".join(map(str, found[:5])) + (", …" if len(found) > 5 else "")
     if found[0] > 0 and len(found) > 1 and FULL_MASK not in allow:
         raise InputError(
@@ -111,7 +124,24 @@ def _values(labels: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.bincount(labels.ravel()))
 
 
+def _varies_everywhere(labels: np.ndarray) -> bool:
+    """Whether most neighbours in the foreground have different labels, along rows."""
+    one, other = labels[..., 1:], labels[..., :-1]
+    pairs = (one > 0) & (other > 0)
+    count = np.count_nonzero(pairs)
+    changes = np.count_nonzero(pairs & (one != other))
+    return count >= FEWEST_NEIGHBOURS and changes > MOST_CHANGES * count
+
+
 def _has_ignore_label(found: list[int]) -> bool:
-    """Whether a type's largest value stands far above labels that are counted from 1."""
-    last, others = found[-1], [label for label in found[:-1] if label > 0]
-    return last in IGNORE_VALUES and last - 1 not in others and min(others, default=last) <= FEW
+    """Whether the largest values of a type stand far above labels that are counted from 1.
+
+    The largest but one counts with it: two tools, or an inversion, leave 254 for 255.
+    """
+    labels = [label for label in found if label > 0]
+    largest = next((m for m in IGNORE_VALUES if labels and labels[-1] in (m, m - 1)), None)
+    if largest is None:
+        return False
+    others = [label for label in labels if label < largest - 1]
+    is_apart = largest - 2 not in others
+    return is_apart and bool(others) and (others[0] <= FEW or set(others) <= set(MIDDLES))

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from ...system.errors import InputError
 from ...system.file_lock import alone_in
 from ...system.fingerprint import PATTERN
 from .. import IndexRow, Intensity, VolumeFile, chunk_shape, content_hash, write_index
-from ..geometry import OTHER_GEOMETRY, on_grid
+from ..geometry import OTHER_GEOMETRY, SPACING_TOLERANCE, on_grid
 from ..hdf5_writing import writing_hdf5
 from ..readers import ImageFile, fingerprint, open_image
 from ..readers.formats.plane_folder import PlaneFolder
@@ -27,6 +28,7 @@ from ..volume_file import describe_volume
 from ..voxel_sizes import StatedVoxelSize
 from .channel_order import channel_order
 from .patch_sources import inside
+from .plane_checks import MISSING_PLANES, Planes, plane_faults
 from .slabs import (
     Channel,
     Slab,
@@ -34,13 +36,15 @@ from .slabs import (
     convert_slab,
     copy_chunks,
     cut,
+    read_plane,
     read_slab,
-    repeated_planes,
 )
 
 log = logging.getLogger(__name__)
 
-MISSING_PLANES = "missing-planes"  # the name under which they are allowed
+SATURATED = 0.01  # of a channel's voxels that have its largest value
+LARGEST_GAP = 4  # a larger step of planes is that of a stage, where nothing tells otherwise
+STAGE_UNITS_UM = (1.0, 0.1, 0.01, 0.001)
 CHANNEL_FOLDER = re.compile(r"C\d{2}")
 
 Progress = Callable[[int, int], None]
@@ -94,6 +98,7 @@ def convert_volume(
     images = open_channels(channel_sources, accept_unreadable=interpolate)
     _check_planes(images, MISSING_PLANES in settings.allow)
     size = _voxel_size(images, StatedVoxelSize(settings.row_voxel_size_um, voxel_size_um), settings)
+    _check_steps(images, size, MISSING_PLANES in settings.allow)
     channels = [Channel(image, number) for image in images for number in range(image.shape[0])]
     names = [n for image in images for n in image.channel_names or ("",) * image.shape[0]]
     order = channel_order(settings.row_channel, settings.channel, names, images[0].path)
@@ -129,7 +134,7 @@ def convert_volume(
             "plane_numbers": [_numbers_text(i) for i in images if isinstance(i, PlaneFolder)],
         }
         converted = [(slab, read_slab(slab)) for slab in slabs]
-        _check_repeated(converted, channels, settings)
+        _check_content(converted, channels, dtype, settings)
         row = _assemble(converted, shape, dtype, h5, sample, specimen, size, source)
         write_index([row], tsv)
         shutil.rmtree(folder)
@@ -184,7 +189,9 @@ def _voxel_size(
             _check_same_grid(image, images[0])
     for image in images:
         if image.voxel_size_um is None:
-            log.info("%s: voxel size unknown: %s", image.path, image.why_no_voxel_size)
+            # A size that cannot be is worth a look, one that is not stated is usual.
+            level = logging.INFO if image.geometry is None else logging.WARNING
+            log.log(level, "%s: voxel size unknown: %s", image.path, image.why_no_voxel_size)
     return stated.of(images[0].path, images[0].voxel_size_um, settings.allow)
 
 
@@ -217,6 +224,38 @@ def _check_planes(images: Sequence[ImageFile], missing_allowed: bool) -> None:
             )
         if stack.numbers.step != 1 or stack.numbers.start not in (0, 1):
             log.warning("%s: planes %s", stack.path, _numbers_text(stack))
+    _refuse_unless_allowed(faults, missing_allowed)
+
+
+def _check_steps(
+    images: Sequence[ImageFile], voxel_size_um: VoxelSize | None, missing_allowed: bool
+) -> None:
+    """Raise InputError where numbers of planes have a step that no distance of planes explains.
+
+    Stages number planes by their place, in µm or a decimal fraction of it; else every second
+    plane, or more, is missing.
+    """
+    faults = []
+    for stack in images:
+        if not isinstance(stack, PlaneFolder) or stack.planned == stack.shape[1]:
+            continue
+        step = stack.numbers.step
+        depth = None if voxel_size_um is None else voxel_size_um[0]
+        if depth is None:
+            is_explained = step == 1 or step > LARGEST_GAP
+        else:
+            places = [1, *(depth / unit for unit in STAGE_UNITS_UM)]
+            is_explained = any(abs(step - place) <= SPACING_TOLERANCE * place for place in places)
+        if not is_explained:
+            stated = "with no voxel size stated" if depth is None else f"{depth:g} µm apart"
+            faults.append(
+                f"{stack.path}: expected planes in steps of 1, or of their distance, found "
+                f"{_numbers_text(stack)}, {stated}"
+            )
+    _refuse_unless_allowed(faults, missing_allowed)
+
+
+def _refuse_unless_allowed(faults: Sequence[str], missing_allowed: bool) -> None:
     for fault in faults:
         if not missing_allowed:
             raise InputError(
@@ -225,38 +264,45 @@ def _check_planes(images: Sequence[ImageFile], missing_allowed: bool) -> None:
         log.warning("%s: allowed", fault)
 
 
-def _check_repeated(
+def _check_content(
     slabs: Sequence[tuple[Slab, SlabContent]],
     channels: Sequence[Channel],
+    dtype: np.dtype,
     settings: VolumeSettings,
 ) -> None:
-    """Raise InputError where a plane or channel stands in place of another, unless allowed.
+    """Raise InputError, unless allowed, for planes, channels or parts that are not there.
 
-    Channels of one grey value each count for nothing.
+    A plane or channel stands in place of another, is empty among others, or parts are absent.
     """
-    whole: dict[tuple[bytes, ...], Channel] = {}
+    faults = []
+    planes = []
     for number, channel in enumerate(channels):
         own = [each for each in slabs if each[0].channel == number]
-        planes = tuple(plane for _, content in own for plane in content.planes)
-        same = whole.setdefault(planes, channel) if len(set(planes)) > 1 else channel
-        faults = []
-        if same is not channel:
-            names = [c.image.plane_name(c.number, 0) for c in (same, channel)]
-            faults = [
-                f"{names[1]} and the planes after it: expected a channel of its own, found the "
-                f"voxels of channel {names[0]}"
-            ]
-        for first, second, *_ in repeated_planes(own):
-            names = [channel.image.plane_name(channel.number, z) for z in (first, second)]
-            faults.append(
-                f"{names[1]}: expected a plane of its own, found the voxels of {names[0]}"
+        counts = sum(content.counts for _, content in own)
+        zeros, largest = int(counts[0]), int(np.flatnonzero(counts)[-1])
+        share = counts[largest] / counts.sum()
+        if SATURATED <= share < 1:
+            log.warning(
+                "%s: channel %d: %.1f %% of its voxels have its largest value, %d: saturated, and "
+                "brightness says nothing there",
+                *(channel.image.path, channel.number, 100 * share, largest),
             )
-        for fault in faults:
-            if MISSING_PLANES not in settings.allow:
-                raise InputError(
-                    f"{fault} (copy the right one; if it was never taken, allow {MISSING_PLANES!r})"
-                )
-            log.warning("%s: allowed", fault)
+        absent = channel.image.absent_voxels(channel.number) if zeros else 0
+        if absent >= zeros > 0:
+            faults.append(
+                f"{channel.image.path}: channel {channel.number}: expected all its parts, found "
+                f"{absent} voxels without data, and no other one is 0"
+            )
+        planes.append(
+            Planes(
+                digests=[digest for _, content in own for digest in content.planes],
+                shape=channel.shape[1:],
+                dtype=dtype,
+                name=partial(channel.image.plane_name, channel.number),
+                plane=partial(read_plane, [slab for slab, _ in own]),
+            )
+        )
+    _refuse_unless_allowed([*faults, *plane_faults(planes)], MISSING_PLANES in settings.allow)
 
 
 def _numbers_text(stack: PlaneFolder) -> str:
@@ -335,8 +381,8 @@ def _keep_only(folder: Path, work: Path) -> None:
 
 def _remove_partial(path: Path) -> None:
     """Remove what a conversion that was killed while writing `path` left beside it."""
-    for partial in path.parent.glob(f".{path.stem}.*.partial{path.suffix}"):
-        partial.unlink()
+    for left in path.parent.glob(f".{path.stem}.*.partial{path.suffix}"):
+        left.unlink()
 
 
 def _log_progress(sample: str, waiting: int) -> Progress:

@@ -130,16 +130,24 @@ class ChunkedImage(ImageFile):
     def load(self, channel: int, start: int, stop: int, rows: slice) -> np.ndarray:
         assert self.identity  # its files are looked at before one is opened
         array = self.arrays[channel if len(self.arrays) > 1 else 0]
+        region = self._region(channel, start, stop, rows)
+        self.packed[channel if len(self.arrays) > 1 else 0].check(region)
+        single = tuple(slice(None) if axis in "ZYX" else 0 for axis in self.array_axes)
+        block = _read(array, region)[single]
+        left = [axis for axis in self.array_axes if axis in "ZYX"]
+        return block.transpose([left.index(axis) for axis in "ZYX"])
+
+    def absent_voxels(self, channel: int) -> int:
+        chunks = self.packed[channel if len(self.arrays) > 1 else 0]
+        return chunks.absent(self._region(channel, 0, self.shape[1], slice(None)))
+
+    def _region(self, channel: int, start: int, stop: int, rows: slice) -> list[slice]:
+        """A slice for each axis of the array that holds these planes of a channel."""
+        number = channel if len(self.arrays) == 1 else 0
         at = {
             "Z": slice(start, stop),
             "Y": slice(*rows.indices(self.shape[2])[:2]),
             "X": slice(0, self.shape[3]),
-            "C": channel if len(self.arrays) == 1 else 0,
+            "C": slice(number, number + 1),
         }
-        found = [at.get(axis, 0) for axis in self.array_axes]
-        region = [part if isinstance(part, slice) else slice(part, part + 1) for part in found]
-        self.packed[channel if len(self.arrays) > 1 else 0].check(region)
-        single = tuple(slice(None) if isinstance(part, slice) else 0 for part in found)
-        block = _read(array, region)[single]
-        left = [axis for axis in self.array_axes if axis in "ZYX"]
-        return block.transpose([left.index(axis) for axis in "ZYX"])
+        return [at.get(axis, slice(0, 1)) for axis in self.array_axes]

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from ...system.errors import InputError
-from ..hdf5_checks import check_chunks
+from ..hdf5_checks import absent_voxels, check_chunks
 from ..storage import open_hdf5, stored_here
 from .image_file import ImageFile
 
@@ -37,6 +37,9 @@ class Hdf5Image(ImageFile):
         check_chunks(dataset, f"{self.path}: {dataset.name}", self.path, region, checked)
         block = dataset[region]
         return block if self.stored_as is None else block.view(self.stored_as)
+
+    def absent_voxels(self, channel: int) -> int:
+        return absent_voxels(self.datasets[channel], self.shape[1:])
 
     def close(self) -> None:
         self.file.close()

@@ -60,6 +60,12 @@ class ImageFile(ABC):
             named = tuple(_in_one_line(name) for name in self.channel_names)
             self.channel_names = named if len(named) == self.shape[0] else None
         self.files = self.files or (self.path,)
+        channels, depth = self.shape[:2]
+        if channels > max(depth, MOST_LIKELY_CHANNELS):
+            raise InputError(
+                f"{self.path}: expected more planes than channels, found {channels} channels of "
+                f"{depth} planes, axes {self.axes} (Z and C may be exchanged: save its planes as Z)"
+            )
 
     @property
     def voxel_size_um(self) -> VoxelSize | None:
@@ -168,6 +174,10 @@ class ImageFile(ABC):
     def load(self, channel: int, start: int, stop: int, rows: slice) -> np.ndarray:
         """Voxels (z,y,X) as `read`; raises whatever the format's library raises."""
 
+    def absent_voxels(self, channel: int) -> int:
+        """How many voxels of a channel have no data in the files, and are read as 0."""
+        return 0
+
     def plane_name(self, channel: int, z: int) -> str:
         """What to call a plane in a message."""
         return f"{self.path}, channel {channel}, plane {z}"
@@ -220,6 +230,8 @@ def canonical(array: np.ndarray, axes: str, path: Path) -> np.ndarray:
     array = array.squeeze(extra)
     axes = "".join(letter for i, letter in enumerate(axes) if i not in extra)
     stored = f"shape {array.shape}, axes {axes}"
+    if dict(zip(axes, array.shape, strict=True)).get("C", 1) > MOST_LIKELY_CHANNELS:
+        stored += " (its planes may be stored as channels: save them as Z)"
     if not set("ZYX") <= set(axes) or min(array.shape) == 0:
         raise InputError(f"{path}: expected a 3D image, found {stored}")
     if sorted(axes) not in (["X", "Y", "Z"], ["C", "X", "Y", "Z"]):

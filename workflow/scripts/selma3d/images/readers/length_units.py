@@ -15,8 +15,12 @@ _NAMES = {
     1e6: ("m", "meter", "metre"),
 }
 _UM = {name: um for um, names in _NAMES.items() for name in names}
+_FEWEST_LETTERS = 4  # of a word, whose case says nothing; that of mm and Mm does
 
 
 def um_in(unit: str | None) -> float | None:
     """Micrometres in a unit; None where its name is none of length."""
-    return None if unit is None else _UM.get(unit.strip())
+    if unit is None:
+        return None
+    name = unit.strip()
+    return _UM.get(name.lower() if len(name) >= _FEWEST_LETTERS and name.isalpha() else name)

@@ -8,7 +8,7 @@ Layouts: Zarr's specifications 2 and 3, its sharding codec 1.0, N5's specificati
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
@@ -113,16 +113,33 @@ class PackedChunks:
             range(part.start // length, -(-part.stop // length))
             for part, length in zip(region, self.chunk, strict=True)
         ]
-        files = [
-            range(chunks.start // most, -(-chunks.stop // most))
-            for chunks, most in zip(wanted, self.in_file, strict=True)
-        ]
-        for numbers in product(*files):
+        for numbers in self._files(region):
             inside = [
                 range(max(chunks.start, n * most), min(chunks.stop, (n + 1) * most))
                 for chunks, n, most in zip(wanted, numbers, self.in_file, strict=True)
             ]
             self._check_file(numbers, [c for c in product(*inside) if c not in self.checked])
+
+    def absent(self, region: Sequence[slice]) -> int:
+        """The voxels of a region whose chunks have no file."""
+        lengths = [n * most for n, most in zip(self.chunk, self.in_file, strict=True)]
+        return sum(
+            prod(
+                min(part.stop, (n + 1) * length) - max(part.start, n * length)
+                for part, n, length in zip(region, numbers, lengths, strict=True)
+            )
+            for numbers in self._files(region)
+            if not self._file(numbers).exists()
+        )
+
+    def _files(self, region: Sequence[slice]) -> Iterator[tuple[int, ...]]:
+        """The numbers, along the axes, of the files that hold a region."""
+        return product(
+            *(
+                range(part.start // (length * most), -(-part.stop // (length * most)))
+                for part, length, most in zip(region, self.chunk, self.in_file, strict=True)
+            )
+        )
 
     def _check_file(self, numbers: tuple[int, ...], chunks: Sequence[tuple[int, ...]]) -> None:
         """Look at these chunks of a file, by the file's numbers along the axes."""

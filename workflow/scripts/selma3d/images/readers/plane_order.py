@@ -42,7 +42,7 @@ def in_order(folder: Path, files: Sequence[Path]) -> tuple[list[Path], range]:
 def _plane_numbers(folder: Path, files: Sequence[Path]) -> list[int]:
     # Odd entries are the numbers, with a minus before them, even ones the text between them. Right
     # behind a digit, as in a time 13-36-04-30000, it is a hyphen.
-    parts = {file: re.split(r"((?:(?<!\d)-)?\d+)", file.name) for file in files}
+    parts = {file: re.split(r"((?:(?<!\d)[-+])?\d+)", file.name) for file in files}
     patterns = Counter(tuple(part[::2]) for part in parts.values())
     if len(patterns) > 1:
         usual, *_, rare = (pattern for pattern, _ in patterns.most_common())

@@ -12,6 +12,7 @@ import tifffile
 
 from ...system.errors import InputError
 from ...system.limits import check_ratio
+from ...system.tables import listed
 from ..storage import VoxelSize
 from .length_units import um_in
 from .tiff_structure import check_structure
@@ -31,10 +32,16 @@ def open_series(path: Path) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries]
         tiff = tifffile.TiffFile(path, **WITHIN_THE_FILE)
         if tiff.is_ome:
             _refuse_other_files(tiff.ome_metadata, path)
-        series = tiff.series
-    if len(series) != 1 or series[0].is_multifile:
-        found = "parts in other files" if len(series) == 1 else str(len(series))
-        raise InputError(f"{path}: expected one image wholly in this file, found {found}")
+        series = [one for one in tiff.series if not one.keyframe.is_reduced] or tiff.series
+    if len(series) != 1 or series[0].is_multifile or series[0] is not tiff.series[0]:
+        found = "parts in other files"
+        if len(series) > 1:
+            shapes = dict.fromkeys("×".join(map(str, one.shape)) for one in series)
+            found = f"{len(series)}, of shapes {listed(shapes, 3)}"
+        raise InputError(
+            f"{path}: expected one image wholly in this file, found {found} (save one image a "
+            "file, without thumbnails or labels)"
+        )
     size = series[0].size * series[0].dtype.itemsize
     check_ratio(path, size, path.stat().st_size, "UNPACKED_FREELY")
     check_complete(series[0], path)

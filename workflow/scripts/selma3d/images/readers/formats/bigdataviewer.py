@@ -39,6 +39,7 @@ class Description:
     channel_names: tuple[str, ...] | None
     geometry: Geometry | None
     kind: str  # hdf5 or n5
+    shape: tuple[int, ...] | None  # (Z,Y,X) of each set-up, where it is stated
     data: Path
 
 
@@ -58,9 +59,15 @@ def open_bigdataviewer(path: Path, _: bool) -> ImageFile:
         about = _described(path)
         if about.kind == "bdv.n5":
             folders = [below(about.data, f"setup{number}/timepoint0/s0") for number in about.setups]
-            return image_of_arrays(
+            image = image_of_arrays(
                 path, folders, geometry=about.geometry, channel_names=about.channel_names
             )
+            if about.shape not in (None, image.shape[1:]):
+                raise InputError(
+                    f"{path}: expected {about.shape} voxels (Z,Y,X), as it states, in "
+                    f"{about.data.name}, found {image.shape[1:]} (export both again)"
+                )
+            return image
         return _open_hdf5(about.data, about, path)
     beside = path.with_suffix(".xml")
     about = _described(beside) if beside.is_file() and is_bigdataviewer(beside) else None
@@ -75,6 +82,7 @@ def described_data(path: Path) -> Path:
 def _open_hdf5(path: Path, about: Description | None, described: Path) -> BigDataViewerImage:
     file, datasets = open_datasets(path, lambda file: _setups(file, about, path))
     try:
+        _check_full_resolution(file, datasets, about, path)
         stored = datasets[0].dtype
         meant = np.dtype(np.uint16) if stored == np.int16 else stored
         return BigDataViewerImage(
@@ -93,6 +101,25 @@ def _open_hdf5(path: Path, about: Description | None, described: Path) -> BigDat
     except BaseException:
         file.close()
         raise
+
+
+def _check_full_resolution(
+    file: h5py.File, datasets: Sequence[h5py.Dataset], about: Description | None, path: Path
+) -> None:
+    """Raise InputError where the first level is not the image that the metadata describe."""
+    for dataset in datasets:
+        setup = dataset.name.split("/")[2]
+        levels = file.get(f"{setup}/resolutions")
+        if levels is not None and (np.asarray(levels[0]) != 1).any():
+            raise InputError(
+                f"{path}: {setup}/resolutions: expected the full resolution first, found "
+                f"{np.asarray(levels[0]).tolist()} (export it again with the full resolution)"
+            )
+        if about is not None and about.shape not in (None, dataset.shape):
+            raise InputError(
+                f"{path}: {dataset.name}: expected {about.shape} voxels (Z,Y,X) as its .xml "
+                f"states, found {dataset.shape} (export both again)"
+            )
 
 
 def _setups(file: h5py.File, about: Description | None, path: Path) -> Sequence[h5py.Dataset]:
@@ -138,6 +165,7 @@ def _described(path: Path) -> Description:
         channel_names=names,
         geometry=_geometry(setups[0]),
         kind=str(loader.get("format")),
+        shape=_shape(setups[0]),
         data=below(path.parent, name),
     )
 
@@ -160,6 +188,11 @@ def _channel_of(
     }
     names = tuple(known.get(number, "") for number in numbers)
     return names if any(names) else None
+
+
+def _shape(setup: ElementTree.Element) -> tuple[int, ...] | None:
+    lengths = (setup.findtext("size") or "").split()
+    return tuple(map(int, reversed(lengths))) if len(lengths) == 3 else None
 
 
 def _geometry(setup: ElementTree.Element) -> Geometry | None:

@@ -36,8 +36,15 @@ def open_imaris(path: Path, _: bool) -> ImarisImage:
         about = file["DataSetInfo/Image"].attrs
         shape = tuple(int(text_of(about[axis])) for axis in "ZYX")
         padded = datasets[0].shape
-        if any(size > there for size, there in zip(shape, padded, strict=True)):
-            raise InputError(f"{path}: expected {shape} voxels (Z,Y,X), found {padded}")
+        chunks = datasets[0].chunks or (1, 1, 1)
+        if any(
+            not size <= there < size + chunk
+            for size, there, chunk in zip(shape, padded, chunks, strict=True)
+        ):
+            raise InputError(
+                f"{path}: expected {shape} voxels (Z,Y,X) as its attributes state, found {padded} "
+                f"in chunks of {chunks} (save it again with Imaris)"
+            )
         return ImarisImage(
             path=path,
             shape=(len(datasets), *canonical_shape(shape, "ZYX", path)[1:]),
@@ -67,7 +74,10 @@ def _channels(file: h5py.File, path: Path) -> Sequence[h5py.Dataset]:
 
 
 def _geometry(about: h5py.AttributeManager, shape: tuple[int, ...]) -> Geometry | None:
-    """Spacing and first voxel's centre from the box that the image fills."""
+    """Spacing and first voxel's centre from the box that the image fills.
+
+    Stages that run backwards leave the ends of the box exchanged: its lengths are the same.
+    """
     try:
         low, high = (
             [float(text_of(about[f"Ext{end}{axis}"])) for axis in range(3)]
@@ -75,6 +85,7 @@ def _geometry(about: h5py.AttributeManager, shape: tuple[int, ...]) -> Geometry 
         )
     except (KeyError, ValueError):
         return None
+    low, high = zip(*(sorted(ends) for ends in zip(low, high, strict=True)), strict=True)
     spacing = tuple((b - a) / n for a, b, n in zip(low, high, reversed(shape), strict=True))
     if min(spacing) <= 0:
         return None

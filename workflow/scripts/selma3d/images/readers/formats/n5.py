@@ -52,7 +52,14 @@ def _array(group: Path) -> Path:
         raise InputError(f"{group}: expected one time, found {len(times)}")
     place = times[0] if times else group
     for folder in (place, below(place, "s0"), below(place, "0")):
-        if "dimensions" in read_json(folder / ATTRIBUTES):
+        attributes = read_json(folder / ATTRIBUTES)
+        factors = attributes.get("downsamplingFactors", [1])
+        if "dimensions" in attributes and folder != group and factors != [1] * len(factors):
+            raise InputError(
+                f"{folder}: downsamplingFactors: expected the full resolution, found {factors} "
+                "(export it again with the full resolution, or name this folder itself)"
+            )
+        if "dimensions" in attributes:
             return folder
     raise InputError(
         f"{group}: expected an N5 array, or s0 in a pyramid, found neither (name the folder of the "

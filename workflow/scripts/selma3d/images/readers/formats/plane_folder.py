@@ -19,7 +19,7 @@ import tifffile
 from ....system.errors import InputError
 from ....system.fingerprint import is_system_file
 from ....system.limits import check_size
-from ...geometry import Geometry
+from ...geometry import SPACING_TOLERANCE, Geometry
 from ...storage import VoxelSize
 from ..image_file import ImageFile, reason_of
 from ..plane_order import in_order
@@ -100,7 +100,7 @@ def _tiff_files(folder: Path) -> list[Path]:
     if not files:
         raise InputError(
             f"{folder}: expected TIFF planes (.tif, .tiff), found "
-            f"{', '.join(others[:3]) or 'an empty folder'}"
+            f"{', '.join(others[:3]) or 'an empty folder'} (convert other images to TIFF)"
         )
     if others:
         log.warning("%s: not planes, left out: %s", folder, ", ".join(others))
@@ -125,7 +125,7 @@ def _open_folder(
                 f"found {_written(*header)}"
             )
     (height, width), dtype, _ = common
-    size, planned = _metadata(next(f for z, f in enumerate(files) if z not in unreadable))
+    size, planned = _metadata([f for z, f in enumerate(files) if z not in unreadable])
     return PlaneFolder(
         path=folder,
         shape=(1, len(files), height, width),
@@ -148,8 +148,9 @@ def _header(file: Path) -> tuple[tuple[int, ...], str, int] | str:
             check_size(file, page.shape, page.dtype.itemsize, packed=file.stat().st_size)
             check_complete([page], file)
             check_values_are_grey(tiff, file)
-            if len(tiff.pages) != 1:
-                return f"{file}: expected one plane, found {len(tiff.pages)} pages"
+            others = [other for other in tiff.pages[1:] if not other.is_reduced]  # thumbnails
+            if others:
+                return f"{file}: expected one plane, found {1 + len(others)} pages"
             shape = tuple(size for size in page.shape if size != 1)
             if len(shape) != 2:
                 return f"{file}: expected one grey plane (Y,X), found shape {page.shape}"
@@ -161,10 +162,42 @@ def _header(file: Path) -> tuple[tuple[int, ...], str, int] | str:
         return f"{file}: expected a readable TIFF plane, found: {reason_of(error)}"
 
 
-def _metadata(file: Path) -> tuple[VoxelSize | None, int | None]:
-    """Voxel size and number of planes that the metadata of one plane's file state."""
+def _metadata(files: Sequence[Path]) -> tuple[VoxelSize | None, int | None]:
+    """Voxel size and number of planes that the metadata of the planes' files state.
+
+    Those of the first, the middle and the last one are read: each may describe all planes at
+    length. Raises InputError where they differ.
+    """
+    looked_at = dict.fromkeys((files[0], files[len(files) // 2], files[-1]))
+    found = {file: _stated(file) for file in looked_at}
+    size, planned = found[files[0]]
+    for file, (other_size, other_planned) in found.items():
+        if planned != other_planned or (size is None) != (other_size is None):
+            raise InputError(
+                f"{file}: expected metadata as in {files[0].name} ({_described(size, planned)}), "
+                f"found others ({_described(other_size, other_planned)}) (planes of two "
+                "acquisitions? keep those of one, or save them without metadata)"
+            )
+        if size is not None and not np.allclose(size, other_size, rtol=SPACING_TOLERANCE, atol=0):
+            raise InputError(
+                f"{file}: expected voxels of {_lengths(size)} µm (z,y,x) as in {files[0].name}, "
+                f"found {_lengths(other_size)} (planes of two acquisitions? keep those of one)"
+            )
+    return size, planned
+
+
+def _stated(file: Path) -> tuple[VoxelSize | None, int | None]:
     with tifffile.TiffFile(file) as tiff:
         return tiff_voxel_size(tiff), ome_depth(tiff.ome_metadata) if tiff.is_ome else None
+
+
+def _described(size: VoxelSize | None, planned: int | None) -> str:
+    voxels = "no voxel size" if size is None else f"voxels of {_lengths(size)} µm"
+    return f"{voxels}, {'no number of planes' if planned is None else f'{planned} planes'}"
+
+
+def _lengths(size: VoxelSize) -> str:
+    return " × ".join(f"{length:g}" for length in size)
 
 
 def _written(shape: tuple[int, ...], dtype: str, orientation: int) -> str:
