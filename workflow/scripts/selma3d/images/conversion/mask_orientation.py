@@ -19,6 +19,7 @@ from ...system.errors import InputError
 
 OTHER_ORIENTATION = "other-orientation"  # the name under which it is allowed
 FEWEST_VOXELS = 100  # labelled ones; fewer may lie anywhere by chance
+MOST_VOXELS = 2_000_000  # of an image, and of its labels, that are looked at, evenly spread
 FEWEST_DEVIATIONS = 1.0  # above the mean, of the better orientation
 TIMES_BRIGHTER = 2.0  # than the mask as it is stored
 DARKEST = -0.5  # below that the structure is dark, and brightness says nothing
@@ -37,19 +38,23 @@ def check_orientation(image: np.ndarray, mask: np.ndarray, path: Path, beside: P
     labelled = np.nonzero(mask)
     if len(labelled[0]) < FEWEST_VOXELS:
         return
+    every = -(-len(labelled[0]) // MOST_VOXELS)
+    labelled = tuple(axis[::every] for axis in labelled)
     stored, best, turn = DARKEST, FEWEST_DEVIATIONS, AS_STORED
     for channel in image:
-        low, high = np.percentile(channel, PERCENTILES)
-        grey = np.clip(channel, low, high).astype(np.float32)
-        mean, deviation = float(grey.mean()), float(grey.std())
+        flat = channel.reshape(-1)
+        sample = flat[:: -(-flat.size // MOST_VOXELS)]
+        low, high = np.percentile(sample, PERCENTILES)
+        sample = np.clip(sample, low, high).astype(np.float64)
+        mean, deviation = float(sample.mean()), float(sample.std())
         if not deviation:
             continue
-        here = (float(grey[labelled].mean()) - mean) / deviation
+        here = (float(np.clip(channel[labelled], low, high).mean()) - mean) / deviation
         if here < DARKEST:
             return
         stored = max(stored, here)
         for other, places in _turned(labelled, mask.shape):
-            there = (float(grey[places].mean()) - mean) / deviation
+            there = (float(np.clip(channel[places], low, high).mean()) - mean) / deviation
             if there > best:
                 best, turn = there, other
     if turn != AS_STORED and best > TIMES_BRIGHTER * max(stored, 0.0):
