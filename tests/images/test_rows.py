@@ -154,9 +154,9 @@ def test_row_header_and_structure_agree_or_both_are_named(
 def test_a_row_without_header_counts_before_the_structure(tmp_path: Path) -> None:
     image = wavelengths(tmp_path / "lab")
     volume = converted(
-        tmp_path / "lab", row(image, voxel_size_um=(4.0, 1.0, 1.0)), structure_size=(9.0, 9.0, 9.0)
+        tmp_path / "lab", row(image, voxel_size_um=(10.0, 1.0, 1.0)), structure_size=(9.0, 9.0, 9.0)
     )
-    assert volume.voxel_size_um == (4, 1, 1)
+    assert volume.voxel_size_um == (10, 1, 1)
 
 
 def test_links_are_followed_only_where_they_may_lead(tmp_path: Path) -> None:
