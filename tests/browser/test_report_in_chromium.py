@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import tarfile
@@ -260,23 +261,28 @@ def test_a_whole_volume_is_shown_without_a_truth_and_with_its_mask(
         const viewer = document.getElementById("viewer");
         const done = arguments[arguments.length - 1];
         const text = selector => viewer.querySelector(selector).textContent;
+        const bar = viewer.querySelector(".bar"), early = bar.checkVisibility();
         location.hash = "volume-1";
         const wait = () => {
           if (!text("output")) return setTimeout(wait, 20);
           const canvases = [...viewer.querySelectorAll("canvas")];
           const pixel = canvases[2].getContext("2d").getImageData(0, 0, 1, 1).data;
           done([canvases.map(canvas => canvas.checkVisibility()), [...pixel],
-            text("output"), text(".reduced"), text(".opened code")]);
+            text("output"), text(".reduced"), text(".opened code"),
+            [early, bar.checkVisibility(), text(".bar b"), bar.querySelector("i").style.width]]);
         };
         wait();
     """
     browser.set_script_timeout(120)
-    visible, pixel, depth, reduced, command = browser.execute_async_script(seen)
+    visible, pixel, depth, reduced, command, bar = browser.execute_async_script(seen)
     assert visible == [True, False, True]
     assert pixel[2] > pixel[0] + 50, "blue, the colour of the U-Net"
     assert depth == "z: 1 of 2, 0 µm deep"
     assert reduced.startswith("Reduced for this page: 2 × 4 × 4 voxels")
     assert command.endswith("segmentations/unet/cfos/export/sample1.ome.zarr")
+    assert bar[:2] == [False, True]
+    assert re.fullmatch(r"[\d.]+ µm", bar[2])
+    assert 0 < float(bar[3].removesuffix("%")) <= 100 / 3
 
 
 def test_page_prints(browser: Any, report: Path) -> None:

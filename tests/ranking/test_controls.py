@@ -74,7 +74,7 @@ def test_the_command_and_the_report_tell_what_failed(
     if gain:
         assert (code, told.err) == (0, "")
         assert told.out.startswith("passed: positive (masked against scratch): expected gain")
-        assert sentence.startswith("Yes, 1 control of 1 passed")
+        assert sentence == "Yes, 1 control of 1 passed: positive +0.050 (expected gain)."
     else:
         assert code == 1
         assert told.out.startswith("FAILED: positive")

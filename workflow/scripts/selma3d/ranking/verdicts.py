@@ -222,7 +222,7 @@ def _beside_margin(estimate: Gain, margin: float) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.2g}".replace("-", "−")
+    return f"{value:+#.2g}".removesuffix(".").replace("-", "−")
 
 
 def smallest_signed_rank_p(specimens: int) -> float:

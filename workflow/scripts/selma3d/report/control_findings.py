@@ -23,4 +23,9 @@ def controls_outcome(tables: Tables) -> str:
             f"No: {labels.count(len(failed), 'control')} of {len(told)} failed, and the verdicts "
             f"of this run are not to be relied on: {'; '.join(failed)}."
         )
-    return f"Yes, {labels.count(len(told), 'control')} of {len(told)} passed: {'; '.join(told)}."
+    gains = [
+        f"{row['control']} {labels.number(row['gain'], row['metric'], sign=True)} "
+        f"(expected {row['expected']})"
+        for row in controls.to_dict("records")
+    ]
+    return f"Yes, {labels.count(len(told), 'control')} of {len(told)} passed: {', '.join(gains)}."

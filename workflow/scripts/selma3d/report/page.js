@@ -339,6 +339,7 @@ class Viewer {
   // The bar on the image, a third of its width at most.
   drawBar(width, unit) {
     const bar = this.root.querySelector(".bar");
+    bar.hidden = false;
     const length = roundLength(width / 3);
     bar.querySelector("i").style.width = `${100 * length / width}%`;
     bar.querySelector("b").textContent = `${Number(length.toPrecision(1))} ${unit}`;
