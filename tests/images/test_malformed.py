@@ -385,6 +385,7 @@ VOLUME_FAULTS = [
     Fault("fractions", fractional_planes, "whole grey values up to 65535"),
     Fault("empty folder", empty_folder, "found an empty folder"),
     Fault("other format", other_format, r"expected TIFF planes .*z0\.png"),
+    Fault("folder of channels", lambda r: {"sources": ["."]}, r"found C00.*planes: C00\)"),
     Fault("depths differ", lambda r: (r / "C01/z4.tif").unlink(), "like channel"),
     Fault("missing", lambda r: {"sources": ["C02"]}, "C02: expected an image file, found nothing"),
     Fault("no source", lambda r: {"sources": []}, "found none"),

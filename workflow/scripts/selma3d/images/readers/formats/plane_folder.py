@@ -98,9 +98,15 @@ def _tiff_files(folder: Path) -> list[Path]:
     files = [f for f in visible if f.suffix.lower() in EXTENSIONS]
     others = [f.name for f in visible if f.suffix.lower() not in EXTENSIONS]
     if not files:
+        inner = [f.name for f in visible if f.is_dir()]
+        cure = (
+            f"name the folder of a channel's planes: {inner[0]}"
+            if inner
+            else "convert other images to TIFF"
+        )
         raise InputError(
             f"{folder}: expected TIFF planes (.tif, .tiff), found "
-            f"{', '.join(others[:3]) or 'an empty folder'} (convert other images to TIFF)"
+            f"{', '.join(others[:3]) or 'an empty folder'} ({cure})"
         )
     if others:
         log.warning("%s: not planes, left out: %s", folder, ", ".join(others))
