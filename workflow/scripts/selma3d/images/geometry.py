@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -214,3 +215,8 @@ def _rows(geometry: Geometry) -> str:
 
 def _text(numbers: tuple[float, ...]) -> str:
     return " ".join(f"{number:.4g}" for number in numbers)
+
+
+def lengths_text(lengths: Iterable[float]) -> str:
+    """Lengths along the axes as messages tell them: `4 × 2 × 2`."""
+    return " × ".join(f"{length:g}" for length in lengths)

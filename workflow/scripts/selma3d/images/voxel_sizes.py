@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..system.errors import InputError
-from .geometry import OTHER_GEOMETRY, SPACING_TOLERANCE
+from .geometry import OTHER_GEOMETRY, SPACING_TOLERANCE, lengths_text
 from .storage import VoxelSize
 
 SQUARE = 1.1  # x may be longer than y by so much
@@ -38,8 +38,8 @@ class StatedVoxelSize:
             place, stated = ("the edition", self.structure)
         if None not in (stated, header) and not _equal(stated, header):
             text = (
-                f"{path}: expected voxels of {_text(stated)} µm (z,y,x) as {place} states, found "
-                f"{_text(header)} in its header"
+                f"{path}: expected voxels of {lengths_text(stated)} µm (z,y,x) as {place} states, "
+                f"found {lengths_text(header)} in its header"
             )
             if OTHER_GEOMETRY not in allow:
                 raise InputError(
@@ -52,14 +52,10 @@ class StatedVoxelSize:
             log.warning(
                 "%s: voxels of %s µm (z,y,x): pixels of cameras are square, so these lengths may "
                 "stand as x, y, z",
-                *(path, _text(size)),
+                *(path, lengths_text(size)),
             )
         return size
 
 
 def _equal(one: VoxelSize, other: VoxelSize) -> bool:
     return np.allclose(one, other, rtol=SPACING_TOLERANCE, atol=0)
-
-
-def _text(size: VoxelSize) -> str:
-    return " × ".join(f"{length:g}" for length in size)

@@ -18,6 +18,7 @@ import pandas as pd
 
 from ..challenge.annotation_files import ANNOTATION_FILES
 from ..challenge.config import Regions
+from ..images.geometry import lengths_text
 from ..images.readers.whole_image import read_image
 from ..images.storage import VoxelSize
 from ..system.errors import InputError
@@ -275,10 +276,10 @@ def _check_extent(
     ]
     if any(abs(a - b) > most for a, b, most in zip(own, of_image, spare, strict=True)):
         raise InputError(
-            f"{path}: expected the extent of {image.name}, {_um(of_image)} µm along the "
-            f"annotation's axes ({' × '.join(map(str, image_shape))} voxels of {_um(image_size)}), "
-            f"found {_um(own)} µm ({' × '.join(map(str, shape))} voxels of {_um(size)}) (another "
-            "image, orientation or voxel size)"
+            f"{path}: expected the extent of {image.name}, {lengths_text(of_image)} µm along the "
+            f"annotation's axes ({lengths_text(image_shape)} voxels of "
+            f"{lengths_text(image_size)}), found {lengths_text(own)} µm ({lengths_text(shape)} "
+            f"voxels of {lengths_text(size)}) (another image, orientation or voxel size)"
         )
 
 
@@ -296,8 +297,8 @@ def _check_volumes(
     if not abs(stated - found) <= 0.05 * max(stated, found):
         raise InputError(
             f"{path}: total_volume_mm3: expected {found:.4g} in all, as in "
-            f"{ANNOTATION_FILES['atlas']} with voxels of {_um(size)} µm, found {stated:.4g} (files "
-            "of different runs, or an atlas of another resolution: config: "
+            f"{ANNOTATION_FILES['atlas']} with voxels of {lengths_text(size)} µm, found "
+            f"{stated:.4g} (files of different runs, or an atlas of another resolution: config: "
             "segment.regions.voxel_size_um)"
         )
 
@@ -321,7 +322,3 @@ def _names(path: Path | None) -> pd.DataFrame:
         raise InputError(f"{path}: id: expected each once, found {twice} twice")
     table["acronym"] = table.get("acronym", table["name"]).fillna(table["name"])
     return table[["name", "acronym", "structure_id_path"]]
-
-
-def _um(numbers: Sequence[float]) -> str:
-    return " × ".join(f"{number:g}" for number in numbers)

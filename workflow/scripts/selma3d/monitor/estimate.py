@@ -76,8 +76,8 @@ class Kind:
     init: str
     jobs: int
     to_do: int
-    seconds: Span
     gpus: int
+    seconds: Span
     source: str
     operations: float | None = None
 
@@ -206,8 +206,7 @@ class Estimate:
             )
         else:  # comes from elsewhere
             found, gpus = Cost(around(START, WIDE), "assumed"), 0
-        return Kind("pretrain", method, pretext, len(jobs), _to_do(jobs), *found[:1], gpus,
-                    *found[1:])  # fmt: skip
+        return Kind("pretrain", method, pretext, len(jobs), _to_do(jobs), gpus, *found)
 
     def _finetuning(
         self, method: str, init: str, jobs: list[NamedJob], targets: Sequence[Target]
@@ -224,8 +223,7 @@ class Estimate:
             operations = steps * self._step_operations(method, "finetune")
             operations += validations * self._window_operations(method)
             found = self._of_operations(operations, gpus)
-        return Kind("finetune", method, init, len(jobs), _to_do(jobs), *found[:1], gpus,
-                    *found[1:])  # fmt: skip
+        return Kind("finetune", method, init, len(jobs), _to_do(jobs), gpus, *found)
 
     def _at_rate(self, method: str, section: str, steps: int) -> Cost | None:
         rate, source = self._steps_per_s(method, section)
@@ -306,7 +304,7 @@ class Estimate:
             windows = statistics.fmean(self._case_windows(method, each) for each in shown)
             found = self._of_operations(flips * windows * self._window_operations(method))
         found = found or self._of_another(method, gpus, shown)
-        return Kind(stage, method, init, len(jobs), _to_do(jobs), *found[:1], gpus, *found[1:])
+        return Kind(stage, method, init, len(jobs), _to_do(jobs), gpus, *found)
 
     def _case_windows(self, method: str, structures: Sequence[str]) -> float:
         recipe, overlap = self._recipe(method), self._challenge.config.predict.overlap
@@ -373,10 +371,8 @@ class Estimate:
             found = self._measured("segment_volume", jobs) or self._of_operations(
                 statistics.fmean(windows) * self._window_operations(method)
             )
-            kinds.append(
-                Kind("segment_volume", method, "-", len(jobs), _to_do(jobs), *found[:1],
-                     self._gpus, *found[1:])
-            )  # fmt: skip
+            number, to_do = len(jobs), _to_do(jobs)
+            kinds.append(Kind("segment_volume", method, "-", number, to_do, self._gpus, *found))
         return kinds
 
     def _cases(self, structures: Sequence[str]) -> list[Extent]:
@@ -416,7 +412,7 @@ class Estimate:
             cost = self._measured(stage, jobs) or _without_network(
                 WITHOUT_NETWORK[stage], totals[stage] / len(jobs)
             )
-            kinds.append(Kind(stage, "-", "-", len(jobs), _to_do(jobs), *cost[:1], 0, *cost[1:]))
+            kinds.append(Kind(stage, "-", "-", len(jobs), _to_do(jobs), 0, *cost))
         return kinds
 
     def _measured(self, stage: str, jobs: list[NamedJob]) -> Cost | None:

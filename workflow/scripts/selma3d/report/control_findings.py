@@ -13,19 +13,19 @@ def controls_outcome(tables: Tables) -> str:
     controls = tables.get("controls", pd.DataFrame())
     if controls.empty:
         return ""
-    told = [
+    failed = [
         f"{row['control']} (expected {row['expected']}; found {row['statement']})"
         for row in controls.to_dict("records")
+        if not row["passed"]
     ]
-    failed = [text for text, ok in zip(told, controls["passed"], strict=True) if not ok]
     if failed:
         return (
-            f"No: {labels.count(len(failed), 'control')} of {len(told)} failed, and the verdicts "
-            f"of this run are not to be relied on: {'; '.join(failed)}."
+            f"No: {labels.count(len(failed), 'control')} of {len(controls)} failed, and the "
+            f"verdicts of this run are not to be relied on: {'; '.join(failed)}."
         )
     gains = [
         f"{row['control']} {labels.number(row['gain'], row['metric'], sign=True)} "
         f"(expected {row['expected']})"
         for row in controls.to_dict("records")
     ]
-    return f"Yes, {labels.count(len(told), 'control')} of {len(told)} passed: {', '.join(gains)}."
+    return f"Yes, {labels.count(len(gains), 'control')} of {len(gains)} passed: {', '.join(gains)}."

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...images import InstanceFile, VolumeFile, read_index
+from ...images.geometry import lengths_text
 from ...images.storage import VoxelSize
 from ..labels import count, listed
 
@@ -119,7 +120,7 @@ def warnings_of(
 
 
 def _of_voxel_size(stated: str, training: LearntFrom) -> list[str]:
-    trained = listed([_um(size) for size in training.voxel_sizes_um])
+    trained = listed([lengths_text(size) for size in training.voxel_sizes_um])
     if stated == "unknown":
         known = f" The model was trained on voxels of {trained} µm." if trained else ""
         return [
@@ -130,14 +131,14 @@ def _of_voxel_size(stated: str, training: LearntFrom) -> list[str]:
     if not training.voxel_sizes_um:
         return [
             f"The voxel size of the training patches is unknown: whether the model fits voxels of "
-            f"{_um(size)} µm cannot be checked."
+            f"{lengths_text(size)} µm cannot be checked."
         ]
     if not any(
         np.allclose(size, other, rtol=SAME_SIZE, atol=0) for other in training.voxel_sizes_um
     ):
         return [
-            f"The voxel size, {_um(size)} µm, is not that of training, {trained} µm: the model "
-            "sees structures of another size than it has learnt."
+            f"The voxel size, {lengths_text(size)} µm, is not that of training, {trained} µm: the "
+            "model sees structures of another size than it has learnt."
         ]
     return []
 
@@ -180,7 +181,3 @@ def _of_objects(objects: pd.DataFrame, spots: bool, unsplit: int) -> list[str]:
             f"{count(unsplit, 'component')} too large to be split, so counted as one object each."
         )
     return said
-
-
-def _um(size: Sequence[float]) -> str:
-    return " × ".join(f"{edge:g}" for edge in size)

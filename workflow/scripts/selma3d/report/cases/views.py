@@ -12,7 +12,12 @@ from ..drawing import canvas
 
 TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, TRUTH = 1, 2, 3, 4
 # Truth alone is blue, a prediction alone red, both yellow: so are errors, and so is each by itself.
-COLOURS = (*(canvas.TRUE_POSITIVE, canvas.FALSE_POSITIVE), *2 * (canvas.FALSE_NEGATIVE,))
+COLOURS = (
+    canvas.TRUE_POSITIVE,
+    canvas.FALSE_POSITIVE,
+    canvas.FALSE_NEGATIVE,
+    canvas.FALSE_NEGATIVE,
+)
 GAP_PX = 2  # between orthogonal slices
 DEPTH = 0.6  # of XZ and YZ at most, as a share of the longer side of XY
 ZOOM = 3  # of the detail in the corner

@@ -19,7 +19,7 @@ import tifffile
 from ....system.errors import InputError
 from ....system.fingerprint import is_system_file
 from ....system.limits import check_size
-from ...geometry import SPACING_TOLERANCE, Geometry
+from ...geometry import SPACING_TOLERANCE, Geometry, lengths_text
 from ...storage import VoxelSize
 from ..image_file import ImageFile, reason_of
 from ..plane_order import in_order
@@ -186,8 +186,9 @@ def _metadata(files: Sequence[Path]) -> tuple[VoxelSize | None, int | None]:
             )
         if size is not None and not np.allclose(size, other_size, rtol=SPACING_TOLERANCE, atol=0):
             raise InputError(
-                f"{file}: expected voxels of {_lengths(size)} µm (z,y,x) as in {files[0].name}, "
-                f"found {_lengths(other_size)} (planes of two acquisitions? keep those of one)"
+                f"{file}: expected voxels of {lengths_text(size)} µm (z,y,x) as in "
+                f"{files[0].name}, found {lengths_text(other_size)} (planes of two acquisitions? "
+                "keep those of one)"
             )
     return size, planned
 
@@ -198,12 +199,8 @@ def _stated(file: Path) -> tuple[VoxelSize | None, int | None]:
 
 
 def _described(size: VoxelSize | None, planned: int | None) -> str:
-    voxels = "no voxel size" if size is None else f"voxels of {_lengths(size)} µm"
+    voxels = "no voxel size" if size is None else f"voxels of {lengths_text(size)} µm"
     return f"{voxels}, {'no number of planes' if planned is None else f'{planned} planes'}"
-
-
-def _lengths(size: VoxelSize) -> str:
-    return " × ".join(f"{length:g}" for length in size)
 
 
 def _written(shape: tuple[int, ...], dtype: str, orientation: int) -> str:
