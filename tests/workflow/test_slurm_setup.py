@@ -137,6 +137,22 @@ def test_a_kind_of_job_that_slurm_refuses_is_named_with_slurm_s_words(
     assert "several accounts: state one as slurm_account" in said
 
 
+def test_a_job_larger_than_every_node_is_told_what_to_ask_for_instead(
+    slurm, tmp_path, capsys, monkeypatch
+):
+    (slurm / "sbatch").write_text(
+        "#!/bin/sh\necho 'allocation failure: Requested node configuration is not available' >&2\n"
+        "exit 1\n"
+    )
+    kinds = [kind("pretrain", 1, 60), kind("score", 0, 60)]
+    monkeypatch.setattr(setup, "planned_kinds", lambda arguments: kinds)
+    assert setup.main(["--file", str(tmp_path / "partitions.yaml")]) == 1
+    said = capsys.readouterr().out
+    assert "ask for less in `resources` of the configuration (training_threads" in said
+    assert "`set-resources: score: " in said
+    assert "ask your site" not in said
+
+
 def test_limits_of_accounts_and_qos_are_told_and_jobs_go_only_where_they_fit(
     slurm, tmp_path, capsys, monkeypatch
 ):

@@ -22,6 +22,7 @@ from .placement import Placement, placed, tried
 from .planned_jobs import ROOT, planned_kinds
 
 PROFILE = ROOT / "profiles" / "slurm"
+NO_SUCH_NODE = "node configuration is not available"  # SLURM's words: no node is that large
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -166,12 +167,13 @@ def as_table(rows: list[tuple[str, ...]]) -> str:
 
 def cure(refused: Placement) -> str:
     """What to change so that a kind of job fits."""
-    if refused.kind.request.gpus and refused.partition is None:
+    too_large = refused.partition is None or NO_SUCH_NODE in refused.answer
+    if refused.kind.request.gpus and too_large:
         return (
             "ask for less in `resources` of the configuration (training_threads, training_mem_mb, "
             "*_minutes: a training that ends at its limit continues), or add a partition"
         )
-    if refused.partition is None:
+    if too_large:
         rule = refused.kind.rules[0][0]
         return (
             f"give it less in profiles/slurm/config.yaml (`set-resources: {rule}: "

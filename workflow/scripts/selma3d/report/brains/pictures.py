@@ -115,11 +115,13 @@ def draw_distributions(scene: Scene) -> Figure:
     known = scene.unit == "µm"
     volume = scene.objects["volume_um3" if known else "voxels"].to_numpy(float)
     if len(volume):
-        low, high = volume.min(), volume.max()
-        edges = np.geomspace(low, max(high, low * 1.01), 40)
+        # A decade at least, so that objects of one size are a bar that can be seen.
+        spare = math.sqrt(max(1.0, 10.0 * volume.min() / volume.max()))
+        low, high = volume.min() / spare, volume.max() * spare
+        edges = np.geomspace(low, high, 40)
         sizes.hist(volume, bins=edges, color="#00507f")
         sizes.set_xscale("log")
-        sizes.set_xlim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high * 1.01)))
+        sizes.set_xlim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
         sizes.axvline(np.median(volume), color=canvas.INK, linestyle="--")
         sizes.xaxis.set_major_formatter(lambda value, _: number(value))
         sizes.xaxis.set_minor_formatter(NullFormatter())
