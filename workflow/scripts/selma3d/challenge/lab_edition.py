@@ -35,7 +35,6 @@ class FoundImage:
     mask: str = ""
     voxel_size_um: VoxelSize | None = None
     channel_names: tuple[str, ...] = ()
-    format: str = ""
     specimen: str = ""
     role: str = ""
     structure: str = ""

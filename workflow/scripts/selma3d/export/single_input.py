@@ -14,7 +14,7 @@ from typing import get_args
 from ..challenge.config import Oddity
 from ..images.geometry import Geometry
 from ..images.readers import fingerprint, open_image
-from ..images.readers.formats.selma_hdf5 import SelmaHdf5
+from ..images.readers.hdf5_image import Hdf5Image
 from ..images.storage import VoxelSize
 from ..system.errors import InputError
 from . import suffix_of
@@ -123,7 +123,7 @@ def inspected(task: SegmentRequest) -> SingleInput:
             names,
             image.geometry,
             fingerprint([image]),
-            isinstance(image, SelmaHdf5) and image.file.attrs.get("kind") == "volume",
+            isinstance(image, Hdf5Image) and image.file.attrs.get("kind") == "volume",
             None if task.channel is None else _channel(task, image.shape[0], names),
         )
 

@@ -201,14 +201,13 @@ def _placed(walk: _Walk, pairs: Pairs) -> Iterator[FoundImage]:
 
 def _described(path: str, mask: str, walk: _Walk) -> FoundImage:
     """What the headers of an image say."""
-    shapes, names, size, kind = [], [], None, ""
+    shapes, names, size = [], [], None
     for part in path.split(","):
         with open_image(walk.root / part) as image:
             shapes.append(image.shape)
             own = [walk.channels[part]] if part in walk.channels else []
             names += own or list(image.channel_names or ())
             size = size or image.voxel_size_um
-            kind = image.format
     if len({shape[1:] for shape in shapes}) > 1:
         raise InputError(f"channels of different shapes (Z,Y,X): {', '.join(map(str, shapes))}")
     channels = sum(shape[0] for shape in shapes)
@@ -219,7 +218,6 @@ def _described(path: str, mask: str, walk: _Walk) -> FoundImage:
         mask=mask,
         voxel_size_um=size,
         channel_names=tuple(names) if len(names) == channels else (),
-        format=kind,
         specimen=specimen_of(path),
         role="test" if mask and folders & set(TEST_FOLDERS) else "",
     )

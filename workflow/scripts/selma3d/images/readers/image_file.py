@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from math import prod
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -39,7 +40,6 @@ class ImageFile(ABC):
     z, planes whose headers are already known to be bad.
     """
 
-    format: ClassVar[str]
     by_plane: ClassVar[bool] = False  # whether each plane lies apart, and may be bad alone
 
     path: Path
@@ -168,7 +168,16 @@ class ImageFile(ABC):
     def load_all(self) -> np.ndarray:
         """All voxels (C,Z,Y,X); raises whatever the format's library raises."""
         channels, depth = self.shape[:2]
-        return np.stack([self.load(c, 0, depth, slice(None)) for c in range(channels)])
+        step = 1 if self.by_plane else self.chunk[0]
+        array = np.empty(self.shape, self.dtype.newbyteorder("="))
+        for channel, z in product(range(channels), range(0, depth, step)):
+            stop = min(z + step, depth)
+            array[channel, z:stop] = (
+                self.plane(channel, z)
+                if self.by_plane
+                else self.load(channel, z, stop, slice(None))
+            )
+        return array
 
     @abstractmethod
     def load(self, channel: int, start: int, stop: int, rows: slice) -> np.ndarray:
@@ -190,6 +199,16 @@ class ImageFile(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def closed_on_error(file: Any) -> Iterator[None]:
+    """Close a file where what is done with it fails; else it stays open."""
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
 
 
 def fingerprint(images: Sequence[ImageFile]) -> str:

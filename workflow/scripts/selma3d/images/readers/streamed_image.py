@@ -20,7 +20,6 @@ KEPT_BYTES = 64 << 20  # an image of fewer is read once and kept
 class StreamedImage(ImageFile):
     """An image that is read a few planes at a time, in their order best; layout: of its voxels."""
 
-    format: str
     layout: VoxelLayout
     keep_bytes: int = KEPT_BYTES
 
@@ -31,11 +30,10 @@ class StreamedImage(ImageFile):
         self._stream: PlaneStream | None = None
 
     @classmethod
-    def of(cls, format: str, layout: VoxelLayout, geometry: Geometry | None, axes: str) -> Self:
+    def of(cls, layout: VoxelLayout, geometry: Geometry | None, axes: str) -> Self:
         """The image of a layout; axes: a letter for each, in the file's own order."""
         shape = layout.shape if axes == layout.axes else layout.shape[::-1]
         return cls(
-            format=format,
             path=layout.path,
             shape=canonical_shape(shape, axes, layout.path),
             dtype=layout.dtype if layout.scaling is None else np.dtype(np.float64),

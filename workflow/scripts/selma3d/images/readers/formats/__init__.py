@@ -22,7 +22,6 @@ class Format:
     image is a folder.
     """
 
-    name: str
     extensions: tuple[str, ...]
     open: Callable[[Path, bool], ImageFile]
     recognises: Callable[[Path], bool] | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import h5py
@@ -18,17 +19,11 @@ from ....system.errors import InputError
 from ....system.limits import check_file
 from ...geometry import Geometry
 from ..folder_tree import below
-from ..hdf5_image import Hdf5Image, open_datasets
+from ..hdf5_image import Hdf5Image, open_hdf5_image
 from ..image_file import ImageFile, canonical_shape
 from ..length_units import um_in
 from . import Format
 from .n5 import image_of_arrays
-
-
-class BigDataViewerImage(Hdf5Image):
-    """The .h5 of a BigDataViewer data set."""
-
-    format = "BigDataViewer"
 
 
 @dataclass(frozen=True)
@@ -79,28 +74,21 @@ def described_data(path: Path) -> Path:
     return _described(path).data
 
 
-def _open_hdf5(path: Path, about: Description | None, described: Path) -> BigDataViewerImage:
-    file, datasets = open_datasets(path, lambda file: _setups(file, about, path))
-    try:
+def _open_hdf5(path: Path, about: Description | None, described: Path) -> Hdf5Image:
+    def header(file: h5py.File, datasets: Sequence[h5py.Dataset]) -> dict[str, Any]:
         _check_full_resolution(file, datasets, about, path)
         stored = datasets[0].dtype
         meant = np.dtype(np.uint16) if stored == np.int16 else stored
-        return BigDataViewerImage(
-            path=path,
-            shape=(len(datasets), *canonical_shape(datasets[0].shape, "ZYX", path)[1:]),
-            dtype=meant,
-            geometry=None if about is None else about.geometry,
-            channel_names=None if about is None else about.channel_names,
-            files=(path,) if about is None else (path, described),
-            packed_bytes=sum(dataset.id.get_storage_size() for dataset in datasets),
-            chunk=datasets[0].chunks[:2] if datasets[0].chunks else (1, 1),
-            file=file,
-            datasets=datasets,
-            stored_as=meant if meant != stored else None,
-        )
-    except BaseException:
-        file.close()
-        raise
+        return {
+            "shape": (len(datasets), *canonical_shape(datasets[0].shape, "ZYX", path)[1:]),
+            "dtype": meant,
+            "geometry": None if about is None else about.geometry,
+            "channel_names": None if about is None else about.channel_names,
+            "files": (path,) if about is None else (path, described),
+            "stored_as": meant if meant != stored else None,
+        }
+
+    return open_hdf5_image(path, lambda file: _setups(file, about, path), header)
 
 
 def _check_full_resolution(
@@ -203,6 +191,4 @@ def _geometry(setup: ElementTree.Element) -> Geometry | None:
     return Geometry(tuple(float(length) for length in size.split()), unit_um=unit)
 
 
-FORMAT = Format(
-    "BigDataViewer", (".xml", ".h5", ".hdf5"), open_bigdataviewer, recognises=is_bigdataviewer
-)
+FORMAT = Format((".xml", ".h5", ".hdf5"), open_bigdataviewer, recognises=is_bigdataviewer)

@@ -17,7 +17,7 @@ import numpy as np
 from ....system.errors import InputError
 from ....system.limits import check_limit, check_size
 from ...geometry import Geometry
-from ..image_file import ImageFile, canonical_shape
+from ..image_file import ImageFile, canonical_shape, closed_on_error
 from . import Format
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ METRE_UM = 1e6
 class CziImage(ImageFile):
     """A CZI file; `blocks` are its sub-blocks by channel and plane."""
 
-    format = "CZI"
     by_plane = True
 
     czi: czifile.CziFile
@@ -61,7 +60,7 @@ def open_czi(path: Path, _: bool) -> CziImage:
     import czifile  # few runs have such an image
 
     czi = czifile.CziFile(str(path), multifile=False)
-    try:
+    with closed_on_error(czi):
         entries = [e for e in czi.subblock_directory if e.shape == e.stored_shape]
         check_limit(path, "planes", len(entries), "PAGES")
         blocks = _planes(entries, path)
@@ -89,9 +88,6 @@ def open_czi(path: Path, _: bool) -> CziImage:
             czi=czi,
             blocks=blocks,
         )
-    except BaseException:
-        czi.close()
-        raise
 
 
 def _planes(
@@ -159,4 +155,4 @@ def _names(about: ElementTree.Element) -> tuple[str, ...] | None:
     return names if any(names) else None
 
 
-FORMAT = Format("CZI", (".czi",), open_czi)
+FORMAT = Format((".czi",), open_czi)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
+import numpy as np
 
 from ....system.errors import InputError
 from ...geometry import Geometry
-from ..hdf5_image import Hdf5Image, open_datasets, text_of
+from ..hdf5_image import Hdf5Image, open_hdf5_image
 from ..image_file import canonical_shape
 from ..length_units import um_in
 from . import Format
@@ -23,45 +26,31 @@ LEVEL = "DataSet/ResolutionLevel 0"
 NUMBERED = re.compile(r"Channel (\d+)")
 
 
-class ImarisImage(Hdf5Image):
-    """An Imaris file."""
-
-    format = "Imaris"
-
-
-def open_imaris(path: Path, _: bool) -> ImarisImage:
+def open_imaris(path: Path, _: bool) -> Hdf5Image:
     """An Imaris file by its header. Raises InputError."""
-    file, datasets = open_datasets(path, lambda file: _channels(file, path))
-    try:
-        about = file["DataSetInfo/Image"].attrs
-        shape = tuple(int(text_of(about[axis])) for axis in "ZYX")
-        padded = datasets[0].shape
-        chunks = datasets[0].chunks or (1, 1, 1)
-        if any(
-            not size <= there < size + chunk
-            for size, there, chunk in zip(shape, padded, chunks, strict=True)
-        ):
-            raise InputError(
-                f"{path}: expected {shape} voxels (Z,Y,X) as its attributes state, found {padded} "
-                f"in chunks of {chunks} (save it again with Imaris)"
-            )
-        return ImarisImage(
-            path=path,
-            shape=(len(datasets), *canonical_shape(shape, "ZYX", path)[1:]),
-            dtype=datasets[0].dtype,
-            geometry=_geometry(about, shape),
-            channel_names=_names(file, len(datasets)),
-            packed_bytes=sum(dataset.id.get_storage_size() for dataset in datasets),
-            chunk=datasets[0].chunks[:2] if datasets[0].chunks else (1, 1),
-            file=file,
-            datasets=datasets,
+    return open_hdf5_image(path, partial(_channels, path), partial(_header, path))
+
+
+def _header(path: Path, file: h5py.File, datasets: Sequence[h5py.Dataset]) -> dict[str, Any]:
+    about = file["DataSetInfo/Image"].attrs
+    shape = tuple(int(_text_of(about[axis])) for axis in "ZYX")
+    padded, chunks = datasets[0].shape, datasets[0].chunks or (1, 1, 1)
+    if any(
+        not size <= there < size + chunk
+        for size, there, chunk in zip(shape, padded, chunks, strict=True)
+    ):
+        raise InputError(
+            f"{path}: expected {shape} voxels (Z,Y,X) as its attributes state, found {padded} "
+            f"in chunks of {chunks} (save it again with Imaris)"
         )
-    except BaseException:
-        file.close()
-        raise
+    return {
+        "shape": (len(datasets), *canonical_shape(shape, "ZYX", path)[1:]),
+        "geometry": _geometry(about, shape),
+        "channel_names": _names(file, len(datasets)),
+    }
 
 
-def _channels(file: h5py.File, path: Path) -> Sequence[h5py.Dataset]:
+def _channels(path: Path, file: h5py.File) -> Sequence[h5py.Dataset]:
     level = file.get(LEVEL)
     times = [] if level is None else [name for name in level if name.startswith("TimePoint ")]
     if len(times) != 1:
@@ -80,7 +69,7 @@ def _geometry(about: h5py.AttributeManager, shape: tuple[int, ...]) -> Geometry 
     """
     try:
         low, high = (
-            [float(text_of(about[f"Ext{end}{axis}"])) for axis in range(3)]
+            [float(_text_of(about[f"Ext{end}{axis}"])) for axis in range(3)]
             for end in ("Min", "Max")
         )
     except (KeyError, ValueError):
@@ -90,7 +79,7 @@ def _geometry(about: h5py.AttributeManager, shape: tuple[int, ...]) -> Geometry 
     if min(spacing) <= 0:
         return None
     origin = tuple(a + length / 2 for a, length in zip(low, spacing, strict=True))
-    unit = um_in(text_of(about.get("Unit", "")))
+    unit = um_in(_text_of(about.get("Unit", "")))
     return Geometry(spacing, origin, unit_um=unit)
 
 
@@ -98,8 +87,15 @@ def _names(file: h5py.File, channels: int) -> tuple[str, ...] | None:
     names = []
     for number in range(channels):
         about = file.get(f"DataSetInfo/Channel {number}")
-        names.append("" if about is None else text_of(about.attrs.get("Name", "")).strip())
+        names.append("" if about is None else _text_of(about.attrs.get("Name", "")).strip())
     return tuple(names) if any(names) else None
 
 
-FORMAT = Format("Imaris", (".ims",), open_imaris)
+def _text_of(value: object) -> str:
+    """A text that an attribute holds, also where it is an array of single characters."""
+    if isinstance(value, np.ndarray):
+        value = b"".join(part if isinstance(part, bytes) else str(part).encode() for part in value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+FORMAT = Format((".ims",), open_imaris)

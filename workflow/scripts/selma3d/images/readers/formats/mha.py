@@ -12,7 +12,7 @@ from . import Format
 def open_mha(path: Path, _: bool) -> StreamedImage:
     """An MHA by its header."""
     layout, geometry = mha_layout(path)
-    return StreamedImage.of("MHA", layout, geometry, layout.axes)
+    return StreamedImage.of(layout, geometry, layout.axes)
 
 
-FORMAT = Format("MHA", (".mha",), open_mha)
+FORMAT = Format((".mha",), open_mha)

@@ -15,12 +15,6 @@ from . import Format
 ATTRIBUTES = "attributes.json"
 
 
-class N5Image(ChunkedImage):
-    """The full resolution of an N5."""
-
-    format = "N5"
-
-
 def is_n5(path: Path) -> bool:
     """Whether a folder is an N5 group or array."""
     return (path / ATTRIBUTES).is_file() or path.suffix.lower() == ".n5"
@@ -42,7 +36,7 @@ def image_of_arrays(path: Path, folders: list[Path], **header: object) -> ImageF
     """
     lengths = read_json(folders[0] / ATTRIBUTES)["dimensions"]
     axes = {3: "XYZ", 4: "XYZC", 5: "XYZCT"}.get(len(lengths), "?" * len(lengths))
-    return N5Image.of(path, folders, "n5", axes, **header)
+    return ChunkedImage.of(path, folders, "n5", axes, **header)
 
 
 def _array(group: Path) -> Path:
@@ -115,4 +109,4 @@ def _spacing(attributes: Json) -> tuple[list[float], str] | None:
     return None
 
 
-FORMAT = Format("N5", (".n5",), open_n5, recognises=is_n5, is_folder=True)
+FORMAT = Format((".n5",), open_n5, recognises=is_n5, is_folder=True)

@@ -12,7 +12,7 @@ from . import Format
 def open_nifti(path: Path, _: bool) -> StreamedImage:
     """A NIfTI, `.nii` or `.nii.gz`, by its header."""
     layout, geometry = nifti_layout(path)
-    return StreamedImage.of("NIfTI", layout, geometry, layout.axes[::-1])
+    return StreamedImage.of(layout, geometry, layout.axes[::-1])
 
 
-FORMAT = Format("NIfTI", (".nii.gz", ".nii"), open_nifti)
+FORMAT = Format((".nii.gz", ".nii"), open_nifti)

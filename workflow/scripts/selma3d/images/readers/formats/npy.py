@@ -17,7 +17,6 @@ from . import Format
 class NpyImage(ImageFile):
     """A NPY file."""
 
-    format = "NPY"
     mapped: Callable[[], np.ndarray]  # (C,Z,Y,X), anew each time: a map holds what was read of it
 
     def load(self, channel: int, start: int, stop: int, rows: slice) -> np.ndarray:
@@ -63,4 +62,4 @@ def open_npy(path: Path, _: bool) -> NpyImage:
     return image
 
 
-FORMAT = Format("NPY", (".npy",), open_npy)
+FORMAT = Format((".npy",), open_npy)

@@ -23,12 +23,6 @@ METADATA = (".zattrs", ".zgroup", ".zarray", "zarr.json")
 log = logging.getLogger(__name__)
 
 
-class ZarrImage(ChunkedImage):
-    """The first level of an OME-Zarr, or a Zarr array."""
-
-    format = "OME-Zarr"
-
-
 def is_zarr(path: Path) -> bool:
     """Whether a folder is a Zarr group or array."""
     return any((path / name).is_file() for name in METADATA)
@@ -56,7 +50,7 @@ def open_ome_zarr(path: Path, _: bool) -> ImageFile:
     if not letters:
         letters = OLD_AXES[-len(open_array(folder, driver).shape) :]
     letters = planes_of_times(letters, open_array(folder, driver).shape, path)
-    return ZarrImage.of(
+    return ChunkedImage.of(
         path,
         [folder],
         driver,
@@ -126,7 +120,7 @@ def _plain_array(path: Path, version: int) -> ChunkedImage:
     if not all(len(name) == 1 for name in names):
         axes = "CZYX"[-array.rank :]
         check_channels_first(array.shape, path)
-    return ZarrImage.of(path, [path], driver, axes)
+    return ChunkedImage.of(path, [path], driver, axes)
 
 
 def _axes(described: Any, path: Path) -> tuple[str, dict[str, str]]:
@@ -194,6 +188,4 @@ def _channel_names(group: Json) -> tuple[str, ...] | None:
     return names if any(names) else None
 
 
-FORMAT = Format(
-    "OME-Zarr", (".ome.zarr", ".zarr"), open_ome_zarr, recognises=is_zarr, is_folder=True
-)
+FORMAT = Format((".ome.zarr", ".zarr"), open_ome_zarr, recognises=is_zarr, is_folder=True)

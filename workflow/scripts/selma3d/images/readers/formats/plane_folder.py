@@ -42,7 +42,6 @@ class PlaneFolder(ImageFile):
     state; None where they state none.
     """
 
-    format = "TIFF planes"
     by_plane = True
 
     numbers: range
@@ -53,13 +52,6 @@ class PlaneFolder(ImageFile):
 
     def load(self, channel: int, start: int, stop: int, rows: slice) -> np.ndarray:
         return np.stack([self._plane(z)[rows] for z in range(start, stop)])
-
-    def load_all(self) -> np.ndarray:
-        planes = (self.plane(0, z) for z in range(self.shape[1]))
-        array = np.empty(self.shape, self.dtype)
-        for z, plane in enumerate(planes):
-            array[0, z] = plane
-        return array
 
     def _plane(self, z: int) -> np.ndarray:
         with tifffile.TiffFile(self.files[z]) as tiff:
@@ -208,4 +200,4 @@ def _written(shape: tuple[int, ...], dtype: str, orientation: int) -> str:
     return f"{'×'.join(map(str, shape))} (Y,X) {dtype}{turned}"
 
 
-FORMAT = Format("TIFF planes", (), open_planes, is_folder=True)
+FORMAT = Format((), open_planes, is_folder=True)

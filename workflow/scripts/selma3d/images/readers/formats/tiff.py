@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 
 from ...geometry import Geometry
-from ..image_file import ImageFile, canonical, canonical_shape
+from ..image_file import ImageFile, canonical, canonical_shape, closed_on_error
 from ..tiff_metadata import open_series, tiff_channel_names, tiff_voxel_size
 from . import Format
 
@@ -24,7 +24,6 @@ PLANES = "ZTQI"  # letters that an axis of planes may have, the likely ones firs
 class TiffImage(ImageFile):
     """One TIFF; `pages` (C,Z) are the numbers of its planes, None where pages are no planes."""
 
-    format = "TIFF"
     by_plane = True
 
     tiff: tifffile.TiffFile
@@ -71,7 +70,7 @@ class TiffImage(ImageFile):
 def open_tiff(path: Path, _: bool = False) -> TiffImage:
     """A TIFF that holds one image, by its headers. Raises InputError."""
     tiff, image = open_series(path)
-    try:
+    with closed_on_error(tiff):
         axes = _with_planes(image.axes, image.shape, path)
         size = tiff_voxel_size(tiff)
         return TiffImage(
@@ -85,9 +84,6 @@ def open_tiff(path: Path, _: bool = False) -> TiffImage:
             tiff=tiff,
             pages=_pages(axes, image.shape),
         )
-    except BaseException:
-        tiff.close()
-        raise
 
 
 def _with_planes(axes: str, shape: tuple[int, ...], path: Path) -> str:
@@ -116,4 +112,4 @@ def _pages(axes: str, shape: tuple[int, ...]) -> np.ndarray | None:
     return pages.reshape(-1, lengths["Z"])
 
 
-FORMAT = Format("TIFF", EXTENSIONS, open_tiff)
+FORMAT = Format(EXTENSIONS, open_tiff)
