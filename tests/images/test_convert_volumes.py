@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ import pytest
 import tifffile
 
 from selma3d.images import Intensity, VolumeFile, block_statistics, read_index, write_volume
-from selma3d.images.conversion import slabs
+from selma3d.images.conversion import slabs, volume_conversion
 from selma3d.images.conversion.plane_removal import remove_converted_planes
 from selma3d.images.conversion.volume_conversion import VolumeSettings, convert_volume
 from selma3d.system.errors import InputError
@@ -43,11 +43,7 @@ def write_planes(folder: Path, grey: np.ndarray, name: str = "z{}.tif", **option
 def convert(out: Path, sources: list[Path], **options) -> VolumeFile:
     settings = {"specimen": "brain1", "sample": "s1", "voxel_size_um": (6.0, 1.6, 1.6)} | options
     chosen = VolumeSettings(
-        **{
-            key: settings.pop(key)
-            for key in ("threads", "bad_plane", "allow", "progress")
-            if key in settings
-        }
+        **{key: settings.pop(key) for key in ("threads", "bad_plane", "allow") if key in settings}
     )
     convert_volume(sources, out / "v.h5", out / "v.tsv", out / "work", settings=chosen, **settings)
     return VolumeFile(out / "v.h5")
@@ -210,17 +206,30 @@ def test_finished_slabs_are_kept_after_an_error(tmp_path, grey, caplog):
     assert caplog.text.count("converting slab") == 1
 
 
-def test_slab_that_does_not_fit_its_note_is_converted_again(tmp_path, grey, caplog):
+def before_slab(monkeypatch, start: int, act: Callable[[], None]) -> None:
+    """Let something happen before the slab that begins at this plane is converted."""
+    real = volume_conversion.convert_slab
+
+    def convert_slab(slab, *args, **options) -> None:
+        if slab.start == start:
+            monkeypatch.undo()
+            act()
+        real(slab, *args, **options)
+
+    monkeypatch.setattr(volume_conversion, "convert_slab", convert_slab)
+
+
+def test_slab_that_is_not_whole_is_converted_again(tmp_path, grey, caplog, monkeypatch):
     folder = write_planes(tmp_path / "C00", grey)
 
-    def damage_first_slab(done: int, total: int) -> None:
-        if done == 2:
-            (slab,) = (tmp_path / "work").rglob("c0-z000000.h5")
-            slab.write_bytes(slab.read_bytes()[:-100])
-            raise KeyboardInterrupt
+    def damage_first_slab() -> None:
+        (slab,) = (tmp_path / "work").rglob("c0-z000000.h5")
+        slab.write_bytes(slab.read_bytes()[:-100])
+        raise KeyboardInterrupt
 
+    before_slab(monkeypatch, 128, damage_first_slab)
     with pytest.raises(KeyboardInterrupt):
-        convert(tmp_path, [folder], progress=damage_first_slab)
+        convert(tmp_path, [folder])
     with caplog.at_level(logging.INFO):
         volume = convert(tmp_path, [folder])
     assert "converting slab c0-z000000" in caplog.text
@@ -228,21 +237,21 @@ def test_slab_that_does_not_fit_its_note_is_converted_again(tmp_path, grey, capl
     np.testing.assert_array_equal(volume.read(0, WHOLE), grey)
 
 
-def test_a_second_conversion_in_the_same_work_folder_is_refused(tmp_path, grey):
+def test_a_second_conversion_in_the_same_work_folder_is_refused(tmp_path, grey, monkeypatch):
     folder = write_planes(tmp_path / "C00", grey)
 
-    def convert_again(done: int, total: int) -> None:
+    def convert_again() -> None:
         with pytest.raises(InputError, match="found one at work"):
             convert(tmp_path, [folder])
 
-    convert(tmp_path, [folder], progress=convert_again)
+    before_slab(monkeypatch, 64, convert_again)
+    convert(tmp_path, [folder])
 
 
-def test_progress_counts_slabs(tmp_path, grey):
-    calls: list[tuple[int, int]] = []
-    folder = write_planes(tmp_path / "C00", grey)
-    convert(tmp_path, [folder], progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(1, 3), (2, 3), (3, 3)]
+def test_progress_counts_slabs(tmp_path, grey, caplog):
+    with caplog.at_level(logging.INFO):
+        convert(tmp_path, [write_planes(tmp_path / "C00", grey)])
+    assert [caplog.text.count(f"{done} of 3 slabs") for done in (1, 2, 3)] == [1, 1, 1]
 
 
 def test_conversion_killed_ten_times_gives_the_same_content(tmp_path):

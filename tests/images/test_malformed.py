@@ -299,7 +299,7 @@ PATCH_FAULTS = [
     Fault("channel count", second_patch_with_two_channels, "1 channels as in patch 000, found 2"),
     Fault("id twice", same_id_under_two_names, "each id once, found '000'"),
     Fault("link", link_out_of_the_archive, "file inside .*leads to"),
-    Fault("pickle", pickled_npy, "one a voxel, found type object"),
+    Fault("pickle", pickled_npy, "Python objects in dtype"),
     Fault("truncated NPY", truncated_npy, r"\.npy: .*does not read"),
     Fault("NPZ", archive_of_arrays, "found an archive of arrays"),
     Fault("truncated MHA", lambda r: truncate(mha(r)), r"\.mha: .*found \d+ \(truncated"),

@@ -19,7 +19,7 @@ import numpy as np
 
 from ...archive.archive_folder import require_room
 from ...archive.progress import amount
-from ...system.atomic import publish
+from ...system.atomic import publish, remove_leftovers
 from ...system.errors import InputError
 from ...system.file_lock import alone_in
 from .. import IndexRow, Intensity, air_threshold
@@ -91,8 +91,7 @@ def convert_collection(
                 shutil.rmtree(other)
         folder.mkdir(exist_ok=True)
         for target in (h5, tsv):
-            for leftover in target.parent.glob(f".{target.name}*.partial*"):
-                leftover.unlink()
+            remove_leftovers(target, alone=True)
         shards = finished_shards(folder)
         done = shards[-1].stop if shards else 0
         log.info(

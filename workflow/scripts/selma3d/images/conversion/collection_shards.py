@@ -1,7 +1,7 @@
 """Shards of a collection: so many patches in a row as fit into memory, in a file of their own.
 
-A shard's file appears whole, and then a note says that it is done and which patches it holds. A
-conversion that is killed therefore repeats at most the shard it was at.
+A shard's file appears whole, and says which patches it holds. A conversion that is killed therefore
+repeats at most the shard it was at.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from ...system.atomic import publish
 from ...system.errors import InputError
 from .. import block_statistics
 from ..collection_file import patch_chunk
+from ..hdf5_checks import attribute
 from ..hdf5_writing import writing_hdf5
 from ..intensity import without_padding
-from ..storage import VoxelSize, compression, open_hdf5, stored_here
+from ..storage import VoxelSize, compression, open_hdf5, stored_here, voxel_size_of
 from .patch_streams import FoundPatch
 from .stored_values import whole_numbers
 
@@ -125,14 +126,18 @@ def write_shard(
     for patch in patches:
         key = StackKey(patch.volume, patch.image.shape, patch.image.dtype.name)
         stacks[key].append(patch)
-    with publish(path) as temporary, writing_hdf5(temporary) as file:
-        for number, members in enumerate(stacks.values()):
-            _write_stack(file.create_group(str(number)), members)
     size = next((p.voxel_size_um for p in patches if p.voxel_size_um is not None), None)
-    shard = Shard(path, start, stop, {k: len(v) for k, v in stacks.items()}, tuple(skipped), size)
-    with publish(path.with_suffix(".done")) as temporary:
-        temporary.write_text(json.dumps(_note(shard)))
-    return shard
+    with publish(path) as temporary, writing_hdf5(temporary) as file:
+        file.attrs["patches"] = start, stop
+        file["skipped"] = np.frombuffer(json.dumps(skipped).encode(), np.uint8)
+        if size is not None:
+            file.attrs["voxel_size_um"] = size
+        node = file.create_group("stacks")
+        for number, (key, members) in enumerate(stacks.items()):
+            group = node.create_group(str(number))
+            group.attrs["volume"] = key.volume
+            _write_stack(group, members)
+    return Shard(path, start, stop, {k: len(v) for k, v in stacks.items()}, tuple(skipped), size)
 
 
 def _write_stack(group: h5py.Group, patches: Sequence[MeasuredPatch]) -> None:
@@ -162,45 +167,34 @@ def _write_stack(group: h5py.Group, patches: Sequence[MeasuredPatch]) -> None:
         group[f"counts{channel}"] = total[values]
 
 
-def _note(shard: Shard) -> dict[str, object]:
-    return {
-        "start": shard.start,
-        "stop": shard.stop,
-        "bytes": shard.path.stat().st_size,
-        "stacks": [[k.volume, k.shape, k.dtype, n] for k, n in shard.stacks.items()],
-        "skipped": shard.skipped,
-        "voxel_size_um": shard.voxel_size_um,
-    }
-
-
 def finished_shards(folder: Path) -> list[Shard]:
     """The shards that an earlier run has finished, without a gap from the first patch on.
 
     Each is opened once with all checks; from here on they are files of this process.
     """
     shards: list[Shard] = []
-    for note in sorted(folder.glob("*.done")):
-        path = note.with_suffix(".h5")
+    for path in sorted(folder.glob("[0-9]*.h5")):
         try:
-            stored = json.loads(note.read_text())
-            size = stored["voxel_size_um"]
-            shard = Shard(
-                path,
-                stored["start"],
-                stored["stop"],
-                {StackKey(v, tuple(s), t): n for v, s, t, n in stored["stacks"]},
-                tuple(stored["skipped"]),
-                tuple(size) if size else None,
-            )
-            if path.stat().st_size != stored["bytes"]:
-                break
-            open_hdf5(path).close()
+            shard = _stored_shard(path)
         except (InputError, OSError, ValueError, KeyError, TypeError):
             break
         if shard.start != (shards[-1].stop if shards else 0):
             break
         shards.append(shard)
     return shards
+
+
+def _stored_shard(path: Path) -> Shard:
+    with open_hdf5(path) as file:
+        start, stop = attribute(file, "patches").tolist()
+        stacks = {}
+        for number in range(len(file["stacks"])):
+            group = file[f"stacks/{number}"]
+            patches, *shape = group["image"].shape
+            volume = str(attribute(group, "volume"))
+            stacks[StackKey(volume, tuple(shape), group["image"].dtype.name)] = patches
+        skipped = json.loads(file["skipped"][()].tobytes())
+        return Shard(path, start, stop, stacks, tuple(skipped), voxel_size_of(file))
 
 
 @dataclass(frozen=True)
@@ -217,7 +211,7 @@ class StackContent:
 def read_stack(shard: Shard, key: StackKey) -> StackContent:
     """What a shard holds of a stack."""
     with open_hdf5(shard.path, searched=False) as file:
-        group = file[str(list(shard.stacks).index(key))]
+        group = file[f"stacks/{list(shard.stacks).index(key)}"]
         return StackContent(
             group["occupancy"][()],
             group["details"][()],
@@ -230,7 +224,7 @@ def read_stack(shard: Shard, key: StackKey) -> StackContent:
 def copy_stack(shard: Shard, key: StackKey, image: h5py.Dataset, row: int) -> None:
     """Copy the compressed chunks of a shard's stack, as they are, to `image` from `row` on."""
     with open_hdf5(shard.path, searched=False) as file:
-        group = file[str(list(shard.stacks).index(key))]
+        group = file[f"stacks/{list(shard.stacks).index(key)}"]
         source = stored_here(group["image"], shard.path).id
         for number in range(source.get_num_chunks()):
             patch, *inside = source.get_chunk_info(number).chunk_offset

@@ -7,14 +7,14 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from ...system.atomic import publish
+from ...system.atomic import publish, remove_leftovers
 from ...system.errors import InputError
 from ...system.file_lock import alone_in
 from ...system.fingerprint import PATTERN
@@ -47,8 +47,6 @@ LARGEST_GAP = 4  # a larger step of planes is that of a stage, where nothing tel
 STAGE_UNITS_UM = (1.0, 0.1, 0.01, 0.001)
 CHANNEL_FOLDER = re.compile(r"C\d{2}")
 
-Progress = Callable[[int, int], None]
-
 
 @dataclass(frozen=True)
 class VolumeSettings:
@@ -57,15 +55,13 @@ class VolumeSettings:
     allow: `missing-planes` accepts fewer or more than the planes' metadata state, channels whose
     planes have other numbers, and planes that stand there twice. bad_plane: `error` or
     `interpolate`: a lone unreadable plane becomes the mean of its neighbours, which the file
-    records. progress(done, total): called after each slab, in place of the log.
-    row_voxel_size_um (z,y,x), row_channel (number or name): what the image's row of the samples
-    table states. channel: that networks see of the structure.
+    records. row_voxel_size_um (z,y,x), row_channel (number or name): what the image's row of the
+    samples table states. channel: that networks see of the structure.
     """
 
     threads: int = 2
     bad_plane: str = "error"
     allow: Collection[str] = ()
-    progress: Progress | None = None
     row_voxel_size_um: VoxelSize | None = None
     row_channel: str = ""
     channel: int = 0
@@ -110,13 +106,13 @@ def convert_volume(
             work / f"slabs-{fingerprint(images)}-{settings.bad_plane}-{'.'.join(map(str, order))}"
         )
         _keep_only(folder, work)
-        _remove_partial(h5)
-        _remove_partial(Path(tsv))
+        for target in (h5, tsv):
+            remove_leftovers(target, alone=True)
         slabs = cut(shape, folder)
         waiting = [slab for slab in slabs if not slab.is_done()]
         _check_disk_space(shape, dtype, len(waiting) / len(slabs), work, h5.parent)
-        progress = settings.progress or _log_progress(sample, len(waiting))
-        for number, slab in enumerate(waiting, start=len(slabs) - len(waiting) + 1):
+        begin = time.monotonic()
+        for number, slab in enumerate(waiting, start=1):
             log.info("%s: converting slab %s", sample, slab.path.stem)
             convert_slab(
                 slab,
@@ -125,7 +121,12 @@ def convert_volume(
                 interpolate=interpolate,
                 threads=settings.threads,
             )
-            progress(number, len(slabs))
+            left = len(waiting) - number
+            left_s = (time.monotonic() - begin) / number * left
+            log.info(
+                "%s: %d of %d slabs, about %.0f s left",
+                *(sample, len(slabs) - left, len(slabs), left_s),
+            )
         for image in images:
             image.check_unchanged()
         source = {
@@ -377,20 +378,3 @@ def _keep_only(folder: Path, work: Path) -> None:
             log.info("%s: slabs of other planes or settings, removed", other)
             shutil.rmtree(other)
     folder.mkdir(exist_ok=True)
-
-
-def _remove_partial(path: Path) -> None:
-    """Remove what a conversion that was killed while writing `path` left beside it."""
-    for left in path.parent.glob(f".{path.stem}.*.partial{path.suffix}"):
-        left.unlink()
-
-
-def _log_progress(sample: str, waiting: int) -> Progress:
-    begin = time.monotonic()
-
-    def report(done: int, total: int) -> None:
-        finished = waiting - (total - done)
-        left = (time.monotonic() - begin) / finished * (total - done)
-        log.info("%s: %d of %d slabs, about %.0f s left", sample, done, total, left)
-
-    return report
