@@ -25,7 +25,7 @@ from selma3d.learning import pretext
 from selma3d.learning.pretext import blocks, genesis, pgl, processes, restore, simclr, teacher
 from selma3d.learning.pretext.base import spread
 from selma3d.system.errors import InputError
-from selma3d.system.randomness import normal, torch_generators
+from selma3d.system.randomness import torch_generators
 from small_training import built
 
 WINDOW = (16, 16, 16)
@@ -43,6 +43,10 @@ SMALL = {
 }
 TEACHERS = ["byol", "ibot", "pgl"]
 SHARING = ["byol", "ibot", "simclr"]  # losses that depend on the whole batch
+
+
+def normal(generators: Sequence[torch.Generator], *shape: int) -> Tensor:
+    return torch.stack([torch.randn(shape, generator=each) for each in generators])
 
 
 def batch_of(indices: Sequence[int], window: tuple[int, int, int] = WINDOW) -> dict[str, Tensor]:

@@ -111,11 +111,11 @@ def full_disk_explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def remove_leftovers(path: str | Path) -> None:
+def remove_leftovers(path: str | Path, *, alone: bool = False) -> None:
     """Remove what killed processes have left of writing `path`, never what a living one is writing.
 
     On this machine a process is looked up; one of another machine counts as dead when it has not
-    touched its file for a day.
+    touched its file for a day. alone: nobody else can be writing it, so all of them are dead.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -127,7 +127,7 @@ def remove_leftovers(path: str | Path) -> None:
     )
     for leftover in path.parent.iterdir():
         writer = named.fullmatch(leftover.name)
-        if writer and _is_dead(writer["host"], int(writer["pid"]), leftover):
+        if writer and (alone or _is_dead(writer["host"], int(writer["pid"]), leftover)):
             log.info("%s: left by a process that was killed, removed", leftover)
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)

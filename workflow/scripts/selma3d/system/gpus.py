@@ -59,15 +59,8 @@ def declined() -> bool:
 @contextlib.contextmanager
 def expecting(count: int) -> Iterator[None]:
     """Let this process and its children know how many GPUs the job asked for."""
-    before = os.environ.get(EXPECTED)
-    os.environ[EXPECTED] = str(count)
-    try:
+    with _variable(EXPECTED, str(count)):
         yield
-    finally:
-        if before is None:
-            del os.environ[EXPECTED]
-        else:
-            os.environ[EXPECTED] = before
 
 
 @contextlib.contextmanager
@@ -90,16 +83,22 @@ def claimed(count: int, *, jobs_per_gpu: int = 1, patience_s: float = 600.0) -> 
         )
     with contextlib.ExitStack() as held:
         own = _claim(names, count, jobs_per_gpu, patience_s, held)
-        before = os.environ.get(VISIBLE)
-        os.environ[VISIBLE] = ",".join(own)
         log.info("GPUs of this job: %s", ", ".join(own))
-        try:
+        with _variable(VISIBLE, ",".join(own)):
             yield own
-        finally:
-            if before is None:
-                del os.environ[VISIBLE]
-            else:
-                os.environ[VISIBLE] = before
+
+
+@contextlib.contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _whole(names: list[str], count: int) -> list[str]:

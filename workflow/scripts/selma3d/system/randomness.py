@@ -7,7 +7,7 @@ alone. Resume is then exact, and independent of the number of workers, processes
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,51 +31,42 @@ def generator_seed(seed: int, index: int, purpose: str) -> int:
     return _digest(seed, int(index), purpose) >> 1
 
 
-def torch_generators(
-    seed: int, indices: Iterable[int], purpose: str, device: str | torch.device = "cpu"
-) -> list[torch.Generator]:
+def torch_generators(seed: int, indices: Iterable[int], purpose: str) -> list[torch.Generator]:
     """One torch generator a sample; `purpose` separates independent draws of the same sample."""
     import torch
 
-    generators = []
-    for index in indices:
-        generator = torch.Generator(device=device)
-        generator.manual_seed(generator_seed(seed, index, purpose))
-        generators.append(generator)
-    return generators
+    seeds = (generator_seed(seed, index, purpose) for index in indices)
+    return [torch.Generator().manual_seed(each) for each in seeds]
 
 
 def uniform(generators: Sequence[torch.Generator], *shape: int) -> torch.Tensor:
     """Uniform draws in [0, 1), shape (B, *shape), each sample from its own generator."""
     import torch
 
-    return torch.stack([torch.rand(shape, generator=g, device=g.device) for g in generators])
-
-
-def normal(generators: Sequence[torch.Generator], *shape: int) -> torch.Tensor:
-    """Standard normal draws, shape (B, *shape), each sample from its own generator."""
-    import torch
-
-    return torch.stack([torch.randn(shape, generator=g, device=g.device) for g in generators])
+    return torch.stack([torch.rand(shape, generator=each) for each in generators])
 
 
 def uniform_of(seeds: torch.Tensor, device: torch.device, *shape: int) -> torch.Tensor:
     """Uniform draws in [0, 1) on a device, (n, *shape), each from the seed of its own (n,)."""
     import torch
 
-    drawn = (_seeded(seed, device) for seed in seeds.tolist())
-    return torch.stack([torch.rand(shape, generator=each, device=device) for each in drawn])
+    return _drawn(torch.rand, seeds, device, shape)
 
 
 def normal_of(seeds: torch.Tensor, device: torch.device, *shape: int) -> torch.Tensor:
     """Standard normal draws on a device, (n, *shape), each from the seed of its own (n,)."""
     import torch
 
-    drawn = (_seeded(seed, device) for seed in seeds.tolist())
-    return torch.stack([torch.randn(shape, generator=each, device=device) for each in drawn])
+    return _drawn(torch.randn, seeds, device, shape)
 
 
-def _seeded(seed: int, device: torch.device) -> torch.Generator:
+def _drawn(
+    draw: Callable[..., torch.Tensor],
+    seeds: torch.Tensor,
+    device: torch.device,
+    shape: Sequence[int],
+) -> torch.Tensor:
     import torch
 
-    return torch.Generator(device=device).manual_seed(seed)
+    own = (torch.Generator(device).manual_seed(seed) for seed in seeds.tolist())
+    return torch.stack([draw(shape, generator=each, device=device) for each in own])
