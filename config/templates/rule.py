@@ -11,16 +11,14 @@ def segment(image):
     return image > threshold_otsu(image)
 
 
-def main():
-    cases = PatchFile(snakemake.input.cases)
+if __name__ == "__main__":
     structure = snakemake.wildcards.structure
-    with PredictionWriter(
-        snakemake.output.predictions, "@NAME@", structure, "default"
-    ) as predictions:
+    with (
+        running(snakemake),
+        PatchFile(snakemake.input.cases) as cases,
+        PredictionWriter(
+            snakemake.output.predictions, "@NAME@", structure, "default"
+        ) as predictions,
+    ):
         for case in cases.ids:
             predictions.add(case, segment(cases.image(case, snakemake.params.channel)))
-
-
-if __name__ == "__main__":
-    with running(snakemake):
-        main()

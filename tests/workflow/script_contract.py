@@ -9,7 +9,7 @@ Plans the targets, takes one job of each rule and runs its script, with the libr
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import ast
 import json
 import os
 import sys
@@ -197,12 +197,15 @@ def fault_of(job: Any) -> str | None:
     lists = {name: Recorded(getattr(job, name)) for name in ("input", "output", "params", "log")}
     for StandIn.truth in (False, True):  # both ways at each fork
         handed: list[Any] = []
-        module = loaded(script, handed)
-        module.snakemake = SimpleNamespace(
-            **lists, wildcards=job.wildcards, threads=2, resources=job.resources
-        )
+        names = {
+            "__name__": "__main__",
+            "__file__": str(script),
+            "snakemake": SimpleNamespace(
+                **lists, wildcards=job.wildcards, threads=2, resources=job.resources
+            ),
+        }
         try:
-            module.main()
+            run_with_stand_ins(script, names, handed)
         except InputError:
             pass  # what is wrong with a stand-in
         except Exception as error:
@@ -214,17 +217,17 @@ def fault_of(job: Any) -> str | None:
     return f"{script.name} makes no use of {', '.join(unread)}" if unread else None
 
 
-def loaded(script: Path, handed: list[Any]) -> ModuleType:
-    """A script's module with stand-ins for what it imports from rooms beyond `challenge/`."""
-    spec = importlib.util.spec_from_file_location(f"script_{script.stem}", script)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    for name, value in list(vars(module).items()):
+def run_with_stand_ins(script: Path, names: dict[str, Any], handed: list[Any]) -> None:
+    """Run a script with stand-ins for what it imports from rooms beyond `challenge/`."""
+    *definitions, job = ast.parse(script.read_text()).body
+    exec(compile(ast.Module(definitions, []), script, "exec"), names)
+    for name, value in list(names.items()):
         home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
         room = str(home).split(".")[0]
         if room in ("selma3d", "job", "pandas", "torch") and not str(home).startswith(REAL):
-            setattr(module, name, StandIn(handed))
-    return module
+            names[name] = StandIn(handed)
+    names["retry_if_lease_lost"] = lambda work: work()
+    exec(compile(ast.Module([job], []), script, "exec"), names)
 
 
 def main() -> None:

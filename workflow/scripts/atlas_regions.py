@@ -6,16 +6,11 @@ from job import running
 from selma3d.methods.peers.brainreg import write_atlas_regions
 from selma3d.methods.peers.environment import Environment
 
-
-def main() -> None:
-    write_atlas_regions(
-        snakemake.wildcards.atlas,
-        Path(snakemake.output.regions),
-        Environment(Path(snakemake.params.environment).absolute()),
-        Path(snakemake.log.program).absolute(),
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        write_atlas_regions(
+            snakemake.wildcards.atlas,
+            Path(snakemake.output.regions),
+            Environment(Path(snakemake.params.environment).absolute()),
+            Path(snakemake.log.program).absolute(),
+        )

@@ -9,22 +9,18 @@ from selma3d.report.brains.page import BrainFiles, write_brain_page
 ONE = ("volume", "mask", "labels", "objects", "vessels", "regions", "density", "history")
 
 
-def main() -> None:
-    inputs = snakemake.input
-    write_brain_page(
-        BrainFiles(
-            **{name: Path(inputs[name]) for name in ONE},
-            training=tuple(map(Path, inputs.training)),
-            exported=tuple(map(Path, inputs.exported)),
-        ),
-        Named(**snakemake.params.named),
-        snakemake.params.channel,
-        snakemake.params.settings,
-        Path(snakemake.output.page),
-        Path(snakemake.output.summary),
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        inputs = snakemake.input
+        write_brain_page(
+            BrainFiles(
+                **{name: Path(inputs[name]) for name in ONE},
+                training=tuple(map(Path, inputs.training)),
+                exported=tuple(map(Path, inputs.exported)),
+            ),
+            Named(**snakemake.params.named),
+            snakemake.params.channel,
+            snakemake.params.settings,
+            Path(snakemake.output.page),
+            Path(snakemake.output.summary),
+        )

@@ -5,16 +5,11 @@ from pathlib import Path
 from job import running
 from selma3d.report.brains.all_brains import Tables, write_brains
 
-
-def main() -> None:
-    write_brains(
-        [Path(path) for path in snakemake.input.summaries],
-        [Path(path) for path in snakemake.input.regions],
-        snakemake.params.title,
-        Tables(**{name: Path(path) for name, path in snakemake.output.items()}),
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        write_brains(
+            [Path(path) for path in snakemake.input.summaries],
+            [Path(path) for path in snakemake.input.regions],
+            snakemake.params.title,
+            Tables(**{name: Path(path) for name, path in snakemake.output.items()}),
+        )

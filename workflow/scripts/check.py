@@ -6,16 +6,11 @@ from job import running
 from selma3d.scoring.check import check_predictions
 from selma3d.system.atomic import write_table
 
-
-def main() -> None:
-    checked = check_predictions(
-        Path(snakemake.input.predictions),
-        Path(snakemake.input.cases),
-        complete=snakemake.params.complete,
-    )
-    write_table(checked, snakemake.output.checked)
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        checked = check_predictions(
+            Path(snakemake.input.predictions),
+            Path(snakemake.input.cases),
+            complete=snakemake.params.complete,
+        )
+        write_table(checked, snakemake.output.checked)

@@ -11,25 +11,25 @@ from selma3d.images.conversion.collection_conversion import (
 )
 from selma3d.images.conversion.patch_streams import PatchStream
 
-
-def main() -> None:
-    row, archive = Sample.read(snakemake.params.row), ArchivePlace.read(snakemake.params.archive)
-    convert_collection(
-        PatchStream(Path(archive.folder), row.images, row.volume, tuple(map(Path, archive.links))),
-        Path(snakemake.output.collection),
-        Path(snakemake.output.index),
-        Path(snakemake.params.work),
-        sample=row.sample,
-        settings=CollectionSettings(
-            threads=snakemake.threads,
-            allow=snakemake.params.allow,
-            specimen=row.specimen,
-            row_voxel_size_um=row.voxel_size_um,
-            voxel_size_um=snakemake.params.voxel_size_um,
-        ),
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        row, archive = (
+            Sample.read(snakemake.params.row),
+            ArchivePlace.read(snakemake.params.archive),
+        )
+        convert_collection(
+            PatchStream(
+                Path(archive.folder), row.images, row.volume, tuple(map(Path, archive.links))
+            ),
+            Path(snakemake.output.collection),
+            Path(snakemake.output.index),
+            Path(snakemake.params.work),
+            sample=row.sample,
+            settings=CollectionSettings(
+                threads=snakemake.threads,
+                allow=snakemake.params.allow,
+                specimen=row.specimen,
+                row_voxel_size_um=row.voxel_size_um,
+                voxel_size_um=snakemake.params.voxel_size_um,
+            ),
+        )

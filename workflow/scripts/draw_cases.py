@@ -6,16 +6,11 @@ from job import running
 from selma3d.images.conversion.patch_conversion import cases_from_split
 from selma3d.images.splits import read_split
 
-
-def main() -> None:
-    cases_from_split(
-        Path(snakemake.input.patches),
-        read_split(Path(snakemake.input.split)),
-        Path(snakemake.output.cases),
-        Path(snakemake.output.index),
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        cases_from_split(
+            Path(snakemake.input.patches),
+            read_split(Path(snakemake.input.split)),
+            Path(snakemake.output.cases),
+            Path(snakemake.output.index),
+        )

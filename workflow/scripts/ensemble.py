@@ -5,18 +5,13 @@ from pathlib import Path
 from job import running
 from selma3d.methods.vote import vote
 
-
-def main() -> None:
-    vote(
-        [Path(member) for member in snakemake.input.members],
-        Path(snakemake.output.predictions),
-        combine=snakemake.params.combine,
-        method="ensemble",
-        structure=snakemake.wildcards.structure,
-        run=snakemake.wildcards.run,
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        vote(
+            [Path(member) for member in snakemake.input.members],
+            Path(snakemake.output.predictions),
+            combine=snakemake.params.combine,
+            method="ensemble",
+            structure=snakemake.wildcards.structure,
+            run=snakemake.wildcards.run,
+        )

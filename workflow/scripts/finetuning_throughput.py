@@ -9,29 +9,24 @@ from selma3d.challenge.run import Run
 from selma3d.challenge.source import Source
 from selma3d.learning import training
 
-
-def main() -> None:
-    inputs, params, method = snakemake.input, snakemake.params, snakemake.wildcards.method
-    sources = tuple(
-        Source(name, Path(patches), Path(split), channel)
-        for name, patches, split, channel in zip(
-            params.learns, inputs.patches, inputs.splits, params.channels, strict=True
-        )
-    )
-    assigned = training.Finetuning(
-        check(FinetuningRecipe, params.recipe, f"method {method}"),
-        method=method,
-        target="throughput",
-        run=Run("scratch"),
-        sources=sources,
-        channels=dict(zip(params.learns, params.channels, strict=True)),
-    )
-    job = training.Job(Path(params.work), snakemake.threads)
-    training.measure_as_it_stands(
-        training.prepare_finetuning(assigned, job), Path(snakemake.output.table)
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        inputs, params, method = snakemake.input, snakemake.params, snakemake.wildcards.method
+        sources = tuple(
+            Source(name, Path(patches), Path(split), channel)
+            for name, patches, split, channel in zip(
+                params.learns, inputs.patches, inputs.splits, params.channels, strict=True
+            )
+        )
+        assigned = training.Finetuning(
+            check(FinetuningRecipe, params.recipe, f"method {method}"),
+            method=method,
+            target="throughput",
+            run=Run("scratch"),
+            sources=sources,
+            channels=dict(zip(params.learns, params.channels, strict=True)),
+        )
+        job = training.Job(Path(params.work), snakemake.threads)
+        training.measure_as_it_stands(
+            training.prepare_finetuning(assigned, job), Path(snakemake.output.table)
+        )

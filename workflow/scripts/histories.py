@@ -5,15 +5,10 @@ from selma3d.challenge.display import Display
 from selma3d.report.histories import draw_histories
 from selma3d.report.trainings import Trainings
 
-
-def main() -> None:
-    display = Display.read(snakemake.params.display)
-    histories, output = snakemake.params.histories, snakemake.output
-    for plain, svg, pdf, png in zip(histories, output.svg, output.pdf, output.png, strict=True):
-        trainings = [Trainings.read(each) for each in plain]
-        draw_histories(trainings, display, {"svg": svg, "pdf": pdf, "png": png})
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        display = Display.read(snakemake.params.display)
+        histories, output = snakemake.params.histories, snakemake.output
+        for plain, svg, pdf, png in zip(histories, output.svg, output.pdf, output.png, strict=True):
+            trainings = [Trainings.read(each) for each in plain]
+            draw_histories(trainings, display, {"svg": svg, "pdf": pdf, "png": png})

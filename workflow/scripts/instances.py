@@ -5,15 +5,10 @@ from pathlib import Path
 from job import running
 from selma3d.inference.instances import Splitting, write_instances
 
-
-def main() -> None:
-    write_instances(
-        Path(snakemake.input.mask),
-        Path(snakemake.output.labels),
-        Splitting(**snakemake.params.splitting),
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        write_instances(
+            Path(snakemake.input.mask),
+            Path(snakemake.output.labels),
+            Splitting(**snakemake.params.splitting),
+        )

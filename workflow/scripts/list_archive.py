@@ -9,23 +9,18 @@ from selma3d import archive
 from selma3d.challenge.edition import Archive
 from selma3d.system.errors import InputError
 
-
-def main() -> None:
-    name, source = snakemake.params.name, Archive.read(snakemake.params.source)
-    manifest = Path(snakemake.output.manifest)
-    known = Path(source.manifest) if source.manifest else None
-    if known is not None and known.exists():
-        shutil.copyfile(known, manifest)  # the checksums that it states stay binding
-    try:
-        difference = archive.refresh(source, manifest, retries=snakemake.params.retries)
-    except InputError as error:
-        raise InputError(
-            f"archive {name}: its list of files: {error} (where there is no network, make the "
-            "manifest elsewhere with make manifest, and set list_first: false)"
-        ) from error
-    logging.info("%s", difference)
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        name, source = snakemake.params.name, Archive.read(snakemake.params.source)
+        manifest = Path(snakemake.output.manifest)
+        known = Path(source.manifest) if source.manifest else None
+        if known is not None and known.exists():
+            shutil.copyfile(known, manifest)  # the checksums that it states stay binding
+        try:
+            difference = archive.refresh(source, manifest, retries=snakemake.params.retries)
+        except InputError as error:
+            raise InputError(
+                f"archive {name}: its list of files: {error} (where there is no network, make the "
+                "manifest elsewhere with make manifest, and set list_first: false)"
+            ) from error
+        logging.info("%s", difference)

@@ -5,16 +5,11 @@ from pathlib import Path
 from job import running
 from selma3d.export.metrics_json import write_metrics_json
 
-
-def main() -> None:
-    write_metrics_json(
-        Path(snakemake.input.scores),
-        snakemake.wildcards.run,
-        snakemake.params.profile,
-        Path(snakemake.output.metrics),
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        write_metrics_json(
+            Path(snakemake.input.scores),
+            snakemake.wildcards.run,
+            snakemake.params.profile,
+            Path(snakemake.output.metrics),
+        )

@@ -8,34 +8,29 @@ from selma3d.methods.cases import CasesToSegment
 from selma3d.methods.peers import nnunet
 from selma3d.methods.peers.environment import Environment
 
-
-def main() -> None:
-    params = snakemake.params
-    to_segment = [
-        CasesToSegment(
-            Path(cases), channel, Path(predictions), "nnunet", structure, Path(predictions).stem
-        )
-        for cases, channel, predictions, structure in zip(
-            snakemake.input.cases,
-            params.channels,
-            snakemake.output.predictions,
-            params.structures,
-            strict=True,
-        )
-    ]
-    nnunet.predict(
-        Path(snakemake.input.model),
-        Path(snakemake.input.history),
-        to_segment,
-        environment=Environment(
-            Path(params.environment).absolute(),
-            snakemake.threads,
-            gpu=gpus_asked(snakemake) > 0,
-        ),
-        settings=check(nnunet.NNUNetSettings, params.settings, "method nnunet: settings"),
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        params = snakemake.params
+        to_segment = [
+            CasesToSegment(
+                Path(cases), channel, Path(predictions), "nnunet", structure, Path(predictions).stem
+            )
+            for cases, channel, predictions, structure in zip(
+                snakemake.input.cases,
+                params.channels,
+                snakemake.output.predictions,
+                params.structures,
+                strict=True,
+            )
+        ]
+        nnunet.predict(
+            Path(snakemake.input.model),
+            Path(snakemake.input.history),
+            to_segment,
+            environment=Environment(
+                Path(params.environment).absolute(),
+                snakemake.threads,
+                gpu=gpus_asked(snakemake) > 0,
+            ),
+            settings=check(nnunet.NNUNetSettings, params.settings, "method nnunet: settings"),
+        )

@@ -9,24 +9,19 @@ from selma3d.challenge.source import Source
 from selma3d.methods.peers import nnunet
 from selma3d.methods.peers.environment import Environment
 
-
-def main() -> None:
-    params = snakemake.params
-    nnunet.train(
-        [Source.read(source) for source in params.sources],
-        Run.parse(snakemake.wildcards.run),
-        environment=Environment(
-            Path(params.environment).absolute(),
-            snakemake.threads,
-            gpu=gpus_asked(snakemake) > 0,
-        ),
-        settings=check(nnunet.NNUNetSettings, params.settings, "method nnunet: settings"),
-        work=Path(params.work),
-        model=Path(snakemake.output.model),
-        history=Path(snakemake.output.history),
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        params = snakemake.params
+        nnunet.train(
+            [Source.read(source) for source in params.sources],
+            Run.parse(snakemake.wildcards.run),
+            environment=Environment(
+                Path(params.environment).absolute(),
+                snakemake.threads,
+                gpu=gpus_asked(snakemake) > 0,
+            ),
+            settings=check(nnunet.NNUNetSettings, params.settings, "method nnunet: settings"),
+            work=Path(params.work),
+            model=Path(snakemake.output.model),
+            history=Path(snakemake.output.history),
+        )

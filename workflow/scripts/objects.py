@@ -6,21 +6,16 @@ from job import running
 from selma3d.challenge.config import Regions
 from selma3d.inference.brain_tables import BrainTables, write_brain_tables
 
-
-def main() -> None:
-    annotation = snakemake.params.annotation
-    write_brain_tables(
-        Path(snakemake.input.mask),
-        Path(snakemake.input.labels),
-        Path(snakemake.input.volume),
-        BrainTables(**{name: Path(path) for name, path in snakemake.output.items()}),
-        channel=snakemake.params.channel,
-        density_um=snakemake.params.density_um,
-        annotation=None if annotation is None else Path(annotation),
-        regions=Regions.read(snakemake.params.regions),
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        annotation = snakemake.params.annotation
+        write_brain_tables(
+            Path(snakemake.input.mask),
+            Path(snakemake.input.labels),
+            Path(snakemake.input.volume),
+            BrainTables(**{name: Path(path) for name, path in snakemake.output.items()}),
+            channel=snakemake.params.channel,
+            density_um=snakemake.params.density_um,
+            annotation=None if annotation is None else Path(annotation),
+            regions=Regions.read(snakemake.params.regions),
+        )

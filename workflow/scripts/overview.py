@@ -5,16 +5,11 @@ from pathlib import Path
 from job import running
 from selma3d.images.overview import overview
 
-
-def main() -> None:
-    overview(
-        Path(snakemake.input.patches),
-        snakemake.wildcards.structure,
-        {"svg": Path(snakemake.output.svg), "png": Path(snakemake.output.png)},
-        Path(snakemake.output.table),
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        overview(
+            Path(snakemake.input.patches),
+            snakemake.wildcards.structure,
+            {"svg": Path(snakemake.output.svg), "png": Path(snakemake.output.png)},
+            Path(snakemake.output.table),
+        )

@@ -5,17 +5,12 @@ from pathlib import Path
 from job import running
 from selma3d.export import shared_encoders
 
-
-def main() -> None:
-    shared_encoders.pack(
-        Path(snakemake.input.encoder),
-        Path(snakemake.input.history),
-        Path(snakemake.output.pack),
-        method=snakemake.params.method,
-        licences=snakemake.params.licences,
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        shared_encoders.pack(
+            Path(snakemake.input.encoder),
+            Path(snakemake.input.history),
+            Path(snakemake.output.pack),
+            method=snakemake.params.method,
+            licences=snakemake.params.licences,
+        )

@@ -5,12 +5,7 @@ from pathlib import Path
 from job import running
 from selma3d.archive import phantom
 
-
-def main() -> None:
-    spec = snakemake.params.spec
-    phantom.write_archive(Path(snakemake.params.folder), spec, seed=spec["seed"])
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        spec = snakemake.params.spec
+        phantom.write_archive(Path(snakemake.params.folder), spec, seed=spec["seed"])

@@ -6,14 +6,9 @@ from job import running
 from selma3d.scoring.references import reference_table
 from selma3d.system.atomic import write_table
 
-
-def main() -> None:
-    references = reference_table(
-        Path(snakemake.input.cases), snakemake.wildcards.structure, snakemake.params.channel
-    )
-    write_table(references, snakemake.output.references)
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        references = reference_table(
+            Path(snakemake.input.cases), snakemake.wildcards.structure, snakemake.params.channel
+        )
+        write_table(references, snakemake.output.references)

@@ -7,16 +7,11 @@ from selma3d.challenge.checking import check
 from selma3d.challenge.recipe import Input
 from selma3d.export import shared_encoders
 
-
-def main() -> None:
-    shared_encoders.unpack(
-        Path(snakemake.input.pack),
-        Path(snakemake.output.encoder),
-        Path(snakemake.output.history),
-        input=check(Input, snakemake.params.input, "recipe: input"),
-    )
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        shared_encoders.unpack(
+            Path(snakemake.input.pack),
+            Path(snakemake.output.encoder),
+            Path(snakemake.output.history),
+            input=check(Input, snakemake.params.input, "recipe: input"),
+        )

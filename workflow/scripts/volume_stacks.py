@@ -7,15 +7,10 @@ from selma3d.export.reduced_volume import export_reduced_volume
 from selma3d.report.cases.shown_volume import ShownVolume
 from selma3d.report.cases.whole_volumes import write_volume_stack
 
-
-def main() -> None:
-    volumes = [ShownVolume.read(plain) for plain in snakemake.params.volumes]
-    paths = (snakemake.output.stacks, snakemake.output.images)
-    for shown, stack, image in zip(volumes, *paths, strict=True):
-        write_volume_stack(shown, stack)
-        export_reduced_volume(shown, Path(image))
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        volumes = [ShownVolume.read(plain) for plain in snakemake.params.volumes]
+        paths = (snakemake.output.stacks, snakemake.output.images)
+        for shown, stack, image in zip(volumes, *paths, strict=True):
+            write_volume_stack(shown, stack)
+            export_reduced_volume(shown, Path(image))

@@ -13,16 +13,12 @@ if TYPE_CHECKING:
     snakemake: Snakemake
 
 
-def main() -> None:
-    trainings, histories = snakemake.params.trainings, snakemake.input.histories
-    table = compare_ways(
-        (*training, history) for training, history in zip(trainings, histories, strict=True)
-    )
-    write_table(table, Path(snakemake.output.table))
-    with publish(Path(snakemake.output.text)) as temporary:
-        temporary.write_text(as_markdown(table))
-
-
 if __name__ == "__main__":
     with running(snakemake):
-        main()
+        trainings, histories = snakemake.params.trainings, snakemake.input.histories
+        table = compare_ways(
+            (*training, history) for training, history in zip(trainings, histories, strict=True)
+        )
+        write_table(table, Path(snakemake.output.table))
+        with publish(Path(snakemake.output.text)) as temporary:
+            temporary.write_text(as_markdown(table))
