@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 
 from ...system.errors import InputError
-from . import bits
 from .matching import Matching, match_objects
 from .prepared import PreparedMask, VoxelSize
 
@@ -39,7 +38,7 @@ class Comparison:
     @cached_property
     def shared_voxels(self) -> int:
         """Voxels that are foreground in both."""
-        return bits.count(self.truth.words & self.prediction.words)
+        return int(np.count_nonzero(self.truth.array & self.prediction.array))
 
     @cached_property
     def matching(self) -> Matching:

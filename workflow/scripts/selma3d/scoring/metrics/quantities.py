@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from .background_distance import background_distances
+import numpy as np
+from scipy.spatial import KDTree
+
 from .metric_table import quantities_of
 from .prepared import PreparedMask, VoxelSize
 
@@ -37,10 +39,11 @@ def radius(mask: PreparedMask, spacing: VoxelSize) -> float:
 
     Between voxel centres, in units of `spacing`. NaN where there is no skeleton, or no background.
     """
-    if not mask.skeleton.size:
+    shell = np.flatnonzero(mask.grown & ~mask.array)  # holds the nearest background
+    if not (mask.skeleton.size and shell.size):
         return math.nan
-    distance = background_distances(mask, mask.skeleton, spacing).mean()
-    return distance if math.isfinite(distance) else math.nan
+    background = KDTree(mask.positions(shell, spacing))
+    return background.query(mask.positions(mask.skeleton, spacing))[0].mean()
 
 
 def branch_points(mask: PreparedMask, spacing: VoxelSize) -> float:
