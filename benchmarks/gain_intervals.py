@@ -9,14 +9,23 @@ Run: PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 python benchmarks/gain_interv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from selma3d.ranking.crossed_effects import Floats, GainGrid, error_terms, squared_error
-from selma3d.ranking.power import Spreads, power_table, structures_detect
+from selma3d.ranking.crossed_effects import (
+    Floats,
+    GainGrid,
+    Term,
+    Terms,
+    detectable_gain,
+    error_terms,
+    squared_error,
+)
+from selma3d.ranking.power import Spreads, design_detects, specimens_needed
 from selma3d.system.randomness import numpy_generator
 
 SIMULATIONS, REPLICATES = 2000, 1000
@@ -125,6 +134,32 @@ ENDPOINTS = {
 DESIGNS = ((6, 3), (6, 5), (10, 5), (10, 10), (20, 10))
 
 
+def structures_detect(
+    spreads: Sequence[Spreads], specimens: int, trainings: int, *, one_model: bool
+) -> float:
+    """The mean gain over structures that n specimens and s trainings of each find at 80 %.
+
+    spreads: a structure each, with specimens of its own. one_model: one fine-tuned model segments
+    them all, and a training that does well does so on each (the least favourable case); else each
+    has trainings of its own.
+    """
+    n, s, k = specimens, trainings, len(spreads)
+    rests = [each.rest**2 / (n * s) / k**2 for each in spreads]
+    squares = [each.trainings**2 / s / k**2 + r for each, r in zip(spreads, rests, strict=True)]
+    if one_model:
+        squares = [sum(each.trainings for each in spreads) ** 2 / s / k**2 + sum(rests)]
+    terms = Terms(
+        specimens=tuple(
+            Term(np.asarray(each.specimens**2 / n / k**2 + rest), n - 1)
+            for each, rest in zip(spreads, rests, strict=True)
+        ),
+        trainings=tuple(Term(np.asarray(square), s - 1) for square in squares),
+        rest=tuple(Term(np.asarray(rest), (n - 1) * (s - 1)) for rest in rests),
+    )
+    square, degrees = squared_error(terms)
+    return detectable_gain(float(square**0.5), float(degrees))
+
+
 def structures_table() -> pd.DataFrame:
     """Mean gains over several structures that designs find: a model each, or one for all."""
     rows = []
@@ -144,12 +179,14 @@ def main() -> None:
     print("One training: the crossed interval is over specimens only, and no verdict is given.")
     print(coverage_table().to_string(index=False))
     for name, spreads in MEASURED.items():
-        table = power_table(spreads, specimens=(4, 6, 10, 20), trainings=(3, 5, 10), gain=RELEVANT)
-        detects = table.pivot(index="trainings", columns="specimens", values="detectable")
-        needed = table.groupby("trainings")["specimens_needed"].first()
+        designs = {
+            s: {n: design_detects(spreads, n, s) for n in (4, 6, 10, 20)}
+            | {"needed": specimens_needed(spreads, RELEVANT, s)}
+            for s in (3, 5, 10)
+        }
         print(f"\n{name}: gain that is found with 80 % power, by trainings and specimens;")
         print(f"and specimens that a gain of {RELEVANT} takes (NaN: more than 500, or none):")
-        print(detects.round(3).assign(needed=needed).to_string())
+        print(pd.DataFrame(designs).T.rename_axis("trainings").to_string(float_format="%.3f"))
     print("\nThe same of means over several structures, specimens of each × trainings:")
     print(structures_table().to_string(index=False))
 

@@ -159,7 +159,6 @@ def test_cases_of_unknown_specimen_are_units_of_their_own_but_no_specimens() -> 
             [spots("a", [0.5], specimens=["x"]), spots("b", [0.5], specimens=["y"])],
             "expected one specimen",
         ),
-        ([spots("a", [0.5]).drop(columns="fold")], "column 'fold'"),
     ],
 )
 def test_scores_that_contradict_themselves_are_refused(

@@ -18,7 +18,7 @@ from selma3d.ranking.crossed_effects import (
     mean_gain,
     squared_error,
 )
-from selma3d.ranking.power import Spreads, design_detects, power_table, specimens_needed
+from selma3d.ranking.power import Spreads, design_detects, specimens_needed
 from selma3d.system.errors import InputError
 from selma3d.system.randomness import numpy_generator
 
@@ -228,18 +228,10 @@ def test_trainings_that_vary_are_not_made_up_for_by_specimens() -> None:
     assert design_detects(spreads, needed, 5) <= 0.02 < design_detects(spreads, needed - 1, 5)
 
 
-def test_power_table_has_every_design() -> None:
-    table = power_table(
-        Spreads(0.016, 0.004, 0.023), specimens=[6, 10], trainings=[1, 5], gain=0.021
-    )
-    assert table[["specimens", "trainings"]].to_numpy().tolist() == [
-        [6, 1],
-        [10, 1],
-        [6, 5],
-        [10, 5],
-    ]
-    assert table["detectable"].isna().tolist() == [True, True, False, False]
-    assert table["specimens_needed"].tolist()[2:] == [10, 10]
+def test_designs_below_two_specimens_and_trainings_find_nothing() -> None:
+    spreads = Spreads(0.016, 0.004, 0.023)
+    assert np.isnan([design_detects(spreads, 6, 1), design_detects(spreads, 1, 5)]).all()
+    assert specimens_needed(spreads, 0.021, trainings=5) == 10
 
 
 def test_power_follows_from_an_experiment_that_was_made() -> None:

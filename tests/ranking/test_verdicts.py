@@ -237,14 +237,14 @@ def test_one_training_an_arm_is_not_answerable() -> None:
     found = judged(*both(0.05, seeds=1))
     assert {judgement.verdict for judgement in found.values()} == {NOT_ANSWERABLE}
     assert found[PRIMARY].statement == "not answerable with one training an arm"
-    assert np.isnan(found[PRIMARY].signed_rank.p), "it would be 0.0005"
+    assert np.isnan(found[PRIMARY].signed_rank_p), "it would be 0.0005"
 
 
 def test_unknown_specimens_are_said_beside_the_verdict() -> None:
     primary = judged(*both(0.05, known=False))[PRIMARY]
     assert primary.verdict == GAIN
     assert primary.statement.endswith("over trainings only, on these very images")
-    assert np.isnan(primary.signed_rank.p)
+    assert np.isnan(primary.signed_rank_p)
     assert primary.estimate.specimens == SPECIMENS, "blocks of neighbouring numbers"
 
 

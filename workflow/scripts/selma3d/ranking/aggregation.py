@@ -35,6 +35,17 @@ class Settled:
     values: pd.DataFrame
     dropped: pd.DataFrame
 
+    @property
+    def missing(self) -> pd.DataFrame:
+        """A row a run × case without a prediction."""
+        missing = self.values[self.values["fault"] == MISSING]
+        return missing.drop_duplicates([*RUN, *CASE])
+
+    @property
+    def undefined(self) -> pd.DataFrame:
+        """The values that a prediction left undefined."""
+        return self.values[self.values["fault"] == UNDEFINED]
+
 
 def settle(
     track: TrackScores,

@@ -109,11 +109,11 @@ class Gain:
     gain: float
     specimens: int
     trainings: int
-    specimen_sd: float
-    training_sd: float
-    rest_sd: float
     conditional: bool
     reason: str = ""
+    specimen_sd: float = np.nan
+    training_sd: float = np.nan
+    rest_sd: float = np.nan
     standard_error: float = np.nan
     degrees: float = np.nan
 

@@ -21,7 +21,6 @@ class Heterogeneity:
     where the gain on another structure of this kind is expected (95 %), three at least.
     """
 
-    structures: int
     between: float = np.nan
     low: float = np.nan
     high: float = np.nan
@@ -37,13 +36,13 @@ def heterogeneity(grids: Sequence[GainGrid], mean: Gain) -> Heterogeneity:
     """
     number = len(grids)
     if number < 2 or mean.reason:
-        return Heterogeneity(number)
+        return Heterogeneity()
     each = [mean_gain([grid]) for grid in grids]
     squares = [0.0 if gain.reason else gain.standard_error**2 for gain in each]
     of_mean = mean.standard_error**2
     by_error = number / (number - 1) * (np.mean(squares) - of_mean)
     between = max(0.0, float(np.var([gain.gain for gain in each], ddof=1) - by_error))
     if number < FEWEST_STRUCTURES:
-        return Heterogeneity(number, between**0.5)
+        return Heterogeneity(between**0.5)
     half = stats.t.isf(LEVEL / 2, number - 2) * (between * (1 + 1 / number) + of_mean) ** 0.5
-    return Heterogeneity(number, between**0.5, mean.gain - half, mean.gain + half)
+    return Heterogeneity(between**0.5, mean.gain - half, mean.gain + half)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..scoring.score_tables import ENTRANT, RUN
+from ..scoring.score_tables import ENTRANT
 from .aggregation import MISSING, UNDEFINED, Settled
 from .bootstrap import Bootstrap
 from .discipline import Discipline, Entrant, Floats
@@ -97,7 +97,8 @@ def by_metric_table(
 
     degenerate: see `degenerate.cases_as_empty`.
     """
-    faults = _faults(settled)
+    keys = [*ENTRANT, "structure", "metric", "fault"]
+    faults = settled.values.groupby(keys).size().to_dict()
     dropped = settled.dropped.groupby(["structure", "metric"]).size()
     rows = []
     for d in disciplines:
@@ -105,10 +106,7 @@ def by_metric_table(
         ranks = discipline_ranks(d, rule)[0]
         low, high = mean_interval(d, resampling)
         for index, (method, init) in enumerate(d.entrants):
-            counts = {
-                fault: int(faults.get((method, init, d.structure, d.metric, fault), 0))
-                for fault in (MISSING, UNDEFINED)
-            }
+            here = (method, init, d.structure, d.metric)
             rows.append(
                 {
                     "method": method,
@@ -124,10 +122,10 @@ def by_metric_table(
                     "rank": ranks[index],
                     "cases": len(values),
                     "specimens": d.specimens,
-                    "missing": counts[MISSING],
-                    "nan_prediction": counts[UNDEFINED],
+                    "missing": faults.get((*here, MISSING), 0),
+                    "nan_prediction": faults.get((*here, UNDEFINED), 0),
                     "dropped_truth": int(dropped.get((d.structure, d.metric), 0)),
-                    "as_empty": degenerate.get((method, init, d.structure, d.metric), 0),
+                    "as_empty": degenerate.get(here, 0),
                 }
             )
     return table("by_metric", rows)
@@ -146,10 +144,8 @@ def leaderboard_table(
     prediction left undefined, dropped_truth cases × metrics that no method is scored on.
     """
     cases = settled.values[["structure", "case"]].drop_duplicates()
-    faults = settled.values[settled.values["fault"] != ""]
-    predictions = faults[faults["fault"] == MISSING].drop_duplicates([*RUN, "structure", "case"])
-    missing = predictions.groupby(ENTRANT).size()
-    undefined = faults[faults["fault"] == UNDEFINED].groupby(ENTRANT).size()
+    missing = settled.missing.groupby(ENTRANT).size()
+    undefined = settled.undefined.groupby(ENTRANT).size()
     reasons = interval_reasons(disciplines)
     low, high = place_interval(replicates, given=not reasons)
     rows = []
@@ -219,8 +215,3 @@ def _mean_of_defined(ranks: Sequence[Floats]) -> Floats:
     defined = ~np.isnan(stacked)
     with np.errstate(invalid="ignore"):
         return np.where(defined, stacked, 0).sum(axis=0) / defined.sum(axis=0)
-
-
-def _faults(settled: Settled) -> dict[tuple[str, ...], int]:
-    faults = settled.values[settled.values["fault"] != ""]
-    return faults.groupby([*ENTRANT, "structure", "metric", "fault"]).size().to_dict()

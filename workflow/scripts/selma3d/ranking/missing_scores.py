@@ -7,7 +7,7 @@ import pandas as pd
 from ..challenge.run import Run
 from ..scoring.score_tables import ENTRANT, RUN, WHOLE_BUDGET, TrackScores
 from ..system.errors import InputError
-from .aggregation import MISSING, UNDEFINED, Settled
+from .aggregation import Settled
 from .discipline import Entrant
 from .tables import COLUMNS, table
 
@@ -78,14 +78,11 @@ def missing_table(
                 "what": what,
             }
         )
-    faults = settled.values[(settled.values["fault"] != "") & ~settled.values["absent"]]
-    missing = faults[faults["fault"] == MISSING].drop_duplicates([*_RUN_OF_STRUCTURE, "case"])
-    undefined = faults[faults["fault"] == UNDEFINED]
-    for rows_of_fault, what in (
-        (missing, "no prediction: {worst}"),
-        (undefined, "{metric} undefined for this prediction: {worst}"),
+    for faults, what in (
+        (settled.missing, "no prediction: {worst}"),
+        (settled.undefined, "{metric} undefined for this prediction: {worst}"),
     ):
-        for row in rows_of_fault.to_dict("records"):
+        for row in faults[~faults["absent"]].to_dict("records"):
             rows.append(
                 {
                     "method": row["method"],
@@ -113,13 +110,13 @@ def gaps_of_entrants(settled: Settled, without_scores: pd.DataFrame) -> dict[Ent
         else:
             note = f"{len(runs)} of its runs not scored on {structure}: left out"
         notes.setdefault((method, init), []).append(note)
-    values = settled.values[settled.values["budget"] == WHOLE_BUDGET]
-    faults = values[(values["fault"] != "") & ~values["absent"]]
-    missing = faults[faults["fault"] == MISSING].drop_duplicates([*_RUN_OF_STRUCTURE, "case"])
-    undefined = faults[faults["fault"] == UNDEFINED]
-    for rows, fault in ((missing, "missing predictions"), (undefined, "undefined values")):
-        for (method, init), number in rows.groupby(ENTRANT).size().items():
-            notes.setdefault((method, init), []).append(f"{fault}: {number} ({WORST})")
+    for faults, what in (
+        (settled.missing, "missing predictions"),
+        (settled.undefined, "undefined values"),
+    ):
+        own = faults[(faults["budget"] == WHOLE_BUDGET) & ~faults["absent"]]
+        for (method, init), number in own.groupby(ENTRANT).size().items():
+            notes.setdefault((method, init), []).append(f"{what}: {number} ({WORST})")
     return notes
 
 

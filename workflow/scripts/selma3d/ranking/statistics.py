@@ -116,12 +116,12 @@ def holm(p: ArrayLike) -> Floats:
     return result
 
 
-def percentile_interval(replicates: Floats, axis: int = 0) -> tuple[Floats, Floats]:
+def percentile_interval(replicates: Floats) -> tuple[Floats, Floats]:
     """The 2.5th and 97.5th percentile of bootstrap replicates; NaN replicates are left out."""
     if np.isnan(replicates).all():
-        nothing = np.full(np.delete(replicates.shape, axis), np.nan)
+        nothing = np.full(replicates.shape[1:], np.nan)
         return nothing, nothing
-    low, high = np.nanpercentile(replicates, [2.5, 97.5], axis=axis)
+    low, high = np.nanpercentile(replicates, [2.5, 97.5], axis=0)
     return low, high
 
 

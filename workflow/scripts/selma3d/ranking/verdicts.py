@@ -34,21 +34,12 @@ ENDPOINTS = (PRIMARY, UNSEEN, SMALLEST_BUDGET, AGAINST_LONG)
 
 
 @dataclass(frozen=True)
-class SignedRank:
-    """The signed-rank test of specimens' mean gains, a check beside the t test.
-
-    smallest: the least p that so many specimens can reach. NaN where specimens are unknown or an
-    endpoint is not answerable: the test does not see that trainings vary.
-    """
-
-    p: float = np.nan
-    smallest: float = np.nan
-
-
-@dataclass(frozen=True)
 class Judgement:
     """An endpoint's estimate and verdict.
 
+    signed_rank_p: of specimens' mean gains, a check beside the t test; smallest_signed_rank_p: the
+    least that so many specimens can reach. NaN where specimens are unknown or the endpoint is not
+    answerable: the test does not see that trainings vary.
     imputed: pairs with a worst value for a missing or undefined one. unpaired: runs (folds × seeds)
     that only one arm has, which are left out.
     """
@@ -57,7 +48,8 @@ class Judgement:
     comparison: ArmComparison
     estimate: Gain
     heterogeneity: Heterogeneity
-    signed_rank: SignedRank
+    signed_rank_p: float
+    smallest_signed_rank_p: float
     imputed: int
     unpaired: int
     verdict: str
@@ -152,12 +144,14 @@ def _estimated(
         if found and not lacking
     ]
     estimate = mean_gain(grids) if grids else _no_pairs(lacking)
+    p, smallest = (np.nan, np.nan) if estimate.reason else _signed_rank(grids)
     return Judgement(
         endpoint=endpoint,
         comparison=comparison,
         estimate=estimate,
         heterogeneity=heterogeneity(grids, estimate),
-        signed_rank=SignedRank() if estimate.reason else _signed_rank(grids),
+        signed_rank_p=p,
+        smallest_signed_rank_p=smallest,
         imputed=sum(found.imputed for found in pairs.values() if found),
         unpaired=sum(found.unpaired for found in pairs.values() if found),
         verdict=NOT_ANSWERABLE if estimate.reason else EXPLORATORY,
@@ -170,9 +164,6 @@ def _no_pairs(lacking: Sequence[str]) -> Gain:
         gain=np.nan,
         specimens=0,
         trainings=0,
-        specimen_sd=np.nan,
-        training_sd=np.nan,
-        rest_sd=np.nan,
         conditional=False,
         reason=f"{NOT_ANSWERABLE}: no pair of runs on {', '.join(lacking) or 'any structure'}",
     )
@@ -230,15 +221,16 @@ def smallest_signed_rank_p(specimens: int) -> float:
     return float(min(1.0, 2.0 ** (1 - specimens)))
 
 
-def _signed_rank(grids: Sequence[GainGrid]) -> SignedRank:
-    if not grids or not all(grid.known for grid in grids):
-        return SignedRank()
+def _signed_rank(grids: Sequence[GainGrid]) -> tuple[float, float]:
+    """P of the test of specimens' means, and the smallest possible one."""
+    if not all(grid.known for grid in grids):
+        return np.nan, np.nan
     of_specimen: dict[str, list[float]] = {}
     for grid in grids:
         for specimen, gains in zip(grid.specimens, grid.values, strict=True):
             of_specimen.setdefault(specimen, []).append(float(gains.mean()))
     means = [np.mean(gains) for gains in of_specimen.values()]
-    return SignedRank(signed_rank_p(means), smallest_signed_rank_p(len(means)))
+    return signed_rank_p(means), smallest_signed_rank_p(len(means))
 
 
 def verdicts_table(
@@ -274,8 +266,8 @@ def row_of(judgement: Judgement) -> dict[str, object]:
         "between_structures": judgement.heterogeneity.between,
         "predicted_low": judgement.heterogeneity.low,
         "predicted_high": judgement.heterogeneity.high,
-        "signed_rank_p": judgement.signed_rank.p,
-        "smallest_signed_rank_p": judgement.signed_rank.smallest,
+        "signed_rank_p": judgement.signed_rank_p,
+        "smallest_signed_rank_p": judgement.smallest_signed_rank_p,
         "imputed": judgement.imputed,
         "unpaired": judgement.unpaired,
         "statement": judgement.statement,

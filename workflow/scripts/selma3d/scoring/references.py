@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..images import PatchFile
+from ..system.tables import read_tsv
 from .metrics.case_scores import describe_case
 from .metrics.centroids import f1, reach_of
 from .metrics.comparison import Comparison, spacing_of
@@ -55,18 +56,15 @@ def reference_table(cases_h5: str | Path, structure: str, channel: int) -> pd.Da
 
 
 def read_references(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Read and join tables of references."""
-    names = dict.fromkeys(("structure", "specimen", "case", "length_unit"), str)
+    """Read and join tables of references. Raises InputError naming the file and what it lacks."""
+    texts = dict.fromkeys(("structure", "specimen", "case", "length_unit"), str)
+    options = {"dtype": texts, "keep_default_na": False, "na_values": [""]}
     tables = [
-        pd.read_csv(path, sep="\t", dtype=names, keep_default_na=False, na_values=[""])
-        for path in paths
+        read_tsv(path, "a table of references", REFERENCE_COLUMNS, **options) for path in paths
     ]
-    joined = (
-        pd.concat(tables, ignore_index=True)
-        if tables
-        else pd.DataFrame(columns=list(REFERENCE_COLUMNS))
-    )
-    return joined.fillna({"specimen": ""})
+    if not tables:
+        return pd.DataFrame(columns=list(REFERENCE_COLUMNS))
+    return pd.concat(tables, ignore_index=True).fillna({"specimen": ""})
 
 
 def case_references(

@@ -62,14 +62,8 @@ class TrackScores:
     @classmethod
     def of(cls, scores: pd.DataFrame, track: str) -> TrackScores:
         """Choose and check a track's rows. Raises InputError naming what contradicts itself."""
-        absent = [name for name in SCORE_COLUMNS if name not in scores.columns]
-        if absent:
-            raise InputError(f"scores: column {absent[0]!r}: expected, found none")
-        rows = scores[scores["track"] == track].reset_index(drop=True)
-        rows["specimen"] = rows["specimen"].fillna("").astype(str)
-        rows = rows.astype({"seen": bool, "fold": int, "seed": int, "value": float})
-        for name in ("case", "budget"):
-            rows[name] = rows[name].astype(str)
+        types = {"seen": bool, "fold": int, "seed": int, "value": float}  # also of no rows
+        rows = scores[scores["track"] == track].reset_index(drop=True).astype(types)
         for name in ("edition", "phase"):
             if rows[name].nunique() > 1:
                 found = ", ".join(map(str, sorted(rows[name].unique())))
@@ -127,17 +121,11 @@ class TrackScores:
         runs = self.predictions[[*RUN, "structure"]].drop_duplicates()
         whole = runs[runs["budget"] == WHOLE_BUDGET]
         structures = [s for s in self.cases["structure"].unique() if s in ranked]
-        everything = (
-            whole[RUN]
-            .drop_duplicates()
-            .merge(
-                pd.DataFrame({"structure": pd.Series(structures, dtype=whole["structure"].dtype)}),
-                how="cross",
-            )
-        )
-        present = whole[[*ENTRANT, "structure"]].drop_duplicates()
-        joined = everything.merge(present, how="left", indicator=True)
-        return joined.loc[joined["_merge"] == "left_only", [*RUN, "structure"]]
+        named = pd.DataFrame({"structure": structures}, dtype=whole["structure"].dtype)
+        everything = whole[RUN].drop_duplicates().merge(named, how="cross")
+        present = pd.MultiIndex.from_frame(whole[[*ENTRANT, "structure"]])
+        is_present = pd.MultiIndex.from_frame(everything[[*ENTRANT, "structure"]]).isin(present)
+        return everything[~is_present]
 
 
 def describe(row: pd.Series) -> str:
