@@ -704,18 +704,14 @@ def biostudies(study: object = STUDY, raw: object = RAW, gt: object = GT) -> dic
     }
 
 
-def refresh(
-    server: MisbehavingServer, manifest: Path, known: Path | None = None, retries: int = 1
-) -> str:
+def refresh(server: MisbehavingServer, manifest: Path) -> str:
     return archive.refresh(
         ArchiveSettings.read(
             {"kind": "biostudies", "accession": "S-BIAD0", "roots": [f"{server.url}/files/"]}
         ),
         manifest,
-        known=known,
         api=f"{server.url}/api",
-        retries=retries,
-        first_pause_s=0.001,
+        settings=archive.DownloadSettings(retries=1, first_pause_s=0.001),
     )
 
 
@@ -742,19 +738,16 @@ def test_refresh_makes_a_manifest_and_says_what_is_new(tmp_path: Path) -> None:
         assert (tmp_path / "m.tsv").stat().st_mtime_ns == written
 
 
-def test_refresh_keeps_checksums_forgets_outdated_ones_and_takes_first_seen_ones(
-    tmp_path: Path,
-) -> None:
-    one, two, three = (sha256(name) for name in (b"1", b"2", b"3"))
+def test_refresh_keeps_checksums_and_forgets_outdated_ones(tmp_path: Path) -> None:
+    one, two = (sha256(name) for name in (b"1", b"2"))
     manifest = write_manifest(
         tmp_path / "m.tsv", f"raw/a.nii.gz\t-\t{one}", f"raw/b.nii.gz\t19\t{two}", "old\t1\t-"
     )
-    known = write_manifest(tmp_path / "known.tsv", f"gt/a.nii.gz\t3\t{three}")
     with MisbehavingServer(biostudies()) as server:
-        text = refresh(server, manifest, known)
+        text = refresh(server, manifest)
     checksums = {entry.path: entry.sha256 for entry in archive.manifest.read(manifest)}
     assert checksums == {
-        "gt/a.nii.gz": three,
+        "gt/a.nii.gz": None,
         "raw/a.nii.gz": one,
         "raw/b.nii.gz": None,
         "readme.txt": None,

@@ -24,7 +24,6 @@ import pytest
 from misbehaving_server import BLOCK, FAULTS, MisbehavingServer
 from selma3d import archive
 from selma3d.archive import archive_folder, download
-from selma3d.archive.download import Patience
 from selma3d.archive.listing import listing
 from selma3d.challenge.edition import ArchiveSettings
 from selma3d.system.errors import InputError
@@ -305,10 +304,10 @@ def test_retry_after_is_read_in_both_forms(value: str, seconds: float) -> None:
 
 
 def test_pauses_grow_and_are_bounded() -> None:
-    patience = download.Patience(retries=9, first_pause_s=1.0)
+    settings = download.DownloadSettings(first_pause_s=1.0)
     for turn in range(20):
-        longest = min(2.0**turn, patience.longest_pause_s)
-        assert longest / 2 <= patience.pause_s(turn) <= longest
+        longest = min(2.0**turn, download.LONGEST_PAUSE_S)
+        assert longest / 2 <= settings.pause_s(turn) <= longest
 
 
 # Continuing
@@ -609,8 +608,9 @@ def test_a_listing_without_end_is_not_read_to_it(
 ) -> None:
     monkeypatch.setenv("SELMA3D_TABLE_BYTES", "1000")
     here = site({"S-BIAD0": b"[" * (64 * BLOCK)}, lengths=True)
+    settings = archive.DownloadSettings(retries=0, first_pause_s=0.001, timeout_s=0.4)
     with pytest.raises(InputError, match="expected 1000 bytes, found more"):
-        listing("S-BIAD0", here.roots, here.server.url, Patience(0, 0.001), 0.4)
+        listing("S-BIAD0", here.roots, here.server.url, settings)
 
 
 def test_head_is_not_needed(site: Callable[..., Site]) -> None:

@@ -61,7 +61,9 @@ def source(server: MisbehavingServer, files: list[str] | None = None) -> Archive
 
 
 def list_record(server: MisbehavingServer, manifest: Path) -> str:
-    return archive.refresh(source(server), manifest, retries=1, first_pause_s=0.001)
+    return archive.refresh(
+        source(server), manifest, settings=archive.DownloadSettings(retries=1, first_pause_s=0.001)
+    )
 
 
 def fetch(server: MisbehavingServer, folder: Path, retries: int = 1, **settings: int) -> Path:

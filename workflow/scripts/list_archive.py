@@ -17,7 +17,8 @@ if __name__ == "__main__":
         if known is not None and known.exists():
             shutil.copyfile(known, manifest)  # the checksums that it states stay binding
         try:
-            difference = archive.refresh(source, manifest, retries=snakemake.params.retries)
+            settings = archive.DownloadSettings(retries=snakemake.params.retries)
+            difference = archive.refresh(source, manifest, settings=settings)
         except InputError as error:
             raise InputError(
                 f"archive {name}: its list of files: {error} (where there is no network, make the "

@@ -6,7 +6,8 @@ receipts.
 """
 
 from . import manifest
-from .fetching import DownloadSettings, fetch
+from .download import DownloadSettings
+from .fetching import fetch
 from .manifest_update import refresh
 
 __all__ = ["DownloadSettings", "fetch", "manifest", "refresh"]

@@ -13,21 +13,21 @@ from ..system.errors import InputError
 from ..system.json_text import parsed_json
 from ..system.limits import check_limit, limit
 from .connections import Connections
-from .download import Downloader, Patience
+from .download import Downloader, DownloadSettings
 from .manifest import Entry
 from .paths import fault_of_name
 
 
 @contextmanager
-def asking(patience: Patience, timeout_s: float) -> Iterator[Callable[[str, Sequence[str]], bytes]]:
+def asking(settings: DownloadSettings) -> Iterator[Callable[[str, Sequence[str]], bytes]]:
     """A function from a name and its addresses to the answer of the first that gives one.
 
     It raises InputError where none does, or where an answer is larger than a listing may be.
     """
     with tempfile.TemporaryDirectory() as folder:
         downloader = Downloader(
-            Connections(1, timeout_s),
-            patience,
+            Connections(settings.per_host, settings.timeout_s),
+            settings,
             Path(folder),
             lambda path, size, new: None,
             threading.Event(),

@@ -13,7 +13,7 @@ from ..system.errors import InputError
 from . import manifest as manifests
 from .archive_folder import place, require_room
 from .connections import Connections, without_secrets
-from .download import Downloader, Patience
+from .download import Downloader, DownloadSettings
 from .manifest import Entry, measure
 from .many_files import for_each
 from .partial_download import PartialDownload
@@ -33,19 +33,9 @@ class ArchiveDownload:
     unpacked a manifest of its members, `unpacked/<sha256 of the archive>.tsv`.
     """
 
-    def __init__(
-        self,
-        destination: Path,
-        work: Path,
-        connections: Connections,
-        patience: Patience,
-        *,
-        workers: int,
-        min_free_bytes: int,
-    ) -> None:
-        self._destination, self._work = destination, work
-        self._connections, self._patience = connections, patience
-        self._workers, self._min_free_bytes = workers, min_free_bytes
+    def __init__(self, destination: Path, work: Path, settings: DownloadSettings) -> None:
+        self._destination, self._work, self._settings = destination, work, settings
+        self._connections = Connections(settings.per_host, settings.timeout_s)
         self._parts = work / "parts"
         self._parts.mkdir(parents=True, exist_ok=True)
         self._known = RecordedChecksums(work / "known.tsv")
@@ -60,7 +50,7 @@ class ArchiveDownload:
         """
         safe_paths(self._destination, (file.entry.path for file in files))
         self._claim(file.entry.path for file in files if not file.unpack)
-        here = for_each(files, self._find, self._workers, self._stop)
+        here = for_each(files, self._find, self._settings.workers, self._stop)
         missing = [file for file, entries in zip(files, here, strict=True) if entries is None]
         if missing:
             arrived = iter(self._download(missing))
@@ -114,7 +104,7 @@ class ArchiveDownload:
 
     def _download(self, files: Sequence[PublishedFile]) -> list[list[Entry]]:
         title = self._destination.name
-        sizes = for_each(files, self._size, self._workers, self._stop)
+        sizes = for_each(files, self._size, self._settings.workers, self._stop)
         coming = sum(size or 0 for size in sizes)
         unknown = sizes.count(None)
         log.info(
@@ -128,8 +118,7 @@ class ArchiveDownload:
         files = [_sized(file, size) for file, size in zip(files, sizes, strict=True)]
         progress = Progress(title, len(files), None if unknown else coming)
         downloader = Downloader(
-            *(self._connections, self._patience, self._parts, progress.arrived, self._stop),
-            min_free_bytes=self._min_free_bytes,
+            self._connections, self._settings, self._parts, progress.arrived, self._stop
         )
 
         def bring(file: PublishedFile) -> list[Entry]:
@@ -138,7 +127,7 @@ class ArchiveDownload:
             return entries
 
         try:
-            return for_each(files, bring, self._workers, self._stop)
+            return for_each(files, bring, self._settings.workers, self._stop)
         finally:
             progress.close()
 
@@ -152,17 +141,14 @@ class ArchiveDownload:
             # An archive and its members lie side by side while it is unpacked.
             whole = (size or 0) * (2 if file.unpack else 1)
             needed += max(0, whole - PartialDownload(self._parts, file.urls[0]).size)
-        require_room("the download", needed, self._destination, self._min_free_bytes)
+        require_room("the download", needed, self._destination, self._settings.min_free_bytes)
 
     def _bring(self, file: PublishedFile, downloader: Downloader) -> list[Entry]:
         try:
             part, found = self._arrived(file, downloader)
-            if file.unpack:
-                entries = self._unpack(part, found)
-                self._record(file, found)
-            else:
-                entries = [found]
-                self._record(file, found)
+            entries = self._unpack(part, found) if file.unpack else [found]
+            self._record(file, found)
+            if not file.unpack:
                 place(part.file, safe_path(self._destination, found.path), found)
             part.discard()
         except OSError as error:
@@ -190,7 +176,7 @@ class ArchiveDownload:
     def _unpack(self, part: PartialDownload, archive: Entry) -> list[Entry]:
         folder = self._work / "unpacking" / part.file.stem
         try:
-            members = unpack(part.file, archive.path, folder, self._min_free_bytes)
+            members = unpack(part.file, archive.path, folder, self._settings.min_free_bytes)
             self._claim(member.path for member in members)
             for member, final in zip(members, self._finals(members), strict=True):
                 place(safe_path(folder, member.path), final, member)

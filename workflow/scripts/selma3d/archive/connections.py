@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from .. import __version__
 
@@ -19,22 +18,35 @@ class Connections:
     """Requests from several threads, at most `per_host` of them to one host at a time.
 
     `timeout_s` is the longest silence of a server, not the longest transfer. A redirect counts
-    for the host that was asked.
+    for the host that it leads to.
     """
 
     def __init__(self, per_host: int, timeout_s: float) -> None:
         self._timeouts = (min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)
-        self._slots: defaultdict[str, threading.Semaphore] = defaultdict(
-            lambda: threading.Semaphore(per_host)
-        )
-        self._choosing = threading.Lock()
         self._silent: set[str] = set()
-        self._of_thread = threading.local()
+        self._session = requests.Session()
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=per_host, pool_block=True))
+        # Identity: a server must not pack the files anew; checksums are of the stored bytes.
+        self._session.headers["Accept-Encoding"] = "identity"
+        agent = self._session.headers["User-Agent"]
+        self._session.headers["User-Agent"] = f"selma3d/{__version__} {agent}"
 
     @contextmanager
-    def get(self, url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
-        """The response to a GET, its body not read yet; the host's slot is held until the end."""
-        with self._response("GET", url, headers) as response:
+    def response(
+        self, url: str, headers: dict[str, str], method: str = "GET"
+    ) -> Iterator[requests.Response]:
+        """The response, its body not read yet; its connection is held until the end."""
+        host = urlsplit(url).netloc
+        try:
+            response = self._session.request(
+                method, url, headers=headers, stream=True, timeout=self._timeouts
+            )
+        except requests.RequestException:
+            self._silent.add(host)
+            raise
+        self._silent.discard(host)
+        with response:
             yield response
 
     def size(self, url: str) -> int | None:
@@ -42,7 +54,7 @@ class Connections:
         if self.silent(url):
             return None
         try:
-            with self._response("HEAD", url, {}) as response:
+            with self.response(url, {}, "HEAD") as response:
                 length = response.headers.get("Content-Length", "")
                 told = response.ok and length.isdigit() and not is_web_page(response)
                 return int(length) or None if told else None  # some answer HEAD with a length of 0
@@ -52,39 +64,6 @@ class Connections:
     def silent(self, url: str) -> bool:
         """Whether the host of `url` gave no answer at all when it was last asked."""
         return urlsplit(url).netloc in self._silent
-
-    @contextmanager
-    def _response(
-        self, method: str, url: str, headers: dict[str, str]
-    ) -> Iterator[requests.Response]:
-        host = urlsplit(url).netloc
-        with self._choosing:
-            slot = self._slots[host]
-        with slot:
-            try:
-                response = self._session().request(
-                    method,
-                    url,
-                    headers=headers,
-                    stream=True,
-                    allow_redirects=True,
-                    timeout=self._timeouts,
-                )
-            except requests.RequestException:
-                self._silent.add(host)
-                raise
-            self._silent.discard(host)
-            with response:
-                yield response
-
-    def _session(self) -> requests.Session:
-        if not hasattr(self._of_thread, "session"):
-            session = requests.Session()
-            # Identity: a server must not pack the files anew; checksums are of the stored bytes.
-            session.headers["Accept-Encoding"] = "identity"
-            session.headers["User-Agent"] = f"selma3d/{__version__} {session.headers['User-Agent']}"
-            self._of_thread.session = session
-        return self._of_thread.session
 
 
 def is_web_page(response: requests.Response) -> bool:

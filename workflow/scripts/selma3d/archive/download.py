@@ -8,8 +8,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Event
 from urllib.parse import urlsplit
@@ -29,6 +27,7 @@ log = logging.getLogger(__name__)
 BLOCK_BYTES = 1 << 16  # what a kill can lose of a transfer
 PROGRESS_BYTES = 1 << 20  # a broken transfer that brought this much more is not a failed one
 ROOM_BYTES = 1 << 24  # after so many more, the free disk is looked at again
+LONGEST_PAUSE_S = 60.0
 LONGEST_RETRY_AFTER_S = 600.0
 _TEMPORARY = {408, 425, 429}  # of the 4xx; the others will not change
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -43,19 +42,29 @@ class _RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How often a file is tried again, and how long the pauses between the attempts are.
+class DownloadSettings:
+    """Settings of a download.
 
-    The pause doubles from `first_pause_s` to `longest_pause_s`, and varies by half, so that
-    several transfers that broke together do not come back together.
+    workers: files at a time, of which `per_host` from one server. retries: after the first attempt
+    at a file. min_free_bytes: room that is left on the disk. timeout_s: a server's longest silence.
     """
 
-    retries: int
-    first_pause_s: float
-    longest_pause_s: float = 60.0
+    workers: int = 4
+    per_host: int = 4
+    retries: int = 5
+    min_free_bytes: int = 0
+    first_pause_s: float = 1.0
+    timeout_s: float = 60.0
 
     def pause_s(self, turn: int) -> float:
-        return min(self.first_pause_s * 2**turn, self.longest_pause_s) * random.uniform(0.5, 1.0)
+        """The pause before another attempt: it doubles, and varies by half.
+
+        So several transfers that broke together do not come back together.
+        """
+        return min(self.first_pause_s * 2**turn, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)
+
+
+DEFAULT = DownloadSettings()
 
 
 class _Mirror:
@@ -80,16 +89,15 @@ class Downloader:
     """What all files of one archive share.
 
     `arrived(path, size, new)` is told of every block: how much of `path` is there, how much is new.
-    `min_free_bytes` stay free on the disk of `parts`, whatever a server sends; `most_bytes` is the
-    most of any file.
+    `settings.min_free_bytes` stay free on the disk of `parts`, whatever a server sends;
+    `most_bytes` is the most of any file.
     """
 
     connections: Connections
-    patience: Patience
+    settings: DownloadSettings
     parts: Path
     arrived: Callable[[str, int, int], None]
     stop: Event
-    min_free_bytes: int = 0
     most_bytes: int | None = None
 
     def download(self, entry: Entry, urls: Sequence[str]) -> tuple[PartialDownload, Entry]:
@@ -102,7 +110,7 @@ class Downloader:
         """
         # The preferred one first, but a dead host would cost every file its time-out.
         mirrors = [_Mirror(url, self.parts) for url in sorted(urls, key=self.connections.silent)]
-        for turn in range(self.patience.retries + 1):
+        for turn in range(self.settings.retries + 1):
             if turn:
                 self._pause(turn - 1, [mirror for mirror in mirrors if not mirror.refused])
             for mirror in mirrors:
@@ -121,7 +129,7 @@ class Downloader:
 
     def _pause(self, turn: int, mirrors: Sequence[_Mirror]) -> None:
         until_asked_for = min(mirror.not_before for mirror in mirrors) - time.monotonic()
-        if self.stop.wait(max(self.patience.pause_s(turn), until_asked_for)):
+        if self.stop.wait(max(self.settings.pause_s(turn), until_asked_for)):
             raise StoppedError
 
     def _ask(self, entry: Entry, mirror: _Mirror) -> Entry | None:
@@ -145,7 +153,7 @@ class Downloader:
     def _transfer(self, entry: Entry, mirror: _Mirror) -> Entry:
         part = mirror.part
         headers = part.range_headers(verifiable=entry.is_verifiable)
-        with self.connections.get(mirror.url, headers) as response:
+        with self.connections.response(mirror.url, headers) as response:
             _refuse_status(response, mirror)
             if response.status_code == requests.codes.requested_range_not_satisfiable:
                 expected = _range_total(response)
@@ -173,7 +181,7 @@ class Downloader:
                 part.discard()
                 raise _TransferError(f"expected {most} bytes, found more")
             if size - looked_at >= ROOM_BYTES:
-                require_room(entry.path, 0, self.parts, self.min_free_bytes)
+                require_room(entry.path, 0, self.parts, self.settings.min_free_bytes)
                 looked_at = size
             self.arrived(entry.path, size, len(block))
             yield block
@@ -208,12 +216,10 @@ def _refuse_status(response: requests.Response, mirror: _Mirror) -> None:
 
 def _retry_after_s(response: requests.Response) -> float:
     """Seconds, from either form of Retry-After (RFC 9110, 10.2.3); 0 where there is none."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
     try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+        value = response.headers.get("Retry-After", "0")
+        return float(urllib3.Retry().parse_retry_after(value))
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return 0.0
 
 

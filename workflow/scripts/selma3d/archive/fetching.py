@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..challenge.edition import ArchiveSettings
@@ -15,8 +14,7 @@ from ..system.file_lock import alone_in
 from . import manifest as manifests
 from .archive_download import ArchiveDownload
 from .archive_folder import link_or_copy, refuse_strays, sweep
-from .connections import Connections
-from .download import Patience
+from .download import DEFAULT, DownloadSettings
 from .manifest import COLUMNS, Entry
 from .many_files import for_each
 from .paths import safe_path
@@ -24,25 +22,6 @@ from .progress import amount
 from .published_files import published
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class DownloadSettings:
-    """Settings of a download.
-
-    workers: files at a time, of which `per_host` from one server. retries: after the first attempt
-    at a file. min_free_bytes: room that is left on the disk. timeout_s: a server's longest silence.
-    """
-
-    workers: int = 4
-    per_host: int = 4
-    retries: int = 5
-    min_free_bytes: int = 0
-    first_pause_s: float = 1.0
-    timeout_s: float = 60.0
-
-
-DEFAULT = DownloadSettings()
 
 
 def fetch(
@@ -73,15 +52,7 @@ def fetch(
         if source.kind == "phantom":
             rows = _link_drawn(manifest, destination, settings.workers)
         elif source.kind in {"biostudies", "zenodo", "urls"}:
-            download = ArchiveDownload(
-                destination,
-                work,
-                Connections(settings.per_host, settings.timeout_s),
-                Patience(settings.retries, settings.first_pause_s),
-                workers=settings.workers,
-                min_free_bytes=settings.min_free_bytes,
-            )
-            rows = download.bring(published(source, manifest))
+            rows = ArchiveDownload(destination, work, settings).bring(published(source, manifest))
         else:
             raise InputError(
                 f"kind: expected biostudies, zenodo, urls or phantom, found {source.kind!r}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..system.errors import InputError
 from .answers import asking, name_of, parsed, size_of
-from .download import Patience
+from .download import DownloadSettings
 from .manifest import Entry
 from .paths import refuse_collisions
 from .published_files import address
@@ -58,13 +58,11 @@ class Listing:
             self.files[path] = Entry(path, size_of(file, path, where))
 
 
-def listing(
-    accession: str, roots: Sequence[str], api: str, patience: Patience, timeout_s: float
-) -> Listing:
+def listing(accession: str, roots: Sequence[str], api: str, settings: DownloadSettings) -> Listing:
     """What `accession` holds; InputError where an answer is not had or not understood."""
     found = Listing()
     study = address(api, accession)
-    with asking(patience, timeout_s) as answer:
+    with asking(settings) as answer:
         for name in found.add_study(answer(accession, [study]), study):
             addresses = [address(root, name) for root in roots]
             found.add_files(answer(name, addresses), addresses[0])

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from .paths import fault_of_name, refuse_collisions
 COLUMNS = ("path", "bytes", "sha256")
 MD5 = "md5"  # a further column, where the archive publishes no better checksum
 UNKNOWN = "-"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_MD5 = re.compile(r"[0-9a-f]{32}")
-_SIZE = re.compile(r"[0-9]{1,18}")
-_READ_BYTES = 1 << 20
+_FORMS = {  # of a cell that is known, and its description
+    "bytes": (re.compile(r"[0-9]{1,18}"), "a whole number"),
+    "sha256": (re.compile(r"[0-9a-f]{64}"), "64 hexadecimal digits"),
+    MD5: (re.compile(r"[0-9a-f]{32}"), "32 hexadecimal digits"),
+}
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,8 @@ class Entry:
         """What `file` is under this entry's name; its MD5 too where this entry states one."""
         return measure(file, self.path, md5=self.md5 is not None)
 
-    def completed_by(self, other: Entry | None) -> Entry:
+    def completed_by(self, other: Entry) -> Entry:
         """This entry, with what it leaves unknown taken from `other`."""
-        if other is None:
-            return self
         size = other.bytes if self.bytes is None else self.bytes
         sha256 = other.sha256 if self.sha256 is None else self.sha256
         return Entry(self.path, size, sha256, other.md5 if self.md5 is None else self.md5)
@@ -69,16 +69,13 @@ def measure(file: Path, path: str, *, md5: bool = False) -> Entry:
 
     md5: compute that as well.
     """
-    digest = hashlib.sha256()
-    weak = hashlib.md5(usedforsecurity=False) if md5 else None
-    size = 0
     with file.open("rb") as stream:
-        while block := stream.read(_READ_BYTES):
-            digest.update(block)
-            if weak is not None:
-                weak.update(block)
-            size += len(block)
-    return Entry(path, size, digest.hexdigest(), None if weak is None else weak.hexdigest())
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        size, weak = stream.tell(), None
+        if md5:
+            stream.seek(0)
+            weak = hashlib.file_digest(stream, partial(hashlib.md5, usedforsecurity=False))
+    return Entry(path, size, digest, weak and weak.hexdigest())
 
 
 def read(path: str | Path) -> list[Entry]:
@@ -117,27 +114,18 @@ def read(path: str | Path) -> list[Entry]:
 def _entry(where: str, cells: list[str], header: list[str]) -> Entry:
     if len(cells) != len(header):
         raise InputError(f"{where}: expected {len(header)} tab-separated cells, found {len(cells)}")
-    name, size, sha256 = cells[:3]
+    name, known = cells[0], {}
     fault = fault_of_name(name)
     if fault:
         raise InputError(f"{where}: path {name!r} is refused: {fault}")
-    if size != UNKNOWN and not _SIZE.fullmatch(size):
-        raise InputError(f"{where}: bytes: expected a whole number or {UNKNOWN}, found {size!r}")
-    if sha256 != UNKNOWN and not _SHA256.fullmatch(sha256.lower()):
-        raise InputError(
-            f"{where}: sha256: expected 64 hexadecimal digits or {UNKNOWN}, found {sha256!r}"
-        )
-    md5 = cells[header.index(MD5)] if MD5 in header else UNKNOWN
-    if md5 != UNKNOWN and not _MD5.fullmatch(md5.lower()):
-        raise InputError(
-            f"{where}: md5: expected 32 hexadecimal digits or {UNKNOWN}, found {md5!r}"
-        )
-    return Entry(
-        name,
-        None if size == UNKNOWN else int(size),
-        None if sha256 == UNKNOWN else sha256.lower(),
-        None if md5 == UNKNOWN else md5.lower(),
-    )
+    for key, cell in zip(header, cells, strict=True):
+        form, told = _FORMS.get(key, (None, ""))
+        if form is None or cell == UNKNOWN:
+            continue
+        if not form.fullmatch(cell.lower()):
+            raise InputError(f"{where}: {key}: expected {told} or {UNKNOWN}, found {cell!r}")
+        known[key] = int(cell) if key == "bytes" else cell.lower()
+    return Entry(name, **known)
 
 
 def row(entry: Entry, *further: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..challenge.edition import ArchiveSettings
 from ..system.errors import InputError
 from . import manifest as manifests
-from .download import Patience
+from .download import DEFAULT, DownloadSettings
 from .listing import listing
 from .manifest import UNKNOWN, Entry
 from .progress import amount
@@ -22,38 +22,32 @@ def refresh(
     source: ArchiveSettings,
     manifest: Path,
     *,
-    known: Path | None = None,
     api: str = API,
-    retries: int = 5,
-    first_pause_s: float = 1.0,
-    timeout_s: float = 60.0,
+    settings: DownloadSettings = DEFAULT,
 ) -> str:
     """Rewrite `manifest` from the archive's own list of files; the difference, one line a file.
 
     Names and sizes are the archive's, and MD5 sums where it states them. Another checksum stays
-    unless the file's size or MD5 has changed; where there is none, that of `known`, a download's
-    `known.tsv` or receipt, is taken. api: of BioStudies.
+    unless the file's size or MD5 has changed. api: of BioStudies.
     InputError where `source` is not of kind biostudies or zenodo, or the archive's answer is not
     understood; the manifest is then left as it was.
     """
-    patience = Patience(retries, first_pause_s)
     folders: set[str] = set()
     if source.kind == "biostudies":
         title, listed_by = str(source.accession), api
-        found = listing(title, roots(source), api, patience, timeout_s)
+        found = listing(title, roots(source), api, settings)
         listed, folders = list(found.files.values()), found.folders
     elif source.kind == "zenodo":
         listed_by = records_root(source)
         title = f"record {record_of(source)}"
-        listed = record_listing(listed_by, record_of(source), patience, timeout_s)
+        listed = record_listing(listed_by, record_of(source), settings)
     else:
         raise InputError(
             f"kind: expected biostudies or zenodo, found {source.kind!r}: only these have a "
             "list to refresh from (elsewhere the receipt of a download can be the manifest)"
         )
     before = manifests.read(manifest) if manifest.exists() else []
-    seen = manifests.read(known) if known else []
-    after = _with_checksums(listed, before, seen)
+    after = _with_checksums(listed, before)
     if after != sorted(before, key=lambda entry: entry.path):
         manifests.write(after, manifest, [f"{title}, as listed by {listed_by}"])
     told = [
@@ -62,19 +56,14 @@ def refresh(
     return "\n".join([*_difference(before, after), *told, _totals(title, before, after)])
 
 
-def _with_checksums(
-    listed: Iterable[Entry], before: Iterable[Entry], seen: Iterable[Entry]
-) -> list[Entry]:
+def _with_checksums(listed: Iterable[Entry], before: Iterable[Entry]) -> list[Entry]:
     stated = {entry.path: entry for entry in before}
-    first_seen = {entry.path: entry for entry in seen}
     merged = []
     for entry in sorted(listed, key=lambda entry: entry.path):
-        for other in (stated.get(entry.path), first_seen.get(entry.path)):
-            if other is None or other.bytes not in {None, entry.bytes}:
-                continue
-            if None in {other.md5, entry.md5} or other.md5 == entry.md5:
-                entry = entry.completed_by(other)
-        merged.append(entry)
+        other = stated.get(entry.path, entry)
+        same_size = other.bytes in {None, entry.bytes}
+        is_same = same_size and (None in {other.md5, entry.md5} or other.md5 == entry.md5)
+        merged.append(entry.completed_by(other) if is_same else entry)
     return merged
 
 

@@ -62,10 +62,8 @@ def unpack(archive: Path, name: str, folder: Path, min_free_bytes: int = 0) -> l
     folder.mkdir(parents=True)
     is_zip = name.lower().endswith(ZIP_SUFFIXES)
     read = _zip_members if is_zip else _tar_members
-    entries = []
     with archive_faults_told(name):
-        for member in read(archive, folder, min_free_bytes):
-            entries.append(write_member(member, folder))
+        entries = [write_member(m, folder) for m in read(archive, folder, min_free_bytes)]
         if not entries:
             raise InputError("expected files in the archive, found none")
         refuse_collisions(entry.path for entry in entries)
@@ -185,15 +183,11 @@ def tar_members(archive: Path, folder: Path, most_members: str) -> Iterator[Memb
     Raises InputError as `unpack` does, at the member in question; what came before was right.
     """
     with archive_faults_told(archive.name):
-        yield from _checked_members(archive, folder, 0, most_members)
+        yield from _tar_members(archive, folder, 0, most_members)
 
 
-def _tar_members(archive: Path, folder: Path, min_free_bytes: int) -> Iterator[Member]:
-    yield from _checked_members(archive, folder, min_free_bytes, "MEMBERS")
-
-
-def _checked_members(
-    archive: Path, folder: Path, min_free_bytes: int, most_members: str
+def _tar_members(
+    archive: Path, folder: Path, min_free_bytes: int, most_members: str = "MEMBERS"
 ) -> Iterator[Member]:
     most = most_unpacked(archive.stat().st_size, "UNPACKED_ARCHIVE")
     with (

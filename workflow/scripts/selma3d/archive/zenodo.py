@@ -12,7 +12,7 @@ from typing import Any
 
 from ..system.errors import InputError
 from .answers import asking, name_of, parsed, size_of
-from .download import Patience
+from .download import DownloadSettings
 from .manifest import Entry
 from .paths import refuse_collisions
 from .published_files import address
@@ -21,13 +21,13 @@ _CHECKSUM = re.compile(r"(md5|sha256):([0-9a-f]+)")
 _DIGITS = {"md5": 32, "sha256": 64}
 
 
-def record_listing(root: str, record: str, patience: Patience, timeout_s: float) -> list[Entry]:
+def record_listing(root: str, record: str, settings: DownloadSettings) -> list[Entry]:
     """All files of a record with sizes and checksums.
 
     InputError where the answer is not had or not understood, and for names that are refused.
     """
     where = address(root, record)
-    with asking(patience, timeout_s) as answer:
+    with asking(settings) as answer:
         return entries_of(answer(record, [where]), where)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from .geometry import Grid, unit
 
 MARGIN_UM = 20.0
+FORK_ANGLE = 0.8  # standard deviation of a child's turn, beside a direction of length 1
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,6 @@ class Habit:
     taper: float
     fork_every: float
     thinnest: float
-    fork_angle: float = 0.8
 
 
 class Branches(NamedTuple):
@@ -64,7 +64,7 @@ def grow(
         left = left - step
         fork = rng.random(len(place)) < step / habit.fork_every
         share = rng.uniform(0.25, 0.75, len(place))
-        sideways = rng.standard_normal(heading.shape) * habit.fork_angle
+        sideways = rng.standard_normal(heading.shape) * FORK_ANGLE
         child = np.flatnonzero(fork)
         radius_of_child = radius[child] * np.cbrt(1.0 - share[child])
         radius = np.where(fork, radius * np.cbrt(share), radius)
