@@ -142,8 +142,14 @@ def test_betti_numbers_equal_the_definitions(mask: np.ndarray) -> None:
     assert PreparedMask(mask).betti == reference.betti_numbers(mask)
 
 
+@pytest.mark.parametrize("width", [62, 63, 64, 65, 127, 128, 129])
+def test_betti_numbers_hold_across_the_ends_of_packed_words(width: int) -> None:
+    mask = np.random.default_rng(width).random((3, 4, width)) < 0.4
+    assert PreparedMask(mask).betti == reference.betti_numbers(mask)
+
+
 @settings(deadline=None, max_examples=60)
-@given(masks(largest=7), st.tuples(*[st.tuples(st.integers(0, 5), st.integers(0, 3))] * 3))
+@given(masks(largest=7), st.tuples(*[st.tuples(st.integers(0, 70), st.integers(0, 3))] * 3))
 def test_betti_numbers_and_objects_do_not_depend_on_the_space_around(mask, margins) -> None:
     around = PreparedMask(np.pad(mask, margins))
     assert around.betti == PreparedMask(mask).betti

@@ -25,6 +25,7 @@ from selma3d.scoring.metrics import (
     quantities_of,
     worst_value,
 )
+from selma3d.scoring.metrics.background_distance import background_distances
 from selma3d.scoring.metrics.case_scores import describe_case, describe_truth, score_case
 from selma3d.scoring.metrics.centroids import REACH_UM, REACH_VOXELS
 from selma3d.scoring.metrics.prepared import PreparedMask
@@ -87,8 +88,9 @@ def test_tolerant_dice_equals_one_step_of_scipy_s_dilation(pair) -> None:
     assert described(*pair)["tolerant_dice"] == pytest.approx(expected, nan_ok=True)
 
 
-def test_a_mask_moved_by_one_voxel_along_an_axis_is_right_within_a_voxel() -> None:
-    mask = empty(6, 6, 20)
+@pytest.mark.parametrize("width", [62, 63, 64, 65, 130])
+def test_a_mask_moved_by_one_voxel_along_an_axis_is_right_within_a_voxel(width: int) -> None:
+    mask = empty(6, 6, width)
     mask[2:4, 2:4, 1:-1:3] = True
     for axis, step in product(range(3), (-1, 1)):
         assert described(mask, np.roll(mask, step, axis))["tolerant_dice"] == 1
@@ -110,11 +112,16 @@ def test_radius_equals_the_distance_transform_on_the_skeleton(mask: np.ndarray) 
         assert found == pytest.approx(distance_on_skeleton(mask > 0, spacing), nan_ok=True)
 
 
-def test_radius_equals_it_deep_inside_and_at_the_image_s_end() -> None:
+def test_distances_to_the_background_hold_deep_inside_and_at_the_image_s_end() -> None:
     ball = ndimage.distance_transform_edt(np.pad(np.ones((1, 1, 1)), 20) == 0) < 17
-    for mask, spacing in product((ball, ball[:, :, 12:], ball[18:23]), (VOXEL, SIZE)):
-        found = measure(PreparedMask(mask), "vessel-like", spacing)["radius"]
-        assert found == pytest.approx(distance_on_skeleton(mask, spacing))
+    for mask in (ball, ball[:, :, 12:], ball[18:23]):
+        for spacing in (VOXEL, SIZE):
+            expected = ndimage.distance_transform_edt(mask, sampling=spacing)
+            voxels = np.flatnonzero(mask)[::37]
+            found = background_distances(PreparedMask(mask), voxels, spacing)
+            np.testing.assert_allclose(found, expected.reshape(-1)[voxels])
+    full = PreparedMask(np.ones((3, 4, 5)))
+    assert np.isinf(background_distances(full, np.arange(60), VOXEL)).all()
 
 
 def counted_branch_points(mask: np.ndarray) -> int:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ...system.errors import InputError
+from . import bits
 from .matching import Matching, match_objects
 from .prepared import PreparedMask, VoxelSize
 
@@ -38,7 +39,7 @@ class Comparison:
     @cached_property
     def shared_voxels(self) -> int:
         """Voxels that are foreground in both."""
-        return int(np.count_nonzero(self.truth.array & self.prediction.array))
+        return bits.count(self.truth.words & self.prediction.words)
 
     @cached_property
     def matching(self) -> Matching:

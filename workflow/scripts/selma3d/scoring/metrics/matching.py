@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
 
 from .prepared import PreparedMask
 
 LEAST_IOU = 0.3
+AS_A_LIST = 2**21  # possible pairs; up to here counting each is quicker than sorting those found
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,9 @@ def match_objects(truth: PreparedMask, prediction: PreparedMask) -> Matching:
     Of equal IoU the first predicted object in scan order is served first, as in panoptica.
     """
     shared = np.unravel_index(np.flatnonzero(truth.array & prediction.array), truth.shape)
-    objects = prediction.labels_at(shared) - 1, truth.labels_at(shared) - 1
-    voxels = coo_array(
-        (np.ones(shared[0].size, np.int64), objects), (prediction.objects, truth.objects)
+    predicted, true, overlap = _counted(
+        prediction.labels_at(shared) - 1, truth.labels_at(shared) - 1, max(truth.objects, 1)
     )
-    voxels.sum_duplicates()
-    (predicted, true), overlap = voxels.coords, voxels.data
     both_sizes = prediction.object_voxels[predicted] + truth.object_voxels[true]
     iou = overlap / (both_sizes - overlap)
     order = np.lexsort((true, predicted, -iou))
@@ -53,3 +50,17 @@ def match_objects(truth: PreparedMask, prediction: PreparedMask) -> Matching:
         true_objects=truth.objects,
         predicted_objects=prediction.objects,
     )
+
+
+def _counted(
+    predicted: np.ndarray, true: np.ndarray, true_objects: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of objects that share voxels, from the objects of each shared voxel, and how many."""
+    keys = predicted.astype(np.int64) * true_objects + true
+    if keys.max(initial=0) <= AS_A_LIST:
+        voxels = np.bincount(keys)
+        pairs = np.flatnonzero(voxels)
+        overlap = voxels[pairs]
+    else:
+        pairs, overlap = np.unique(keys, return_counts=True)
+    return *np.divmod(pairs, true_objects), overlap

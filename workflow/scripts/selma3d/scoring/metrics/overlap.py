@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from . import bits
 from .comparison import Comparison
 from .prepared import PreparedMask
 
@@ -27,8 +28,8 @@ def tolerant_dice(comparison: Comparison) -> float:
     voxels = truth.voxels + prediction.voxels
     if not voxels:
         return math.nan
-    right = np.count_nonzero(prediction.array & truth.grown)
-    found = np.count_nonzero(truth.array & prediction.grown)
+    right = bits.count(prediction.words & truth.grown_words)
+    found = bits.count(truth.words & prediction.grown_words)
     return (right + found) / voxels
 
 

@@ -7,21 +7,14 @@ from functools import cached_property
 import cc3d
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.ndimage import (
-    binary_dilation,
-    binary_erosion,
-    distance_transform_edt,
-    find_objects,
-)
 from scipy.spatial import KDTree
-from skimage.measure import euler_number
-from skimage.morphology import skeletonize
 
 from ...system.errors import InputError
+from . import bits
+from .skeleton import innermost_voxels, lee_skeleton
 from .skeleton_graph import SkeletonGraph
 
 VoxelSize = tuple[float, float, float]
-Box = tuple[slice, slice, slice]
 
 
 class PreparedMask:
@@ -40,20 +33,24 @@ class PreparedMask:
         self._surface_trees: dict[VoxelSize, KDTree] = {}
 
     @cached_property
-    def grown(self) -> np.ndarray:
-        """The mask and its voxels' six neighbours."""
-        return binary_dilation(self.array)
+    def words(self) -> np.ndarray:
+        """One bit a voxel; see `bits.pack`."""
+        return bits.pack(self.array)
+
+    @cached_property
+    def grown_words(self) -> np.ndarray:
+        """The mask and its voxels' six neighbours, one bit a voxel; see `bits.grown`."""
+        return bits.grown(self.words)
 
     @cached_property
     def voxels(self) -> int:
         """Number of foreground voxels."""
-        return int(np.count_nonzero(self.array))
+        return bits.count(self.words)
 
     @cached_property
-    def box(self) -> Box:
-        """The mask's bounding box; empty slices where there is no foreground."""
-        found = find_objects(self.array.view(np.uint8))
-        return found[0] if found else (slice(0, 0),) * 3
+    def box(self) -> bits.Box:
+        """The mask's bounding box."""
+        return bits.bounding_box(self.words)
 
     @cached_property
     def _padded(self) -> np.ndarray:
@@ -112,18 +109,12 @@ class PreparedMask:
             ~self._padded, connectivity=6, binary_image=True, return_N=True
         )
         cavities = regions - 1
-        tunnels = self.objects + cavities - int(euler_number(self._padded, connectivity=3))
-        return self.objects, tunnels, cavities
+        return self.objects, self.objects + cavities - bits.euler_number(self.words), cavities
 
     @cached_property
     def skeleton(self) -> np.ndarray:
-        """Flat indices of the 3D Lee skeleton; straight bars of even width have none."""
-        thin = np.zeros_like(self._padded)
-        if self.voxels:
-            # An image of a single plane is thinned within it, not from above and below.
-            planes = slice(1, -1) if self.shape[0] == 1 else slice(None)
-            thin[planes] = skeletonize(self._padded[planes], method="lee")
-        return self._in_image(np.flatnonzero(thin))
+        """Flat indices of the 3D Lee skeleton."""
+        return self._in_image(lee_skeleton(self._padded, planar=self.shape[0] == 1))
 
     @cached_property
     def whole_skeleton(self) -> np.ndarray:
@@ -133,20 +124,7 @@ class PreparedMask:
         without = np.setdiff1d(components, with_skeleton)
         if not without.size:
             return self.skeleton
-        boxes = find_objects(self.labels)
-        innermost = [self._innermost(component, boxes[component - 1]) for component in without]
-        return np.union1d(self.skeleton, self._in_image(np.array(innermost)))
-
-    def _innermost(self, component: int, box: Box) -> int:
-        """The voxel of a component, of the padded box, that is farthest from what is not of it.
-
-        Of equal voxels the first in scan order is taken.
-        """
-        around = tuple(slice(s.start - 1, s.stop + 1) for s in box)
-        depth = distance_transform_edt(self.labels[around] == component)
-        inside = np.unravel_index(depth.argmax(), depth.shape)
-        position = [i + s.start for i, s in zip(inside, around, strict=True)]
-        return np.ravel_multi_index(position, self.labels.shape)
+        return np.union1d(self.skeleton, self._in_image(innermost_voxels(self.labels, without)))
 
     @cached_property
     def skeleton_graph(self) -> SkeletonGraph:
@@ -156,7 +134,7 @@ class PreparedMask:
     @cached_property
     def surface(self) -> np.ndarray:
         """Flat indices of voxels with a background voxel, or the image's end, at a face."""
-        return self._in_image(np.flatnonzero(self._padded & ~binary_erosion(self._padded)))
+        return self._in_image(np.flatnonzero(_surface(self._padded)))
 
     def surface_tree(self, spacing: VoxelSize) -> KDTree:
         """The surface's voxel centres, in units of `spacing` (z,y,x), for nearest-point queries."""
@@ -180,6 +158,15 @@ class PreparedMask:
         return np.ravel_multi_index(
             tuple(p + s.start - 1 for p, s in zip(position, self.box, strict=True)), self.shape
         )
+
+
+def _surface(padded: np.ndarray) -> np.ndarray:
+    inside = padded.copy()
+    for axis in range(3):
+        along, inside_along = np.moveaxis(padded, axis, 0), np.moveaxis(inside, axis, 0)
+        inside_along[1:] &= along[:-1]
+        inside_along[:-1] &= along[1:]
+    return padded & ~inside
 
 
 def prepare_truth(mask: ArrayLike | PreparedMask) -> PreparedMask:

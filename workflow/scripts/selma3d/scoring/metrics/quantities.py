@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from scipy.spatial import KDTree
-
+from .background_distance import background_distances
 from .metric_table import quantities_of
 from .prepared import PreparedMask, VoxelSize
 
@@ -39,11 +37,10 @@ def radius(mask: PreparedMask, spacing: VoxelSize) -> float:
 
     Between voxel centres, in units of `spacing`. NaN where there is no skeleton, or no background.
     """
-    shell = np.flatnonzero(mask.grown & ~mask.array)  # holds the nearest background
-    if not (mask.skeleton.size and shell.size):
+    if not mask.skeleton.size:
         return math.nan
-    background = KDTree(mask.positions(shell, spacing))
-    return background.query(mask.positions(mask.skeleton, spacing))[0].mean()
+    distance = background_distances(mask, mask.skeleton, spacing).mean()
+    return distance if math.isfinite(distance) else math.nan
 
 
 def branch_points(mask: PreparedMask, spacing: VoxelSize) -> float:
