@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ import pytest
 
 import job as job_frame
 from job import RUN_OWNER, processes, retry_if_lease_lost, time_budget_s
+from selma3d.challenge import checking
 from selma3d.methods.peers import nnunet
 from selma3d.system.errors import GpuMemoryError, InputError
 from selma3d.system.lease import Lease, LeaseLostError
@@ -126,9 +128,9 @@ def test_other_packages_train_on_the_gpu_however_the_site_counts_it(
     asked.wildcards, asked.threads = SimpleNamespace(run="default"), 1
     asked.output = SimpleNamespace(model="model.zip", history="history.tsv")
     script = Path(job_frame.__file__).with_name("nnunet_train.py")
-    rule = runpy.run_path(str(script), {"snakemake": asked}, run_name="rule")
-    monkeypatch.setitem(rule["main"].__globals__, "check", lambda *_: None)
-    rule["main"]()
+    monkeypatch.setattr(checking, "check", lambda *_: None)
+    monkeypatch.setattr(job_frame, "running", lambda _: nullcontext())
+    runpy.run_path(str(script), {"snakemake": asked}, run_name="__main__")
     assert [environment.gpu for environment in seen] == [expected]
 
 

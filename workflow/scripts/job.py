@@ -60,6 +60,12 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
     given_mb = snakemake.resources.get("mem_mb")
     shared = snakemake.config.get("resources", {}).get("jobs_per_gpu", 1)
     with _reported(snakemake.log[0], given_mb) as report, _alive_with_its_run(report):
+
+        def ended(end: str, line: str = "", reason: str = "") -> None:
+            report.finish(end, _cpu_seconds(), line, reason)
+            if line:
+                logging.error("error: %s", line)
+
         try:
             with (
                 slurm_job.heeding_end(),
@@ -67,31 +73,20 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
                 gpus.claimed(snakemake.resources.get("gpu", 0), jobs_per_gpu=shared),
             ):
                 yield
-        except InputError as error:
+        except (InputError, OSError, MemoryError) as error:
             if isinstance(error, BusyError) and slurm_job.is_executors():
                 logging.warning("waiting: %s", error)
-                report.finish(NOT_FINISHED, _cpu_seconds())
+                ended(NOT_FINISHED)
                 slurm_job.requeue()
-            report.finish(FAILED, _cpu_seconds(), str(error), _reason(error, snakemake))
-            logging.error("error: %s", error)
-            sys.exit(1)
-        except OSError as error:
-            line = _described(error, snakemake.output[0])
-            reason = job_state.DISK if error.errno in FULL_DISK else ""
-            report.finish(FAILED, _cpu_seconds(), line, reason)
-            if error.filename is None and error.errno not in FULL_DISK:
-                logging.exception("error: %s", line)
-            else:
-                logging.error("error: %s", line)
+            ended(FAILED, *_told(error, snakemake))
             sys.exit(1)
         except Unfinished as stopped:
             report.progress(stopped.step, stopped.total, now=True)
             if not stopped.signalled and stopped.step <= _step(before):
                 line = f"no step was done within the time limit ({_longer(snakemake)})"
-                report.finish(FAILED, _cpu_seconds(), line, job_state.BAD_INPUT)
-                logging.error("error: %s", line)
+                ended(FAILED, line, job_state.BAD_INPUT)
                 sys.exit(1)
-            report.finish(NOT_FINISHED, _cpu_seconds())
+            ended(NOT_FINISHED)
             logging.warning("not finished: %s", stopped)
             if stopped.signalled and slurm_job.in_slurm():
                 slurm_job.wait_for_end()
@@ -102,25 +97,18 @@ def running(snakemake: "Snakemake") -> Iterator[None]:
             minutes = snakemake.resources.get("runtime", 0)
             if report.seconds > minutes * 60 - SAVING_S:
                 line = f"its time limit of {minutes} minutes is over ({_longer(snakemake)})"
-                report.finish(FAILED, _cpu_seconds(), line, job_state.TIME)
-                logging.error("error: %s", line)
+                ended(FAILED, line, job_state.TIME)
             else:
-                report.finish(NOT_FINISHED, _cpu_seconds())
+                ended(NOT_FINISHED)
                 logging.warning("not finished: preempted or cancelled")
             slurm_job.wait_for_end()
             sys.exit(SAVED_EXIT)
-        except MemoryError as error:
-            told = " ".join(str(error).split()) or "out of memory"
-            line = f"needs more memory than it has{f', {given_mb} MB' if given_mb else ''} ({told})"
-            report.finish(FAILED, _cpu_seconds(), line, job_state.MEMORY)
-            logging.error("error: %s", line)
-            sys.exit(1)
         except BaseException as error:
             line = " ".join(f"{type(error).__name__}: {error}".split())
             report.finish(FAILED, _cpu_seconds(), line)
             logging.exception("rule %s failed", snakemake.rule)
             raise
-        report.finish(FINISHED, _cpu_seconds())
+        ended(FINISHED)
 
 
 def _refuse_if_hopeless(snakemake: "Snakemake", before: JobState | None) -> None:
@@ -133,14 +121,26 @@ def _refuse_if_hopeless(snakemake: "Snakemake", before: JobState | None) -> None
         sys.exit(1)
 
 
-def _reason(error: InputError, snakemake: "Snakemake") -> str:
-    """Why a job failed; empty where it may succeed when it is started again."""
-    if isinstance(error, GpuMemoryError):
-        return job_state.GPU_MEMORY
-    if isinstance(error, FullDiskError):
-        return job_state.DISK
+def _told(error: Exception, snakemake: "Snakemake") -> tuple[str, str]:
+    """An error in one line, and why the job failed; empty where it may succeed a second time."""
+    if isinstance(error, MemoryError):
+        given_mb = snakemake.resources.get("mem_mb")
+        told = " ".join(str(error).split()) or "out of memory"
+        needs = f"needs more memory than it has{f', {given_mb} MB' if given_mb else ''}"
+        return f"{needs} ({told})", job_state.MEMORY
+    if isinstance(error, OSError):
+        if error.errno in FULL_DISK:
+            where = error.filename or f"the disk of {snakemake.output[0]}"
+            return f"{where}: {error.strerror} (make room, then start again)", job_state.DISK
+        if error.filename:
+            return f"{error.filename}: {error.strerror}", ""
+        logging.exception("an error of the operating system")
+        return str(error), ""
+    for kind, reason in ((GpuMemoryError, job_state.GPU_MEMORY), (FullDiskError, job_state.DISK)):
+        if isinstance(error, kind):
+            return str(error), reason
     lost = any(not os.path.exists(path) for path in snakemake.input)  # noqa: PTH110
-    return "" if lost or isinstance(error, BusyError) else job_state.BAD_INPUT
+    return str(error), "" if lost or isinstance(error, BusyError) else job_state.BAD_INPUT
 
 
 def _step(before: JobState | None) -> int:
@@ -152,14 +152,6 @@ def _step(before: JobState | None) -> int:
 def _longer(snakemake: "Snakemake") -> str:
     """How to give a rule's jobs more time."""
     return f"give it more in the profile: set-resources: {{{snakemake.rule}: {{runtime: minutes}}}}"
-
-
-def _described(error: OSError, output: str) -> str:
-    """An error of the operating system in one line."""
-    if error.errno in FULL_DISK:
-        where = error.filename or f"the disk of {output}"
-        return f"{where}: {error.strerror} (make room, then start again)"
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 @contextmanager
