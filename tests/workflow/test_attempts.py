@@ -66,8 +66,8 @@ def test_memory_doubles_only_for_want_of_it_and_the_hopeless_wait_for_no_gpu(
     before = ended(end, reason)
     found = (
         attempts.memory_mb(4000, 2, before),
-        attempts.gpus(1, before),
-        attempts.minutes(60, before),
+        attempts.gpus(1, 2, before),
+        attempts.minutes(60, 2, before),
     )
     assert found == asked
 

@@ -7,8 +7,9 @@ SCRIPTS = os.path.join(workflow.basedir, "workflow", "scripts")
 sys.path.insert(0, SCRIPTS)
 sys.path.append(os.path.join(workflow.basedir, "workflow"))
 
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -42,13 +43,21 @@ if workflow.is_main_process:
 else:
     slurm_job.end_with_parent()
 
-try:
+
+@contextmanager
+def faults_in_short():
+    """Let Snakemake show what is wrong with the input without a traceback."""
+    try:
+        yield
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+with faults_in_short():
     CHALLENGE = Challenge.of(config, Path(workflow.basedir))
     METHODS = CHALLENGE.methods
     TARGETS = CHALLENGE.targets
     CHALLENGE.structures
-except InputError as error:
-    raise WorkflowError(str(error)) from None
 
 CONFIG = CHALLENGE.config
 LAYOUT = CHALLENGE.layout  # every path of the results
@@ -103,12 +112,10 @@ def collection_row(wildcards):
     return volume_row(wildcards, "collection")
 
 
+@faults_in_short()
 def place_of(archive):
     """Where an archive's files lie."""
-    try:
-        return CHALLENGE.place(archive).plain()
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    return CHALLENGE.place(archive).plain()
 
 
 @cache
@@ -243,12 +250,10 @@ def volume_channels(volumes):
     return [CHALLENGE.channel(volume) for volume in volumes]
 
 
+@faults_in_short()
 def pack_of(wildcards):
     """The pack that an encoder comes from."""
-    try:
-        return str(CHALLENGE.pack(wildcards.method, wildcards.pretext, wildcards.group))
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    return str(CHALLENGE.pack(wildcards.method, wildcards.pretext, wildcards.group))
 
 
 def splits_of(group):
@@ -263,6 +268,25 @@ def splits_of(group):
 def cases_of(wildcards):
     """The test cases that a structure is scored on."""
     return LAYOUT.cases(CHALLENGE.structures[wildcards.structure].cases_of)
+
+
+def cases_of_target(target):
+    """The test cases of the structures that a target's model segments, in their order."""
+    names = [CHALLENGE.structures[name].cases_of for name in target.segments]
+    return [LAYOUT.cases(name) for name in names]
+
+
+def predictions_of_target(target, *method):
+    """The predictions of a target's model, in the same order."""
+    return [
+        LAYOUT.prediction(*method, structure=name, run=target.run())
+        for name in target.segments
+    ]
+
+
+def channels_of_target(target):
+    """The channel that networks see of each structure that a target's model segments."""
+    return {name: CHALLENGE.structures[name].channel for name in target.segments}
 
 
 def cases_of_others(wildcards):
@@ -284,12 +308,10 @@ def foreign_masks(wildcards):
         return []  # the job finds the same fault and fails by itself; others go on
 
 
-def container_slugs(structure):
+@faults_in_short()
+def container_slugs(wildcards):
     """Folders below /input and /output of a container for a structure."""
-    try:
-        return CHALLENGE.container_slugs(structure)
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    return CHALLENGE.container_slugs(wildcards.structure)
 
 
 def predictions_of(wildcards):
@@ -336,25 +358,16 @@ def before(rulename, wildcards, attempt):
     return attempts.last(log, attempt)
 
 
-def memory(mb):
-    """MB of memory of a job: more after an attempt that had too little."""
-    return lambda wildcards, attempt, rulename: attempts.memory_mb(
-        mb, attempt, before(rulename, wildcards, attempt)
+def by_attempt(asked, stated):
+    """What a job asks for: what its rule states, or what the end of its attempt before calls for."""
+    return lambda wildcards, attempt, rulename: asked(
+        stated, attempt, before(rulename, wildcards, attempt)
     )
 
 
-def gpus(number):
-    """GPUs of a job, as long as there is hope."""
-    return lambda wildcards, attempt, rulename: attempts.gpus(
-        number, before(rulename, wildcards, attempt)
-    )
-
-
-def minutes(limit):
-    """Time limit of a job, as long as there is hope."""
-    return lambda wildcards, attempt, rulename: attempts.minutes(
-        limit, before(rulename, wildcards, attempt)
-    )
+memory = partial(by_attempt, attempts.memory_mb)
+gpus = partial(by_attempt, attempts.gpus)
+minutes = partial(by_attempt, attempts.minutes)
 
 
 def encoder_of(wildcards):
@@ -370,12 +383,10 @@ def members_of(wildcards, target):
     return [LAYOUT.model(wildcards.method, target, run) for run in members]
 
 
+@faults_in_short()
 def segmenting_model(wildcards):
     """The model that segments whole volumes of a structure."""
-    try:
-        run = CHALLENGE.segmenting_run(wildcards.method)
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    run = CHALLENGE.segmenting_run(wildcards.method)
     target = CHALLENGE.segmenting_target(wildcards.structure)
     return LAYOUT.model(wildcards.method, target, run)
 
@@ -454,19 +465,9 @@ def brain_named(wildcards):
     }
 
 
-def of_all_brains(wildcards, suffix):
+def of_all_brains(suffix):
     """A file of each volume that a method segments."""
-    return [
+    return lambda wildcards: [
         LAYOUT.segmented(wildcards.method, row.structure, row.sample, suffix)
         for row in CHALLENGE.segmented_volumes()
     ]
-
-
-def brain_summaries(wildcards):
-    """The numbers of each volume that a method segments."""
-    return of_all_brains(wildcards, ".summary.tsv")
-
-
-def brain_regions(wildcards):
-    """The regions of each volume that a method segments."""
-    return of_all_brains(wildcards, ".regions.tsv")

@@ -94,7 +94,7 @@ rule convert_volume:
         voxel_size_um=lambda wildcards: CHALLENGE.structures[
             wildcards.structure
         ].voxel_size_um,
-        channel=lambda wildcards: CHALLENGE.structures[wildcards.structure].channel,
+        channel=channel_of,
         archive=lambda wildcards: place_of(volume_row(wildcards).archive),
         state=lambda wildcards: state_of(
             volume_row(wildcards).archive, volume_row(wildcards).images

@@ -35,8 +35,6 @@ use rule export as export_zarr with:
         LAYOUT.log("export", "{method}/{structure}/{sample}.ome.zarr"),
     benchmark:
         LAYOUT.benchmark("export", "{method}/{structure}/{sample}.ome.zarr")
-    wildcard_constraints:
-        method=any_of(CHALLENGE.recipes),
 
 
 use rule export as export_labels with:
@@ -79,7 +77,7 @@ rule container:
         mem_mb=memory(2000),
         runtime=minutes(30),
     params:
-        slugs=lambda wildcards: container_slugs(wildcards.structure),
+        slugs=container_slugs,
         channel=channel_of,
         overlap=CONFIG.predict.overlap,
     script:

@@ -247,11 +247,7 @@ rule gallery:
 rule report:
     """One page that reads like a results section."""
     input:
-        ranking=[
-            LAYOUT.ranking(table, track)
-            for track in CONFIG.tracks
-            for table in REPORTED_TABLES
-        ],
+        ranking=REPORTED_TABLES,
         figures=figure_files("svg"),
         stacks=stack_files(LAYOUT, PANELS),
         volumes=volume_stack_files(LAYOUT, WHOLE_VOLUMES),
@@ -261,11 +257,7 @@ rule report:
             LAYOUT.overview(name, "patches")
             for name in CHALLENGE.structures_with_patches
         ],
-        tables=[
-            LAYOUT.table(name, track)
-            for track in CONFIG.tracks
-            for name in SHOWN_TABLES
-        ],
+        tables=table_files("tsv"),
         faults=[LAYOUT.faults(*pair) for pair in scored_pairs(CHALLENGE, LAYOUT)],
         splits=[LAYOUT.split(name) for name in CHALLENGE.structures_with_patches],
         brains=[LAYOUT.brains(name) for name in BRAIN_METHODS],
@@ -298,23 +290,11 @@ rule report:
 rule paper:
     """A methods-and-results manuscript: its text, its numbers, its figures and tables."""
     input:
-        ranking=[
-            LAYOUT.ranking(table, track)
-            for track in CONFIG.tracks
-            for table in [*RANKING_TABLES, "cost"]
-        ],
+        ranking=REPORTED_TABLES,
         figures=figure_files("svg"),
         pdfs=figure_files("pdf"),
-        tables=[
-            LAYOUT.table(name, track)
-            for track in CONFIG.tracks
-            for name in SHOWN_TABLES
-        ],
-        printed=[
-            LAYOUT.table(name, track, "tex")
-            for track in CONFIG.tracks
-            for name in SHOWN_TABLES
-        ],
+        tables=table_files("tsv"),
+        printed=table_files("tex"),
     output:
         **{part: LAYOUT.paper(part) for part in PAPER_PARTS},
     log:

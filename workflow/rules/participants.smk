@@ -7,10 +7,8 @@ from selma3d.challenge.participants import expected_runs, missing_runs
 
 # Jobs on a cluster read this file too: a method that breaks meanwhile must not stop the others'.
 if workflow.is_main_process and not CONFIG.partial:
-    try:
+    with faults_in_short():
         CHALLENGE.check_named_methods()
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
 
 NOT_TAKING_PART = [f"{method.name}: {method.reason}" for method in CHALLENGE.left_out]
 if workflow.is_main_process:

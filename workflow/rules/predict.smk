@@ -11,15 +11,9 @@ for target in TARGETS.values():
             f"predict_{target.name.replace('-', '_')}"
         input:
             model=LAYOUT.model(target=target),
-            cases=[
-                LAYOUT.cases(CHALLENGE.structures[name].cases_of)
-                for name in target.segments
-            ],
+            cases=cases_of_target(target),
         output:
-            predictions=[
-                LAYOUT.prediction(structure=name, run=target.run())
-                for name in target.segments
-            ],
+            predictions=predictions_of_target(target),
         log:
             LAYOUT.log("predict", of_model(target=target)),
         benchmark:
@@ -36,9 +30,7 @@ for target in TARGETS.values():
             runtime=minutes(CONFIG.resources.predict_minutes),
         params:
             structures=target.segments,
-            channels={
-                name: CHALLENGE.structures[name].channel for name in target.segments
-            },
+            channels=channels_of_target(target),
             settings=WINDOW_SETTINGS,
         script:
             "../scripts/predict.py"
@@ -48,15 +40,9 @@ for target in TARGETS.values():
             f"predict_{target.name.replace('-', '_')}_ensemble"
         input:
             models=lambda wildcards, target=target: members_of(wildcards, target),
-            cases=[
-                LAYOUT.cases(CHALLENGE.structures[name].cases_of)
-                for name in target.segments
-            ],
+            cases=cases_of_target(target),
         output:
-            predictions=[
-                LAYOUT.prediction(structure=name, run=target.run())
-                for name in target.segments
-            ],
+            predictions=predictions_of_target(target),
             agreement=[
                 LAYOUT.agreement(structure=name, run=target.run())
                 for name in target.segments
@@ -77,9 +63,7 @@ for target in TARGETS.values():
             runtime=minutes(CONFIG.resources.predict_minutes),
         params:
             structures=target.segments,
-            channels={
-                name: CHALLENGE.structures[name].channel for name in target.segments
-            },
+            channels=channels_of_target(target),
             settings=WINDOW_SETTINGS,
         script:
             "../scripts/predict_ensemble.py"

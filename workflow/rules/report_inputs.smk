@@ -21,15 +21,17 @@ REPORTED = f"{workflow.basedir}/config/reported/{CONFIG.edition}.tsv"
 RANKED = [LAYOUT.ranking(table) for table in RANKING_TABLES]
 SHOWN_FIGURES = REPORT_INPUTS.figures(Path(REPORTED))
 SHOWN_TABLES = REPORT_INPUTS.tables()
-REPORTED_TABLES = [*RANKING_TABLES, "cost"]
+REPORTED_TABLES = [
+    LAYOUT.ranking(table, track)
+    for track in CONFIG.tracks
+    for table in [*RANKING_TABLES, "cost"]
+]
 PANELS = REPORT_INPUTS.panels()
 HISTORIES = REPORT_INPUTS.histories()
-try:
+with faults_in_short():
     BRAIN_METHODS = () if CONFIG.partial else CHALLENGE.brain_methods
     WHOLE_VOLUMES = REPORT_INPUTS.volumes()
     VOLUME_EXPORTS = REPORT_INPUTS.exported(WHOLE_VOLUMES)
-except InputError as error:
-    raise WorkflowError(str(error)) from None
 
 # Snakemake's own report reads each caption from a file: here, the docstring of what draws it.
 CAPTIONS = TemporaryDirectory(prefix="selma3d-captions-")
@@ -41,6 +43,15 @@ PANEL_CAPTION = write_caption(LIBRARY / "cases" / "panels.py", CAPTIONS.name)
 HISTORY_CAPTION = write_caption(LIBRARY / "histories.py", CAPTIONS.name)
 
 RECIPES_IN_SHORT = {name: METHODS[name].recipe.in_short for name in CHALLENGE.recipes}
+
+
+def table_files(form):
+    """Every table of the challenge in one form."""
+    return [
+        LAYOUT.table(name, track, form)
+        for track in CONFIG.tracks
+        for name in SHOWN_TABLES
+    ]
 
 
 def figure_files(form):

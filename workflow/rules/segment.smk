@@ -141,7 +141,7 @@ rule objects:
         mem_mb=memory(8000),
         runtime=minutes(720),
     params:
-        channel=lambda wildcards: CHALLENGE.structures[wildcards.structure].channel,
+        channel=channel_of,
         density_um=CONFIG.segment.density_um,
         annotation=annotation_of,
         regions=CONFIG.segment.regions.plain(),
@@ -190,8 +190,8 @@ rule brain_page:
 rule brains:
     """The table over all volumes that a method segments, with means by group."""
     input:
-        summaries=brain_summaries,
-        regions=brain_regions,
+        summaries=of_all_brains(".summary.tsv"),
+        regions=of_all_brains(".regions.tsv"),
     output:
         table=LAYOUT.brains(suffix=".tsv"),
         groups=LAYOUT.brains(suffix=".groups.tsv"),

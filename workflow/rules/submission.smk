@@ -25,7 +25,7 @@ rule submission:
     params:
         settings=lambda wildcards: METHODS[wildcards.method].settings,
         places=lambda wildcards: {"here": str(METHODS[wildcards.method].file.parent)},
-        slugs=lambda wildcards: container_slugs(wildcards.structure),
+        slugs=container_slugs,
         channel=channel_of,
     script:
         "../scripts/submission.py"

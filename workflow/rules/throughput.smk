@@ -2,6 +2,7 @@
 
 # The target whose structures throughput is measured on: one stands for all.
 TIMED_ON = next(iter(TARGETS.values()))
+TIMED_VOLUMES = CHALLENGE.volumes(TIMED_ON.group)
 TIMED = sorted(
     {(e.method, e.pretext) for e in encoders_of(CHALLENGE) if not e.is_packed}
     | {(method, "finetune") for method in CHALLENGE.recipes}
@@ -17,8 +18,8 @@ rule throughput:
 rule pretraining_throughput:
     """Time a few steps of a pretext at each precision, layout and number of workers."""
     input:
-        volumes=volume_files(CHALLENGE.volumes(TIMED_ON.group)),
-        indexes=volume_indexes(CHALLENGE.volumes(TIMED_ON.group)),
+        volumes=volume_files(TIMED_VOLUMES),
+        indexes=volume_indexes(TIMED_VOLUMES),
     output:
         table=LAYOUT.throughput(),
     log:
@@ -39,7 +40,7 @@ rule pretraining_throughput:
         recipe=lambda wildcards: METHODS[wildcards.method]
         .recipe.pretraining(wildcards.pretext)
         .plain(),
-        channels=volume_channels(CHALLENGE.volumes(TIMED_ON.group)),
+        channels=volume_channels(TIMED_VOLUMES),
         work=LAYOUT.work("throughput", "{method}/{pretext}"),
     script:
         "../scripts/pretraining_throughput.py"

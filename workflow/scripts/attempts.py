@@ -36,12 +36,12 @@ def memory_mb(stated: int, attempt: int, before: JobState | None) -> int:
     return min(2 * given, most) if ended_for_memory(before) else given
 
 
-def gpus(stated: int, before: JobState | None) -> int:
+def gpus(stated: int, attempt: int, before: JobState | None) -> int:
     """GPUs: none for a job that is only to be refused."""
     return 0 if before is not None and before.hopeless else stated
 
 
-def minutes(stated: int, before: JobState | None) -> int:
+def minutes(stated: int, attempt: int, before: JobState | None) -> int:
     """Minutes: few for a job that is only to be refused."""
     return min(stated, REFUSED_MIN) if before is not None and before.hopeless else stated
 

@@ -44,16 +44,10 @@ for target in TARGETS.values():
         input:
             model=LAYOUT.model("nnunet", target, suffix=".zip"),
             history=LAYOUT.model_history("nnunet", target),
-            cases=[
-                LAYOUT.cases(CHALLENGE.structures[name].cases_of)
-                for name in target.segments
-            ],
+            cases=cases_of_target(target),
             installed=ancient(installed_for("nnunet")),
         output:
-            predictions=[
-                LAYOUT.prediction("nnunet", name, target.run())
-                for name in target.segments
-            ],
+            predictions=predictions_of_target(target, "nnunet"),
         log:
             LAYOUT.log("nnunet", f"predict/{target.name}/{{run}}"),
         benchmark:
@@ -71,6 +65,6 @@ for target in TARGETS.values():
             settings=METHODS["nnunet"].settings,
             environment=lambda wildcards: environment_of("nnunet"),
             structures=target.segments,
-            channels=[CHALLENGE.structures[name].channel for name in target.segments],
+            channels=list(channels_of_target(target).values()),
         script:
             "../../scripts/nnunet_predict.py"
