@@ -9,12 +9,26 @@ error is raised when the file is closed.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import h5py
+
+from ..system.atomic import publish
+from .storage import stamp
+
+
+@contextmanager
+def new_file(
+    path: str | Path, kind: str, attributes: Mapping[str, Any] | None = None
+) -> Iterator[h5py.File]:
+    """One of the workflow's files; it appears when the block ends without an error."""
+    with publish(path) as temporary, writing_hdf5(temporary) as file:
+        stamp(file, kind)
+        file.attrs.update(attributes or {})
+        yield file
 
 
 @contextmanager

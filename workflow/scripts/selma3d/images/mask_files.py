@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 import h5py
 import numpy as np
 
-from ..system.atomic import publish
 from ..system.errors import InputError
-from .hdf5_writing import writing_hdf5
-from .storage import LazyFile, Slices, VoxelSize, reading, stamp, voxel_size_of, whole, write_array
+from .hdf5_writing import new_file
+from .storage import LazyFile, Slices, VoxelSize, reading, voxel_size_of, whole, write_array
 
 
 class PredictionFile(LazyFile):
@@ -55,16 +53,12 @@ class PredictionWriter:
         self._names = {"method": method, "structure": structure, "run": run}
 
     def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            temporary = stack.enter_context(publish(self.path))
-            self._file = stack.enter_context(writing_hdf5(temporary))
-            stamp(self._file, "predictions")
-            self._file.attrs.update(self._names)
-            self._stack = stack.pop_all()
+        self._opened = new_file(self.path, "predictions", self._names)
+        self._file = self._opened.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
+        self._opened.__exit__(*error)
 
     def add(
         self,

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 import h5py
 import numpy as np
 
-from ..system.atomic import publish
 from ..system.errors import InputError
 from .geometry import Geometry
 from .hdf5_checks import attribute
-from .hdf5_writing import writing_hdf5
+from .hdf5_writing import new_file
 from .index import IndexRow, content_hash, plane_hash, write_index
 from .intensity import Intensity
 from .storage import (
@@ -25,7 +23,6 @@ from .storage import (
     describe,
     intensities_of,
     reading,
-    stamp,
     voxel_size_of,
     whole,
     write_array,
@@ -139,22 +136,18 @@ class PatchWriter:
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind: expected one of {KINDS}, found {kind!r}")
-        self.h5, self.tsv, self.kind = Path(h5), Path(tsv), kind
-        self.drawn_from_split = drawn_from_split
+        self.h5, self.tsv, self._kind = Path(h5), Path(tsv), kind
+        drawn = drawn_from_split is not None
+        self._attributes = {"drawn_from_split": drawn_from_split} if drawn else {}
 
     def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            temporary = stack.enter_context(publish(self.h5))
-            self._file = stack.enter_context(writing_hdf5(temporary))
-            stamp(self._file, self.kind)
-            if self.drawn_from_split is not None:
-                self._file.attrs["drawn_from_split"] = self.drawn_from_split
-            self._stack = stack.pop_all()
+        self._opened = new_file(self.h5, self._kind, self._attributes)
+        self._file = self._opened.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
         rows = [_index_row(group) for group in self._file.values()] if error[0] is None else []
-        self._stack.__exit__(*error)
+        self._opened.__exit__(*error)
         if error[0] is None:
             write_index(rows, self.tsv)
 

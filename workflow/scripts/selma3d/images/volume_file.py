@@ -7,9 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ..system.atomic import publish
 from .hdf5_checks import attribute
-from .hdf5_writing import writing_hdf5
+from .hdf5_writing import new_file
 from .index import IndexRow, content_hash, plane_hash, write_index
 from .intensity import Intensity
 from .occupancy import BLOCK, air_threshold, block_statistics
@@ -20,7 +19,6 @@ from .storage import (
     describe,
     intensities_of,
     reading,
-    stamp,
     voxel_size_of,
     write_array,
 )
@@ -125,7 +123,7 @@ def write_volume(
     ]
     planes = (plane_hash(plane) for channel in image for plane in channel)
     sha256 = content_hash(image.shape, image.dtype, planes)
-    with publish(h5) as temporary, writing_hdf5(temporary) as handle:
+    with new_file(h5, "volume") as handle:
         write_array(handle, "image", image)
         describe_volume(handle, specimen, voxel_size_um, intensity, np.stack(occupancy), sha256)
     row = IndexRow.of(sample, specimen, image.shape, voxel_size_um, intensity, None, sha256)
@@ -141,7 +139,6 @@ def describe_volume(
     sha256: str,
 ) -> None:
     """Write all of a volume file but its image; `occupancy` is float32 (C,z,y,x,4)."""
-    stamp(handle, "volume")
     describe(handle, specimen, voxel_size_um, intensity)
     handle.attrs["sha256"] = sha256
     stored = handle.create_dataset("occupancy", data=occupancy.astype(np.float32))

@@ -6,10 +6,11 @@ was asked for; a plane that lies before the last one begins the pass anew.
 
 from __future__ import annotations
 
+import gzip
 import warnings
 import zlib
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,6 @@ from nibabel.volumeutils import apply_read_scaling
 from ..system.errors import InputError
 
 PART = 1 << 20  # bytes that are read or passed over at a time
-WORDS = {"gzip": 31, "zlib": 15}  # zlib's, for a stream with its checksum
 ORDERS = ("ZYX", "CZYX", "ZYXC")  # of axes, the slowest first, that are read so
 
 
@@ -58,13 +58,19 @@ class VoxelLayout:
 
 
 class PlaneStream:
-    """The voxels of a layout. Raises InputError for a run that is damaged or of another length."""
+    """The voxels of a layout. Raises InputError for a run of another length, and what its packer
+    raises where it is damaged.
+    """
 
     def __init__(self, layout: VoxelLayout) -> None:
         self.layout = layout
-        self.file = layout.path.open("rb")
         self.size = layout.before + prod(layout.shape) * layout.dtype.itemsize
-        self._begin()
+        if layout.packer == "gzip":
+            self.file = gzip.open(layout.path)  # noqa: SIM115 - `close` closes it
+        elif layout.packer == "zlib":
+            self.file = _Inflated(layout.path, layout.begin, layout.packed_bytes)
+        else:
+            self.file = layout.path.open("rb")
 
     def whole(self) -> np.ndarray:
         """All voxels in the layout's own shape, scaled."""
@@ -89,88 +95,22 @@ class PlaneStream:
         self.file.close()
 
     def _voxels(self, start: int, stop: int) -> np.ndarray:
-        voxels = np.frombuffer(self._read(start, stop - start), self.layout.dtype)
-        scaling = self.layout.scaling
-        return voxels if scaling is None else apply_read_scaling(voxels, *scaling)
-
-    def _read(self, start: int, length: int) -> bytes | bytearray:
-        if self.layout.packer is None:
-            self.file.seek(self.layout.begin + start)
-            content = self.file.read(length)
-            if len(content) < length:
-                raise self._too_short(start + len(content))
-            return content
-        if start < self.position:
-            self._begin()
-        while self.position < start:
-            self._take(min(PART, start - self.position))
-        content, filled = bytearray(length), 0
-        while filled < length:
-            part = self._take(min(PART, length - filled))
+        """The bytes [start, stop) of the run as voxels; after the last, its checksum is read."""
+        is_packed, before = self.layout.packer is not None, self.layout.before
+        self.file.seek(start if is_packed else self.layout.begin + start)
+        content, filled = bytearray(stop - start), 0
+        while part := self.file.read(min(PART, len(content) - filled)):
             content[filled : filled + len(part)] = part
             filled += len(part)
-        if self.position == self.size:
-            self._read_end()
-        return content
-
-    def _begin(self) -> None:
-        self.file.seek(self.layout.begin)
-        self.position = 0  # in what is unpacked
-        self.left = self.layout.packed_bytes
-        self.waiting = b""
-        self.unpacker = zlib.decompressobj(WORDS.get(self.layout.packer, 0))
-
-    def _take(self, most: int) -> bytes:
-        """The next unpacked bytes, one at least. Raises InputError where none follow."""
-        content = self._unpacked(most)
-        if not content:
-            raise self._too_short(self.position)
-        self.position += len(content)
-        return content
-
-    def _unpacked(self, most: int) -> bytes:
-        """The next bytes, `most` of them at most; none where the run has ended."""
-        path = self.layout.path
-        while True:
-            if self.unpacker.eof:
-                rest = self.unpacker.unused_data.lstrip(b"\0") or self._more().lstrip(b"\0")
-                if not rest or self.layout.packer == "zlib":
-                    return b""
-                self.unpacker, self.waiting = zlib.decompressobj(WORDS["gzip"]), rest
-            self.waiting = self.waiting or self._more()
-            if not self.waiting and not self.position:
-                return b""
-            was_last = not self.waiting
-            try:
-                content = self.unpacker.decompress(self.waiting, most)
-            except zlib.error as error:
-                raise InputError(
-                    f"{path}: expected whole voxels, found a damaged stream ({error}: copy or save "
-                    "it again)"
-                ) from None
-            self.waiting = self.unpacker.unconsumed_tail
-            if content:
-                return content
-            if was_last and not self.unpacker.eof:
-                raise InputError(
-                    f"{path}: expected a whole stream of voxels, found one that breaks off: it has "
-                    "no end (truncated: copy or save it again)"
-                )
-
-    def _more(self) -> bytes:
-        content = self.file.read(PART if self.left is None else min(PART, self.left))
-        if self.left is not None:
-            self.left -= len(content)
-        return content
-
-    def _read_end(self) -> None:
-        """Read on to the checksum; InputError where more than the header speaks of follows."""
-        behind = 0
-        while content := self._unpacked(PART):
-            behind += len(content)
-            if behind > self.layout.behind:
-                raise _other_amount(self.layout.path, "more", self.size - self.layout.before)
-        self._begin()
+        if filled < len(content):
+            found = max(0, start + filled - before)
+            raise _other_amount(self.layout.path, found, self.size - before)
+        if is_packed and stop == self.size:
+            behind = self.file.read(self.layout.behind + 1)
+            if len(behind) > self.layout.behind:
+                raise _other_amount(self.layout.path, "more", self.size - before)
+        voxels, scaling = np.frombuffer(content, self.layout.dtype), self.layout.scaling
+        return voxels if scaling is None else apply_read_scaling(voxels, *scaling)
 
     def _numbers_in_words(self) -> np.ndarray:
         """The numbers of a text, as many as the header says."""
@@ -186,9 +126,38 @@ class PlaneStream:
         check_amount(self.layout.path, len(numbers), prod(self.layout.shape), "numbers")
         return numbers
 
-    def _too_short(self, found: int) -> InputError:
-        expected = self.size - self.layout.before
-        return _other_amount(self.layout.path, max(0, found - self.layout.before), expected)
+
+class _Inflated:
+    """What a zlib stream in a file becomes, read forwards; before its place it begins anew."""
+
+    def __init__(self, path: Path, begin: int, packed_bytes: int) -> None:
+        self.file, self.begin, self.packed_bytes = path.open("rb"), begin, packed_bytes
+        self.place = inf
+        self.seek(0)
+
+    def seek(self, place: int) -> None:
+        if place < self.place:
+            self.file.seek(self.begin)
+            self.place, self.left, self.unpacker = 0, self.packed_bytes, zlib.decompressobj()
+        while self.place < place and self.read(min(PART, place - self.place)):
+            pass
+
+    def read(self, length: int) -> bytearray:
+        content = bytearray()
+        while len(content) < length and not self.unpacker.eof:
+            waiting = self.unpacker.unconsumed_tail
+            if not waiting:
+                waiting = self.file.read(min(PART, self.left))
+                self.left -= len(waiting)
+            part = self.unpacker.decompress(waiting, length - len(content))
+            if not (waiting or part or self.unpacker.eof):
+                raise EOFError("a stream of voxels that breaks off: it has no end")
+            content += part
+        self.place += len(content)
+        return content
+
+    def close(self) -> None:
+        self.file.close()
 
 
 def check_amount(path: Path, found: int, expected: int, what: str = "bytes of voxels") -> None:

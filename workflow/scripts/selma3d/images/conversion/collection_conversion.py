@@ -19,14 +19,14 @@ import numpy as np
 
 from ...archive.archive_folder import require_room
 from ...archive.progress import amount
-from ...system.atomic import publish, remove_leftovers
+from ...system.atomic import remove_leftovers
 from ...system.errors import InputError
 from ...system.file_lock import alone_in
 from .. import IndexRow, Intensity, air_threshold
 from ..collection_file import KIND, BlockChances, patch_chunk, write_collection_index
 from ..geometry import OTHER_GEOMETRY
-from ..hdf5_writing import writing_hdf5
-from ..storage import VoxelSize, compression, describe, stamp
+from ..hdf5_writing import new_file
+from ..storage import VoxelSize, compression, describe
 from ..voxel_sizes import StatedVoxelSize
 from .collection_shards import (
     SHARD_BYTES,
@@ -190,8 +190,7 @@ def _assemble(
     total = hashlib.sha256()
     rows, patches = [], []
     number = count()
-    with publish(h5) as temporary, writing_hdf5(temporary) as file:
-        stamp(file, KIND)
+    with new_file(h5, KIND) as file:
         if size is not None:
             file.attrs["voxel_size_um"] = np.asarray(size, dtype=np.float64)
         for place, (volume, of_volume) in enumerate(volumes.items()):

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ...system.atomic import publish, remove_leftovers
+from ...system.atomic import remove_leftovers
 from ...system.errors import InputError
 from ...system.file_lock import alone_in
 from ...system.fingerprint import PATTERN
 from .. import IndexRow, Intensity, VolumeFile, chunk_shape, content_hash, write_index
 from ..geometry import OTHER_GEOMETRY, SPACING_TOLERANCE, on_grid
-from ..hdf5_writing import writing_hdf5
+from ..hdf5_writing import new_file
 from ..readers import ImageFile, fingerprint, open_image
 from ..readers.formats.plane_folder import PlaneFolder
 from ..storage import VoxelSize, compression
@@ -341,7 +341,7 @@ def _assemble(
     interpolated = [record for content in contents for record in content.interpolated]
     for record in interpolated:
         log.warning("%s: plane %s interpolated: %s", sample, record["z"], record["reason"])
-    with publish(h5) as temporary, writing_hdf5(temporary) as file:
+    with new_file(h5, "volume") as file:
         image = file.create_dataset(
             "image", shape, dtype, chunks=chunk_shape(shape), **compression()
         )
