@@ -316,7 +316,7 @@ def test_overview_draws_and_tabulates_every_patch(tmp_path, grey, labels, blind)
             save_nifti(tmp_path / f"s/gt/patchvolume_00{patch}.nii.gz", labels)
     patches = convert(tmp_path, kind="cases")
     figures = {suffix: tmp_path / f"overview.{suffix}" for suffix in ("svg", "png")}
-    overview(patches.path, "s", figures, tmp_path / "overview.tsv")
+    overview(patches.path, "s", figures, tmp_path / "overview.tsv", 0)
     assert all(figure.stat().st_size > 1000 for figure in figures.values())
     table = pd.read_csv(tmp_path / "overview.tsv", sep="\t")
     assert table["foreground"].tolist() == pytest.approx(

@@ -163,5 +163,7 @@ rule overview:
     resources:
         mem_mb=memory(4000),
         runtime=minutes(60),
+    params:
+        channel=channel_of,
     script:
         "../scripts/overview.py"

@@ -12,4 +12,5 @@ if __name__ == "__main__":
             snakemake.wildcards.structure,
             {"svg": Path(snakemake.output.svg), "png": Path(snakemake.output.png)},
             Path(snakemake.output.table),
+            snakemake.params.channel,
         )

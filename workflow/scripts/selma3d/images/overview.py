@@ -64,10 +64,9 @@ def overview(
     structure: str,
     figure_paths: Mapping[str, Path],
     table_path: str | Path,
-    *,
-    channel: int = 0,
+    channel: int,
 ) -> None:
-    """Draw and tabulate a `patches.h5` or `cases.h5`.
+    """Draw and tabulate a `patches.h5` or `cases.h5`, the channel that networks see of it.
 
     The figure, a file a format (`figure_paths`: `png`, `svg`), shows up to six patches spread
     over the ids: the central plane, the plane with most foreground and two maximum projections,
