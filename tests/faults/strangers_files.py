@@ -45,8 +45,8 @@ from selma3d.images import (
     write_volume,
 )
 from selma3d.images.geometry import Geometry
-from selma3d.images.mha import write_mha
 from selma3d.images.readers import UnreadablePlaneError, open_image, read_image
+from selma3d.images.readers.formats.mha import write_mha
 from selma3d.images.readers.streamed_image import StreamedImage
 from selma3d.images.splits import read_split
 from selma3d.inference.model import load_model

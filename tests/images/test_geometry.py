@@ -11,8 +11,8 @@ import SimpleITK
 
 from selma3d.images import PatchFile
 from selma3d.images.conversion.patch_conversion import PatchSettings, convert_patches
-from selma3d.images.nifti import write_nifti
 from selma3d.images.readers import read_image
+from selma3d.images.readers.formats.nifti import write_nifti
 from selma3d.system.errors import InputError
 
 SHAPE = (5, 6, 7)

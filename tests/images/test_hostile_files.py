@@ -15,8 +15,8 @@ import tifffile
 
 from selma3d.images import PatchFile, PatchWriter, PredictionFile, VolumeFile, write_volume
 from selma3d.images.geometry import Geometry
-from selma3d.images.mha import write_mha
 from selma3d.images.readers import read_image
+from selma3d.images.readers.formats.mha import write_mha
 from selma3d.images.storage import open_hdf5
 from selma3d.scoring.check import check_predictions
 from selma3d.system.errors import InputError

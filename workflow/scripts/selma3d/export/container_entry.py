@@ -17,8 +17,8 @@ from pathlib import Path
 from ..images import Intensity
 from ..images.conversion.stored_values import whole_numbers
 from ..images.geometry import Geometry
-from ..images.mha import write_mha
 from ..images.readers import read_image
+from ..images.readers.formats.mha import write_mha
 from ..inference import TrainedModel, WindowSettings, load_model
 from ..inference.cases import binarise
 from ..system.errors import InputError

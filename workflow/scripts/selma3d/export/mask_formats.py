@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..images import InstanceFile, SegmentationFile
 from ..images.geometry import Geometry
-from ..images.mha import write_mha
-from ..images.nifti import write_nifti
+from ..images.readers.formats.mha import write_mha
+from ..images.readers.formats.nifti import write_nifti
 from ..images.storage import ArrayOnDisk
 from ..system.errors import InputError
 from .ome_tiff import write_ome_tiff

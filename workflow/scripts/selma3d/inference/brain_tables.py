@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..challenge.config import Regions
 from ..images import SegmentationFile
-from ..images.nifti import write_nifti
+from ..images.readers.formats.nifti import write_nifti
 from ..system.atomic import write_table
 from .density import density_map
 from .objects import measure_objects

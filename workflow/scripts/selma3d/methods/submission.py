@@ -18,8 +18,8 @@ import numpy as np
 from ..challenge.containers import named_inputs
 from ..images.conversion.stored_values import mask_of_labels
 from ..images.geometry import Geometry, on_grid_of_case
-from ..images.mha import mha_layout, write_mha
 from ..images.readers import read_image
+from ..images.readers.formats.mha import mha_layout, write_mha
 from ..system.errors import InputError
 from ..system.fingerprint import visible
 from ..system.limits import SPARE_VOXELS
