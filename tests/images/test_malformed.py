@@ -262,7 +262,7 @@ Fault = namedtuple("Fault", ["what", "spoil", "message"])
 PATCH_FAULTS = [
     Fault("unknown extension", lambda r: (r / "s/raw/a.png").touch(), r"a\.png: .*extension"),
     Fault("empty file", lambda r: (r / RAW).write_bytes(b""), "does not read"),
-    Fault("truncated gzip", lambda r: truncate(r / RAW), "breaks off: it has no end"),
+    Fault("truncated gzip", lambda r: truncate(r / RAW), "ended before the end"),
     Fault("wrong checksum", checksum_wrong, "does not read .CRC check failed"),
     Fault("not gzip", lambda r: (r / RAW).write_text("<html>404</html>"), "Not a gzipped file"),
     Fault("truncated", plain_truncated, r"0000\.nii: .*truncated"),
@@ -432,7 +432,7 @@ def test_unreadable_file_is_named(archive, monkeypatch):
 def test_full_disk_is_foreseen(archive, monkeypatch):
     usage = namedtuple("usage", ["total", "used", "free"])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1000, 900, 100))
-    assert "GB of free disk space" in complaint(convert_planes, archive)
+    assert "slabs and final file, uncompressed: needs" in complaint(convert_planes, archive)
     assert not list((archive / "out").rglob("*.h5"))
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..system.errors import InputError
-from ..system.json_text import parsed_json
-from ..system.limits import check_limit, limit
+from ..system.limits import limit
 from .connections import Connections
 from .download import Downloader, DownloadSettings
 from .manifest import Entry
@@ -39,12 +38,6 @@ def asking(settings: DownloadSettings) -> Iterator[Callable[[str, Sequence[str]]
             return part.file.read_bytes()
 
         yield answer
-
-
-def parsed(content: bytes, where: str) -> Any:
-    """What JSON says. Raises InputError for anything else, and for more than a listing may hold."""
-    check_limit(where, "bytes in a listing", len(content), "TABLE_BYTES")
-    return parsed_json(content, where)
 
 
 def name_of(file: Any, key: str, where: str) -> str:

@@ -19,9 +19,10 @@ def require_room(what: str, size: int, folder: Path, min_free_bytes: int) -> Non
     free = shutil.disk_usage(folder).free
     if free - size < min_free_bytes:
         needs = f"needs {amount(size)} at {folder}" if size else f"grows at {folder}"
+        reserve = f", of which {amount(min_free_bytes)} must stay free" if min_free_bytes else ""
         raise InputError(
-            f"{what}: {needs}, found {amount(free)} free, of which "
-            f"{amount(min_free_bytes)} must stay free (free some space, or use another disk)"
+            f"{what}: {needs}, found {amount(free)} free{reserve} (free some space, or use another "
+            "disk)"
         )
 
 

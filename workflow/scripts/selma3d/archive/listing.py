@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..system.errors import InputError
-from .answers import asking, name_of, parsed, size_of
+from ..system.json_text import parsed_json
+from .answers import asking, name_of, size_of
 from .download import DownloadSettings
 from .manifest import Entry
 from .paths import refuse_collisions
@@ -34,7 +35,7 @@ class Listing:
         Raises InputError, as `add_files` does, for another form, and for names and sizes that are
         none.
         """
-        page = parsed(content, where)
+        page = parsed_json(content, where)
         if not isinstance(page, dict) or not isinstance(page.get("section"), dict):
             raise InputError(f"{where}: expected a study with a section, found something else")
         lists = []
@@ -45,7 +46,7 @@ class Listing:
 
     def add_files(self, content: bytes, where: str) -> None:
         """Add the files of a list (JSON)."""
-        self._add(parsed(content, where), where)
+        self._add(parsed_json(content, where), where)
 
     def _add(self, files: Any, where: str) -> None:
         if not isinstance(files, list | None):

@@ -11,7 +11,8 @@ import re
 from typing import Any
 
 from ..system.errors import InputError
-from .answers import asking, name_of, parsed, size_of
+from ..system.json_text import parsed_json
+from .answers import asking, name_of, size_of
 from .download import DownloadSettings
 from .manifest import Entry
 from .paths import refuse_collisions
@@ -33,7 +34,7 @@ def record_listing(root: str, record: str, settings: DownloadSettings) -> list[E
 
 def entries_of(content: bytes, where: str) -> list[Entry]:
     """The files that a record's JSON names. Raises InputError."""
-    page = parsed(content, where)
+    page = parsed_json(content, where)
     files = page.get("files") if isinstance(page, dict) else None
     if not isinstance(files, list) or not files:
         raise InputError(

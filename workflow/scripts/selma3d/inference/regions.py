@@ -19,7 +19,7 @@ import pandas as pd
 from ..challenge.annotation_files import ANNOTATION_FILES
 from ..challenge.config import Regions
 from ..images.geometry import lengths_text
-from ..images.readers.whole_image import read_image
+from ..images.readers import read_image
 from ..images.storage import VoxelSize
 from ..system.errors import InputError
 from ..system.json_text import parsed_json

@@ -56,22 +56,22 @@ def measured(found: FoundPatch) -> MeasuredPatch:
 
     Planes of zeros at its faces are padding: they count for no constant and are no tissue.
     """
-    patch = found.read()
-    image = whole_numbers(patch.array, Path(found.shown))
+    stored, voxel_size_um = found.read()
+    image = whole_numbers(stored, Path(found.shown))
     if image.dtype == np.float32:
         raise InputError(
-            f"{found.shown}: expected whole grey values up to 65535, found {patch.array.dtype} "
+            f"{found.shown}: expected whole grey values up to 65535, found {stored.dtype} "
             f"values {image.min():g} to {image.max():g} (save the patches with 16 bits)"
         )
     occupancy, details, counts = zip(*(_measured(channel) for channel in image), strict=True)
     return MeasuredPatch(
-        patch.path,
-        patch.volume,
+        found.path,
+        found.volume,
         image,
         np.stack(occupancy),
         np.stack(details),
         list(counts),
-        patch.voxel_size_um,
+        voxel_size_um,
     )
 
 

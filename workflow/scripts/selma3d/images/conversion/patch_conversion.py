@@ -88,23 +88,17 @@ def convert_patches(
     with PatchWriter(h5, tsv, settings.kind) as writer:
         for number, source in enumerate(sources, start=1):
             log.info("%s: patch %s (%d of %d)", structure, source.id, number, len(sources))
-            patch = _read_patch(source, root, settings)
+            image, mask, header, provenance = _read_patch(source, root, settings)
             row = None if source.row is None else source.row.voxel_size_um
             stated = StatedVoxelSize(row, settings.voxel_size_um)
-            channels = channels or len(patch.image)
-            if len(patch.image) != channels:
+            size = stated.of(source.images[0], header, settings.allow)
+            channels = channels or len(image)
+            if len(image) != channels:
                 raise InputError(
                     f"{source.images[0]}: expected {channels} channels as in patch "
-                    f"{sources[0].id}, found {len(patch.image)}"
+                    f"{sources[0].id}, found {len(image)}"
                 )
-            writer.add(
-                source.id,
-                patch.image,
-                patch.mask,
-                source.specimen,
-                stated.of(source.images[0], patch.voxel_size_um, settings.allow),
-                patch.provenance,
-            )
+            writer.add(source.id, image, mask, source.specimen, size, provenance)
 
 
 def cases_from_split(patches_h5: Path, split: pd.DataFrame, h5: Path, tsv: Path) -> None:
@@ -124,15 +118,10 @@ def cases_from_split(patches_h5: Path, split: pd.DataFrame, h5: Path, tsv: Path)
             writer.copy(source, patch)
 
 
-@dataclass
-class _Patch:
-    image: np.ndarray
-    mask: np.ndarray | None
-    voxel_size_um: VoxelSize | None
-    provenance: dict[str, str | int]
-
-
-def _read_patch(source: PatchSource, root: Path, settings: PatchSettings) -> _Patch:
+def _read_patch(
+    source: PatchSource, root: Path, settings: PatchSettings
+) -> tuple[np.ndarray, np.ndarray | None, VoxelSize | None, dict[str, str | int]]:
+    """Image, mask, the voxel size that the header states, and where all that comes from."""
     allow = settings.allow
     stored = [read_image(path) for path in source.images]
     image, mask = _stack_channels(stored, source, allow), None
@@ -161,7 +150,7 @@ def _read_patch(source: PatchSource, root: Path, settings: PatchSettings) -> _Pa
     _check_allowed(oddities, allow)
     if oddities:
         provenance["allowed"] = ", ".join(oddities)
-    return _Patch(image, mask, stored[0].voxel_size_um, provenance)
+    return image, mask, stored[0].voxel_size_um, provenance
 
 
 def _check_planes(image: np.ndarray, source: PatchSource, allow: Collection[str]) -> None:

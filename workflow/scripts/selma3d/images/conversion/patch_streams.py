@@ -36,21 +36,8 @@ NAMED = 5  # folders that a message names
 
 
 @dataclass(frozen=True)
-class Patch:
-    """An unannotated patch: its path in the collection, its source volume, its voxels as stored.
-
-    array: (C,Z,Y,X). voxel_size_um: (z,y,x) as its header states it.
-    """
-
-    path: str
-    volume: str
-    array: np.ndarray
-    voxel_size_um: VoxelSize | None
-
-
-@dataclass(frozen=True)
 class FoundPatch:
-    """A patch that is not read yet.
+    """An unannotated patch that is not read yet: its path in the collection, its source volume.
 
     shown: its name in messages. unpacked: the folder that a tar's member was written into; None
     for files that lie where they were published.
@@ -67,14 +54,17 @@ class FoundPatch:
         if self.unpacked is not None:
             shutil.rmtree(self.unpacked, ignore_errors=True)
 
-    def read(self) -> Patch:
-        """The patch. Raises InputError that names it as it was found."""
+    def read(self) -> tuple[np.ndarray, VoxelSize | None]:
+        """Its voxels (C,Z,Y,X) as stored and the voxel size (z,y,x) that its header states.
+
+        Raises InputError that names it as it was found.
+        """
         try:
             with open_image(self.file) as image:
                 size = int(np.prod(image.shape, dtype=object)) * image.dtype.itemsize
                 check_limit(self.file, "bytes of voxels in a patch", size, "PATCH_BYTES")
                 image.check_promise()
-                return Patch(self.path, self.volume, image.read_all(), image.voxel_size_um)
+                return image.read_all(), image.voxel_size_um
         except InputError as error:
             raise InputError(str(error).replace(str(self.file), self.shown)) from error
 

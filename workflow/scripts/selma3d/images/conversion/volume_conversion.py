@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ...archive.archive_folder import require_room
+from ...archive.progress import amount, duration
 from ...system.atomic import remove_leftovers
 from ...system.errors import InputError
 from ...system.file_lock import alone_in
@@ -123,10 +125,8 @@ def convert_volume(
             )
             left = len(waiting) - number
             left_s = (time.monotonic() - begin) / number * left
-            log.info(
-                "%s: %d of %d slabs, about %.0f s left",
-                *(sample, len(slabs) - left, len(slabs), left_s),
-            )
+            done = f"{len(slabs) - left} of {len(slabs)} slabs"
+            log.info("%s: %s, about %s left", sample, done, duration(left_s))
         for image in images:
             image.check_unchanged()
         source = {
@@ -363,13 +363,8 @@ def _check_disk_space(
     if work.stat().st_dev == target.stat().st_dev:
         needs = {target: sum(needs.values())}
     for folder, need in needs.items():
-        free = shutil.disk_usage(folder).free
-        log.info("%s: up to %.1f GB needed, %.1f GB free", folder, need / 1e9, free / 1e9)
-        if free < need:
-            raise InputError(
-                f"{folder}: expected {need / 1e9:.1f} GB of free disk space (slabs and final file, "
-                f"uncompressed), found {free / 1e9:.1f} GB"
-            )
+        log.info("%s: up to %s needed", folder, amount(need))
+        require_room("expected room for slabs and final file, uncompressed", need, folder, 0)
 
 
 def _keep_only(folder: Path, work: Path) -> None:

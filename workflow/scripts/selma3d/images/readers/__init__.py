@@ -3,8 +3,7 @@
 from .formats import extensions, image_stem, image_suffix
 from .formats.bigdataviewer import described_data
 from .image_file import ImageFile, UnreadablePlaneError, fingerprint, reading
-from .opening import is_image, open_image
-from .whole_image import StoredImage, read_image
+from .opening import StoredImage, is_image, open_image, read_image
 
 __all__ = [
     "ImageFile",
