@@ -27,7 +27,7 @@ BOX = ["z_start", "z_stop", "y_start", "y_stop", "x_start", "x_stop"]
 
 def objects_of(
     mask: np.ndarray,
-    image: np.ndarray | None,
+    image: np.ndarray,
     size: tuple[float, float, float] | None,
     edges: tuple[int, int, int] = (256, 256, 256),
 ) -> pd.DataFrame:
@@ -103,17 +103,16 @@ def test_blocks_of_a_single_row_are_labelled() -> None:
 def test_micrometres_need_a_voxel_size() -> None:
     mask = np.zeros((4, 4, 4), np.uint8)
     mask[1:3, 2, 2] = 1
-    known = objects_of(mask, None, (6.0, 2.0, 1.5)).iloc[0]
+    known = objects_of(mask, mask, (6.0, 2.0, 1.5)).iloc[0]
     assert (known["z"], known["z_um"], known["x_um"]) == (1.5, 9.0, 3.0)
     assert known["volume_um3"] == 2 * 6 * 2 * 1.5
-    assert math.isnan(known["mean_intensity"])
-    unknown = objects_of(mask, None, None).iloc[0]
+    unknown = objects_of(mask, mask, None).iloc[0]
     assert math.isnan(unknown["z_um"])
     assert math.isnan(unknown["volume_um3"])
 
 
 def test_an_empty_mask_has_a_table_without_rows() -> None:
-    empty = objects_of(np.zeros((9, 9, 9), np.uint8), None, None, (4, 4, 4))
+    empty = objects_of(*np.zeros((2, 9, 9, 9), np.uint8), None, (4, 4, 4))
     assert len(empty) == 0
     assert "mean_intensity" in empty.columns
     assert len(vessel_table(np.zeros((9, 9, 9), np.uint8), None)) == 0
@@ -143,7 +142,7 @@ def test_mask_of_another_volume_is_refused(tmp_path: Path) -> None:
 def test_objects_at_a_face_of_the_volume_are_marked() -> None:
     mask = np.zeros((9, 9, 9), np.uint8)
     mask[4, 4, 4] = mask[0, 0, 4] = mask[6, 2, 8] = 1
-    found = objects_of(mask, None, None, (5, 5, 5))
+    found = objects_of(mask, mask, None, (5, 5, 5))
     assert found["border"].tolist() == [1, 0, 1]
 
 

@@ -21,10 +21,11 @@ def python(code, *arguments, program_log, **options):
     return run([sys.executable, "-c", code, *arguments], program_log=program_log, **options)
 
 
-def test_an_argument_is_never_read_by_a_shell(tmp_path):
+def test_an_argument_is_never_read_by_a_shell(tmp_path, monkeypatch):
     hostile = "$(touch broken); touch broken"
     code = "import sys; print(sys.argv[1])"
-    python(code, hostile, program_log=tmp_path / "words", folder=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    python(code, hostile, program_log=tmp_path / "words")
     assert (tmp_path / "words").read_text() == hostile + "\n"
     assert not (tmp_path / "broken").exists()
 

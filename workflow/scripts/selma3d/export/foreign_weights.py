@@ -158,25 +158,22 @@ def _fitting(
             return name.startswith(network.encoder_prefixes)
         return not name.startswith(network.head_prefixes)
 
-    wanted = [name for name in own if is_transferred(name)]
-    for name in given:
-        if is_transferred(name) and name not in own:
+    unknown = [name for name in given if name not in own]
+    for name in filter(is_transferred, [*unknown, *own]):
+        expected, found = (tuple(w[name].shape) if name in w else "nothing" for w in (own, given))
+        if expected != found:
             theirs = described.prefix + name.removeprefix(described.renamed)
             raise InputError(
-                f"{described.file}: {theirs}: expected no such weights, found them "
-                "(network, prefix and renamed have to be those of the checkpoint)"
-            )
-    for name in wanted:
-        shape = tuple(given[name].shape) if name in given else "nothing"
-        if shape != tuple(own[name].shape):
-            theirs = described.prefix + name.removeprefix(described.renamed)
-            raise InputError(
-                f"{described.file}: {theirs}: expected {tuple(own[name].shape)}, found {shape} "
+                f"{described.file}: {theirs}: expected {expected}, found {found} "
                 "(network, prefix and renamed have to be those of the checkpoint)"
             )
         if not bool(torch.isfinite(given[name].float()).all()):
             raise InputError(f"{described.file}: {name}: expected finite weights, found others")
-    return {name: given[name].detach().to(own[name].dtype).clone() for name in wanted}
+    return {
+        name: given[name].detach().to(own[name].dtype).clone()
+        for name in own
+        if is_transferred(name)
+    }
 
 
 def _sha256(file: Path) -> str:

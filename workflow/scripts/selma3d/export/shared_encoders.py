@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import logging
+import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +32,6 @@ ENCODER, HISTORY, CARD, FACTS = "encoder.pt", "history.tsv", "card.md", "pack.js
 MEMBERS = (ENCODER, HISTORY, CARD)
 FACTS_BYTES = 1 << 20  # more is no list of checksums
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same encoder gives the same pack
-CHUNK = 1 << 20
 
 
 def pack(
@@ -79,10 +79,11 @@ def unpack(
     """
     try:
         with zipfile.ZipFile(packed) as archive:
-            checksums = _facts(packed, archive)["sha256"]
+            _check_members(packed, archive, _facts(packed, archive)["sha256"])
             with publish(encoder) as first, publish(history) as second:
-                for name, place in ((ENCODER, first), (HISTORY, second), (CARD, None)):
-                    _copy(archive, name, place, checksums.get(name), packed)
+                for name, place in ((ENCODER, first), (HISTORY, second)):
+                    with archive.open(name) as member, place.open("wb") as target:
+                        shutil.copyfileobj(member, target)
                 content = read_encoder(first, input, named=packed)
     except FileNotFoundError:
         raise InputError(f"{packed}: expected an encoder's pack, found nothing") from None
@@ -185,23 +186,12 @@ def _facts(packed: Path, archive: zipfile.ZipFile) -> dict:
     return facts
 
 
-def _copy(
-    archive: zipfile.ZipFile, name: str, place: Path | None, expected: str | None, packed: Path
-) -> None:
-    """Copy a member while its checksum is taken; to nowhere if `place` is None."""
-    digest = hashlib.sha256()
-    with archive.open(name) as source:
-        target = None if place is None else place.open("wb")
-        try:
-            while chunk := source.read(CHUNK):
-                digest.update(chunk)
-                if target is not None:
-                    target.write(chunk)
-        finally:
-            if target is not None:
-                target.close()
-    if digest.hexdigest() != expected:
-        raise InputError(
-            f"{packed}: {name}: expected SHA-256 {expected}, found {digest.hexdigest()} "
-            "(the pack is damaged: get it again)"
-        )
+def _check_members(packed: Path, archive: zipfile.ZipFile, checksums: Mapping[str, str]) -> None:
+    for name in MEMBERS:
+        with archive.open(name) as member:
+            found = hashlib.file_digest(member, "sha256").hexdigest()
+        if found != checksums.get(name):
+            raise InputError(
+                f"{packed}: {name}: expected SHA-256 {checksums.get(name)}, found {found} "
+                "(the pack is damaged: get it again)"
+            )

@@ -79,7 +79,7 @@ def label_blocks(mask: ArrayOnDisk, edges: tuple[int, int, int] = (EDGE,) * 3) -
 def stitch(mask: ArrayOnDisk, edges: tuple[int, int, int] = (EDGE,) * 3) -> Components:
     """The components of a mask (Z,Y,X) over all its blocks."""
     borders = _Borders(mask.shape)
-    measured = [_measure(None, mask.shape)]
+    measured = [NO_PIECES]
     count = 0
     for pieces in label_blocks(mask, edges):
         borders.add(pieces)
@@ -107,14 +107,14 @@ def remove_small_components(segmentation: Path, min_voxels: int) -> None:
                 mask[piece.box] = block
 
 
-def _measure(pieces: Pieces | None, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
+NO_PIECES = {
+    name: np.empty((0, *row), np.int64)
+    for name, row in (("voxels", ()), ("first", ()), ("box", (2, 3)))
+}
+
+
+def _measure(pieces: Pieces, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
     """A row a piece of one block, in coordinates of the volume."""
-    if pieces is None:
-        return {
-            "voxels": np.empty(0, np.int64),
-            "first": np.empty(0, np.int64),
-            "box": np.empty((0, 2, 3), np.int64),
-        }
     corner = np.array([side.start for side in pieces.box])
     flat = np.flatnonzero(pieces.labels)
     label = pieces.labels.ravel()[flat] - 1

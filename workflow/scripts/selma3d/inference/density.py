@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,18 +46,10 @@ def density_map(
         edges = tuple(max(1, round(edge_um / size)) for size in voxel_size_um)
         unit = float(np.prod(voxel_size_um)) / UM3_PER_MM3
         spacing = tuple(n * size for n, size in zip(edges, voxel_size_um, strict=True))
-    counts = np.zeros([-(-n // edge) for n, edge in zip(shape, edges, strict=True)])
+    faces = [np.append(np.arange(0, n, e), n) for n, e in zip(shape, edges, strict=True)]
     # Voxel i holds what lies from i - 0.5 to i + 0.5.
-    place = [
-        ((objects[axis].to_numpy() + 0.5) // edge).astype(np.int64)
-        for axis, edge in zip("zyx", edges, strict=True)
-    ]
-    np.add.at(counts, tuple(place), 1)
-    sides = [
-        np.minimum(np.arange(0, n, edge) + edge, n) - np.arange(0, n, edge)
-        for n, edge in zip(shape, edges, strict=True)
-    ]
-    voxels = sides[0][:, None, None] * sides[1][:, None] * sides[2]
+    counts, _ = np.histogramdd(objects[["z", "y", "x"]].to_numpy(float) + 0.5, faces)
+    voxels = math.prod(np.ix_(*map(np.diff, faces)))
     step = np.asarray(spacing) / np.asarray(edges)
     first = tuple(((np.asarray(edges) - 1) / 2 * step)[::-1].tolist())
     geometry = Geometry(

@@ -53,7 +53,7 @@ def objects_in_memory(
 def object_table(
     labels: ArrayOnDisk,
     count: int,
-    image: ArrayOnDisk | None,
+    image: ArrayOnDisk,
     voxel_size_um: VoxelSize | None,
     edges: tuple[int, int, int] = (EDGE,) * 3,
 ) -> pd.DataFrame:
@@ -62,12 +62,12 @@ def object_table(
     id; z, y, x: centroid in voxels, their centres being whole numbers; z_um, y_um, x_um: the same
     in micrometres; voxels; volume_um3; z_start, z_stop, …: bounding box, stop exclusive; border: 1
     where it touches a face of the volume, so that a part of it may be missing; mean_intensity and
-    max_intensity in raw units. NaN where the voxel size is unknown or there is no image. Does not
+    max_intensity in raw units. NaN where the voxel size is unknown. Does not
     depend on `edges`, the blocks in which labels and image are read.
     """
     found = _Sums(count)
     for box in boxes(labels.shape, edges):
-        found.add(box, labels[box], None if image is None else image[box])
+        found.add(box, labels[box], image[box])
     centroid = found.position / found.voxels[:, None]
     size = np.full(3, np.nan) if voxel_size_um is None else np.asarray(voxel_size_um)
     columns: dict[str, np.ndarray] = {"id": np.arange(1, count + 1)}
@@ -78,9 +78,8 @@ def object_table(
         columns |= {f"{axis}_start": found.low[:, i], f"{axis}_stop": found.high[:, i]}
     at_face = (found.low == 0) | (found.high == np.asarray(labels.shape))
     columns["border"] = at_face.any(axis=1).astype(int)
-    unknown = np.full(count, np.nan)
-    columns["mean_intensity"] = unknown if image is None else found.intensity / found.voxels
-    columns["max_intensity"] = unknown if image is None else found.brightest
+    columns["mean_intensity"] = found.intensity / found.voxels
+    columns["max_intensity"] = found.brightest
     return pd.DataFrame(columns)
 
 
@@ -111,9 +110,7 @@ class _Sums:
         self.intensity = np.zeros(count)
         self.brightest = np.zeros(count)
 
-    def add(
-        self, box: tuple[slice, slice, slice], labels: np.ndarray, image: np.ndarray | None
-    ) -> None:
+    def add(self, box: tuple[slice, slice, slice], labels: np.ndarray, image: np.ndarray) -> None:
         """Add a block, its labels and voxels (Z,Y,X)."""
         flat = np.flatnonzero(labels)
         if not len(flat):
@@ -130,9 +127,8 @@ class _Sums:
             np.maximum.at(high, local, place + 1)
             self.low[rows, axis] = np.minimum(self.low[rows, axis], low)
             self.high[rows, axis] = np.maximum(self.high[rows, axis], high)
-        if image is not None:
-            grey = image.ravel()[flat].astype(np.float64)
-            self.intensity[rows] += np.bincount(local, grey)
-            brightest = np.zeros(len(ids))
-            np.maximum.at(brightest, local, grey)
-            self.brightest[rows] = np.maximum(self.brightest[rows], brightest)
+        grey = image.ravel()[flat].astype(np.float64)
+        self.intensity[rows] += np.bincount(local, grey)
+        brightest = np.zeros(len(ids))
+        np.maximum.at(brightest, local, grey)
+        self.brightest[rows] = np.maximum(self.brightest[rows], brightest)

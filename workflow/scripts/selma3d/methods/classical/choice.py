@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,17 +21,9 @@ log = logging.getLogger(__name__)
 Grid = SpotsGrid | RidgesGrid | ThresholdGrid
 # By how a structure is scored; `threshold` serves both.
 GRIDS = {"spot-like": SpotsGrid, "vessel-like": RidgesGrid, "threshold": ThresholdGrid}
+# A filter, how its response is cut into a mask, and what is done to the mask at the end.
+Setting = Spots | Ridges | Threshold
 FILTERS = {SpotsGrid: Spots, RidgesGrid: Ridges, ThresholdGrid: Threshold}
-
-
-class Setting(Protocol):
-    """A filter, how its response is cut into a mask, and what is done to the mask at the end."""
-
-    filter: Any
-
-    def response(self, image: np.ndarray) -> np.ndarray: ...
-    def cut(self, response: np.ndarray) -> np.ndarray: ...
-    def finish(self, mask: np.ndarray) -> np.ndarray: ...
 
 
 def settings_of(grid: Grid) -> list[Setting]:

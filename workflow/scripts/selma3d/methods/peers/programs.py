@@ -34,12 +34,11 @@ def run(
     *,
     program_log: Path,
     variables: Mapping[str, str | Path] | None = None,
-    folder: Path | None = None,
     minutes: float | None = None,
 ) -> Spent:
     """Run `command` and wait for it; what it prints is appended to `program_log`.
 
-    variables: laid over this process's environment. folder: where it runs.
+    variables: laid over this process's environment.
     Raises InputError with its last line if it cannot start, fails, or takes more than `minutes`.
     """
     arguments = [str(part) for part in command]
@@ -57,7 +56,6 @@ def run(
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                cwd=folder,
                 timeout=None if minutes is None else minutes * 60,
                 check=False,
             ).returncode
