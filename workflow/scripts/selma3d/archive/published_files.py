@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -111,22 +112,21 @@ def _of_urls(source: ArchiveSettings, manifest: Path | None) -> list[PublishedFi
         raise InputError("urls: expected at least one, as the source's kind is urls; found none")
     by_name = {_file_name(_checked(url)): url for url in urls}
     if len(by_name) < len(urls):
+        repeated, _ = Counter(map(_file_name, urls)).most_common(1)[0]
         raise InputError(
-            "urls: two of them end in the same file name: make two sources of them "
-            f"({_repeated([_file_name(url) for url in urls])})"
+            f"urls: two of them end in the same file name: make two sources of them ({repeated})"
         )
     refuse_collisions(by_name)
-    if manifest is None:
-        return [_of_url(Entry(name), url) for name, url in by_name.items()]
-    entries = {entry.path: entry for entry in manifests.read(manifest)}
+    entries = {name: Entry(name) for name in by_name}
+    if manifest is not None:
+        entries = {entry.path: entry for entry in manifests.read(manifest)}
     for name in entries.keys() ^ by_name.keys():
         place = f"{manifest}, not in urls" if name in entries else f"urls, not in {manifest}"
         raise InputError(f"{name}: named in {place}; the two must name the same files")
-    return [_of_url(entries[name], url) for name, url in by_name.items()]
-
-
-def _of_url(entry: Entry, url: str) -> PublishedFile:
-    return PublishedFile(entry, (url,), unpack=is_archive(entry.path))
+    return [
+        PublishedFile(entries[name], (url,), unpack=is_archive(name))
+        for name, url in by_name.items()
+    ]
 
 
 def _checked(url: str) -> str:
@@ -142,7 +142,3 @@ def _file_name(url: str) -> str:
     if fault:
         raise InputError(f"{url}: the file name {name!r} in it is refused: {fault}")
     return name
-
-
-def _repeated(names: list[str]) -> str:
-    return ", ".join(sorted({name for name in names if names.count(name) > 1}))

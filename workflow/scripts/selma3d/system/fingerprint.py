@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # What systems and file servers leave in folders, in small letters.
@@ -60,15 +60,20 @@ def folder_fingerprint(folder: Path) -> str:
     No file is opened. Hidden files are not counted; an absent folder has a fingerprint too.
     """
     digest = hashlib.sha256()
+    for path in files_below(folder):
+        try:
+            found = os.stat(path)  # noqa: PTH116, as fast as a network allows
+        except OSError:
+            continue
+        relative = os.path.relpath(path, folder)
+        digest.update(f"{relative}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Files in the order of their paths; hidden ones and the system's left out."""
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not is_system_file(name))
         for name in sorted(files):
             if not is_system_file(name):
-                path = os.path.join(place, name)  # noqa: PTH118, as fast as a network allows
-                try:
-                    found = os.stat(path)  # noqa: PTH116
-                except OSError:
-                    continue
-                relative = os.path.relpath(path, folder)
-                digest.update(f"{relative}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]
+                yield os.path.join(place, name)  # noqa: PTH118

@@ -27,7 +27,7 @@ from ..collection_file import KIND, BlockChances, patch_chunk, write_collection_
 from ..geometry import OTHER_GEOMETRY
 from ..hdf5_writing import new_file
 from ..storage import VoxelSize, compression, describe
-from ..voxel_sizes import StatedVoxelSize
+from ..voxel_sizes import counting_voxel_size
 from .collection_shards import (
     SHARD_BYTES,
     MeasuredPatch,
@@ -234,18 +234,20 @@ class _CommonVoxelSize:
     """The voxel size that the headers of all patches state, or that is stated beside them."""
 
     def __init__(self, settings: CollectionSettings) -> None:
-        self._stated = StatedVoxelSize(settings.row_voxel_size_um, settings.voxel_size_um)
-        self._allow = settings.allow
+        self._settings = settings
         self._header: VoxelSize | None = None
-        self.of_all = self._stated.row or self._stated.structure
+        self.of_all = settings.row_voxel_size_um or settings.voxel_size_um
 
     def add(self, shown: str, header: VoxelSize | None) -> None:
         """InputError where the header contradicts another one's, or what is stated."""
-        self.of_all = self._stated.of(Path(shown), header or self._header, self._allow)
+        of_row, of_structure = self._settings.row_voxel_size_um, self._settings.voxel_size_um
+        self.of_all = counting_voxel_size(
+            Path(shown), header or self._header, of_row, of_structure, self._settings.allow
+        )
         if header is None:
             return
         first = self._header = self._header or header
-        if OTHER_GEOMETRY not in self._allow and not np.allclose(first, header, rtol=1e-3):
+        if OTHER_GEOMETRY not in self._settings.allow and not np.allclose(first, header, rtol=1e-3):
             raise InputError(
                 f"{shown}: expected voxels of {first} µm (z,y,x) as in the collection's first "
                 f"patch, found {header} (make two collections, or, if headers are wrong, state "

@@ -17,7 +17,7 @@ from .. import PatchFile, PatchWriter
 from ..geometry import OTHER_GEOMETRY, Geometry, on_grid
 from ..readers import StoredImage, read_image
 from ..storage import VoxelSize
-from ..voxel_sizes import StatedVoxelSize
+from ..voxel_sizes import counting_voxel_size
 from .channel_order import channel_order
 from .mask_orientation import OTHER_ORIENTATION, check_orientation
 from .patch_sources import PatchSource, find_patches
@@ -90,8 +90,9 @@ def convert_patches(
             log.info("%s: patch %s (%d of %d)", structure, source.id, number, len(sources))
             image, mask, header, provenance = _read_patch(source, root, settings)
             row = None if source.row is None else source.row.voxel_size_um
-            stated = StatedVoxelSize(row, settings.voxel_size_um)
-            size = stated.of(source.images[0], header, settings.allow)
+            size = counting_voxel_size(
+                source.images[0], header, row, settings.voxel_size_um, settings.allow
+            )
             channels = channels or len(image)
             if len(image) != channels:
                 raise InputError(

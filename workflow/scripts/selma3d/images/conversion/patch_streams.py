@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import os
 import re
 import shutil
 from collections import Counter
@@ -24,7 +23,7 @@ from ...archive.unpack import (
 )
 from ...challenge.samples import MEMBERS
 from ...system.errors import InputError
-from ...system.fingerprint import is_system_file
+from ...system.fingerprint import files_below, is_system_file
 from ...system.limits import check_limit
 from ..readers import open_image
 from ..storage import VoxelSize
@@ -89,18 +88,15 @@ class PatchStream:
         digest = hashlib.sha256(f"{self.expression}\0".encode())
         for place, pattern in self._opened():
             digest.update(f"{place}\0{pattern}\0".encode())
-            for file in _files_below(place) if place.is_dir() else [place]:
+            for file in _files_of(place):
                 found = file.stat()
                 digest.update(f"{file}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
         return digest.hexdigest()[:16]
 
     def bytes(self) -> int:
         """The size of the folders' files and of the tars, whole."""
-        return sum(
-            file.stat().st_size
-            for place, _ in self._opened()
-            for file in (_files_below(place) if place.is_dir() else [place])
-        )
+        files = (file for place, _ in self._opened() for file in _files_of(place))
+        return sum(file.stat().st_size for file in files)
 
     def patches(self, skip: int, folder: Path) -> Iterator[FoundPatch]:
         """All patches but the first `skip`; members of a tar are written below `folder`.
@@ -156,7 +152,7 @@ class PatchStream:
         self, place: Path, _: Path
     ) -> Iterator[tuple[str, Callable[[Path | None], Path]]]:
         roots = (self.root, *self.links)
-        for file in _files_below(place) if place.is_dir() else [place]:
+        for file in _files_of(place):
             if _is_patch(file.name):
                 path = file.relative_to(place).as_posix() if place.is_dir() else file.name
                 yield path, lambda _, file=file: inside(roots, file)
@@ -181,13 +177,9 @@ def _written(tar: str, member: Member, below: Path | None) -> Path:
     return below / member.name
 
 
-def _files_below(place: Path) -> Iterator[Path]:
-    """Files in the order of their paths; hidden ones and the system's left out."""
-    for parent, folders, files in os.walk(place):
-        folders[:] = sorted(name for name in folders if not is_system_file(name))
-        for name in sorted(files):
-            if not is_system_file(name):
-                yield Path(parent, name)
+def _files_of(place: Path) -> Iterator[Path]:
+    """The files of a folder, or the one that the place is."""
+    return map(Path, files_below(place)) if place.is_dir() else iter([place])
 
 
 def _is_patch(name: str) -> bool:

@@ -27,7 +27,7 @@ from ..readers import ImageFile, fingerprint, open_image
 from ..readers.formats.plane_folder import PlaneFolder
 from ..storage import VoxelSize, compression
 from ..volume_file import describe_volume
-from ..voxel_sizes import StatedVoxelSize
+from ..voxel_sizes import counting_voxel_size
 from .channel_order import channel_order
 from .patch_sources import inside
 from .plane_checks import MISSING_PLANES, Planes, plane_faults
@@ -95,7 +95,7 @@ def convert_volume(
     h5, work, interpolate = Path(h5), Path(work), settings.bad_plane == "interpolate"
     images = open_channels(channel_sources, accept_unreadable=interpolate)
     _check_planes(images, MISSING_PLANES in settings.allow)
-    size = _voxel_size(images, StatedVoxelSize(settings.row_voxel_size_um, voxel_size_um), settings)
+    size = _voxel_size(images, voxel_size_um, settings)
     _check_steps(images, size, MISSING_PLANES in settings.allow)
     channels = [Channel(image, number) for image in images for number in range(image.shape[0])]
     names = [n for image in images for n in image.channel_names or ("",) * image.shape[0]]
@@ -182,7 +182,7 @@ def open_channels(sources: Sequence[Path], *, accept_unreadable: bool) -> list[I
 
 
 def _voxel_size(
-    images: Sequence[ImageFile], stated: StatedVoxelSize, settings: VolumeSettings
+    images: Sequence[ImageFile], structure: VoxelSize | None, settings: VolumeSettings
 ) -> VoxelSize | None:
     """Of all channels; InputError where two differ, in their headers or from what is stated."""
     if OTHER_GEOMETRY not in settings.allow:
@@ -193,7 +193,13 @@ def _voxel_size(
             # A size that cannot be is worth a look, one that is not stated is usual.
             level = logging.INFO if image.geometry is None else logging.WARNING
             log.log(level, "%s: voxel size unknown: %s", image.path, image.why_no_voxel_size)
-    return stated.of(images[0].path, images[0].voxel_size_um, settings.allow)
+    return counting_voxel_size(
+        images[0].path,
+        images[0].voxel_size_um,
+        settings.row_voxel_size_um,
+        structure,
+        settings.allow,
+    )
 
 
 def _check_same_grid(image: ImageFile, first: ImageFile) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from ...system.errors import InputError
 from ...system.limits import check_ratio, check_size, proportionate
 from ..geometry import LARGEST_UM, SMALLEST_UM, Geometry
 from ..storage import VoxelSize
+
+log = logging.getLogger(__name__)
 
 MOST_LIKELY_CHANNELS = 4  # an image is wider than that
 Identity = tuple[tuple[str, int, int], ...]
@@ -58,7 +61,8 @@ class ImageFile(ABC):
             raise InputError(f"{self.path}: expected numbers, one a voxel, found type {self.dtype}")
         if self.channel_names is not None:
             named = tuple(_in_one_line(name) for name in self.channel_names)
-            self.channel_names = named if len(named) == self.shape[0] else None
+            is_named = any(named) and len(named) == self.shape[0]
+            self.channel_names = named if is_named else None
         self.files = self.files or (self.path,)
         channels, depth = self.shape[:2]
         if channels > max(depth, MOST_LIKELY_CHANNELS):
@@ -264,6 +268,21 @@ def canonical(array: np.ndarray, axes: str, path: Path) -> np.ndarray:
     if min(array.shape[1:]) < 2:
         raise InputError(f"{path}: expected a 3D image, found a single plane: {stored}")
     return array
+
+
+def with_planes(axes: str, shape: Sequence[int], path: Path, others: str) -> str:
+    """Axes of which one is Z: programs may store planes as times, or under another letter.
+
+    others: such letters, the likely ones first. One is taken for Z where Z has one plane or is
+    absent, and that has several.
+    """
+    lengths = dict(zip(axes, shape, strict=False))
+    other = next((letter for letter in others if lengths.get(letter, 1) > 1), None)
+    if lengths.get("Z", 1) > 1 or other is None:
+        return axes
+    if other == "T":
+        log.warning("%s: its planes are stored as times, axes %s: taken for Z", path, axes)
+    return axes.replace("Z", "?").replace(other, "Z", 1)
 
 
 def check_channels_first(shape: Sequence[int], path: Path) -> None:

@@ -138,12 +138,11 @@ def tiff_voxel_size(file: tifffile.TiffFile) -> VoxelSize | None:
     return None
 
 
-def tiff_channel_names(file: tifffile.TiffFile) -> tuple[str, ...] | None:
-    """The channels' names from OME metadata; None without."""
+def tiff_channel_names(file: tifffile.TiffFile) -> tuple[str, ...]:
+    """The channels' names from OME metadata, where they hold some."""
     pixels = _pixels(file.ome_metadata) if file.is_ome else None
     channels = [] if pixels is None else [e for e in pixels if e.tag.endswith("}Channel")]
-    names = tuple((e.get("Name") or "").strip() for e in channels)
-    return names if any(names) else None
+    return tuple((e.get("Name") or "").strip() for e in channels)
 
 
 def ome_depth(description: str) -> int | None:

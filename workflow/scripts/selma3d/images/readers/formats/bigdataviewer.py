@@ -31,7 +31,7 @@ class Description:
     """What an .xml says: set-ups in order, names of channels, voxel size, where the voxels are."""
 
     setups: tuple[int, ...]
-    channel_names: tuple[str, ...] | None
+    channel_names: tuple[str, ...]
     geometry: Geometry | None
     kind: str  # hdf5 or n5
     shape: tuple[int, ...] | None  # (Z,Y,X) of each set-up, where it is stated
@@ -160,7 +160,7 @@ def _described(path: Path) -> Description:
 
 def _channel_of(
     sequence: ElementTree.Element, setups: list[ElementTree.Element], path: Path
-) -> tuple[str, ...] | None:
+) -> tuple[str, ...]:
     """The names of the set-ups' channels; InputError where set-ups are more than channels."""
     if not setups:
         raise InputError(f"{path}: ViewSetups: expected one set-up a channel, found none")
@@ -174,8 +174,7 @@ def _channel_of(
         channel.findtext("id", ""): channel.findtext("name", "")
         for channel in sequence.findall("ViewSetups/Attributes[@name='channel']/Channel")
     }
-    names = tuple(known.get(number, "") for number in numbers)
-    return names if any(names) else None
+    return tuple(known.get(number, "") for number in numbers)
 
 
 def _shape(setup: ElementTree.Element) -> tuple[int, ...] | None:

@@ -149,10 +149,9 @@ def _geometry(about: ElementTree.Element) -> Geometry | None:
     return Geometry(spacing, unit_um=1.0) if min(spacing) > 0 else None
 
 
-def _names(about: ElementTree.Element) -> tuple[str, ...] | None:
+def _names(about: ElementTree.Element) -> tuple[str, ...]:
     channels = about.findall(".//Information/Image/Dimensions/Channels/Channel")
-    names = tuple(channel.get("Name") or "" for channel in channels)
-    return names if any(names) else None
+    return tuple(channel.get("Name") or "" for channel in channels)
 
 
 FORMAT = Format((".czi",), open_czi)

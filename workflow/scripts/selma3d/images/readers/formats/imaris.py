@@ -83,12 +83,12 @@ def _geometry(about: h5py.AttributeManager, shape: tuple[int, ...]) -> Geometry 
     return Geometry(spacing, origin, unit_um=unit)
 
 
-def _names(file: h5py.File, channels: int) -> tuple[str, ...] | None:
+def _names(file: h5py.File, channels: int) -> tuple[str, ...]:
     names = []
     for number in range(channels):
         about = file.get(f"DataSetInfo/Channel {number}")
         names.append("" if about is None else _text_of(about.attrs.get("Name", "")).strip())
-    return tuple(names) if any(names) else None
+    return tuple(names)
 
 
 def _text_of(value: object) -> str:

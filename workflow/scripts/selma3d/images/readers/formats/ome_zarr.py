@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
@@ -13,14 +12,12 @@ from ....system.tables import listed
 from ...geometry import Geometry
 from ..chunked_array import ChunkedImage, open_array
 from ..folder_tree import Json, below, read_json
-from ..image_file import ImageFile, check_channels_first
+from ..image_file import ImageFile, check_channels_first, with_planes
 from ..length_units import um_in
 from . import Format
 
 OLD_AXES = "TCZYX"  # of versions that name none
 METADATA = (".zattrs", ".zgroup", ".zarray", "zarr.json")
-
-log = logging.getLogger(__name__)
 
 
 def is_zarr(path: Path) -> bool:
@@ -49,7 +46,7 @@ def open_ome_zarr(path: Path, _: bool) -> ImageFile:
     _check_first_is_finest(image, pyramid["datasets"], path)
     if not letters:
         letters = OLD_AXES[-len(open_array(folder, driver).shape) :]
-    letters = planes_of_times(letters, open_array(folder, driver).shape, path)
+    letters = with_planes(letters, open_array(folder, driver).shape, path, "T")
     return ChunkedImage.of(
         path,
         [folder],
@@ -136,15 +133,6 @@ def _axes(described: Any, path: Path) -> tuple[str, dict[str, str]]:
     return letters, units
 
 
-def planes_of_times(axes: str, shape: tuple[int, ...], path: Path) -> str:
-    """The axes, with T taken for Z where Z has one plane or is absent, and T has several."""
-    lengths = dict(zip(axes, shape, strict=False))
-    if lengths.get("Z", 1) > 1 or lengths.get("T", 1) == 1:
-        return axes
-    log.warning("%s: its planes are stored as times, axes %s: taken for Z", path, axes)
-    return axes.replace("Z", "?").replace("T", "Z")
-
-
 def _geometry(
     letters: str, units: dict[str, str], level: Json, pyramid: Json, path: Path
 ) -> Geometry | None:
@@ -182,10 +170,9 @@ def _geometry(
     return Geometry(spacing, origin, unit_um=1.0)
 
 
-def _channel_names(group: Json) -> tuple[str, ...] | None:
+def _channel_names(group: Json) -> tuple[str, ...]:
     channels = (group.get("omero") or {}).get("channels") or ()
-    names = tuple(str(channel.get("label", "")) for channel in channels)
-    return names if any(names) else None
+    return tuple(str(channel.get("label", "")) for channel in channels)
 
 
 FORMAT = Format((".ome.zarr", ".zarr"), open_ome_zarr, recognises=is_zarr, is_folder=True)

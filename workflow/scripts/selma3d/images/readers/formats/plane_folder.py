@@ -76,12 +76,6 @@ def open_pattern(pattern: Path, accept_unreadable: bool) -> ImageFile:
     return _of_files(pattern, files, accept_unreadable)
 
 
-def _of_files(folder: Path, files: list[Path], accept_unreadable: bool) -> ImageFile:
-    if len(files) == 1:
-        return open_tiff(files[0], accept_unreadable)
-    return _open_folder(folder, *in_order(folder, files), accept_unreadable)
-
-
 def _tiff_files(folder: Path) -> list[Path]:
     try:
         visible = sorted(f for f in folder.iterdir() if not is_system_file(f.name))
@@ -105,9 +99,10 @@ def _tiff_files(folder: Path) -> list[Path]:
     return files
 
 
-def _open_folder(
-    folder: Path, files: Sequence[Path], numbers: range, accept_unreadable: bool
-) -> PlaneFolder:
+def _of_files(folder: Path, files: list[Path], accept_unreadable: bool) -> ImageFile:
+    if len(files) == 1:
+        return open_tiff(files[0])
+    files, numbers = in_order(folder, files)
     with ThreadPoolExecutor(HEADER_THREADS) as pool:
         headers = list(pool.map(_header, files))
     unreadable = {z: header for z, header in enumerate(headers) if isinstance(header, str)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +9,12 @@ import numpy as np
 import tifffile
 
 from ...geometry import Geometry
-from ..image_file import ImageFile, canonical, canonical_shape, closed_on_error
+from ..image_file import ImageFile, canonical, canonical_shape, closed_on_error, with_planes
 from ..tiff_metadata import open_series, tiff_channel_names, tiff_voxel_size
 from . import Format
 
-log = logging.getLogger(__name__)
-
 EXTENSIONS = (".ome.tiff", ".ome.tif", ".tiff", ".tif")
-PLANES = "ZTQI"  # letters that an axis of planes may have, the likely ones first
+PLANES = "TQI"  # letters that an axis of planes may have, the likely ones first
 
 
 @dataclass(kw_only=True, eq=False)
@@ -71,7 +68,7 @@ def open_tiff(path: Path, _: bool = False) -> TiffImage:
     """A TIFF that holds one image, by its headers. Raises InputError."""
     tiff, image = open_series(path)
     with closed_on_error(tiff):
-        axes = _with_planes(image.axes, image.shape, path)
+        axes = with_planes(image.axes, image.shape, path, PLANES)
         size = tiff_voxel_size(tiff)
         return TiffImage(
             path=path,
@@ -84,19 +81,6 @@ def open_tiff(path: Path, _: bool = False) -> TiffImage:
             tiff=tiff,
             pages=_pages(axes, image.shape),
         )
-
-
-def _with_planes(axes: str, shape: tuple[int, ...], path: Path) -> str:
-    """Axes of which one is Z: ImageJ and others may store planes as times, or without a name."""
-    lengths = dict(zip(axes, shape, strict=True))
-    if lengths.get("Z", 1) > 1:
-        return axes
-    other = next((letter for letter in PLANES[1:] if lengths.get(letter, 1) > 1), None)
-    if other is None:
-        return axes
-    if other == "T":
-        log.warning("%s: its planes are stored as times, axes %s: taken for Z", path, axes)
-    return axes.replace("Z", "?").replace(other, "Z", 1)
 
 
 def _pages(axes: str, shape: tuple[int, ...]) -> np.ndarray | None:
