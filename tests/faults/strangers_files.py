@@ -183,7 +183,7 @@ def plain_hdf5(folder: Path) -> bytes:
 def read_patches(path: Path) -> None:
     with PatchFile(path) as file:
         for patch in file.ids:
-            file.shape(patch), file.channels(patch), file.specimen(patch)
+            file.shape(patch), file.specimen(patch)
             file.voxel_size_um(patch), file.intensity(patch, 0)
             file.image(patch), file.mask(patch), file.image(patch, 0)
             file.read(patch, 0, (slice(0, 2),) * 3), file.read_mask(patch, (slice(0, 2),) * 3)

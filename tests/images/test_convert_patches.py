@@ -241,7 +241,7 @@ def test_a_row_may_name_channel_files(tmp_path, grey, labels):
         np.save(tmp_path / f"c{number}.npy", grey + number)
     np.save(tmp_path / "mask.npy", labels)
     mine = row(sample="mine", specimen="a", image="c0.npy,c1.npy", mask="mask.npy")
-    assert convert(tmp_path, None, [mine]).channels("mine") == 2
+    assert len(convert(tmp_path, None, [mine]).image("mine")) == 2
 
 
 def test_files_without_channel_number_are_whole_images(tmp_path, grey, labels):
@@ -293,8 +293,8 @@ def test_cases_drawn_from_a_split_are_its_test_patches_and_say_so(tmp_path, grey
     cases = PatchFile(tmp_path / "cases.h5")
     assert cases.ids == ["001", "002"]
     assert cases.file.attrs["kind"] == "cases"
-    assert "index-block" in cases.drawn_from_split
-    assert patches.drawn_from_split is None
+    assert "index-block" in cases.file.attrs["drawn_from_split"]
+    assert "drawn_from_split" not in patches.file.attrs
     np.testing.assert_array_equal(cases.image("002"), patches.image("002"))
     indexes = [read_index(p.path.with_suffix(".tsv")).set_index("id") for p in (patches, cases)]
     assert indexes[0].loc["001", "sha256"] == indexes[1].loc["001", "sha256"]

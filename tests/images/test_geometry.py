@@ -127,7 +127,7 @@ def test_a_header_that_says_two_directions_is_refused_unless_allowed(tmp_path: P
         ((2, 2, 6), (2, 2, 6), (6, 2, 2), ""),
         ((2, 2, 6), (1, 1, 1), (6, 2, 2), ""),
         ((1, 1, 1), (2, 2, 6), (6, 2, 2), ""),
-        ((2, 2, 6), (3, 3, 6), None, "spacing 3×3×6 in pixdim and 2×2×6 in sform"),
+        ((2, 2, 6), (3, 3, 6), None, "spacing 3 × 3 × 6 in pixdim and 2 × 2 × 6 in sform"),
     ],
 )
 def test_a_voxel_size_comes_from_what_says_one_of_sform_and_pixdim(

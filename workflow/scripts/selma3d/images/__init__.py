@@ -9,7 +9,7 @@ from .intensity import PERCENTILES, Intensity
 from .mask_files import InstanceFile, PredictionFile, PredictionWriter, SegmentationFile
 from .occupancy import BLOCK, air_threshold, block_statistics
 from .patch_file import PatchFile, PatchWriter
-from .storage import CONTRACT_VERSION, chunk_shape, window_cache_bytes
+from .storage import CONTRACT_VERSION, chunk_shape
 from .volume_file import VolumeFile, write_volume
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "is_collection",
     "plane_hash",
     "read_index",
-    "window_cache_bytes",
     "write_index",
     "write_volume",
 ]

@@ -42,11 +42,6 @@ class PatchFile(LazyFile):
         """Patch ids, sorted."""
         return list(self.file)
 
-    @property
-    def drawn_from_split(self) -> str | None:
-        """Where cases were drawn from a split of the patches: the statement of it, else None."""
-        return attribute(self.file, "drawn_from_split")
-
     @reading
     def image(self, patch: str, channel: int | None = None) -> np.ndarray:
         """All channels (C,Z,Y,X), or one (Z,Y,X), in the stored type."""
@@ -76,11 +71,6 @@ class PatchFile(LazyFile):
     def shape(self, patch: str) -> tuple[int, int, int]:
         """(Z,Y,X)."""
         return self._image(patch).shape[1:]
-
-    @reading
-    def channels(self, patch: str) -> int:
-        """Number of channels."""
-        return self._image(patch).shape[0]
 
     @reading
     def specimen(self, patch: str) -> str:

@@ -34,7 +34,7 @@ from .intensity import Intensity
 CONTRACT_VERSION = 1
 CHUNK = 64
 # Random windows of a large volume gain nothing from a larger cache, and loaders hold many files.
-DEFAULT_CACHE = 8 << 20
+CACHE_BYTES = 8 << 20
 
 Slices = tuple[slice, slice, slice]
 VoxelSize = tuple[float, float, float]
@@ -58,15 +58,6 @@ def compression() -> dict[str, Any]:
 def write_array(group: h5py.Group, name: str, array: np.ndarray) -> h5py.Dataset:
     """Store a (…,Z,Y,X) array, chunked and compressed."""
     return group.create_dataset(name, data=array, chunks=chunk_shape(array.shape), **compression())
-
-
-def window_cache_bytes(window: Sequence[int], itemsize: int = 2) -> int:
-    """Chunk cache that holds every chunk which a (Z,Y,X) window can touch.
-
-    Worth it where windows overlap their predecessors, as in sliding-window inference.
-    """
-    touched = prod(-(-(size - 1) // CHUNK) + 1 for size in window)
-    return touched * CHUNK**3 * itemsize
 
 
 def stamp(handle: h5py.File, kind: str) -> None:
@@ -177,9 +168,8 @@ class LazyFile:
 
     kinds: tuple[str, ...] = ()
 
-    def __init__(self, path: str | Path, *, cache_bytes: int | None = None) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.cache_bytes = DEFAULT_CACHE if cache_bytes is None else cache_bytes
         self._forget()
 
     def _forget(self) -> None:
@@ -197,7 +187,7 @@ class LazyFile:
         return self._file
 
     def _open(self) -> h5py.File:
-        handle = open_hdf5(self.path, rdcc_nbytes=self.cache_bytes, rdcc_nslots=10007)
+        handle = open_hdf5(self.path, rdcc_nbytes=CACHE_BYTES, rdcc_nslots=10007)
         with hdf5_faults_told(self.path):
             kind, version = attribute(handle, "kind"), attribute(handle, "contract_version")
         if kind not in self.kinds:
@@ -247,7 +237,7 @@ class LazyFile:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "cache_bytes": self.cache_bytes}
+        return {"path": self.path}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

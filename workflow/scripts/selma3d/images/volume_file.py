@@ -27,7 +27,7 @@ from .storage import (
 class VolumeFile(LazyFile):
     """A `volumes/<sample>.h5`: `image` (C,Z,Y,X), intensity constants, coarse occupancy map.
 
-    Safe with forked workers; `cache_bytes` (see `window_cache_bytes`) is the chunk cache.
+    Safe with forked workers.
     """
 
     kinds = ("volume",)

@@ -85,7 +85,7 @@ def cut(shape: tuple[int, int, int, int], folder: Path) -> list[Slab]:
 def convert_slab(
     slab: Slab, source: Channel, dtype: np.dtype, *, interpolate: bool, threads: int
 ) -> None:
-    """Decode a slab in `threads` threads, measure it, and write its file and note.
+    """Decode a slab in `threads` threads, measure it, and write its file.
 
     Raises InputError for an unreadable plane, unless it stands alone and `interpolate` is set.
     """

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ...archive.paths import safe_path
 from ...system.errors import InputError
 from ...system.json_text import parsed_json
 from ...system.limits import check_file
@@ -61,13 +62,7 @@ def read_json(path: Path) -> Json:
 
 def below(folder: Path, name: str) -> Path:
     """The part of this name of `folder`; InputError where the name, or a link, leads out of it."""
-    parts = str(name).split("/")
-    path = folder.joinpath(*parts)
-    if not all(parts) or ".." in parts or "." in parts or "\\" in str(name):
-        raise InputError(f"{folder}: expected the path of a part of it, found {name!r}")
-    for parent in (path, *path.parents):
-        if parent == folder:
-            break
-        if parent.is_symlink():
-            raise InputError(f"{parent}: expected data in this folder, found a link")
-    return path
+    try:
+        return safe_path(folder, str(name))
+    except InputError as error:
+        raise InputError(f"{folder}: expected a part of it, found {error}") from None

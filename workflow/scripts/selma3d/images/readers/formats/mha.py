@@ -78,7 +78,8 @@ def mha_layout(path: Path) -> tuple[VoxelLayout, Geometry]:
 def _layout(header: dict[str, str], path: Path) -> tuple[tuple[int, ...], str, np.dtype]:
     """Lengths of the axes as stored, a letter for each, and the type."""
     shape = tuple(reversed(_numbers(header, "DimSize", int, path)))
-    if not 2 <= len(shape) <= 4 or min(shape) < 1 or len(shape) != _dimensions(header, path):
+    stated, *_ = _numbers(header, "NDims", int, path)
+    if not 2 <= len(shape) <= 4 or min(shape) < 1 or len(shape) != stated:
         raise InputError(f"{path}: DimSize: expected NDims lengths from 1, found {shape[::-1]}")
     channels = int(header.get("ElementNumberOfChannels", "1"))
     axes = "CZYX"[-len(shape) :]
@@ -182,10 +183,6 @@ def _numbers(header: dict[str, str], key: str, kind: type, path: Path) -> tuple:
     except (KeyError, ValueError):
         found = repr(header[key]) if key in header else "no such key"
         raise InputError(f"{path}: {key}: expected numbers, found {found}") from None
-
-
-def _dimensions(header: dict[str, str], path: Path) -> int:
-    return _numbers(header, "NDims", int, path)[0]
 
 
 def _true(header: dict[str, str], keys: tuple[str, ...]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
 from pathlib import Path
 
 import nibabel
@@ -13,7 +12,7 @@ from nibabel.spatialimages import HeaderDataError
 from ....system.atomic import publish
 from ....system.errors import InputError
 from ....system.limits import check_limit
-from ...geometry import DIRECTION_TOLERANCE, SPACING_TOLERANCE, UM_PER_MM, Geometry
+from ...geometry import DIRECTION_TOLERANCE, SPACING_TOLERANCE, UM_PER_MM, Geometry, lengths_text
 from ...voxel_stream import VoxelLayout
 from ..streamed_image import StreamedImage
 from . import Format
@@ -102,7 +101,8 @@ def _geometry(header: nibabel.Nifti1Header) -> Geometry | None:
         if np.allclose(zooms, 1):  # what a program leaves that has written the sform alone
             spacing = tuple(lengths.tolist())
         elif not np.allclose(lengths, 1):
-            contradiction = f"spacing {_text(zooms)} in pixdim and {_text(lengths)} in sform"
+            stated, other = lengths_text(zooms), lengths_text(lengths)
+            contradiction = f"spacing {stated} in pixdim and {other} in sform"
     if header["sform_code"] and header["qform_code"] and not contradiction:
         try:
             other = header.get_qform()
@@ -112,10 +112,6 @@ def _geometry(header: nibabel.Nifti1Header) -> Geometry | None:
         if np.isfinite(turned).all() and np.abs(turned - axes).max() > DIRECTION_TOLERANCE:
             contradiction = "a sform and a qform of different directions"
     return Geometry(spacing, origin, tuple(map(tuple, axes.T.tolist())), unit_um, contradiction)
-
-
-def _text(lengths: Iterable[float]) -> str:
-    return "×".join(f"{length:g}" for length in lengths)
 
 
 FORMAT = Format((".nii.gz", ".nii"), open_nifti)
