@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ import zarr
 from numcodecs import Blosc
 
 from ..images.geometry import Geometry
-from ..images.storage import ArrayOnDisk, VoxelSize
+from ..images.storage import ArrayOnDisk, VoxelSize, boxes
 from ..system.atomic import publish_folder
 
 SUFFIX = ".ome.zarr"
@@ -105,8 +104,7 @@ def _write_level(
         chunk_key_encoding={"name": "v2", "separator": "/"},
     )
     factor = 2 if halve else 1
-    for corner in product(*map(range, [0] * 3, shape, [BLOCK] * 3)):
-        box = tuple(slice(a, min(a + BLOCK, n)) for a, n in zip(corner, shape, strict=True))
+    for box in boxes(shape, (BLOCK,) * 3):
         read = source[tuple(slice(s.start * factor, s.stop * factor) for s in box)]
         array[box] = _halved(read) if halve else read
     return array

@@ -225,13 +225,12 @@ def segment(
 
 def only_structure(model: TrainedModel) -> str:
     """A structure of the model, if all are on one channel. Raises InputError."""
-    channels = {settings["channel"] for settings in model.structures.values()}
-    if len(channels) > 1:
+    if len(set(model.channels.values())) > 1:
         raise InputError(
-            f"{model.path}: structure: expected one of {', '.join(model.structures)}, whose "
+            f"{model.path}: structure: expected one of {', '.join(model.channels)}, whose "
             "channels differ, found none (--structure NAME)"
         )
-    return next(iter(model.structures))
+    return next(iter(model.channels))
 
 
 def main(arguments: list[str] | None = None) -> int:

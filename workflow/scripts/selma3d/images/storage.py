@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
@@ -45,6 +46,12 @@ def chunk_shape(shape: Sequence[int]) -> tuple[int, ...]:
     """64³ clipped to the image's (Z,Y,X); leading axes (channels) get chunks of one."""
     spatial = tuple(min(CHUNK, size) for size in shape[-3:])
     return (1,) * (len(shape) - 3) + spatial
+
+
+def boxes(shape: Sequence[int], edges: Sequence[int]) -> Iterator[Slices]:
+    """The blocks of a volume (Z,Y,X) in scan order; those at its far faces are cut."""
+    for corner in product(*map(range, [0] * 3, shape, edges)):
+        yield tuple(slice(c, min(c + e, n)) for c, e, n in zip(corner, edges, shape, strict=True))
 
 
 def compression() -> dict[str, Any]:

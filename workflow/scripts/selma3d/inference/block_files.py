@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import shutil
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from ..images.hdf5_writing import writing_hdf5
-from ..images.storage import chunk_shape, compression
+from ..images.storage import boxes, chunk_shape, compression
 from ..system.atomic import publish
 from ..system.errors import InputError
 from .blocks import NEIGHBOURS, Block, Index, shifted
@@ -57,11 +56,7 @@ class BlockFiles:
                 stored = file.create_dataset(
                     name, whole, array.dtype, chunks=self._chunk, **compression()
                 )
-                for corner in product(*map(range, [0] * 3, array.shape, self._chunk)):
-                    part = tuple(
-                        slice(a, min(a + c, n))
-                        for a, c, n in zip(corner, self._chunk, array.shape, strict=True)
-                    )
+                for part in boxes(array.shape, self._chunk):
                     if array[part].any():
                         stored[part] = array[part]
 

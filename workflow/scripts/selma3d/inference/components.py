@@ -24,7 +24,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..images.hdf5_writing import writing_hdf5
-from ..images.storage import ArrayOnDisk
+from ..images.storage import ArrayOnDisk, boxes
 from .blocks import Box
 
 EDGE = 256
@@ -56,12 +56,6 @@ class Components:
     voxels: np.ndarray
     first: np.ndarray
     box: np.ndarray
-
-
-def boxes(shape: tuple[int, int, int], edges: tuple[int, int, int]) -> Iterator[Box]:
-    """The blocks of a volume (Z,Y,X) in scan order."""
-    for corner in product(*map(range, [0] * 3, shape, edges)):
-        yield tuple(slice(c, min(c + e, n)) for c, e, n in zip(corner, edges, shape, strict=True))
 
 
 def label_blocks(mask: ArrayOnDisk, edges: tuple[int, int, int] = (EDGE,) * 3) -> Iterator[Pieces]:

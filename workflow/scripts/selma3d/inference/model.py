@@ -70,22 +70,22 @@ class TrainedModel:
     resample: tuple[float, float, float] | None
     threshold: float
     min_component_voxels: int
-    structures: dict[str, dict[str, Any]]
+    channels: dict[str, int]
     contents: dict[str, Any]
     at_once: AtOnce
 
     def channel(self, structure: str) -> int:
         """The image channel that the network sees of a structure; InputError if it knows none."""
-        if structure not in self.structures:
+        if structure not in self.channels:
             raise InputError(
                 f"{self.path}: expected a model for {structure!r}, "
-                f"found one for {', '.join(self.structures)}"
+                f"found one for {', '.join(self.channels)}"
             )
-        return self.structures[structure]["channel"]
+        return self.channels[structure]
 
     def with_channel(self, structure: str, channel: int) -> TrainedModel:
         """The same model for images that show a structure in another channel."""
-        return replace(self, structures={**self.structures, structure: {"channel": channel}})
+        return replace(self, channels=self.channels | {structure: channel})
 
     def training_voxel_sizes_um(self, structure: str) -> list[VoxelSize]:
         """Sizes (z,y,x) of the voxels that it learnt a structure from; none where unknown.
@@ -195,7 +195,7 @@ def load_model(
         device = "cpu"  # as the recipe says
     compute = Compute.of_model(device, facts.precision, facts.channels_last)
     predict_alike()
-    learnt = {name: structure.model_dump() for name, structure in facts.structures.items()}
+    learnt = {name: structure.channel for name, structure in facts.structures.items()}
     return TrainedModel(
         path=Path(path),
         network=compute.place(network).eval(),
@@ -205,7 +205,7 @@ def load_model(
         resample=facts.input.resample,
         threshold=facts.threshold,
         min_component_voxels=facts.min_component_voxels,
-        structures={name: {"channel": n} for name, n in (channels or {}).items()} | learnt,
+        channels=dict(channels or {}) | learnt,
         contents=contents,
         at_once=AtOnce(str(path)),
     )

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ..images import InstanceFile, VolumeFile
-from ..images.storage import ArrayOnDisk, VoxelSize
+from ..images.storage import ArrayOnDisk, VoxelSize, boxes
 from ..system.errors import InputError
-from .components import EDGE, boxes
+from .components import EDGE
 from .instances import Splitting, label_instances
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from ..images.hdf5_writing import writing_hdf5
-from ..images.storage import CHUNK, chunk_shape, compression, open_hdf5, stamp, stored_here
+from ..images.storage import CHUNK, boxes, chunk_shape, compression, open_hdf5, stamp, stored_here
 from ..system.atomic import publish
 from ..system.errors import InputError
 from .resampling import Resampling
@@ -109,8 +109,7 @@ def _resample(
 ) -> None:
     """Decide the mask on the volume's grid from probabilities on the network's."""
     back = Resampling(facts.shape, facts.volume_shape)
-    for corner in product(*(range(0, n, EDGE) for n in back.target)):
-        box = tuple(slice(c, min(c + EDGE, n)) for c, n in zip(corner, back.target, strict=True))
+    for box in boxes(back.target, (EDGE,) * 3):
         # A slab is 0 wherever another one has computed.
         values = sum(slab["probability"][back.needed(box)] for slab in slabs)
         probability = back.part(torch.from_numpy(values)[None, None], box)[0, 0].numpy()

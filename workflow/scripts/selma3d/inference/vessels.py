@@ -21,9 +21,8 @@ import pandas as pd
 from scipy.ndimage import distance_transform_edt
 from skimage.morphology import skeletonize
 
-from ..images.storage import ArrayOnDisk, VoxelSize
+from ..images.storage import ArrayOnDisk, VoxelSize, boxes
 from .blocks import Box, shifted
-from .components import boxes
 
 EDGE, HALO = 128, 32
 # One of each two opposite steps to a voxel's 26 neighbours.

@@ -19,8 +19,7 @@ import torch
 from ...challenge.annotation_files import ANNOTATION_FILES
 from ...challenge.config import Regions, Registration
 from ...images import VolumeFile
-from ...images.storage import VoxelSize
-from ...inference.components import boxes
+from ...images.storage import VoxelSize, boxes
 from ...inference.regions import atlas_edge_um, read_annotation
 from ...inference.resampling import Resampling
 from ...system.atomic import publish
