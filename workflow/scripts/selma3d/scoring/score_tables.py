@@ -102,14 +102,9 @@ class TrackScores:
     @cached_property
     def truth_facts(self) -> dict[tuple[str, str], dict[str, float]]:
         """What the scores say of each case's truth, by (structure, case)."""
-        rows = self.rows[self.rows["metric"].isin(TRUTH_FACTS)].dropna(subset="value")
-        first = rows.drop_duplicates([*CASE, "metric"])
-        facts: dict[tuple[str, str], dict[str, float]] = {}
-        for structure, case, fact, value in zip(
-            first["structure"], first["case"], first["metric"], first["value"], strict=True
-        ):
-            facts.setdefault((structure, case), {})[fact] = value
-        return facts
+        rows = self.rows[self.rows["metric"].isin(TRUTH_FACTS)]
+        first = rows.pivot_table(index=CASE, columns="metric", values="value", aggfunc="first")
+        return {case: facts.dropna().to_dict() for case, facts in first.iterrows()}
 
     def entrants(self) -> list[tuple[str, str]]:
         """(method, init) of all that can be ranked: those with a run on the whole label budget."""

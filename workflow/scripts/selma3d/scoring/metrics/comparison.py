@@ -9,7 +9,7 @@ import numpy as np
 
 from ...system.errors import InputError
 from . import bits
-from .matching import Matching, match_objects
+from .matching import matched_dice
 from .prepared import PreparedMask, VoxelSize
 
 
@@ -42,9 +42,9 @@ class Comparison:
         return bits.count(self.truth.words & self.prediction.words)
 
     @cached_property
-    def matching(self) -> Matching:
-        """Objects of both, matched one to one."""
-        return match_objects(self.truth, self.prediction)
+    def matched_dice(self) -> np.ndarray:
+        """Dice of each pair of objects of both, matched one to one."""
+        return matched_dice(self.truth, self.prediction)
 
     @cached_property
     def surface_distances(self) -> tuple[np.ndarray, np.ndarray]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .prepared import PreparedMask
@@ -12,21 +10,8 @@ LEAST_IOU = 0.3
 AS_A_LIST = 2**21  # possible pairs; up to here counting each is quicker than sorting those found
 
 
-@dataclass(frozen=True)
-class Matching:
-    """Dice of each matched pair, best first, and how many objects there are on either side."""
-
-    dice: np.ndarray
-    true_objects: int
-    predicted_objects: int
-
-    @property
-    def matched(self) -> int:
-        return len(self.dice)
-
-
-def match_objects(truth: PreparedMask, prediction: PreparedMask) -> Matching:
-    """Match components one to one, greedily by descending IoU, those of IoU ≥ 0.3.
+def matched_dice(truth: PreparedMask, prediction: PreparedMask) -> np.ndarray:
+    """Dice of each pair of components, matched one to one, greedily by descending IoU ≥ 0.3.
 
     Of equal IoU the first predicted object in scan order is served first, as in panoptica.
     """
@@ -45,11 +30,7 @@ def match_objects(truth: PreparedMask, prediction: PreparedMask) -> Matching:
         if free_predicted[predicted[pair]] and free_true[true[pair]]:
             free_predicted[predicted[pair]] = free_true[true[pair]] = False
             pairs.append(pair)
-    return Matching(
-        dice=2 * overlap[pairs] / both_sizes[pairs],
-        true_objects=truth.objects,
-        predicted_objects=prediction.objects,
-    )
+    return 2 * overlap[pairs] / both_sizes[pairs]
 
 
 def _counted(

@@ -9,13 +9,11 @@ from .comparison import Comparison
 
 def panoptic_quality_selma2026(comparison: Comparison) -> float:
     """SQ·RQ: mean Dice of matched pairs × TP/(TP + FP/2 + FN/2); NaN where both are empty."""
-    matching = comparison.matching
-    objects = matching.true_objects + matching.predicted_objects
+    objects = comparison.truth.objects + comparison.prediction.objects
+    dice = comparison.matched_dice
     if not objects:
         return math.nan
-    if not matching.matched:
-        return 0.0
-    return float(matching.dice.mean() * matching.matched / (objects / 2))
+    return float(dice.mean() * len(dice) / (objects / 2)) if len(dice) else 0.0
 
 
 def panoptic_quality_robust(comparison: Comparison) -> float:
@@ -26,16 +24,14 @@ def panoptic_quality_robust(comparison: Comparison) -> float:
 
 def object_precision(comparison: Comparison) -> float:
     """Share of predicted objects that are matched; NaN where nothing is predicted."""
-    matching = comparison.matching
-    if not matching.predicted_objects:
-        return math.nan
-    return matching.matched / matching.predicted_objects
+    predicted = comparison.prediction.objects
+    return len(comparison.matched_dice) / predicted if predicted else math.nan
 
 
 def object_recall(comparison: Comparison) -> float:
     """Share of true objects that are matched; NaN where the truth is empty."""
-    matching = comparison.matching
-    return matching.matched / matching.true_objects if matching.true_objects else math.nan
+    true = comparison.truth.objects
+    return len(comparison.matched_dice) / true if true else math.nan
 
 
 def count_error(comparison: Comparison) -> float:
