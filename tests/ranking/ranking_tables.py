@@ -15,6 +15,7 @@ import pandas as pd
 
 from selma3d.challenge.analysis import Analysis, Primary
 from selma3d.challenge.display import Display
+from selma3d.ranking.cost import COLUMNS as COSTS
 from selma3d.ranking.statistics import too_few
 from selma3d.ranking.tables import COLUMNS
 from selma3d.ranking.verdicts import judge, verdicts_table
@@ -47,6 +48,11 @@ DISPLAY = Display(
 RULES = ("mean-then-rank", "rank-then-mean", "test-then-rank")
 BUDGETS = {"2": 2, "8": 8, "all": 16}
 ENTRANT = ["method", "init"]
+# What the report has beside the ranking's own tables: costs, and published scores.
+UNKNOWN = {
+    "cost": pd.DataFrame(columns=list(COSTS)),
+    "reported": pd.DataFrame(columns=["team", "structure", "metric", "value", "source"]),
+}
 
 
 @dataclass(frozen=True)
@@ -148,13 +154,14 @@ def ranking_tables(made_up: MadeUp | None = None) -> dict[str, pd.DataFrame]:
         else rows.set_axis(COLUMNS[name], axis=1)
         for name, rows in tables.items()
     }
-    return framed | {"leaderboard": leaderboard}
+    return framed | UNKNOWN | {"leaderboard": leaderboard}
 
 
 def empty_tables() -> dict[str, pd.DataFrame]:
     """Every table without a row, as when nothing has been scored."""
     tables = {name: pd.DataFrame(columns=list(columns)) for name, columns in COLUMNS.items()}
-    return tables | {"leaderboard": ranking_tables(MadeUp(("unet",)))["leaderboard"].head(0)}
+    leaderboard = ranking_tables(MadeUp(("unet",)))["leaderboard"].head(0)
+    return tables | UNKNOWN | {"leaderboard": leaderboard}
 
 
 def _scores(made_up: MadeUp) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import yaml
 from selma3d.challenge.controls import Control
 from selma3d.ranking import controls
 from selma3d.ranking.controls import controls_table
-from selma3d.report.control_findings import controls_outcome
+from selma3d.report.pretraining_findings import controls_outcome
 from test_verdicts import TARGETS, arm
 
 

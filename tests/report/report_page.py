@@ -14,7 +14,7 @@ from selma3d.report.data_urls import webp_url
 from selma3d.report.drawing.figure import draw_figure
 from selma3d.report.page import ReportContent, write_report
 from selma3d.report.page_contents import ShownTable, shown_figures
-from selma3d.report.requested import Requested
+from selma3d.report.shown import Requested
 from selma3d.report.viewer import Exports, Stacks
 
 EDITION = Edition.read(

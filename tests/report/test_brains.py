@@ -22,7 +22,8 @@ from selma3d.report.brains.all_brains import Tables, group_means, write_brains
 from selma3d.report.brains.facts import LearntFrom, Named, warnings_of
 from selma3d.report.brains.numbers import number
 from selma3d.report.brains.page import BrainFiles, read_numbers, write_brain_page
-from selma3d.report.brains.pictures import Scene, draw_distributions, scale_bar
+from selma3d.report.brains.pictures import Scene, draw_distributions
+from selma3d.report.cases.views import round_length
 from selma3d.system.atomic import write_table
 
 SHAPE, SIZE = (24, 60, 70), (4.0, 2.0, 2.0)
@@ -194,7 +195,7 @@ def test_a_brain_like_those_of_training_has_no_warning_unless_it_was_trained_on(
 
 @pytest.mark.parametrize(("width", "bar"), [(320, 100), (59, 10), (61, 20), (1.5, 0.5)])
 def test_a_scale_bar_is_a_round_number_of_at_most_a_third(width: float, bar: float) -> None:
-    assert scale_bar(width) == pytest.approx(bar)
+    assert round_length(width / 3) == pytest.approx(bar)
 
 
 def test_objects_of_one_size_are_a_bar_that_can_be_seen() -> None:

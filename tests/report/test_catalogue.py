@@ -32,7 +32,7 @@ def test_a_new_module_is_a_new_figure(catalogue: Catalogue) -> None:
     assert catalogue.names == ("first-of-all",)
     (catalogue.folder / "second.py").write_text(MODULE.format(place=1))
     assert catalogue.names == ("first-of-all", "second")
-    assert sorted(catalogue.names, key=catalogue.place) == ["second", "first-of-all"]
+    assert [catalogue[name].PLACE for name in catalogue.names] == [2, 1]
 
 
 def test_the_docstring_is_the_caption(catalogue: Catalogue, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from ranking_tables import DISPLAY
 from report_page import EDITION
 from selma3d.challenge.method_file import MethodFile, RecipeFile
 from selma3d.images import PatchWriter, PredictionWriter
-from selma3d.report.cases.shown_cases import ShownCases
 from selma3d.report.gallery import Picture, draw_pictures, write_gallery
+from selma3d.report.shown import ShownCases
 
 METHOD = {
     "kind": "recipe",

@@ -13,7 +13,7 @@ from selma3d.challenge.config import layer
 from selma3d.challenge.display import Display
 from selma3d.challenge.layout import Layout
 from selma3d.report.inputs import ReportInputs, panel_files, training_files
-from selma3d.report.trainings import Trainings
+from selma3d.report.shown import Trainings
 from selma3d.system.errors import InputError
 
 TWO_SEEDS = {"seeds": [3, 5], "methods": ["unet", "threshold"]}

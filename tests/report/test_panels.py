@@ -15,11 +15,14 @@ from selma3d.images import PatchWriter, PredictionWriter
 from selma3d.report.cases import rendering, views
 from selma3d.report.cases.choice import choose
 from selma3d.report.cases.panels import draw_panel
-from selma3d.report.cases.shown_cases import ShownCases
+from selma3d.report.shown import ShownCases
 from selma3d.system.errors import InputError
 
 RUNS = {"unet": "masked-nall-f0-s0", "threshold": "default"}
 INITS = {"unet": "masked", "threshold": "default"}
+
+
+NOT_RANKED = pd.DataFrame({"method": [], "init": []})
 
 
 def scores(values: dict[str, float], metric: str = "dice", method: str = "unet") -> pd.DataFrame:
@@ -141,10 +144,11 @@ def test_panel_names_cases_entrants_scores_and_scale(
 ) -> None:
     cases, predictions = files
     values = {"a": 0.25, "b": 0.75, "c": 0.5}
-    table = pd.concat([scores(values), scores(values, method="threshold")])
+    both = pd.concat([scores(values), scores(values, method="threshold")])
+    tables = {"cases": both, "leaderboard": NOT_RANKED}
     output = tmp_path / "panel.svg"
     display = replace(DISPLAY, note="held-out split", partial=("one run",))
-    draw_panel(shown(cases, predictions), {"cases": table}, display, {"svg": output})
+    draw_panel(shown(cases, predictions), tables, display, {"svg": output})
     svg = output.read_text()
     for words in (
         *("Best case: b (specimen brain), mean Dice 0.750", "Median case: c", "Worst case: a"),
@@ -157,11 +161,10 @@ def test_panel_of_an_unscored_structure_says_so(
     files: tuple[Path, dict[str, Path]], tmp_path: Path
 ) -> None:
     cases, predictions = files
-    table = scores({"a": 0.2}).assign(structure="vessel")
+    of_another = scores({"a": 0.2}).assign(structure="vessel")
+    tables = {"cases": of_another, "leaderboard": NOT_RANKED}
     output = tmp_path / "panel.svg"
-    draw_panel(
-        shown(cases, {"unet": predictions["unet"]}), {"cases": table}, DISPLAY, {"svg": output}
-    )
+    draw_panel(shown(cases, {"unet": predictions["unet"]}), tables, DISPLAY, {"svg": output})
     assert "No case of cfos has been scored" in output.read_text()
 
 
@@ -171,11 +174,9 @@ def test_case_that_an_entrant_lacks_is_drawn_as_missed_and_said_so(
     cases, predictions = files
     with PredictionWriter(predictions["unet"], "unet", "cfos", RUNS["unet"]) as writer:
         writer.add("a", np.zeros((8, 16, 16), np.uint8))
-    table = scores({"a": 0.25, "b": 0.0, "c": 0.0})
+    tables = {"cases": scores({"a": 0.25, "b": 0.0, "c": 0.0}), "leaderboard": NOT_RANKED}
     output = tmp_path / "panel.svg"
-    draw_panel(
-        shown(cases, {"unet": predictions["unet"]}), {"cases": table}, DISPLAY, {"svg": output}
-    )
+    draw_panel(shown(cases, {"unet": predictions["unet"]}), tables, DISPLAY, {"svg": output})
     assert "no prediction" in output.read_text()
 
 
@@ -185,8 +186,9 @@ def test_panel_without_a_truth_is_refused(tmp_path: Path) -> None:
         writer.add("a", np.ones((1, 4, 4, 4), np.uint16), None)
     with PredictionWriter(masks, "unet", "cfos", RUNS["unet"]) as writer:
         writer.add("a", np.zeros((4, 4, 4), np.uint8))
+    tables = {"cases": scores({"a": 0.2}), "leaderboard": NOT_RANKED}
     with pytest.raises(InputError, match=r"cases.h5: a: expected a mask"):
-        draw_panel(shown(cases, {"unet": masks}), {"cases": scores({"a": 0.2})}, DISPLAY, {})
+        draw_panel(shown(cases, {"unet": masks}), tables, DISPLAY, {})
 
 
 def test_the_corner_enlarges_where_entrants_differ_most() -> None:

@@ -21,11 +21,10 @@ from selma3d.export.reduced_volume import export_reduced_volume
 from selma3d.images import PatchWriter, PredictionWriter, write_volume
 from selma3d.images.hdf5_writing import writing_hdf5
 from selma3d.images.storage import stamp, write_array
-from selma3d.report.cases.shown_cases import ShownCases
-from selma3d.report.cases.shown_volume import ShownVolume
 from selma3d.report.cases.stacks import write_stacks
 from selma3d.report.cases.whole_volumes import LARGEST, reduced, write_volume_stack
 from selma3d.report.data_urls import data_url
+from selma3d.report.shown import ShownCases, ShownVolume
 from selma3d.report.viewer import Stacks, read_volume
 from selma3d.system.errors import InputError
 

@@ -33,8 +33,8 @@ def few() -> dict[str, pd.DataFrame]:
     return ranking_tables(MadeUp(**SMALL, specimens=3))
 
 
-def printed(name: str, *sources: pd.DataFrame) -> Printed:
-    return TABLES[name].printed(tsv_rows(name, *sources), DISPLAY)
+def printed(name: str, source: pd.DataFrame) -> Printed:
+    return TABLES[name].printed(tsv_rows(name, {TABLES[name].SOURCES[0]: source}), DISPLAY)
 
 
 def written(
@@ -80,7 +80,7 @@ def test_tsv_holds_the_unrounded_numbers_behind_the_title(
 ) -> None:
     written(name, ranking, tmp_path)
     read = pd.read_csv(tmp_path / f"{name}.tsv", sep="\t", keep_default_na=False)
-    source = tsv_rows(name, *(ranking[source] for source in TABLES[name].SOURCES))
+    source = tsv_rows(name, ranking)
     assert list(read.columns) == ["entrant", *source.columns]
     assert read["entrant"].tolist() == [
         DISPLAY.entrant(m, i) for m, i in zip(source["method"], source["init"], strict=True)

@@ -6,7 +6,7 @@ from job import running
 from selma3d.challenge.display import Display
 from selma3d.export.chosen_cases import export_chosen_cases
 from selma3d.ranking.tables import read_tracks
-from selma3d.report.cases.shown_cases import ShownCases
+from selma3d.report.shown import ShownCases
 
 if __name__ == "__main__":
     with running(snakemake):

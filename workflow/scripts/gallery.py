@@ -7,8 +7,8 @@ from job import running
 from selma3d.challenge.display import Display
 from selma3d.challenge.edition import Edition
 from selma3d.challenge.method_file import KINDS
-from selma3d.report.cases.shown_cases import ShownCases
 from selma3d.report.gallery import draw_pictures, write_gallery
+from selma3d.report.shown import ShownCases
 from selma3d.system.tables import read_tsv
 
 if __name__ == "__main__":

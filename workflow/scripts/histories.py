@@ -3,7 +3,7 @@
 from job import running
 from selma3d.challenge.display import Display
 from selma3d.report.histories import draw_histories
-from selma3d.report.trainings import Trainings
+from selma3d.report.shown import Trainings
 
 if __name__ == "__main__":
     with running(snakemake):

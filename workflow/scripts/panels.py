@@ -6,8 +6,8 @@ from job import running
 from selma3d.challenge.display import Display
 from selma3d.ranking.tables import read_tracks
 from selma3d.report.cases.panels import draw_panel
-from selma3d.report.cases.shown_cases import ShownCases
 from selma3d.report.cases.stacks import write_stacks
+from selma3d.report.shown import ShownCases
 
 if __name__ == "__main__":
     with running(snakemake):

@@ -14,7 +14,7 @@ from selma3d.ranking.tables import read_tracks
 from selma3d.report.account import Account, index_hashes
 from selma3d.report.page import ReportContent, write_report
 from selma3d.report.page_contents import shown_figures, shown_overview, shown_tables
-from selma3d.report.requested import Requested
+from selma3d.report.shown import Requested
 from selma3d.report.viewer import Exports, Stacks, read_volume
 from selma3d.system.tables import read_tsv
 

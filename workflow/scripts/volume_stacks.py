@@ -4,8 +4,8 @@ from pathlib import Path
 
 from job import running
 from selma3d.export.reduced_volume import export_reduced_volume
-from selma3d.report.cases.shown_volume import ShownVolume
 from selma3d.report.cases.whole_volumes import write_volume_stack
+from selma3d.report.shown import ShownVolume
 
 if __name__ == "__main__":
     with running(snakemake):

@@ -13,8 +13,8 @@ from ..images.geometry import Geometry
 from ..ranking.tables import Tables
 from ..report.cases import views
 from ..report.cases.choice import choose, scores_of
-from ..report.cases.shown_cases import ShownCases
 from ..report.drawing.entrants import EntrantStyles
+from ..report.shown import ShownCases
 from ..system.atomic import publish_folder
 from ..system.errors import InputError
 from .ome_zarr import SUFFIX, ImageWithMasks, write_image_with_masks

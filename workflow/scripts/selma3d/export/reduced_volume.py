@@ -8,8 +8,9 @@ import numpy as np
 
 from ..images import VolumeFile
 from ..images.geometry import Geometry
-from ..report.cases.shown_volume import ShownVolume
-from ..report.cases.whole_volumes import reduced, steps_of
+from ..report.cases.stacks import steps_of
+from ..report.cases.whole_volumes import reduced
+from ..report.shown import ShownVolume
 from .ome_zarr import ImageWithMasks, write_image_with_masks
 
 LARGEST = (128, 256, 256)  # planes, rows, columns: with 16 bits 17 MB, before compression

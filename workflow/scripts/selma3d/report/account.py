@@ -81,7 +81,7 @@ def _slot(where: str) -> str:
 def _trainings(tracks: Mapping[str, Tables]) -> str:
     parts = []
     for track, tables in tracks.items():
-        seeds = tables.get("gains", pd.DataFrame(columns=["seeds"]))["seeds"].dropna()
+        seeds = tables["gains"]["seeds"].dropna()
         if len(seeds):
             least, most = int(seeds.min()), int(seeds.max())
             parts.append(f"{track}: {least if least == most else f'{least} to {most}'} seeds")
@@ -89,7 +89,7 @@ def _trainings(tracks: Mapping[str, Tables]) -> str:
 
 
 def _failed(tracks: Mapping[str, Tables], faults: Sequence[str], told: Disclosure) -> str:
-    gaps = sum(len(tables.get("missing", ())) for tables in tracks.values())
+    gaps = sum(len(tables["missing"]) for tables in tracks.values())
     known = f"{labels.count(len(faults), 'fault')} of predictions, {labels.count(gaps, 'gap')}"
     known += " (listed with each track)" if gaps else ""
     return f"{known}; trainings that failed: {told.failed_runs or _slot('disclosure.failed_runs')}"
@@ -97,7 +97,7 @@ def _failed(tracks: Mapping[str, Tables], faults: Sequence[str], told: Disclosur
 
 def _doubtful(tracks: Mapping[str, Tables]) -> str:
     for tables in tracks.values():
-        references = tables.get("references", pd.DataFrame())
+        references = tables["references"]
         if len(references):
             doubtful = int(references["doubtful"].astype(bool).sum())
             return f"{doubtful} of {labels.count(len(references), 'case')}"
@@ -106,7 +106,7 @@ def _doubtful(tracks: Mapping[str, Tables]) -> str:
 
 def _declared(tracks: Mapping[str, Tables]) -> str:
     for tables in tracks.values():
-        verdicts = tables.get("verdicts", pd.DataFrame())
+        verdicts = tables["verdicts"]
         if len(verdicts):
             return pretraining_findings.declaration(verdicts.iloc[0])
     return "none"
@@ -115,7 +115,7 @@ def _declared(tracks: Mapping[str, Tables]) -> str:
 def _cost(tracks: Mapping[str, Tables]) -> str:
     parts = []
     for track, tables in tracks.items():
-        cost = tables.get("cost", pd.DataFrame())
+        cost = tables["cost"]
         if len(cost):
             cpu, gpu = cost["cpu_hours"].sum(), cost["gpu_hours"].sum()
             parts.append(f"{track}: {labels.number(cpu)} CPU hours, {labels.number(gpu)} GPU hours")

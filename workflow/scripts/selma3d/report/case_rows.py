@@ -56,9 +56,5 @@ def printed_cases(
                 }
             )
             links.append({"Case": shown.get((structure, str(case)), "")})
-            ids.append(
-                ""
-                if any(i == first_row(track, structure) for i in ids)
-                else first_row(track, structure)
-            )
+        ids += [first_row(track, structure), *[""] * (len(means) - 1)]
     return Printed(pd.DataFrame(rows), text_columns=4, links=pd.DataFrame(links), ids=tuple(ids))

@@ -48,10 +48,6 @@ class Catalogue:
         """The module that makes one; InputError for an unknown name."""
         return import_module(f"{self.package}.{self._file(name).stem}")
 
-    def place(self, name: str) -> tuple[float, str]:
-        """A key to sort by, as the report shows them."""
-        return self[name].PLACE, name
-
     def write_captions(self, folder: str | Path) -> dict[str, str]:
         """Write each caption to a file, as Snakemake's own report wants them; the paths by name."""
         return {name: write_caption(self._file(name), folder) for name in self.names}

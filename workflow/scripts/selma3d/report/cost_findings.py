@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from ..challenge.display import Display
 from ..ranking.tables import Tables
 from . import labels
@@ -11,7 +9,7 @@ from . import labels
 
 def what_it_cost(tables: Tables, display: Display) -> str:
     """One sentence; processor and GPU time of all jobs of the track's entrants, summed."""
-    cost = tables.get("cost", pd.DataFrame())
+    cost = tables["cost"]
     if cost.empty or not cost["cpu_hours"].notna().any():
         return "Not known: no job has been measured."
     by_entrant = cost.groupby(["method", "init"], sort=False)[["cpu_hours", "gpu_hours"]].sum()

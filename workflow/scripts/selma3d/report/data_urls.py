@@ -40,7 +40,7 @@ def data_url(path: str | Path) -> str:
         # Not in base64, which would make the images inside a third larger once more.
         return f"data:{TYPES['.svg']},{quote(text, safe=_PLAIN)}"
     packed = _as_webp(content)
-    return _url(TYPES[".png"], content) if packed is None else _url("image/webp", packed)
+    return url_of(TYPES[".png"], content) if packed is None else url_of("image/webp", packed)
 
 
 def size_px(path: str | Path) -> tuple[int, int]:
@@ -63,7 +63,7 @@ def size_px(path: str | Path) -> tuple[int, int]:
 
 def webp_url(pixels: np.ndarray, quality: int | None) -> str:
     """Pixels as WebP: (rows, columns) or (rows, columns, 3) uint8; quality None: without loss."""
-    return _url("image/webp", _webp(Image.fromarray(pixels), quality))
+    return url_of("image/webp", _webp(Image.fromarray(pixels), quality))
 
 
 def _smaller(found: re.Match[str]) -> str:
@@ -73,7 +73,7 @@ def _smaller(found: re.Match[str]) -> str:
     except binascii.Error:
         return found[0]
     packed = _as_webp(content)
-    return found[0] if packed is None else _url("image/webp", packed)
+    return found[0] if packed is None else url_of("image/webp", packed)
 
 
 def _as_webp(content: bytes) -> bytes | None:
@@ -95,5 +95,6 @@ def _webp(picture: Image.Image, quality: int | None = QUALITY) -> bytes:
     return stream.getvalue()
 
 
-def _url(kind: str, content: bytes) -> str:
+def url_of(kind: str, content: bytes) -> str:
+    """Bytes of a media type as a data URL."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

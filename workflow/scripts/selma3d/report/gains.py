@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..challenge.display import Display
-from ..ranking.tables import COLUMNS, Tables
+from ..ranking.tables import Tables
 from ..ranking.verdicts import AGAINST_LONG, PRIMARY, SMALLEST_BUDGET, UNSEEN
 from ..scoring.metrics import METRICS
 from . import labels
@@ -24,16 +24,16 @@ ENDPOINTS = {
 
 def declared_metric(tables: Tables) -> str | None:
     """The metric of the declared analysis; without one, the first that has gains."""
-    verdicts = tables.get("verdicts", pd.DataFrame())
+    verdicts = tables["verdicts"]
     if len(verdicts):
         return str(verdicts["metric"].iloc[0])
-    gains = tables.get("gains", pd.DataFrame(columns=["metric"]))
-    return next((metric for metric in METRICS if metric in set(gains["metric"])), None)
+    present = set(tables["gains"]["metric"])
+    return next((metric for metric in METRICS if metric in present), None)
 
 
 def of_declared_metric(tables: Tables) -> pd.DataFrame:
     """The rows of `gains` in that metric."""
-    gains = tables.get("gains", pd.DataFrame(columns=list(COLUMNS["gains"])))
+    gains = tables["gains"]
     return gains[gains["metric"] == declared_metric(tables)].dropna(subset="gain")
 
 
@@ -49,9 +49,9 @@ def improved(gains: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def budgets_in_order(gains: pd.DataFrame) -> list[str]:
-    """Budgets in order of size, `all` last."""
-    return sorted(set(gains["budget"]), key=lambda b: (b == "all", b.zfill(9)))
+def budgets_in_order(table: pd.DataFrame) -> list[str]:
+    """A table's budgets in order of size, `all` last."""
+    return sorted(set(table["budget"].astype(str)), key=lambda b: (b == "all", b.zfill(9)))
 
 
 def budget_name(budget: str) -> str:

@@ -15,9 +15,9 @@ from ..challenge.edition import Edition
 from ..challenge.method_file import MethodFile
 from . import labels
 from .cases.card import draw_card
-from .cases.shown_cases import ShownCases
 from .data_urls import data_url
 from .page import TRACKS
+from .shown import ShownCases
 from .table_formats import Printed
 from .tables import TABLES
 from .templates import write_page

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatter
 
 from ..challenge.display import Display
@@ -23,7 +22,7 @@ from ..system.errors import InputError
 from ..system.tables import listed, read_tsv
 from .drawing import canvas
 from .drawing.entrants import EntrantStyle, EntrantStyles
-from .trainings import Trainings
+from .shown import Trainings
 
 # What is shown, in this order, where a history has it; the rest is for TensorBoard.
 SHOWN = {
@@ -78,13 +77,13 @@ def _draw(
         line[0].set_title(f"{display.structure(row)} · n = {trained} an entrant")
     for axes in panels[-1]:
         axes.set_xlabel("step")
-    handles = [Line2D([], [], label=styles[e].label, **styles[e].curve) for e in entrants]
+    handles = styles.lines(entrants)
     if "held_out_loss" in quantities:
         dotted = {"color": canvas.NEUTRAL, "linestyle": ":"}
-        handles.append(Line2D([], [], label="predictor that has learnt nothing", **dotted))
+        handles.append(canvas.sign("predictor that has learnt nothing", **dotted))
     if any(_is_flawed(run) for runs in tables.values() for run in runs):
         cross = {"color": canvas.NEUTRAL, "marker": "x", "linestyle": ""}
-        handles.append(Line2D([], [], label="not finite, or nothing learnt", **cross))
+        handles.append(canvas.sign("not finite, or nothing learnt", **cross))
     canvas.key(figure, handles)
     return figure
 

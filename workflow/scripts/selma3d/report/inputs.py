@@ -11,13 +11,10 @@ from ..challenge.layout import Layout
 from ..challenge.participants import encoders_of, expected_runs, is_shown, models_of
 from ..challenge.samples import Sample
 from ..system.tables import read_tsv
-from .cases.shown_cases import ShownCases
-from .cases.shown_volume import ShownVolume
 from .figures import FIGURES
 from .page_contents import PANEL, STACKS, TRAINING
-from .requested import Requested
+from .shown import Requested, ShownCases, ShownVolume, Trainings
 from .tables import TABLES
-from .trainings import Trainings
 
 TRAININGS = ("pretraining", "finetuning")
 FORMS = ("svg", "pdf", "png")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from ..challenge.display import Display
 from ..ranking.tables import Tables
 from . import labels
@@ -12,9 +10,8 @@ from .ranking_rows import is_degenerate, segmented
 
 def doubtful(tables: Tables, display: Display) -> list[str]:
     """A sentence a structure whose labels are doubtful in some cases."""
-    references = tables.get("references", pd.DataFrame())
     sentences = []
-    for structure, cases in references.groupby("structure", sort=False) if len(references) else ():
+    for structure, cases in tables["references"].groupby("structure", sort=False):
         own = cases[cases["doubtful"].astype(bool)]
         if len(own):
             moved = labels.number(own["moved_dice"].mean(), "dice")
@@ -30,10 +27,12 @@ def doubtful(tables: Tables, display: Display) -> list[str]:
 
 def reachable(tables: Tables, display: Display) -> list[str]:
     """A sentence a structure: oracle, moved label, best and median entrant, means over cases."""
-    references = tables.get("references", pd.DataFrame())
     sentences = []
-    for structure, cases in references.groupby("structure", sort=False) if len(references) else ():
-        means = {name: labels.number(cases[f"{name}_dice"].mean(), "dice") for name in MEANS}
+    for structure, cases in tables["references"].groupby("structure", sort=False):
+        means = {
+            name: labels.number(cases[f"{name}_dice"].mean(), "dice")
+            for name in ("moved", "oracle", "best", "median")
+        }
         sentences.append(
             f"{display.structure(structure)}: mean Dice of the label moved by one voxel "
             f"{means['moved']}, of the oracle threshold {means['oracle']}, of each case's best "
@@ -43,12 +42,9 @@ def reachable(tables: Tables, display: Display) -> list[str]:
     return sentences
 
 
-MEANS = ("moved", "oracle", "best", "median")
-
-
 def weights(tables: Tables, display: Display) -> str:
     """One sentence: which metrics weigh most in the mean rank, and which least."""
-    shares = tables.get("weights", pd.DataFrame())
+    shares = tables["weights"]
     if shares.empty:
         return ""
     parts = []
@@ -70,7 +66,7 @@ def weights(tables: Tables, display: Display) -> str:
 
 def degenerate(tables: Tables, display: Display) -> list[str]:
     """A sentence a structure and metric that has nothing but the empty mask's values."""
-    means = tables.get("by_metric", pd.DataFrame())
+    means = tables["by_metric"]
     if means.empty:
         return []
     empty = means[means.apply(is_degenerate, axis=1) & segmented(means)]

@@ -16,20 +16,21 @@ from ..challenge.display import Display
 from ..challenge.edition import UNKNOWN, Edition, RankingRule
 from ..challenge.run import NO_INIT, is_pretrained
 from ..challenge.structure import original
+from ..images.geometry import lengths_text
 from ..ranking.tables import RANKING_TABLES, Tables
 from ..scoring.metrics import PROFILES
 from . import label_findings, labels, pretraining_findings, ranking_findings, viewer
 from .account import Account, accounted
 from .case_rows import first_row, printed_cases
-from .control_findings import controls_outcome
 from .cost_findings import what_it_cost
 from .data_urls import data_url, size_px
 from .drawing.canvas import sentence_of
+from .gains import budgets_in_order
 from .page_contents import ShownFigure, ShownTable
 from .pipeline import steps
-from .requested import Requested
+from .shown import Requested
 from .table_formats import Printed
-from .tables import TABLES
+from .tables import TABLES, tsv_rows
 from .templates import write_page
 
 TRACKS = {
@@ -212,7 +213,7 @@ class _Shown:
 
 def _track(name: str, tables: Tables, shown: _Shown) -> dict[str, Any]:
     display = shown.results.display
-    leaderboard, means = tables["leaderboard"], tables.get("by_metric", pd.DataFrame())
+    leaderboard = tables["leaderboard"]
     ranges = pretraining_findings.ranges(tables, display)
     sure = ranking_findings.how_sure(tables, display)
     gaps = ranking_findings.gaps_in_data(leaderboard, display)
@@ -232,9 +233,9 @@ def _track(name: str, tables: Tables, shown: _Shown) -> dict[str, Any]:
             *pretraining_findings.how_sure(tables),
         ],
         "cost": what_it_cost(tables, display),
-        "standings": _standings(tables, display),
-        "controls": _controls(tables, display),
-        "controls_outcome": controls_outcome(tables),
+        "standings": _printed("standings", tables, display),
+        "controls": _printed("controls", tables, display),
+        "controls_outcome": pretraining_findings.controls_outcome(tables),
         "gains": Printed(pretraining_findings.by_structure(tables, display), text_columns=5),
         "leaderboard": _leaderboard(leaderboard, shown),
         "further": ranking_findings.further(shown.results.edition, tables, display),
@@ -247,7 +248,7 @@ def _track(name: str, tables: Tables, shown: _Shown) -> dict[str, Any]:
         "references": _printed("references", tables, display),
         "described": _printed("described", tables, display),
         "agreement": _printed("agreement", tables, display),
-        "scores": _scores(name, means, display) if len(means) else None,
+        "scores": _scores(name, tables["by_metric"], display),
         "cases": printed_cases(name, tables, display, places),
         "figures": shown.figures_of(name),
         "rows": shown.rows(name),
@@ -276,7 +277,7 @@ def _leaderboard(leaderboard: pd.DataFrame, shown: _Shown) -> Printed:
 
 def _further(tables: Tables, shown: _Shown) -> dict[str, tuple[str, Printed]]:
     """Title and rows of each further leaderboard by name."""
-    rows = tables.get("further_leaderboards", pd.DataFrame(columns=["leaderboard"]))
+    rows = tables["further_leaderboards"]
     found = {}
     for name, own in rows.groupby("leaderboard", sort=False):
         printed = TABLES["further-leaderboards"].printed(own, shown.results.display)
@@ -285,8 +286,10 @@ def _further(tables: Tables, shown: _Shown) -> dict[str, tuple[str, Printed]]:
     return found
 
 
-def _scores(track: str, means: pd.DataFrame, display: Display) -> Printed:
+def _scores(track: str, means: pd.DataFrame, display: Display) -> Printed | None:
     """The table of scores, each number linked to the first of the cases that it is a mean of."""
+    if means.empty:
+        return None
     printed = TABLES["structures"].printed(means, display)
     rows = [
         f"#{first_row(track, key[0])}"
@@ -302,27 +305,11 @@ def _scores(track: str, means: pd.DataFrame, display: Display) -> Printed:
     return replace(printed, links=links)
 
 
-def _standings(tables: Tables, display: Display) -> Printed | None:
-    """Scores beside cost; None where no cost is known."""
-    module = TABLES["standings"]
-    if any(tables.get(source, pd.DataFrame()).empty for source in module.SOURCES):
-        return None
-    return module.printed(module.rows(*(tables[source] for source in module.SOURCES)), display)
-
-
-def _controls(tables: Tables, display: Display) -> Printed | None:
-    """The table of controls with their cost; none where no control was declared."""
-    declared = tables.get("controls", pd.DataFrame())
-    if declared.empty:
-        return None
-    module = TABLES["controls"]
-    return module.printed(module.rows(declared, tables["cost"]), display)
-
-
 def _printed(name: str, tables: Tables, display: Display) -> Printed | None:
-    """One of TABLES that is made of the ranking table of its name; None where that has no row."""
-    rows = tables.get(name, pd.DataFrame())
-    return TABLES[name].printed(rows, display) if len(rows) else None
+    """One of TABLES; None where a table that it is made of has no row."""
+    if any(tables[source].empty for source in TABLES[name].SOURCES):
+        return None
+    return TABLES[name].printed(tsv_rows(name, tables), display)
 
 
 def _groups_by(ranking: RankingRule) -> str:
@@ -332,24 +319,19 @@ def _groups_by(ranking: RankingRule) -> str:
 
 
 def _what_ran(name: str, tables: Tables, display: Display) -> str:
-    leaderboard, cases = tables["leaderboard"], tables.get("cases", pd.DataFrame())
+    leaderboard, cases = tables["leaderboard"], tables["cases"]
     if leaderboard.empty or cases.empty:
         return f"Track {name}: nothing has been scored yet."
     methods = [display.method(name) for name in dict.fromkeys(leaderboard["method"])]
     learnt = set(leaderboard["init"]) - {NO_INIT}
     inits = sorted(learnt, key=lambda init: (is_pretrained(init), init))
-    budgets = sorted({str(b) for b in cases["budget"]}, key=lambda b: (b == "all", b.zfill(9)))
     started = f", each started from {labels.listed(inits)} where it learns" if inits else ""
     return (
         f"Track {name} ({TRACKS.get(name, name)}): {labels.count(len(methods), 'method')} "
         f"({labels.listed(methods)}){started}, which makes "
         f"{labels.count(len(leaderboard), 'entrant')}; training patches per structure: "
-        f"{labels.listed(budgets)}. The leaderboard is that of every patch."
+        f"{labels.listed(budgets_in_order(cases))}. The leaderboard is that of every patch."
     )
-
-
-def _micrometres(size: Sequence[float]) -> str:
-    return f"{' × '.join(f'{length:g}' for length in size)} µm"
 
 
 def _structures(edition: Edition, tracks: Mapping[str, Tables], display: Display) -> Printed:
@@ -365,7 +347,7 @@ def _structures(edition: Edition, tracks: Mapping[str, Tables], display: Display
                 "Structure": display.structure(name),
                 "Scored as": described.scored_as,
                 "In training": display.in_training(name, described.seen and not is_twin),
-                "Voxel size (z, y, x)": size if size == UNKNOWN else _micrometres(size),
+                "Voxel size (z, y, x)": size if size == UNKNOWN else f"{lengths_text(size)} µm",
                 "Test cases": str(cases) if cases else "none scored",
                 "Specimens": (str(specimens) if specimens else "unknown") if cases else "–",
             }
@@ -377,8 +359,7 @@ def _scored_cases(tracks: Mapping[str, Tables]) -> dict[str, tuple[int, int]]:
     """Number of cases and of known specimens of each scored structure."""
     counts: dict[str, tuple[int, int]] = {}
     for tables in tracks.values():
-        cases = tables.get("cases", pd.DataFrame())
-        for name, group in cases.groupby("structure", sort=False) if len(cases) else ():
+        for name, group in tables["cases"].groupby("structure", sort=False):
             specimens = set(group["specimen"].fillna(""))
             known = 0 if "" in specimens else len(specimens)
             counts.setdefault(name, (group["case"].nunique(), known))
@@ -494,8 +475,8 @@ def _missing(tracks: Mapping[str, Tables]) -> dict[str, list[str]]:
     """By track, each kind of gap with how often it occurs and where."""
     missing: dict[str, list[str]] = {}
     for track, tables in tracks.items():
-        gaps = tables.get("missing", pd.DataFrame()).fillna("")
-        for what, rows in gaps.groupby("what", sort=False) if len(gaps) else ():
+        gaps = tables["missing"].fillna("")
+        for what, rows in gaps.groupby("what", sort=False):
             methods = [name for name in dict.fromkeys(rows["method"]) if name]
             where = labels.listed([name for name in dict.fromkeys(rows["structure"]) if name])
             who = f"{labels.listed(methods)} on {where}" if methods else where

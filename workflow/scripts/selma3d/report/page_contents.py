@@ -56,49 +56,33 @@ def shown_figures(paths: Iterable[str | Path], display: Display) -> list[ShownFi
     """The figures in some files, in the order of the report: rankings', panels, trainings'."""
     paths = [Path(path) for path in paths]
     tracks = list(dict.fromkeys(path.parent.name for path in paths))
-    kinds = [_ranking_figure, _panel, _training_figure]
-    found = [(_kind(path), path) for path in paths]
-    figures = [(kind, kinds[kind](path, display)) for kind, path in found]
-    ordered = sorted(
-        figures, key=lambda one: (one[0], tracks.index(one[1].path.parent.name), one[1].place)
-    )
-    return [figure for _, figure in ordered]
-
-
-def _kind(path: Path) -> int:
-    if path.parent.name == TRAINING:
-        return 2
-    return 1 if path.stem.startswith(PANEL) else 0
-
-
-def _ranking_figure(path: Path, _: Display) -> ShownFigure:
-    module = FIGURES[path.stem]
-    return ShownFigure(
-        path.stem,
-        module.TITLE,
-        path.parent.name,
-        path,
-        FIGURES.caption(path.stem),
-        module.CATEGORY,
-        module.IN_A_PAPER,
-        module.PLACE,
+    figures = [_shown(path, display) for path in paths]
+    kinds = {"Images": 1, "Training": 2}
+    return sorted(
+        figures,
+        key=lambda figure: (
+            *(kinds.get(figure.category, 0), tracks.index(figure.path.parent.name), figure.place),
+        ),
     )
 
 
-def _panel(path: Path, display: Display) -> ShownFigure:
-    title = panel_title(path.stem.removeprefix(PANEL), display)
-    caption = caption_of(HERE / "cases" / "panels.py")
-    return ShownFigure(path.stem, title, path.parent.name, path, caption, "Images")
+def _shown(path: Path, display: Display) -> ShownFigure:
+    name, track = path.stem, path.parent.name
+    if track == TRAINING:
+        caption = caption_of(HERE / "histories.py")
+        return ShownFigure(name, TRAININGS[name], "", path, caption, "Training")
+    if name.startswith(PANEL):
+        title = panel_title(name.removeprefix(PANEL), display)
+        caption = caption_of(HERE / "cases" / "panels.py")
+        return ShownFigure(name, title, track, path, caption, "Images")
+    module, caption = FIGURES[name], FIGURES.caption(name)
+    shown = (name, module.TITLE, track, path, caption, module.CATEGORY)
+    return ShownFigure(*shown, module.IN_A_PAPER, module.PLACE)
 
 
 def panel_title(structure: str, display: Display) -> str:
     """The title of a structure's panel."""
     return f"{display.structure(structure)} in images"
-
-
-def _training_figure(path: Path, _: Display) -> ShownFigure:
-    title, caption = TRAININGS[path.stem], caption_of(HERE / "histories.py")
-    return ShownFigure(path.stem, title, "", path, caption, "Training")
 
 
 def shown_overview(path: str | Path, display: Display) -> ShownFigure:
@@ -112,7 +96,9 @@ def shown_tables(paths: Iterable[str | Path]) -> list[ShownTable]:
     """The tables in some TSV files, in the order of the report."""
     paths = [Path(path) for path in paths]
     tracks = list(dict.fromkeys(path.parent.name for path in paths))
-    ordered = sorted(paths, key=lambda p: (tracks.index(p.parent.name), TABLES.place(p.stem)))
+    ordered = sorted(
+        paths, key=lambda p: (tracks.index(p.parent.name), TABLES[p.stem].PLACE, p.stem)
+    )
     return [
         ShownTable(
             path.stem,

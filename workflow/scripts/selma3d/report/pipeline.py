@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pandas as pd
-
 from ..ranking.tables import Tables
 from . import labels
 from .ranking_rows import ranked_cases
-from .requested import Requested
+from .shown import Requested
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ def steps(requested: Requested, tracks: Mapping[str, Tables]) -> list[Step]:
         for table in scored
         for pair in table[["structure", "case"]].itertuples(index=False, name=None)
     }
-    entrants = sum(len(tables.get("leaderboard", pd.DataFrame())) for tables in tracks.values())
+    entrants = sum(len(tables["leaderboard"]) for tables in tracks.values())
     found = [
         (requested.volumes, "unannotated image", "learnt from without labels", "data"),
         (requested.encoders, "encoder", "pretrained on them", "gains"),

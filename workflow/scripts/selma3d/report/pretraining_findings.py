@@ -1,4 +1,4 @@
-"""Sentences on pretraining: whether it helped, by how much, where, and how sure that is.
+"""Sentences on pretraining: whether it helped, by how much, where, how sure that is; controls.
 
 Verdicts are given on what was declared beforehand and on nothing else. Gains beside them (one
 method with one pretext on one structure) are exploratory: the best is told with the worst.
@@ -42,7 +42,7 @@ MORE_TRAININGS = (2, 4)  # times as many: what they would need is told beside th
 
 def headline(tables: Tables, display: Display) -> str:
     """One sentence: the verdict on the primary endpoint, or why there is none."""
-    verdicts = tables.get("verdicts", pd.DataFrame())
+    verdicts = tables["verdicts"]
     if len(verdicts):
         primary = verdicts.iloc[0]
         answer = ANSWERS[primary["verdict"]]
@@ -59,7 +59,7 @@ def further_endpoints(tables: Tables, display: Display) -> list[str]:
     return [
         f"{_capital(ENDPOINTS[row['endpoint']])}: {endpoint_name(row, display)}: "
         f"{row['statement']}."
-        for row in tables.get("verdicts", pd.DataFrame()).iloc[1:].to_dict("records")
+        for row in tables["verdicts"].iloc[1:].to_dict("records")
     ]
 
 
@@ -101,7 +101,7 @@ def _described(row: pd.Series, display: Display) -> str:
 
 def how_sure(tables: Tables) -> list[str]:
     """Of the primary endpoint: the design and its spreads, what it takes, checks, gaps."""
-    verdicts = tables.get("verdicts", pd.DataFrame())
+    verdicts = tables["verdicts"]
     if verdicts.empty:
         return []
     primary = verdicts.iloc[0]
@@ -145,7 +145,7 @@ def _design(primary: pd.Series) -> str:
 
 def what_it_takes(tables: Tables) -> list[str]:
     """What the design of the primary endpoint detects, and what a gain of the margin takes."""
-    verdicts = tables.get("verdicts", pd.DataFrame())
+    verdicts = tables["verdicts"]
     if verdicts.empty:
         return []
     primary = verdicts.iloc[0]
@@ -210,6 +210,29 @@ def by_structure(tables: Tables, display: Display) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def controls_outcome(tables: Tables) -> str:
+    """One sentence: all controls passed, or which have failed; empty where none was declared."""
+    controls = tables["controls"]
+    if controls.empty:
+        return ""
+    failed = [
+        f"{row['control']} (expected {row['expected']}; found {row['statement']})"
+        for row in controls.to_dict("records")
+        if not row["passed"]
+    ]
+    if failed:
+        return (
+            f"No: {labels.count(len(failed), 'control')} of {len(controls)} failed, and the "
+            f"verdicts of this run are not to be relied on: {'; '.join(failed)}."
+        )
+    gains = [
+        f"{row['control']} {labels.number(row['gain'], row['metric'], sign=True)} "
+        f"(expected {row['expected']})"
+        for row in controls.to_dict("records")
+    ]
+    return f"Yes, {labels.count(len(gains), 'control')} of {len(gains)} passed: {', '.join(gains)}."
 
 
 def _capital(text: str) -> str:

@@ -16,9 +16,7 @@ from .ranking_rows import LEVEL, could_be_significant, is_degenerate, of_panel
 
 def winners(leaderboard: pd.DataFrame) -> list[Entrant]:
     """Entrants that hold or share the best place; none where nothing is ranked."""
-    placed = leaderboard.dropna(subset="place") if len(leaderboard) else leaderboard
-    if placed.empty:
-        return []
+    placed = leaderboard.dropna(subset="place")
     first = placed[placed["place"] == placed["place"].min()]
     return list(first[["method", "init"]].itertuples(index=False, name=None))
 
@@ -51,7 +49,7 @@ def further(edition: Edition, tables: Tables, display: Display) -> list[tuple[st
 
     One that orders the same entrants as the first leaderboard does tells no more than that.
     """
-    rows = tables.get("further_leaderboards", pd.DataFrame(columns=["leaderboard"]))
+    rows = tables["further_leaderboards"]
     first = _places(tables["leaderboard"])
     found = []
     for name, leaderboard in edition.ranking.leaderboards.items():
@@ -68,13 +66,13 @@ def further(edition: Edition, tables: Tables, display: Display) -> list[tuple[st
 
 def won_on(tables: Tables, display: Display) -> list[str]:
     """Of a single winner: on how much it ranks first, its best and its worst rank, side by side."""
-    best, means = winners(tables["leaderboard"]), tables.get("by_metric", pd.DataFrame())
+    best, means = winners(tables["leaderboard"]), tables["by_metric"]
     if len(best) != 1 or len(tables["leaderboard"]) == 1 or means.empty:
         return []
-    ranked = tables.get("weights", pd.DataFrame())
     own = means[[entrant == best[0] for entrant in _entrants(means)]]
+    ranked = tables["weights"][["structure", "metric"]]
     if len(ranked):
-        own = own.merge(ranked[["structure", "metric"]], on=["structure", "metric"])
+        own = own.merge(ranked, on=["structure", "metric"])
     if own.empty:
         return []
     shown = own[~own.apply(is_degenerate, axis=1)]
@@ -112,7 +110,7 @@ def how_sure(tables: Tables, display: Display) -> list[str]:
 def gaps_in_data(leaderboard: pd.DataFrame, display: Display) -> list[str]:
     """What is said of leaderboard rows, each once, with the entrants and structures it is about."""
     by_note: dict[str, list[Entrant]] = {}
-    for entry in leaderboard.itertuples() if "note" in leaderboard else ():
+    for entry in leaderboard.itertuples():
         notes = str(entry.note).split("; ") if pd.notna(entry.note) and entry.note else []
         for note in notes:
             by_note.setdefault(note, []).append((entry.method, entry.init))
@@ -129,7 +127,7 @@ def gaps_in_data(leaderboard: pd.DataFrame, display: Display) -> list[str]:
 def quirks(tables: Tables, display: Display) -> list[str]:
     """Where the edition's metric definitions change values or places against the robust ones."""
     sentences = []
-    for row in tables.get("profiles", pd.DataFrame()).itertuples():
+    for row in tables["profiles"].itertuples():
         if row.changed:
             name = labels.metric_name(row.metric, arrow=False, unit=False)
             sentences.append(
@@ -137,8 +135,8 @@ def quirks(tables: Tables, display: Display) -> list[str]:
                 f"{labels.count(row.cases, 'case')} the edition's definition and the robust one "
                 "give different values."
             )
-    places = tables.get("profile_places", pd.DataFrame())
-    moved = places[places["place_profile"] != places["place_robust"]] if len(places) else places
+    places = tables["profile_places"]
+    moved = places[places["place_profile"] != places["place_robust"]]
     if len(moved):
         moves = [
             f"{display.entrant(row.method, row.init)} "
@@ -168,7 +166,7 @@ def _titled(notes: Iterable[str], display: Display) -> list[str]:
 
 
 def _over_specimens(tables: Tables, winner: Entrant | None, display: Display) -> list[str]:
-    leaderboard, bootstrap = tables["leaderboard"], tables.get("bootstrap", pd.DataFrame())
+    leaderboard, bootstrap = tables["leaderboard"], tables["bootstrap"]
     if leaderboard.empty:
         return []
     if not leaderboard["place_low"].notna().any() or bootstrap.empty:
@@ -189,7 +187,7 @@ def _over_specimens(tables: Tables, winner: Entrant | None, display: Display) ->
             f"{display.entrant(*winner)} is first in {_percent((own == 1).mean())} of "
             f"{len(own):,} bootstrap samples of specimens and seeds; 95 % of its places {places}."
         )
-    tau = tables.get("stability", pd.DataFrame(columns=["comparison"]))
+    tau = tables["stability"]
     for row in tau[tau["comparison"] == "bootstrap"].dropna(subset="tau_mean").itertuples():
         spread = f", 95 % of them between {row.tau_low:.2f} and {row.tau_high:.2f}"
         sentences.append(
@@ -203,7 +201,7 @@ def _against_runner_up(tables: Tables, winner: Entrant, display: Display) -> lis
     leaderboard = tables["leaderboard"]
     rest = leaderboard[[e != winner for e in _entrants(leaderboard)]]
     second = winners(rest)[0]
-    pairs = tables.get("pairwise", pd.DataFrame())
+    pairs = tables["pairwise"]
     better = worse = tested = possible = disciplines = 0
     for pair in pairs.itertuples():
         a, b = (pair.method_a, pair.init_a), (pair.method_b, pair.init_b)
@@ -231,7 +229,7 @@ def _against_runner_up(tables: Tables, winner: Entrant, display: Display) -> lis
 
 
 def _over_rules(tables: Tables, best: Sequence[Entrant], display: Display) -> list[str]:
-    rules = tables.get("rules", pd.DataFrame())
+    rules = tables["rules"]
     if rules.empty or not best:
         return []
     others = []
@@ -248,7 +246,7 @@ def _over_rules(tables: Tables, best: Sequence[Entrant], display: Display) -> li
 
 
 def _over_profiles(tables: Tables, best: Sequence[Entrant], display: Display) -> list[str]:
-    places = tables.get("profile_places", pd.DataFrame())
+    places = tables["profile_places"]
     if places.empty:
         return []
     robust = winners(places.rename(columns={"place_robust": "place"}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,7 @@ from ..challenge.display import Entrant
 from ..ranking.tables import Tables
 from ..ranking.verdicts import smallest_signed_rank_p
 from ..scoring.metrics import METRICS
+from ..scoring.score_tables import ENTRANT
 from . import labels
 
 LEVEL = 0.05  # of pairwise tests
@@ -23,7 +26,7 @@ NO_GAINS = "No method was run both from scratch and pretrained, so there is no g
 
 def ranked_cases(tables: Tables) -> pd.DataFrame:
     """Rows of `cases` that the ranking uses: the edition's own profile, every training patch."""
-    cases = tables.get("cases", pd.DataFrame())
+    cases = tables["cases"]
     if cases.empty:
         return cases
     profiles = [p for p in cases["metric_profile"].unique() if p not in ("robust", "describe")]
@@ -41,9 +44,13 @@ def case_ranks(cases: pd.DataFrame) -> pd.Series:
 
 def in_order(tables: Tables, table: pd.DataFrame) -> list[Entrant]:
     """Entrants of `table`, best of the leaderboard first; those not ranked after them, by name."""
-    leaderboard = tables.get("leaderboard", pd.DataFrame(columns=["method", "init"]))
-    ranked = list(leaderboard[["method", "init"]].itertuples(index=False, name=None))
-    present = set(table[["method", "init"]].itertuples(index=False, name=None))
+    return best_first(tables, table[ENTRANT].itertuples(index=False, name=None))
+
+
+def best_first(tables: Tables, entrants: Iterable[Entrant]) -> list[Entrant]:
+    """Entrants as `in_order` has those of a table."""
+    ranked = list(tables["leaderboard"][ENTRANT].itertuples(index=False, name=None))
+    present = set(entrants)
     return [e for e in ranked if e in present] + sorted(present - set(ranked))
 
 
@@ -62,11 +69,8 @@ def of_panel(table: pd.DataFrame, structure: str, metric: str) -> pd.DataFrame:
 
 
 def at_every_patch(tables: Tables, name: str) -> pd.DataFrame:
-    """Rows of a table of gains with the whole label budget; none where there is no such table."""
-    table = tables.get(name)
-    if table is None:
-        return pd.DataFrame(columns=["method", "init", "structure", "metric", "specimen", "gain"])
-    return table[table["budget"].astype(str) == "all"]
+    """Rows of a table of gains with the whole label budget."""
+    return tables[name][tables[name]["budget"].astype(str) == "all"]
 
 
 def known_specimens(tables: Tables) -> pd.Series:
@@ -76,10 +80,7 @@ def known_specimens(tables: Tables) -> pd.Series:
 
 def length_units(tables: Tables) -> dict[str, str]:
     """The unit of lengths on each structure, where the table `references` tells it."""
-    references = tables.get("references", pd.DataFrame())
-    if references.empty:
-        return {}
-    return references.groupby("structure")["length_unit"].first().to_dict()
+    return tables["references"].groupby("structure")["length_unit"].first().to_dict()
 
 
 def extent_of(cases: pd.DataFrame) -> str:

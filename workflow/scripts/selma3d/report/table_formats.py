@@ -82,7 +82,7 @@ def write_printed(
     for source in module.SOURCES:
         if source not in tables:
             raise InputError(f"table {name!r}: expected the table {source!r} to make it from")
-    rows = tsv_rows(name, *(tables[source] for source in module.SOURCES))
+    rows = tsv_rows(name, tables)
     printed = module.printed(rows, display) if len(rows) else NOTHING
     caption = _caption(TABLES.caption(name), display)
     for form, path in outputs.items():

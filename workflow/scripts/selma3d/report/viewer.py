@@ -14,13 +14,13 @@ import pandas as pd
 
 from ..challenge.display import Display
 from ..ranking.tables import Tables
+from ..scoring.score_tables import ENTRANT
 from ..system.errors import InputError
 from .cases import views
 from .cases.stacks import TILES
-from .drawing.entrants import EntrantStyles
-from .ranking_rows import in_order
+from .drawing.entrants import EntrantStyle, EntrantStyles
+from .ranking_rows import best_first
 
-ENTRANT = ["method", "init"]
 NAPARI = ("napari", "--plugin", "napari-ome-zarr")
 
 # Of a voxel: true positive, false positive, false negative.
@@ -41,16 +41,12 @@ class Stacks:
     @classmethod
     def read(cls, path: str | Path) -> Stacks:
         """Read a file of figures/<track>/. Raises InputError where it is missing or no JSON."""
-        content = _read(path)
+        content = read_volume(path)
         return cls(Path(path).parent.name, content["structure"], content["cases"])
 
 
 def read_volume(path: str | Path) -> dict[str, Any]:
     """Read what `write_volume_stack` wrote. Raises InputError where it is missing or no JSON."""
-    return _read(path)
-
-
-def _read(path: str | Path) -> dict[str, Any]:
     try:
         return json.loads(Path(path).read_text())
     except FileNotFoundError:
@@ -95,6 +91,12 @@ def _opened(files: Sequence[str]) -> dict[str, Any]:
     return {"files": list(files), "command": shlex.join([*NAPARI, *files]) if files else ""}
 
 
+def _mask(style: EntrantStyle, score: str, strip: str | None) -> dict[str, Any]:
+    """An entrant's mask."""
+    look = {"title": style.label, "colour": style.colour, "open": not style.filled}
+    return look | {"score": score, "strip": strip}
+
+
 def viewer_cases(
     all_stacks: Sequence[Stacks],
     tracks: Mapping[str, Tables],
@@ -109,15 +111,8 @@ def viewer_cases(
             group = display.structure(stacks.structure)
             of = f", specimen {case['specimen']}" if case["specimen"] else ""
             masks = [
-                {
-                    "title": style.label,
-                    "colour": style.colour,
-                    "open": not style.filled,
-                    "score": mask["score"],
-                    "strip": mask["strip"],
-                }
+                _mask(styles[tuple(mask["entrant"])], mask["score"], mask["strip"])
                 for mask in case["masks"]
-                for style in (styles[tuple(mask["entrant"])],)
             ]
             shown.append(
                 {
@@ -161,14 +156,8 @@ def viewer_volumes(
                 "title": f"{title}, {sides} voxels",
                 "truth": None,
                 "masks": [
-                    {
-                        "title": styles[entrant].label,
-                        "colour": styles[entrant].colour,
-                        "open": not styles[entrant].filled,
-                        "score": "",
-                        "strip": strips[entrant],
-                    }
-                    for entrant in in_order(tables, entrants)
+                    _mask(styles[entrant], "", strips[entrant])
+                    for entrant in best_first(tables, strips)
                 ],
                 **{name: volume[name] for name in ("shape", "steps", "voxel_um", "image")},
                 **_opened(exports.of_volume(volume["structure"], volume["sample"])),

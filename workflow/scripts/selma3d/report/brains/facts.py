@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -75,12 +75,7 @@ def summary_of(
     foreground = int(objects["voxels"].sum())
     whole = (objects["border"] == 0).to_numpy()
     return {
-        "sample": named.sample,
-        "specimen": named.specimen,
-        "group": named.group,
-        "structure": named.structure,
-        "method": named.method,
-        "run": named.run,
+        **{name: text for name, text in asdict(named).items() if name != "scored_as"},
         "voxel_size_um": "unknown" if size is None else ",".join(f"{edge:g}" for edge in size),
         "voxels": voxels,
         "volume_mm3": voxels * mm3,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from matplotlib.figure import Figure
 
 from ...images import InstanceFile, VolumeFile
 from ...system.atomic import write_table
+from ..data_urls import url_of
 from ..drawing import canvas
 from ..table_formats import Printed
 from ..templates import write_page
@@ -32,6 +32,11 @@ from .pictures import (
 
 DPI = 220
 MOST_REGIONS = 40
+DISTRIBUTIONS = (
+    "Sizes and depth",
+    "Left, how large the objects are; dashed, the median. Right, where they lie along z: steps or "
+    "slopes may come from the imaging.",
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def write_brain_page(
         figures = [
             _figure(draw_planes(scene), _about_planes(scene, instances)),
             _figure(draw_projections(scene), _about_projections(scene)),
-            _figure(draw_distributions(scene), _about_distributions()),
+            _figure(draw_distributions(scene), DISTRIBUTIONS),
         ]
         rows = _settings(files, named, volume, instances, settings)
     write_page(
@@ -225,11 +230,10 @@ def _files(files: BrainFiles, folder: Path) -> list[tuple[str, str]]:
 
 
 def _figure(figure: Figure, caption: tuple[str, str]) -> dict[str, str]:
-    with io.BytesIO() as file:
-        figure.savefig(file, format="png", dpi=DPI)
-        content = base64.b64encode(file.getvalue()).decode("ascii")
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=DPI)
     title, text = caption
-    return {"title": title, "caption": text, "source": f"data:image/png;base64,{content}"}
+    return {"title": title, "caption": text, "source": url_of("image/png", file.getvalue())}
 
 
 def _about_planes(scene: Scene, instances: InstanceFile) -> tuple[str, str]:
@@ -238,10 +242,9 @@ def _about_planes(scene: Scene, instances: InstanceFile) -> tuple[str, str]:
         "Planes",
         "Three planes through the part of the volume with most objects, at full resolution, each "
         f"at its own scale: the image above, with outlines of the objects below.{split} The first "
-        "axis runs to the right, the second down. "
-        "Neighbours have different "
-        "colours, which mean nothing else. Grey values from the 1st percentile (black) to the "
-        "99.9th (white), dim ones lifted (gamma 0.6).",
+        "axis runs to the right, the second down. Neighbours have different colours, which mean "
+        "nothing else. Grey values from the 1st percentile (black) to the 99.9th (white), dim ones "
+        "lifted (gamma 0.6).",
     )
 
 
@@ -252,14 +255,6 @@ def _about_projections(scene: Scene) -> tuple[str, str]:
         "Projections",
         f"The whole volume, seen along each axis, each at its own scale: the {how}, above; below, "
         "in orange where objects are, the stronger the more of them lie behind one another.",
-    )
-
-
-def _about_distributions() -> tuple[str, str]:
-    return (
-        "Sizes and depth",
-        "Left, how large the objects are; dashed, the median. Right, where they lie along z: steps "
-        "or slopes may come from the imaging.",
     )
 
 

@@ -16,6 +16,7 @@ from matplotlib.ticker import NullFormatter
 
 from ...images import InstanceFile, VolumeFile
 from ..cases.views import grey as shaded
+from ..cases.views import round_length
 from ..drawing import canvas
 from .numbers import number
 
@@ -138,12 +139,6 @@ def draw_distributions(scene: Scene) -> Figure:
     return figure
 
 
-def scale_bar(width: float) -> float:
-    """A round length, 1, 2 or 5 times a power of ten, of a sixth to a third of a width."""
-    power = 10 ** math.floor(math.log10(width / 3))
-    return max(step * power for step in (1, 2, 5) if step * power <= width / 3)
-
-
 @dataclass(frozen=True)
 class View:
     """A plane as it is drawn: its height and width in the scene's unit.
@@ -177,7 +172,7 @@ class View:
             aspect="auto",
         )
         axes.set_axis_off()
-        bar = scale_bar(self.width)
+        bar = round_length(self.width / 3)
         right, low = self.width * 0.96, self.height * 0.97
         stroke = [withStroke(linewidth=2.5, foreground="black")]
         axes.plot([right - bar, right], [low, low], color="white", lw=1.5, path_effects=stroke)

@@ -12,12 +12,11 @@ from matplotlib.patches import Patch
 
 from ...challenge.display import Display, Entrant
 from ...images import PatchFile, PredictionFile
-from ...system.errors import InputError
 from .. import labels
 from ..drawing import canvas
+from ..shown import ShownCases
 from . import views
-from .choice import choose, scores_of
-from .shown_cases import ShownCases
+from .choice import choose, scale_of, scores_of, truth_of
 
 ROW_MM = 36.0
 NAMES = ("true positive", "false positive", "false negative")
@@ -71,12 +70,8 @@ def draw_card(
 
 def _pictures(cases: PatchFile, masks: PredictionFile, case: str, channel: int) -> list[np.ndarray]:
     """The image, the errors in its fullest plane, and their projection."""
-    truth = cases.mask(case)
-    if truth is None:
-        raise InputError(f"{cases.path}: {case}: expected a mask to compare with, found none")
+    truth, scale = truth_of(cases, case), scale_of(cases, case)
     found = masks.mask(case) if case in masks.ids else np.zeros_like(truth)
-    size = cases.voxel_size_um(case) or (1.0, 1.0, 1.0)
-    scale = tuple(side / min(size) for side in size)
     values, classes = views.grey(cases.image(case, channel)), views.errors(truth, found)
     plane = views.fullest_planes(truth)[0]
     return [

@@ -1,12 +1,15 @@
-"""The choice of the cases that are shown: by rule, not by eye."""
+"""The choice of the cases that are shown, by rule, not by eye; their truth and their scale."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from ...images import PatchFile
+from ...system.errors import InputError
 from .. import labels
 from ..ranking_rows import metrics_of, ranked_cases
 
@@ -39,6 +42,20 @@ def scores_of(
     if cases.empty:
         return cases
     return cases[cases["metric"] == metrics_of(cases)[structure][0]]
+
+
+def truth_of(cases: PatchFile, case: str) -> np.ndarray:
+    """The mask (Z,Y,X) of a case; InputError where it has none."""
+    truth = cases.mask(case)
+    if truth is None:
+        raise InputError(f"{cases.path}: {case}: expected a mask to compare with, found none")
+    return truth
+
+
+def scale_of(cases: PatchFile, case: str) -> tuple[float, ...]:
+    """Voxel size (z,y,x) of a case, in units of its smallest side; all 1 where it is unknown."""
+    size = cases.voxel_size_um(case) or (1.0, 1.0, 1.0)
+    return tuple(side / min(size) for side in size)
 
 
 def choose(scores: pd.DataFrame) -> list[Pick]:

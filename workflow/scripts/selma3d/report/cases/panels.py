@@ -26,14 +26,13 @@ from matplotlib.patheffects import withStroke
 from ...challenge.display import Display, Entrant
 from ...images import PatchFile, PredictionFile
 from ...ranking.tables import Tables
-from ...system.errors import InputError
 from .. import labels
 from ..drawing import canvas, facets
 from ..page_contents import panel_title
-from ..ranking_rows import in_order
+from ..ranking_rows import best_first
+from ..shown import ShownCases
 from . import rendering, views
-from .choice import Pick, choose, scores_of
-from .shown_cases import ShownCases
+from .choice import Pick, choose, scale_of, scores_of, truth_of
 
 PER_ROW = 8  # cells side by side
 CELL_MM = (19.0, 29.6)  # at least and at most
@@ -110,7 +109,7 @@ def draw_panel(
                 entrant,
                 stack.enter_context(PredictionFile(shown.predictions[entrant])),
             )
-            for entrant in _in_order(tables, list(shown.predictions))
+            for entrant in best_first(tables, shown.predictions)
         ]
         scores = scores_of(shown.structure, tables["cases"], list(shown.predictions))
         if scores.empty:
@@ -119,10 +118,6 @@ def draw_panel(
             figure = _draw(cases, entries, scores, shown.channel)
         canvas.mark(figure, display)
         canvas.save(figure, outputs, panel_title(shown.structure, display))
-
-
-def _in_order(tables: Tables, entrants: Sequence[Entrant]) -> list[Entrant]:
-    return in_order(tables, pd.DataFrame(entrants, columns=["method", "init"]))
 
 
 def _draw(
@@ -167,7 +162,7 @@ def _draw_strip(
     figure: Figure, strip: Strip, cases: PatchFile, top_mm: float, cell_mm: float
 ) -> None:
     width_mm, height_mm = figure.get_figwidth() / canvas.MM, figure.get_figheight() / canvas.MM
-    shape, scale = cases.shape(strip.case), _scale(cases, strip.case)
+    shape, scale = cases.shape(strip.case), scale_of(cases, strip.case)
     figure.text(0, (top_mm - 1) / height_mm, strip.header, weight="bold", va="top")
     for column, cell in enumerate(strip.cells):
         left, y = column * cell_mm, top_mm - strip.texts_mm(cell_mm)
@@ -197,19 +192,11 @@ def _header(cases: PatchFile, pick: Pick, metric: str) -> str:
     return f"{pick.why.capitalize()} case: {pick.case}{of}, mean {name} {value}{pick.remark}"
 
 
-def _scale(cases: PatchFile, case: str) -> tuple[float, ...]:
-    """Voxel size (z,y,x), in units of its smallest side."""
-    size = cases.voxel_size_um(case) or (1.0, 1.0, 1.0)
-    return tuple(side / min(size) for side in size)
-
-
 def _cells(
     cases: PatchFile, entries: Sequence[PanelColumn], pick: Pick, metric: str, channel: int
 ) -> Iterator[Cell]:
-    truth = cases.mask(pick.case)
-    if truth is None:
-        raise InputError(f"{cases.path}: {pick.case}: expected a mask to compare with, found none")
-    scale, at = _scale(cases, pick.case), views.fullest_planes(truth)
+    truth = truth_of(cases, pick.case)
+    scale, at = scale_of(cases, pick.case), views.fullest_planes(truth)
     image = cases.image(pick.case, channel)
     values, in_planes = views.grey(image), views.grey(image, at)
     found = [entry.masks for entry in entries if pick.case in entry.masks.ids]
@@ -292,7 +279,7 @@ def _draw_bars(axes: Axes, cell: Cell, cases: PatchFile, case: str) -> None:
     """Scale bars in the image's XY slice and in its detail."""
     size = cases.voxel_size_um(case)
     pixel = min(size) if size else 1.0
-    _, high, wide = np.array(cases.shape(case)) * _scale(cases, case)
+    _, high, wide = np.array(cases.shape(case)) * scale_of(cases, case)
     _draw_bar(axes, (0, 0, wide, high), pixel, size is not None, 1 / 3)
     if cell.detail is not None:
         long, (height, width, _) = views.ZOOM * cell.detail.side, cell.slices.shape
@@ -312,9 +299,7 @@ def _draw_bar(
     pixel: its length in micrometres, or in voxels.
     """
     left, top, width, height = place
-    most = width * pixel * share
-    decade = 10.0 ** np.floor(np.log10(most))
-    length = max(m * decade for m in (1, 2, 5) if m * decade <= most)
+    length = views.round_length(width * pixel * share)
     left, low = left + 0.05 * width, top + 0.94 * height
     outline = [withStroke(linewidth=3, foreground="black")]
     axes.plot(

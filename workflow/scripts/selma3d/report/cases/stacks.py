@@ -22,13 +22,12 @@ from ...challenge.display import Entrant
 from ...images import PatchFile, PredictionFile
 from ...ranking.tables import Tables
 from ...system.atomic import publish
-from ...system.errors import InputError
 from .. import labels
 from ..data_urls import webp_url
-from ..ranking_rows import in_order
+from ..ranking_rows import best_first
+from ..shown import ShownCases
 from . import views
-from .choice import Pick, choose, scores_of
-from .shown_cases import ShownCases
+from .choice import Pick, choose, scores_of, truth_of
 
 LARGEST = (64, 128, 128)  # planes, rows, columns of a stack
 TILE_PX = 240  # at least, of a tile of the first screen's picture
@@ -50,12 +49,8 @@ def write_stacks(shown: ShownCases, tables: Tables, path: str | Path) -> None:
             entrant: stack.enter_context(PredictionFile(file))
             for entrant, file in shown.predictions.items()
         }
-        entrants = pd.DataFrame(list(masks), columns=["method", "init"])
-        best_first = in_order(tables, entrants)
-        found = [
-            _packed(cases, pick, {one: masks[one] for one in best_first}, scores, shown.channel)
-            for pick in choose(scores)
-        ]
+        ordered = {one: masks[one] for one in best_first(tables, masks)}
+        found = [_packed(cases, pick, ordered, scores, shown.channel) for pick in choose(scores)]
     with publish(path) as temporary:
         temporary.write_text(json.dumps({"structure": shown.structure, "cases": found}))
 
@@ -67,14 +62,10 @@ def _packed(
     scores: pd.DataFrame,
     channel: int,
 ) -> dict[str, Any]:
-    truth = cases.mask(pick.case)
-    if truth is None:
-        raise InputError(f"{cases.path}: {pick.case}: expected a mask to compare with, found none")
+    truth = truth_of(cases, pick.case)
     metric = scores["metric"].iloc[0]
-    values, steps = (
-        views.grey(cases.image(pick.case, channel), views.fullest_planes(truth)),
-        _steps(truth.shape),
-    )
+    values = views.grey(cases.image(pick.case, channel), views.fullest_planes(truth))
+    steps = steps_of(truth.shape, LARGEST)
     size = cases.voxel_size_um(pick.case)
     found = {
         entrant: file.mask(pick.case) if pick.case in file.ids else None
@@ -107,11 +98,10 @@ def _packed(
     }
 
 
-def _steps(shape: Sequence[int]) -> tuple[int, ...]:
-    """Every how many planes, rows and columns are kept; rows and columns alike."""
-    deep, high, wide = (math.ceil(n / most) for n, most in zip(shape, LARGEST, strict=True))
-    lateral = max(high, wide)
-    return deep, lateral, lateral
+def steps_of(shape: Sequence[int], largest: Sequence[int]) -> tuple[int, int, int]:
+    """How many planes, rows and columns become one; as many columns as rows."""
+    deep, high, wide = (math.ceil(n / most) for n, most in zip(shape, largest, strict=True))
+    return deep, max(high, wide), max(high, wide)
 
 
 def _thinned(values: np.ndarray, steps: Sequence[int]) -> np.ndarray:
@@ -156,7 +146,7 @@ def _tiles(
         )
     )
     pixel = size[2] / times if size else 1 / times
-    length = _round_length(wide * pixel / 3)
+    length = views.round_length(wide * pixel / 3)
     pictures = [
         _with_bar(views.coloured(grey, None), length / pixel),
         views.coloured(grey, true.astype(np.uint8)),
@@ -181,9 +171,3 @@ def _with_bar(picture: np.ndarray, length_px: float) -> np.ndarray:
     picture[low - 1 : low + thick + 1, left - 1 : right + 1] = 0
     picture[low : low + thick, left:right] = 1
     return picture
-
-
-def _round_length(most: float) -> float:
-    """The largest 1, 2 or 5 times a power of ten that is at most so long."""
-    decade = 10.0 ** math.floor(math.log10(most))
-    return max(times * decade for times in (1, 2, 5) if times * decade <= most)

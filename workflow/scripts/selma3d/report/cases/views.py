@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -175,6 +176,12 @@ def coloured(values: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
     inside = classes > 0
     picture[inside] = 0.15 * picture[inside] + 0.85 * _rgb(COLOURS)[classes[inside] - 1]
     return picture
+
+
+def round_length(most: float) -> float:
+    """The largest 1, 2 or 5 times a power of ten that is at most so long, as of a scale bar."""
+    decade = 10.0 ** math.floor(math.log10(most))
+    return max(times * decade for times in (1, 2, 5) if times * decade <= most)
 
 
 def _rgb(colours: Sequence[str]) -> np.ndarray:

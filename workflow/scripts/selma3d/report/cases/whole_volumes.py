@@ -7,7 +7,6 @@ kept, of each few rows and columns the mean; of a mask, the share of voxels that
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import product
@@ -19,9 +18,9 @@ from ...images import SegmentationFile, VolumeFile
 from ...system.atomic import publish
 from ...system.errors import InputError
 from ..data_urls import webp_url
+from ..shown import ShownVolume
 from . import views
-from .shown_volume import ShownVolume
-from .stacks import QUALITY, strip_of
+from .stacks import QUALITY, steps_of, strip_of
 
 LARGEST = (72, 160, 160)  # planes, rows, columns; a strip of WebP is 16,383 pixels high at most
 BLOCK = 256  # voxels along an edge, about
@@ -62,12 +61,6 @@ def write_volume_stack(shown: ShownVolume, path: str | Path) -> None:
         }
     with publish(path) as temporary:
         temporary.write_text(json.dumps(content))
-
-
-def steps_of(shape: Sequence[int], largest: Sequence[int]) -> tuple[int, int, int]:
-    """How many planes, rows and columns become one; as many columns as rows."""
-    deep, high, wide = (math.ceil(n / most) for n, most in zip(shape, largest, strict=True))
-    return deep, max(high, wide), max(high, wide)
 
 
 def reduced(

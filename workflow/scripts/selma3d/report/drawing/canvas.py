@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
 
 from ...challenge.display import Display
@@ -132,6 +133,11 @@ def sentence_of(svg: str | Path) -> str:
     """The sentence that stands in for an empty figure, from its SVG file; "" where it is drawn."""
     found = ElementTree.parse(svg).find(f".//{DUBLIN_CORE}description")
     return "" if found is None else found.text or ""
+
+
+def sign(label: str, **look: Any) -> Line2D:
+    """A line or symbol with what it stands for, for a key; look: keywords of `Axes.plot`."""
+    return Line2D([], [], label=label, **look)
 
 
 def key(figure: Figure, handles: Sequence[Artist], columns: int = 4) -> None:

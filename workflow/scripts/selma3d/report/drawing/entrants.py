@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.colors import to_hex, to_rgb
+from matplotlib.lines import Line2D
 
 from ...challenge.display import Display, Entrant
 from ...challenge.run import NO_INIT, is_pretrained
@@ -103,6 +104,15 @@ class EntrantStyles:
         colour = self.display.colours.get(method) or self._spare.get(method, canvas.INK)
         label = self.display.entrant(method, init)
         return EntrantStyle(label, colour, marker, filled, line, hatch)
+
+    def lines(self, entrants: Iterable[Entrant]) -> list[Line2D]:
+        """Lines with symbols, as a key explains entrants."""
+        return [canvas.sign(self[e].label, **self[e].curve) for e in entrants]
+
+    def symbols(self, entrants: Iterable[Entrant]) -> list[Line2D]:
+        """The same without lines."""
+        without = {"linestyle": ""}
+        return [canvas.sign(self[e].label, **self[e].curve | without) for e in entrants]
 
     def structure(self, name: str) -> str:
         """Title of a structure."""

@@ -69,25 +69,25 @@ def grid(
     for band, (name, its_metrics) in enumerate(metrics.items()):
         for column, metric in enumerate(its_metrics):
             axes = figure.add_subplot(spec[band, column])
-            axes.set_ylim(len(row_labels) - 0.5, -0.5)
-            shown = row_labels if column == 0 else [""] * len(row_labels)
-            axes.set_yticks(range(len(row_labels)), shown)
-            axes.tick_params(axis="y", length=0)
-            axes.spines["left"].set_visible(False)
+            frame_rows(axes, row_labels if column == 0 else [""] * len(row_labels))
             axes.set_xlabel(names[name, metric])
-            axes.grid(axis="x")
-            stripe_rows(axes, len(row_labels))
             panels[name, metric] = axes
     return figure, panels
 
 
-def title_bands(panels: Panels, styles: EntrantStyles, specimens: pd.Series) -> None:
-    """Write each structure's title, with its number of specimens, above its first panel."""
-    titled: set[str] = set()
-    for (structure, _), axes in panels.items():
-        if structure not in titled:
-            axes.set_title(band_title(styles, structure, number_of(specimens[structure])))
-            titled.add(structure)
+def frame_rows(axes: Axes, row_labels: Sequence[str]) -> None:
+    """Rows with a label each, the first at the top, every other one tinted."""
+    axes.set_ylim(len(row_labels) - 0.5, -0.5)
+    axes.set_yticks(range(len(row_labels)), row_labels)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    stripe_rows(axes, len(row_labels))
+
+
+def first_panels(panels: Panels) -> dict[str, Axes]:
+    """The first panel of each band, which has its title."""
+    return {band: axes for (band, _), axes in reversed(panels.items())}
 
 
 def band_title(styles: EntrantStyles, structure: str, extent: str) -> str:

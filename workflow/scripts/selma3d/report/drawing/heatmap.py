@@ -17,7 +17,7 @@ from .entrants import EntrantStyles
 
 def placed_labels(tables: Tables, styles: EntrantStyles, entrants: Sequence[Entrant]) -> list[str]:
     """Labels of rows with the entrant's place on the leaderboard behind them."""
-    leaderboard = tables.get("leaderboard", pd.DataFrame(columns=["method", "init", "place"]))
+    leaderboard = tables["leaderboard"]
     places = leaderboard.set_index(["method", "init"])["place"].to_dict()
     row_labels = facets.row_labels(styles, entrants)
     return [

@@ -27,7 +27,7 @@ AROUND_MM, ROW_MM, LABEL_CHARACTERS = 14.0, 5.2, 24
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Differences of `quantities` with bias and limits of `agreement`, a band a structure."""
-    agreement = tables.get("agreement", pd.DataFrame())
+    agreement = tables["agreement"]
     if agreement.empty:
         return canvas.statement("No quantity was measured on the masks.", "page")
     entrants = in_order(tables, agreement)
@@ -46,7 +46,9 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         shown = [name for name in DRAWN if name in set(own["quantity"])]
         for column, quantity in enumerate(shown):
             axes = figure.add_subplot(spec[band, column])
-            _frame(axes, row_labels if column == 0 else [""] * len(row_labels))
+            facets.frame_rows(axes, row_labels if column == 0 else [""] * len(row_labels))
+            axes.axvline(0, color=canvas.INK, linewidth=0.8, zorder=1)
+            axes.xaxis.set_major_locator(facets.few_ticks(4))
             cases = tables["quantities"]
             here = (cases["structure"] == structure) & (cases["quantity"] == quantity)
             _draw_cases(axes, cases[here], entrants, styles)
@@ -67,17 +69,6 @@ def _axis_names(lengths_in: str) -> dict[str, str]:
         name = facets.broken(f"{described.label}{unit}", LABEL_CHARACTERS)
         names[quantity] = f"{name}\npredicted − true"
     return names
-
-
-def _frame(axes: Axes, row_labels: list[str]) -> None:
-    axes.set_ylim(len(row_labels) - 0.5, -0.5)
-    axes.set_yticks(range(len(row_labels)), row_labels)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
-    facets.stripe_rows(axes, len(row_labels))
-    axes.axvline(0, color=canvas.INK, linewidth=0.8, zorder=1)
-    axes.xaxis.set_major_locator(facets.few_ticks(4))
 
 
 def _draw_cases(

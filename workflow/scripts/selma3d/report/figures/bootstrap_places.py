@@ -22,8 +22,8 @@ IN_A_PAPER = "Ranking stability (blob plot)"
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Blob plot of bootstrap places."""
-    bootstrap = tables.get("bootstrap", pd.DataFrame())
-    leaderboard = tables.get("leaderboard", pd.DataFrame())
+    bootstrap = tables["bootstrap"]
+    leaderboard = tables["leaderboard"]
     if bootstrap.empty or leaderboard.empty:
         return canvas.statement(
             "The ranking was not bootstrapped, so nothing is known about its stability."

@@ -10,10 +10,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ...ranking.tables import Tables
+from ...scoring.score_tables import ENTRANT
 from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
@@ -23,14 +23,13 @@ CATEGORY, PLACE = "Cost", 14
 TITLE = "Cost against quality"
 IN_A_PAPER = "Cost against quality"
 METRIC = "dice"  # every metric profile has it
-ENTRANT = ["method", "init"]
 PER_ROW = 3
 TITLE_CHARACTERS = 32  # of a title in a line above a panel
 
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """A panel a structure, of `by_metric` and the sums of `cost`."""
-    means, cost = tables.get("by_metric", pd.DataFrame()), tables.get("cost", pd.DataFrame())
+    means, cost = tables["by_metric"], tables["cost"]
     if means.empty or cost.empty:
         return canvas.statement("No cost is known of what has been scored.", "page")
     spent = cost.groupby(ENTRANT)[["cpu_hours", "gpu_hours"]].sum(min_count=1)
@@ -53,13 +52,8 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         axes.set_xlabel(f"{unit[:3].upper()} time, all jobs")
     for axes in grid.flat[len(structures) :]:
         axes.set_visible(False)
-    canvas.key(figure, [_explained(styles, entrant) for entrant in in_order(tables, shown)])
+    canvas.key(figure, styles.symbols(in_order(tables, shown)))
     return figure
-
-
-def _explained(styles: EntrantStyles, entrant: tuple[str, str]) -> Line2D:
-    symbol = {key: value for key, value in styles[entrant].curve.items() if key != "linestyle"}
-    return Line2D([], [], label=styles[entrant].label, linestyle="", **symbol)
 
 
 def _draw_structure(

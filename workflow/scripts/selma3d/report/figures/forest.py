@@ -47,7 +47,7 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     gains = improved(of_declared_metric(tables))
     if gains.empty:
         return canvas.statement(NO_GAINS, "page")
-    verdicts = tables.get("verdicts", pd.DataFrame())
+    verdicts = tables["verdicts"]
     margin = float(verdicts["margin"].max()) if len(verdicts) else np.nan
     endpoints = [
         facets.broken(endpoint_name(row, styles.display), ENDPOINT_CHARACTERS)

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ...challenge.display import Entrant
 from ...ranking.tables import Tables
@@ -36,7 +35,7 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         return canvas.statement(NO_GAINS, "page")
     if gains["budget"].nunique() == 1:
         return canvas.statement(ONE_BUDGET, "page")  # the forest plot has these gains
-    verdicts = tables.get("verdicts", pd.DataFrame())
+    verdicts = tables["verdicts"]
     margin = float(verdicts["margin"].max()) if len(verdicts) else np.nan
     entrants = in_order(tables, gains)
     structures = list(dict.fromkeys(gains["structure"]))
@@ -55,8 +54,7 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     metric = labels.metric_name(gains["metric"].iloc[0], arrow=False)
     for axes in panels[::columns]:
         axes.set_ylabel(f"gain in {metric}\nbetter →")
-    handles = [Line2D([], [], label=styles[e].label, **styles[e].curve) for e in entrants]
-    canvas.key(figure, handles)
+    canvas.key(figure, styles.lines(entrants))
     return figure
 
 

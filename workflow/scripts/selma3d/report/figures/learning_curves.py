@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ...challenge.display import Entrant
 from ...challenge.run import NO_INIT
@@ -19,6 +18,7 @@ from ...ranking.tables import Tables
 from .. import labels
 from ..drawing import canvas, facets
 from ..drawing.entrants import EntrantStyles
+from ..gains import budgets_in_order
 from ..ranking_rows import ONE_BUDGET, in_order, metrics_of
 
 CATEGORY, PLACE = "Pretraining", 7
@@ -30,23 +30,16 @@ MANY = 8  # entrants in one panel; with more, each method gets a column of panel
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Learning curves of `curves`; with many entrants, a column of panels a method."""
-    curves = tables.get("curves", pd.DataFrame())
-    curves = curves.dropna(subset="mean") if len(curves) else curves
+    curves = tables["curves"].dropna(subset="mean")
     if curves.empty:
         return canvas.statement("No method was trained on label budgets.", "page")
     if curves["budget"].nunique() == 1:
         return canvas.statement(ONE_BUDGET, "page")
-    curves = curves.assign(at=curves["budget"].astype(str).map(_budgets(curves).index))
+    curves = curves.assign(at=curves["budget"].astype(str).map(budgets_in_order(curves).index))
     entrants = in_order(tables, curves)
     if len(entrants) > MANY:
         return _draw_apart(curves, entrants, styles)
     return _draw_together(curves, entrants, styles)
-
-
-def _budgets(curves: pd.DataFrame) -> list[str]:
-    """Budgets in order of size."""
-    sizes = {budget: float(budget) for budget in set(curves["budget"].astype(str)) - {"all"}}
-    return [*sorted(sizes, key=sizes.get), *(["all"] if "all" in set(curves["budget"]) else [])]
 
 
 def _draw_together(
@@ -65,8 +58,7 @@ def _draw_together(
             axes.set_ylabel(facets.broken(labels.metric_name(metric), 24))
             if column == 0:
                 axes.set_title(styles.structure(structure))
-    handles = [Line2D([], [], label=styles[e].label, **styles[e].curve) for e in entrants]
-    canvas.key(figure, handles)
+    canvas.key(figure, styles.lines(entrants))
     return figure
 
 
@@ -93,7 +85,7 @@ def _draw_apart(curves: pd.DataFrame, entrants: Sequence[Entrant], styles: Entra
     for init in dict.fromkeys(init for _, init in entrants):
         curve = styles[next(e for e in entrants if e[1] == init)].curve | grey
         face = "white" if curve["markerfacecolor"] == "white" else grey["color"]
-        handles.append(Line2D([], [], label=init, **(curve | {"markerfacecolor": face})))
+        handles.append(canvas.sign(init, **curve | {"markerfacecolor": face}))
     canvas.key(figure, handles, 6)
     return figure
 

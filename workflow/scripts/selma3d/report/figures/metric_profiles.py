@@ -4,7 +4,6 @@ same metrics. Where lines cross, a quirk has changed a place.
 
 from __future__ import annotations
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from ...ranking.tables import Tables
@@ -18,7 +17,7 @@ IN_A_PAPER = "Ranking under other metric definitions"
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Line plot of places under the edition's metric profile and under `robust`."""
-    both = tables.get("profile_places", pd.DataFrame())
+    both = tables["profile_places"]
     if both.empty:
         return canvas.statement(
             "The metric profile in force is the robust one: nothing to compare."

@@ -26,7 +26,7 @@ IN_A_PAPER = "Scores and ranks of all entrants at a glance"
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Heat map of ranks with means, an entrant a row and a structure's metric a column."""
-    means = tables.get("by_metric", pd.DataFrame())
+    means = tables["by_metric"]
     if means.empty:
         return canvas.statement("No entrant has been ranked.", "page")
     entrants = in_order(tables, means)

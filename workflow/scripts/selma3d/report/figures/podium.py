@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ...challenge.display import Entrant
 from ...ranking.tables import Tables
@@ -53,16 +52,8 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         above.set_title(f"{styles.structure(structure)}\n{extent}")
         above.set_ylabel(labels.metric_name(metric))
         facets.scale_values(above, metric, cases.loc[cases["structure"] == structure, "value"], "y")
-    handles = [
-        Line2D([], [], label=styles[e].label, linestyle="", **_symbol(styles, e)) for e in entrants
-    ]
-    canvas.key(figure, handles)
+    canvas.key(figure, styles.symbols(entrants))
     return figure
-
-
-def _symbol(styles: EntrantStyles, entrant: Entrant) -> dict[str, object]:
-    curve = styles[entrant].curve
-    return {key: value for key, value in curve.items() if key != "linestyle"}
 
 
 def _draw_structure(

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ...challenge.display import Entrant
 from ...ranking.tables import Tables
@@ -45,23 +44,17 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
             own = chosen[(chosen["method"] == entrant[0]) & (chosen["init"] == entrant[1])]
             _draw_pairs(axes, row, own, metric, entrant, styles)
         facets.scale_values(axes, metric, chosen[["scratch", "pretrained"]].to_numpy())
-    facets.title_bands(panels, styles, known_specimens(tables))
+    specimens = known_specimens(tables)
+    for structure, axes in facets.first_panels(panels).items():
+        extent = facets.number_of(specimens[structure])
+        axes.set_title(facets.band_title(styles, structure, extent))
     grey = {"color": canvas.NEUTRAL, "linewidth": 0.8}
+    dot = {"color": canvas.NEUTRAL, "marker": "o", "linestyle": ""}
     handles = [
-        Line2D(
-            [],
-            [],
-            marker="o",
-            markerfacecolor="white",
-            linestyle="",
-            color=canvas.NEUTRAL,
-            label="from scratch",
-        ),
-        Line2D(
-            [], [], marker="o", linestyle="", color=canvas.NEUTRAL, label="pretrained (or control)"
-        ),
-        Line2D([], [], label="specimen that improves", **grey),
-        Line2D([], [], label="specimen that does not", linestyle=":", **grey),
+        canvas.sign("from scratch", markerfacecolor="white", **dot),
+        canvas.sign("pretrained (or control)", **dot),
+        canvas.sign("specimen that improves", **grey),
+        canvas.sign("specimen that does not", linestyle=":", **grey),
     ]
     canvas.key(figure, handles)
     return figure

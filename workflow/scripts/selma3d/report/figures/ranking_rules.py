@@ -4,7 +4,6 @@ the number of significant wins, then rank. Where lines cross, the place depends 
 
 from __future__ import annotations
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from ...ranking.tables import Tables
@@ -18,7 +17,7 @@ IN_A_PAPER = "Ranking under other rules (line plot)"
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Line plot of places under each ranking rule."""
-    rules = tables.get("rules", pd.DataFrame())
+    rules = tables["rules"]
     if rules.empty:
         return canvas.statement("No ranking rule has been applied.")
     wide = rules.pivot_table(index=["method", "init"], columns="rule", values="place", sort=False)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ...ranking.tables import Tables
 from .. import labels
@@ -27,7 +26,7 @@ COLUMNS = {"dice": ("Dice", "moved_dice"), "centroid_f1": ("Centroid F1", "chanc
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Dots of `references`: a band a structure, a row a case, Dice and centroid F1 side by side."""
-    references = tables.get("references", pd.DataFrame())
+    references = tables["references"]
     if references.empty:
         return canvas.statement("No references were computed for the cases.", "page")
     bands = list(references.groupby("structure", sort=False))
@@ -78,21 +77,13 @@ def _name_rows(axes: Axes, cases: pd.DataFrame) -> None:
 
 def _explain(figure: Figure, doubtful: bool) -> None:
     none = {"linestyle": "", "markersize": 4}
-    canvas.key(
-        figure,
-        [
-            Line2D([], [], marker="|", color=canvas.INK, label="moved label; chance", **none),
-            Line2D([], [], marker="D", color="#E69F00", label="oracle threshold", **none),
-            Line2D([], [], marker="o", color="#0072B2", label="best entrant", **none),
-            Line2D(
-                [],
-                [],
-                marker="o",
-                color="#0072B2",
-                markerfacecolor="white",
-                label="median entrant",
-                **none,
-            ),
-            *([Line2D([], [], label="† labels doubtful", **none)] if doubtful else []),
-        ],
-    )
+    entrant = {"marker": "o", "color": "#0072B2", **none}
+    handles = [
+        canvas.sign("moved label; chance", marker="|", color=canvas.INK, **none),
+        canvas.sign("oracle threshold", marker="D", color="#E69F00", **none),
+        canvas.sign("best entrant", **entrant),
+        canvas.sign("median entrant", markerfacecolor="white", **entrant),
+    ]
+    if doubtful:
+        handles.append(canvas.sign("† labels doubtful", **none))
+    canvas.key(figure, handles)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ...ranking.tables import Tables
 from ..drawing import canvas, facets
@@ -22,8 +21,8 @@ IN_A_PAPER = "Published scores beside reproduced ones"
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """`reported` (team, structure, metric, value, source) against `by_metric`."""
-    reported = tables.get("reported", pd.DataFrame())
-    ours = tables.get("by_metric", pd.DataFrame())
+    reported = tables["reported"]
+    ours = tables["by_metric"]
     if reported.empty or ours.empty:
         return canvas.statement(
             "No published scores to compare with: config/reported holds none for this edition. "
@@ -42,14 +41,8 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     figure, panels = facets.grid(metrics_of(both), row_labels, facets.row_height_mm(row_labels, 4))
     for (structure, metric), axes in panels.items():
         theirs = of_panel(reported, structure, metric)
-        axes.scatter(
-            theirs["value"],
-            theirs["team"].map(teams.index),
-            s=20,
-            marker="s",
-            color="#7a7a7a",
-            zorder=3,
-        )
+        square = {"s": 20, "marker": "s", "color": "#7a7a7a", "zorder": 3}
+        axes.scatter(theirs["value"], theirs["team"].map(teams.index), **square)
         axes.axhline(len(teams) - 0.5, color=canvas.INK, linewidth=0.6)
         means = of_panel(ours, structure, metric)
         for mean in means.dropna(subset="mean").itertuples():
@@ -58,12 +51,11 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
                 axes.hlines(row, mean.low, mean.high, color=canvas.INK, linewidth=1)
             axes.scatter(mean.mean, row, s=14, zorder=3, **styles[mean.method, mean.init].dots)
         facets.scale_values(axes, metric, np.concatenate([theirs["value"], means["mean"]]))
-    for structure in dict.fromkeys(name for name, _ in panels):
-        first = next(axes for (name, _), axes in panels.items() if name == structure)
-        first.set_title(styles.structure(structure))
+    for structure, axes in facets.first_panels(panels).items():
+        axes.set_title(styles.structure(structure))
     handles = [
-        Line2D([], [], color="#7a7a7a", marker="s", linestyle="", label="published"),
-        Line2D([], [], color=canvas.INK, marker="o", label="this run, 95 % interval"),
+        canvas.sign("published", color="#7a7a7a", marker="s", linestyle=""),
+        canvas.sign("this run, 95 % interval", color=canvas.INK, marker="o"),
     ]
     canvas.key(figure, handles)
     return figure

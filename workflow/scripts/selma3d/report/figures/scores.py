@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from scipy.stats import gaussian_kde
 
 from ...challenge.display import Entrant
@@ -43,16 +42,15 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     figure, panels = facets.grid(
         metrics_of(cases), row_labels, facets.row_height_mm(row_labels, 4.6)
     )
-    means = tables.get("by_metric")
+    means = tables["by_metric"]
     for (structure, metric), axes in panels.items():
         chosen = of_panel(cases, structure, metric)
         _draw_panel(axes, chosen, entrants, styles)
-        if means is not None:
-            _draw_means(axes, of_panel(means, structure, metric), entrants, styles)
+        _draw_means(axes, of_panel(means, structure, metric), entrants, styles)
         facets.scale_values(axes, metric, chosen["value"])
-    for structure, group in cases.groupby("structure", sort=False):
-        first = next(axes for (name, _), axes in panels.items() if name == structure)
-        first.set_title(facets.band_title(styles, structure, extent_of(group)))
+    for structure, axes in facets.first_panels(panels).items():
+        extent = extent_of(cases[cases["structure"] == structure])
+        axes.set_title(facets.band_title(styles, structure, extent))
     _explain(figure, cases, means)
     return figure
 
@@ -72,14 +70,8 @@ def _draw_panel(
         own = cases[(cases["method"] == entrant[0]) & (cases["init"] == entrant[1])]
         own = own.dropna(subset="value")
         if own.empty:
-            axes.text(
-                0.02,
-                row,
-                "no score",
-                color=canvas.FAINT,
-                va="center",
-                transform=axes.get_yaxis_transform(),
-            )
+            beside = {"transform": axes.get_yaxis_transform(), "va": "center"}
+            axes.text(0.02, row, "no score", color=canvas.FAINT, **beside)
             continue
         if len(own) >= BOX_NEEDS:
             _draw_box(axes, row, own["value"].to_numpy())
@@ -112,35 +104,15 @@ def _draw_dots(
 ) -> None:
     imputed = (cases["imputed"] > 0).to_numpy()
     doubtful = cases["doubtful"].to_numpy(bool) & ~imputed
-    sound = ~imputed & ~doubtful
-    axes.scatter(
-        cases["value"][sound],
-        heights[sound],
-        s=3.5,
-        color=own_style.colour,
-        alpha=0.75,
-        linewidth=0,
-        zorder=2,
-    )
-    axes.scatter(
-        cases["value"][doubtful],
-        heights[doubtful],
-        s=6,
-        facecolor="white",
-        edgecolor=own_style.colour,
-        linewidth=0.6,
-        zorder=2,
-    )
-    axes.scatter(
-        cases["value"][imputed],
-        heights[imputed],
-        s=9,
-        color=own_style.edge,
-        marker="x",
-        linewidth=0.8,
-        zorder=2.5,
-        clip_on=False,
-    )
+    dot = {"s": 3.5, "color": own_style.colour, "alpha": 0.75, "linewidth": 0, "zorder": 2}
+    ring = {"s": 6, "facecolor": "white", "edgecolor": own_style.colour, "linewidth": 0.6}
+    cross = {"s": 9, "color": own_style.edge, "marker": "x", "linewidth": 0.8, "clip_on": False}
+    for chosen, look in (
+        (~imputed & ~doubtful, dot),
+        (doubtful, ring | {"zorder": 2}),
+        (imputed, cross | {"zorder": 2.5}),
+    ):
+        axes.scatter(cases["value"][chosen], heights[chosen], **look)
 
 
 def _draw_means(
@@ -156,27 +128,21 @@ def _draw_means(
         axes.scatter(mean.mean, row, s=14, zorder=4, clip_on=False, **styles[entrant].dots)
 
 
-def _explain(figure: Figure, cases: pd.DataFrame, means: pd.DataFrame | None) -> None:
+def _explain(figure: Figure, cases: pd.DataFrame, means: pd.DataFrame) -> None:
     grey = {"color": "#7a7a7a", "linestyle": ""}
-    surely = means is not None and means["low"].notna().any()
+    surely = means["low"].notna().any()
+    mean = {"color": canvas.INK, "marker": "o", "markersize": 5, "markerfacecolor": "#bdbdbd"}
     handles = [
-        Line2D([], [], marker=".", markersize=3, label="case", **grey),
-        Line2D(
-            [],
-            [],
-            color=canvas.INK,
-            marker="o",
-            markersize=5,
-            markerfacecolor="#bdbdbd",
-            linestyle="-" if surely else "",
-            label="mean, 95 % interval" if surely else "mean (below 6 specimens no interval)",
-        ),
-        Line2D([], [], color="#9a9a9a", linewidth=5, alpha=0.5, label="quartiles"),
+        canvas.sign("case", marker=".", markersize=3, **grey),
+        canvas.sign("mean, 95 % interval", linestyle="-", **mean)
+        if surely
+        else canvas.sign("mean (below 6 specimens no interval)", linestyle="", **mean),
+        canvas.sign("quartiles", color="#9a9a9a", linewidth=5, alpha=0.5),
     ]
     if cases["doubtful"].any():
         ring = {"marker": "o", "markersize": 3, "markerfacecolor": "white"} | grey
-        handles.append(Line2D([], [], label="case, labels doubtful", **ring))
+        handles.append(canvas.sign("case, labels doubtful", **ring))
     if (cases["imputed"] > 0).any():
         cross = {"marker": "x", "markersize": 4} | grey
-        handles.append(Line2D([], [], label="worst value stands in", **cross))
+        handles.append(canvas.sign("worst value stands in", **cross))
     canvas.key(figure, handles)

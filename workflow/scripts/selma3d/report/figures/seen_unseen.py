@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ...challenge.structure import NEVER_SEEN, OTHER_ACQUISITION, SEEN
 from ...ranking.tables import Tables
@@ -26,8 +25,7 @@ LABEL_CHARACTERS = 56  # of a side of the gap in a line of the key
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Dumbbells of `gap`: seen structures of one type and others, per metric."""
-    gap = tables.get("gap", pd.DataFrame())
-    gap = gap.dropna(subset=["seen_mean", "unseen_mean"]) if len(gap) else gap
+    gap = tables["gap"].dropna(subset=["seen_mean", "unseen_mean"])
     if gap.empty:
         return canvas.statement(
             "No structure type has both a seen structure and an unseen one, or one of another "
@@ -56,10 +54,8 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     canvas.key(
         figure,
         [
-            Line2D(
-                [],
-                [],
-                label=_named(tables, side, styles),
+            canvas.sign(
+                _named(tables, side, styles),
                 marker=MARKERS.get(side, "s"),
                 markerfacecolor=canvas.NEUTRAL if side == SEEN else "white",
                 **grey,
@@ -73,9 +69,7 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
 def _named(tables: Tables, side: str, styles: EntrantStyles) -> str:
     """One side of the gap: its structures, of types that have both sides, with their cases."""
     title = "seen in training" if side == SEEN else side
-    means = tables.get("by_metric", pd.DataFrame())
-    if means.empty:
-        return title
+    means = tables["by_metric"]
     in_training = [
         styles.display.in_training(name, seen)
         for name, seen in means[["structure", "seen"]].itertuples(index=False)

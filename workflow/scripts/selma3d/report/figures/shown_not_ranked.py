@@ -9,7 +9,6 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ...challenge.display import Entrant
 from ...ranking.tables import Tables
@@ -27,7 +26,7 @@ PER_BAND = 5  # nine metrics of vessels stand in two
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Means of `described`, up to PER_BAND panels side by side; nothing is a rank."""
-    described = tables.get("described", pd.DataFrame())
+    described = tables["described"]
     if described.empty:
         return canvas.statement("No further metric was scored with every training patch.", "page")
     entrants = in_order(tables, described)
@@ -62,10 +61,10 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
 
 def _explain(figure: Figure, described: pd.DataFrame) -> None:
     grey = {"color": canvas.FAINT, "marker": "o", "markerfacecolor": canvas.NEUTRAL}
-    handles = [Line2D([], [], label="mean, standard deviation over cases", **grey)]
+    handles = [canvas.sign("mean, standard deviation over cases", **grey)]
     if described["pooled"].notna().any():
         bar = {"color": canvas.INK, "marker": "|", "linestyle": "", "markeredgewidth": 1.2}
-        handles.append(Line2D([], [], label="all cases as one image", **bar))
+        handles.append(canvas.sign("all cases as one image", **bar))
     canvas.key(figure, handles)
 
 

@@ -39,7 +39,7 @@ MANY = 12  # entrants whose names fit beside the first map; more are named below
 
 def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     """Significance maps of `pairwise`, a panel a structure and metric."""
-    pairs = tables.get("pairwise", pd.DataFrame())
+    pairs = tables["pairwise"]
     if pairs.empty:
         return canvas.statement("Only one entrant: there is no pair to compare.", "page")
     sides = [
@@ -117,4 +117,4 @@ def _colours() -> list[Patch | Line2D]:
 
 
 def _names(numbered: Sequence[str]) -> list[Line2D]:
-    return [Line2D([], [], linestyle="", label=name) for name in numbered]
+    return [canvas.sign(name, linestyle="") for name in numbered]

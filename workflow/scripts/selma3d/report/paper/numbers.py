@@ -54,7 +54,7 @@ def written(macros: Macros) -> str:
 
 
 def _of_track(tables: Tables, display: Display) -> Iterator[tuple[tuple[str, ...], str]]:
-    leaderboard, cases = tables["leaderboard"], tables.get("cases", pd.DataFrame())
+    leaderboard, cases = tables["leaderboard"], tables["cases"]
     yield ("entrants",), labels.count(len(leaderboard), "entrant")
     if len(cases):
         each = cases[["structure", "specimen", "case"]].drop_duplicates()
@@ -81,11 +81,11 @@ def _of_track(tables: Tables, display: Display) -> Iterator[tuple[tuple[str, ...
     for row in leaderboard.itertuples():
         yield ("place", row.method, row.init), "–" if pd.isna(row.place) else f"{row.place:.0f}"
         yield ("mean rank", row.method, row.init), labels.number(row.mean_rank)
-    for row in tables.get("by_metric", pd.DataFrame()).itertuples():
+    for row in tables["by_metric"].itertuples():
         words = (row.metric, row.method, row.init, row.structure)
         yield words, labels.number(row.mean, row.metric)
-    yield from _endpoints(tables.get("verdicts", pd.DataFrame()))
-    yield from _costs(tables.get("cost", pd.DataFrame()))
+    yield from _endpoints(tables["verdicts"])
+    yield from _costs(tables["cost"])
 
 
 def _endpoints(verdicts: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], str]]:

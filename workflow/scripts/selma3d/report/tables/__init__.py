@@ -16,10 +16,13 @@ from ..catalogue import Catalogue
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ...ranking.tables import Tables
+
 TABLES = Catalogue("table", __name__, Path(__file__).parent)
 
 
-def tsv_rows(name: str, *sources: pd.DataFrame) -> pd.DataFrame:
-    """What a table's TSV holds, made of its sources."""
+def tsv_rows(name: str, tables: Tables) -> pd.DataFrame:
+    """What a table's TSV holds, made of the ranking tables that are its sources."""
     module = TABLES[name]
+    sources = [tables[source] for source in module.SOURCES]
     return module.rows(*sources) if hasattr(module, "rows") else sources[0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ...challenge.display import Display
+from ..gains import budgets_in_order
 from ..table_cells import names, with_interval
 from ..table_formats import Printed
 
@@ -18,8 +19,7 @@ SOURCES = ("curves",)
 def printed(curves: pd.DataFrame, display: Display) -> Printed:
     """Structure, metric and entrant a row, a label budget a column: mean [interval]."""
     numbered = curves.assign(budget=curves["budget"].astype(str))
-    sizes = sorted(set(numbered["budget"]) - {"all"}, key=int)
-    budgets = [*sizes, *({"all"} & set(numbered["budget"]))]
+    budgets = budgets_in_order(numbered)
     rows = []
     for (structure, metric, method, init), group in numbered.groupby(
         ["structure", "metric", "method", "init"], sort=False

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ...challenge.display import Display
 from ...ranking.cost import STAGES
-from ..table_cells import decimals
+from ..table_cells import decimals, millions
 from ..table_formats import Printed
 
 PLACE = 6
@@ -22,11 +22,10 @@ def printed(cost: pd.DataFrame, display: Display) -> Printed:
     rows = []
     for (method, init), group in cost.groupby(["method", "init"], sort=False):
         by_stage = group.groupby("stage")[unit].sum()
-        parameters = group["parameters"].iloc[0]
         rows.append(
             {
                 "Entrant": display.entrant(method, init),
-                "Parameters (M)": "–" if pd.isna(parameters) else f"{parameters / 1e6:.2f}",
+                "Parameters (M)": millions(group["parameters"].iloc[0]),
                 **{
                     f"{stage} ({name})": decimals(by_stage.get(stage, np.nan), 2)
                     for stage in STAGES

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ...challenge.display import Display
+from ...scoring.score_tables import ENTRANT
 from .. import labels
 from ..ranking_rows import segmented
 from ..table_cells import decimals, millions
@@ -16,7 +17,6 @@ from ..table_formats import Printed
 PLACE = 2
 IN_A_PAPER = "Table of scores against cost"
 SOURCES = ("leaderboard", "by_metric", "cost")
-ENTRANT = ["method", "init"]
 METRIC = "dice"  # every metric profile has it
 SUMMED = ["cpu_hours", "gpu_hours"]
 HIGHEST = ["peak_memory_gb", "parameters"]

@@ -30,20 +30,14 @@ def printed(means: pd.DataFrame, display: Display) -> Printed:
             "Structure": display.structure(structure),
             "Entrant": display.entrant(method, init),
         }
-        present = [metric in by_metric.index for metric in metrics]
-        cells = [
-            _mean(by_metric.loc[metric], metric) if there else "–"
-            for metric, there in zip(metrics, present, strict=True)
-        ]
-        names = [labels.metric_name(metric) for metric in metrics]
-        best = [
-            there
-            and by_metric.loc[metric, "rank"] == 1
-            and not is_degenerate(by_metric.loc[metric])
-            for metric, there in zip(metrics, present, strict=True)
-        ]
-        rows.append(row | dict(zip(names, cells, strict=True)))
-        bold.append(dict(zip(names, best, strict=True)))
+        best = {}
+        for metric in metrics:
+            name, there = labels.metric_name(metric), metric in by_metric.index
+            own = by_metric.loc[metric] if there else None
+            row[name] = _mean(own, metric) if there else "–"
+            best[name] = there and own["rank"] == 1 and not is_degenerate(own)
+        rows.append(row)
+        bold.append(best)
     return Printed(pd.DataFrame(rows), pd.DataFrame(bold), text_columns=2)
 
 
