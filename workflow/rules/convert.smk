@@ -86,6 +86,8 @@ rule convert_volume:
     conda:
         "../envs/selma3d.yaml"
     threads: 2
+    # Before trainings take the cores one by one: pretraining waits for it.
+    priority: 2
     resources:
         mem_mb=memory(4000),
         runtime=minutes(720),
@@ -121,6 +123,8 @@ rule convert_collection:
     conda:
         "../envs/selma3d.yaml"
     threads: 2
+    # Before trainings take the cores one by one: pretraining waits for it.
+    priority: 2
     resources:
         mem_mb=memory(4000),
         runtime=minutes(1440),

@@ -24,6 +24,7 @@ rule pretrain:
     conda:
         "../envs/selma3d.yaml"
     threads: CONFIG.resources.training_threads
+    priority: 1  # most fine-tunings wait for it
     resources:
         gpu=gpus(CONFIG.resources.gpus_of_training),
         mem_mb=memory(CONFIG.resources.training_mem_mb),
