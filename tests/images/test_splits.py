@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from selma3d.images.splits import (
     COLUMNS,
-    budget_order,
     check_disjoint,
     make_split,
     read_split,
@@ -176,21 +175,21 @@ def test_the_order_is_drawn_from_structure_split_seed_fold_and_seed_alone():
     train = patches_in(split, "train", fold=1)
     places = numpy_generator(4, "vessel", "budget order", 1, 7).permutation(len(train))
     placed = dict(zip(places.tolist(), train, strict=True))
-    assert budget_order(split, 1, 7) == [placed[place] for place in range(len(train))]
+    assert training_patches(split, 1, 7) == [placed[place] for place in range(len(train))]
     shuffled = split.sample(frac=1, random_state=0)
-    assert budget_order(shuffled, 1, 7) == budget_order(split, 1, 7)
+    assert training_patches(shuffled, 1, 7) == training_patches(split, 1, 7)
 
 
 def test_the_order_holds_training_patches_only():
     split = split_of([""] * 20)
-    assert sorted(budget_order(split, 0, 0)) == patches_in(split, "train")
+    assert sorted(training_patches(split, 0, 0)) == patches_in(split, "train")
 
 
 def test_orders_are_those_that_earlier_results_were_made_with():
     split = split_of([""] * 20)
-    assert budget_order(split, 0, 0) == ORDERS[0]
-    assert budget_order(split, 0, 1) == ORDERS[1]
-    assert budget_order(split, 1, 0) == ORDERS[2]
+    assert training_patches(split, 0, 0) == ORDERS[0]
+    assert training_patches(split, 0, 1) == ORDERS[1]
+    assert training_patches(split, 1, 0) == ORDERS[2]
 
 
 @pytest.mark.parametrize("budget", [0, 13, -1])

@@ -199,7 +199,7 @@ def _index_row(group: h5py.Group) -> IndexRow:
         specimen=group.attrs["specimen"],
         shape=group["image"].shape,
         voxel_size_um=voxel_size_of(group),
-        intensity=[Intensity.from_json(c) for c in json.loads(group.attrs["intensity"])],
+        intensity=intensities_of(group),
         foreground=None if foreground is None else float(foreground),
         sha256=group.attrs["sha256"],
     )

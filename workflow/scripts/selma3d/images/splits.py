@@ -86,33 +86,24 @@ def read_split(tsv: str | Path) -> pd.DataFrame:
         raise InputError(f"{tsv}: expected whole numbers in fold, split_seed: {error}") from None
 
 
-def budget_order(split: pd.DataFrame, fold: int, seed: int) -> list[str]:
-    """The training patches of a fold in the order in which budgets of a run's seed take them.
-
-    A pure function of the structure, the split's own seed, fold and seed, the same for all methods.
-    Raises InputError for a fold that the split does not have.
-    """
-    rows = _of(split, "train", fold)
-    train = sorted(rows["patch"], key=_natural)
-    structure, split_seed = split["structure"].iloc[0], int(split["split_seed"].iloc[0])
-    generator = numpy_generator(split_seed, structure, "budget order", fold, seed)
-    places = generator.permutation(len(train))
-    return [train[at] for at in np.argsort(places)]
-
-
 def training_patches(
     split: pd.DataFrame, fold: int, seed: int, budget: int | str = "all"
 ) -> list[str]:
     """The first `budget` training patches in the order of this fold and seed; `all`: every one.
 
-    Raises InputError for a budget larger than the training set, or a fold that is not in the split.
+    The order is a pure function of the structure, the split's own seed, fold and seed, the same for
+    all methods. Raises InputError for a budget larger than the training set, or a fold that is not
+    in the split.
     """
-    order = budget_order(split, fold, seed)
+    train = sorted(_of(split, "train", fold)["patch"], key=_natural)
+    structure, split_seed = split["structure"].iloc[0], int(split["split_seed"].iloc[0])
+    generator = numpy_generator(split_seed, structure, "budget order", fold, seed)
+    order = [train[at] for at in np.argsort(generator.permutation(len(train)))]
     if budget == "all":
         return order
     if not 1 <= int(budget) <= len(order):
         raise InputError(
-            f"split of {split['structure'].iloc[0]}: fold {fold}: expected a budget from 1 to "
+            f"split of {structure}: fold {fold}: expected a budget from 1 to "
             f"{len(order)} training patches or 'all', found {budget}"
         )
     return order[: int(budget)]

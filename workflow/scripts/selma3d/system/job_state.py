@@ -24,7 +24,6 @@ BAD_INPUT, GPU_MEMORY, MEMORY, DISK, TIME = ("input", "GPU memory", "memory", "d
 # Unchanged, it would fail again.
 HOPELESS = (BAD_INPUT, GPU_MEMORY, DISK)
 BEAT_S = 30.0  # between signs of life of a job at work: its file is touched
-SILENT_S = 180.0  # without one, a job of another host counts as dead; clocks may differ by minutes
 PROGRESS_S = 5.0  # between two notes of a training
 JOB = "SELMA3D_JOB_STATE"  # variable: the file's path, for a training in another process
 
@@ -74,12 +73,7 @@ class JobState:
 
     def lives(self, path: Path) -> bool:
         """Whether the job is at work, as far as one look at its file can tell."""
-        if self.end != AT_WORK:
-            return False
-        here = self.process.lives()
-        if here is not None:
-            return here
-        return abs(time.time() - path.stat().st_mtime) < SILENT_S
+        return self.end == AT_WORK and self.process.seems_alive(path)
 
 
 def file_of(log: str | Path) -> Path:

@@ -32,7 +32,6 @@ HEARTBEAT_S = 5.0
 STALE_S = 40.0  # eight heartbeats; longer than the attribute cache of common network file systems
 # What a file system without hard links answers, such as one of Windows, or BeeGFS between folders.
 NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV)
-SILENT_S = 180.0  # since the last beat, by this host's clock: clocks may differ by minutes
 
 
 class LeaseLostError(Exception):
@@ -56,14 +55,7 @@ class Owner:
 
     def lives(self, folder: str | Path) -> bool:
         """Whether it lives, as far as one look at its folder can tell."""
-        here = self.process.lives()
-        if here is not None:
-            return here
-        try:
-            beat = (Path(folder) / HEARTBEAT).stat().st_mtime
-        except FileNotFoundError:
-            return False
-        return abs(time.time() - beat) < SILENT_S
+        return self.process.seems_alive(Path(folder) / HEARTBEAT)
 
     def __str__(self) -> str:
         job = f", SLURM job {self.job}" if self.job else ""

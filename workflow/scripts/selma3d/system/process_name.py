@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+SILENT_S = 180.0  # since the last sign of life, by this host's clock: clocks may differ by minutes
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,15 @@ class ProcessName:
     def lives(self) -> bool | None:
         """Whether it lives; None where that can't be told, as of another host."""
         return _start_of(self.pid) == self.started if self.is_of_this_host else None
+
+    def seems_alive(self, sign: Path) -> bool:
+        """Whether it lives, as far as one look can tell; `sign`: a file that it touches."""
+        here = self.lives()
+        if here is not None:
+            return here
+        with suppress(FileNotFoundError):
+            return abs(time.time() - sign.stat().st_mtime) < SILENT_S
+        return False
 
 
 def _start_of(pid: int) -> str:

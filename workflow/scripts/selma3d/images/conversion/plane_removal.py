@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from .. import VolumeFile, content_hash, plane_hash, read_index
 from ..readers import fingerprint
 from ..readers.formats.plane_folder import PlaneFolder
 from ..readers.formats.tiff import EXTENSIONS
-from .volume_conversion import open_channels, source_fingerprint
+from .volume_conversion import open_channels
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def _plane(file: Path, folders: Sequence[Path], record: Path) -> Path:
 
 def _check_made_from(h5: Path, expected: str) -> None:
     with VolumeFile(h5) as volume:
-        found = source_fingerprint(volume)
+        found = json.loads(volume.file.attrs["source"])["fingerprint"]
     if found != expected:
         raise InputError(
             f"{h5}: expected a conversion of the planes as they are now ({expected}), "

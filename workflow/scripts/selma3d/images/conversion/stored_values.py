@@ -55,13 +55,18 @@ def whole_numbers(array: np.ndarray, path: Path) -> np.ndarray:
 def mask_of_labels(
     array: np.ndarray, path: Path, allow: Collection[str] = ()
 ) -> tuple[np.ndarray, list[int]]:
-    """The mask that a file of labels means, and the labels in it, as `binary_mask`.
+    """The mask that a file of labels means, uint8 {0,1}, and the labels in it.
 
-    Raises InputError, unless `allow` names them, for several labels without 0 (full-mask), for
-    a value such as 255 that stands for "ignore" beside classes (ignore-label), and for values that
-    differ between most neighbours, as lossy compression or interpolation leave them (grey-mask).
+    Every label above 0 is foreground. Raises InputError for labels that are not whole numbers from
+    0 (but for rounding), and, unless `allow` names them, for several labels without 0 (full-mask),
+    for a value such as 255 that stands for "ignore" beside classes (ignore-label), and for values
+    that differ between most neighbours, as lossy compression or interpolation leave them
+    (grey-mask).
     """
-    mask, found = binary_mask(array, path)
+    labels = _labels(array, path)
+    is_short = labels.dtype.kind == "u" and labels.dtype.itemsize <= 2
+    values = np.flatnonzero(np.bincount(labels.ravel())) if is_short else np.unique(labels)
+    found = [int(value) for value in values]
     if GREY_MASK not in allow and len(found) > MOST_CLASSES and _varies_everywhere(array):
         raise InputError(
             f"{path}: expected labels of objects, found {len(found)} values from {found[0]} to "
@@ -81,18 +86,7 @@ def mask_of_labels(
             "means voxels to ignore (set those to 0 or 1; to take them for foreground, allow "
             f"{IGNORE_LABEL!r})"
         )
-    return mask, found
-
-
-def binary_mask(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[int]]:
-    """A mask as uint8 {0,1}: every label above 0 is foreground; and the labels that were found.
-
-    Raises InputError for labels that are not whole numbers from 0 (but for rounding).
-    """
-    labels = _labels(array, path)
-    is_short = labels.dtype.kind == "u" and labels.dtype.itemsize <= 2
-    values = _values(labels) if is_short else np.unique(labels)
-    return (labels > 0).astype(np.uint8), [int(value) for value in values]
+    return (labels > 0).astype(np.uint8), found
 
 
 def _labels(array: np.ndarray, path: Path) -> np.ndarray:
@@ -118,10 +112,6 @@ def _labels(array: np.ndarray, path: Path) -> np.ndarray:
             f"{path}: expected labels (whole numbers), found {fractions[0]:g} (threshold it)"
         )
     return rounded
-
-
-def _values(labels: np.ndarray) -> np.ndarray:
-    return np.flatnonzero(np.bincount(labels.ravel()))
 
 
 def _varies_everywhere(labels: np.ndarray) -> bool:

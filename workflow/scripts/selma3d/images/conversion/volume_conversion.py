@@ -20,7 +20,7 @@ from ...system.atomic import remove_leftovers
 from ...system.errors import InputError
 from ...system.file_lock import alone_in
 from ...system.fingerprint import PATTERN
-from .. import IndexRow, Intensity, VolumeFile, chunk_shape, content_hash, write_index
+from .. import IndexRow, Intensity, chunk_shape, content_hash, write_index
 from ..geometry import OTHER_GEOMETRY, SPACING_TOLERANCE, on_grid
 from ..hdf5_writing import new_file
 from ..readers import ImageFile, fingerprint, open_image
@@ -315,11 +315,6 @@ def _check_content(
 def _numbers_text(stack: PlaneFolder) -> str:
     numbers = stack.numbers
     return f"{numbers[0]} to {numbers[-1]} in steps of {numbers.step}"
-
-
-def source_fingerprint(volume: VolumeFile) -> str:
-    """The fingerprint of the planes that a volume was converted from."""
-    return json.loads(volume.file.attrs["source"])["fingerprint"]
 
 
 def _assemble(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import re
 import struct
+from math import prod
 from pathlib import Path
 
 from ...system.errors import InputError
@@ -102,8 +103,6 @@ def _check_description(text: str, path: Path) -> None:
         )
     counts = [int(found[:MOST_DIGITS]) for found in COUNTS.findall(text)]
     check_limit(f"{path}: OME metadata", "planes", max(counts, default=0), "PAGES")
-    sizes = {axis: re.search(rf'Size{axis}\s*=\s*["\'](\d+)["\']', text) for axis in "ZCT"}
-    planes = 1
-    for found in filter(None, sizes.values()):
-        planes *= int(found[1][:MOST_DIGITS])
+    sizes = [re.search(rf'Size{axis}\s*=\s*["\'](\d+)["\']', text) for axis in "ZCT"]
+    planes = prod(int(found[1][:MOST_DIGITS]) for found in sizes if found)
     check_limit(f"{path}: OME metadata", "planes", planes, "PAGES")
