@@ -24,7 +24,7 @@ from .drawing import canvas
 from .drawing.entrants import EntrantStyle, EntrantStyles
 from .shown import Trainings
 
-# What is shown, in this order, where a history has it; the rest is for TensorBoard.
+# What is shown, in this order, where a history has it; the rest stands in the table.
 SHOWN = {
     "loss": "training loss",
     "held_out_loss": "held-out loss ↓",

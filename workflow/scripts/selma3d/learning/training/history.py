@@ -1,4 +1,4 @@
-"""The history of a training: a table, TensorBoard events, a progress line, the job's state.
+"""The history of a training: a table, a progress line, the job's state.
 
 The table is long: step, seconds (spent training up to it, over all attempts), name, value. Rows are
 appended and flushed as they come, so that they survive a kill; on a resume the rows after the
@@ -11,12 +11,9 @@ import logging
 import math
 import os
 import struct
-import sys
 import time
+from datetime import timedelta
 from pathlib import Path
-
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from ...system.atomic import open_own, publish
 from ...system.job_state import JobReport
@@ -24,7 +21,7 @@ from ...system.job_state import JobReport
 log = logging.getLogger(__name__)
 
 HEADER = "step\tseconds\tname\tvalue\n"
-LINE_EVERY_S = 30.0  # of a log file; a terminal gets a progress bar
+LINE_EVERY_S = 30.0  # of the log
 
 
 class History:
@@ -58,10 +55,6 @@ class History:
         self.recomputed = recomputed + max(0, self._last_reached() - resumed)
         self._cut(resumed)
         self._table = open_own(self.path, "a")
-        self._events = SummaryWriter(
-            str(Path(folder) / "tensorboard"), purge_step=resumed + 1, flush_secs=30
-        )
-        self._bar = tqdm(total=total, initial=resumed, disable=not sys.stderr.isatty())
         if resumed:
             self.write(resumed, {"recomputed_steps": self.recomputed})
 
@@ -70,8 +63,6 @@ class History:
 
     def __exit__(self, *_: object) -> None:
         if self._first:
-            self._bar.close()
-            self._events.close()
             self._table.close()
             os.close(self._reached)
 
@@ -84,7 +75,6 @@ class History:
         """Note that `step` is computed, so that a later attempt can count what it repeats."""
         if self._first:
             os.pwrite(self._reached, struct.pack("<q", step), 0)
-            self._bar.update(step - self._bar.n)
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Append values of a step; flushed at once."""
@@ -96,8 +86,6 @@ class History:
         ]
         self._table.write("".join(rows))
         self._table.flush()
-        for name, value in values.items():
-            self._events.add_scalar(name, value, step)
 
     def warn(self, step: int, name: str, message: str) -> None:
         """Log a warning and mark it in the table as `name` = 1."""
@@ -106,25 +94,20 @@ class History:
             self.write(step, {name: 1.0})
 
     def tell(self, step: int, values: dict[str, float]) -> None:
-        """Show progress: in the job's state, in a terminal's bar, else in the log now and then."""
+        """Show progress: in the job's state, and in the log now and then."""
         if not self._first:
             return
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        self._bar.set_postfix_str(shown, refresh=False)
         now = time.monotonic()
         rate = (step - self._resumed) / max(now - self._began, 1e-9)
         number, parts = self._part
         done, total = number * self._total + step, parts * self._total
         self._report.progress(done, total, (total - done) / rate)
-        if self._bar.disable and (now - self._told > LINE_EVERY_S or step == self._total):
+        if now - self._told > LINE_EVERY_S or step == self._total:
             self._told = now
+            left = timedelta(seconds=round((self._total - step) / rate))
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
             log.info(
-                "step %d of %d, %.3g steps/s, %s left, %s",
-                step,
-                self._total,
-                rate,
-                _duration((self._total - step) / rate),
-                shown,
+                "step %d of %d, %.3g steps/s, %s left, %s", step, self._total, rate, left, shown
             )
 
     def _last_reached(self) -> int:
@@ -153,9 +136,3 @@ def publish_history(
 
 def _text(value: float) -> str:
     return "NaN" if math.isnan(value) else f"{value:.10g}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}"
