@@ -58,6 +58,15 @@ def test_jobs_are_those_that_the_challenge_asks_for(repository, tmp_path):
     assert by_stage["predict"] == len(list(models_of(challenge)))
 
 
+def test_an_ensemble_costs_a_prediction_by_each_of_its_models(repository, tmp_path):
+    keys = {"predict": {"ensemble": True}, "seeds": [0, 1], "methods": ["unet"]}
+    estimate = estimated(repository, tmp_path, **keys)
+    single = kind(estimate, "predict", "unet", "masked")
+    joined = kind(estimate, "predict", "unet", "masked-ens")
+    assert joined.jobs == single.jobs / 2
+    assert joined.operations == pytest.approx(2 * single.operations)
+
+
 def test_nothing_measured_is_counted_and_divided_by_the_speed_of_the_gpu(repository, tmp_path):
     estimate = estimated(repository, tmp_path, resources={"gpu": 1})
     seen = kind(estimate, "pretrain", "unet", "masked")

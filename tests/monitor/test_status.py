@@ -183,6 +183,16 @@ def test_run_says_which_job_it_waits_for(challenge, tmp_path: Path):
     assert state_of(Status(challenge, tmp_path).runs, *run).stage == "predict"
 
 
+def test_an_ensemble_waits_for_its_prediction(repository: Path, tmp_path: Path):
+    given = {"methods": ["unet"], "seeds": [0, 1], "predict": {"ensemble": True}}
+    config = read_config(repository, [repository / "config/demo.yaml"], given)
+    status = Status(Challenge(config, repository), tmp_path)
+    entry = state_of(status.runs, "vessel", "masked-nall-ens")
+    assert (entry.stage, entry.job) == ("predict", "unet/vessel-like/masked-nall-ens")
+    assert entry.progress.state == PENDING
+    assert as_text(status)
+
+
 def test_failed_job_of_several_runs_is_shown_once_with_its_log(challenge, tmp_path):
     make(tmp_path / "models/unet/spot-like/scratch-n2-f0-s0.pt")
     log = tmp_path / "logs/predict/unet/spot-like/scratch-n2-f0-s0.log"

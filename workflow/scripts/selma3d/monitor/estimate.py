@@ -26,7 +26,7 @@ from typing import NamedTuple
 from ..challenge import Challenge
 from ..challenge.config import read_config
 from ..challenge.layout import of_encoder, of_model
-from ..challenge.participants import encoders_of, models_of
+from ..challenge.participants import encoders_of, ensembles_of, models_of
 from ..challenge.recipe import Recipe
 from ..challenge.run import WITHOUT_ENCODER, Run
 from ..challenge.target import Target
@@ -270,17 +270,18 @@ class Estimate:
         return total
 
     def _predictions(self) -> list[Kind]:
-        """One job a model of a recipe, one a structure of other methods."""
+        """One job a model or ensemble of a recipe, one a structure of other methods."""
         jobs: dict[tuple[str, str, str], dict[str, bool]] = {}
         shown: dict[tuple[str, str, str], list[tuple[str, ...]]] = {}
-        for method, target, run in models_of(self._challenge):
+        for method, target, run in (*models_of(self._challenge), *ensembles_of(self._challenge)):
             done = all(
                 self._status.exists(self._layout.prediction(method, each, target.run(run.model)))
                 for each in target.segments
             )
             job = of_model(method, target, run)
             jobs.setdefault(("predict", method, run.init), {})[job] = done
-            shown.setdefault(("predict", method, run.init), []).append(target.segments)
+            models = len(self._challenge.members(run)) if run.is_ensemble else 1
+            shown.setdefault(("predict", method, run.init), []).append(target.segments * models)
         for entry in self._status.runs:
             if entry.method not in self._challenge.recipes:
                 init = Run.parse(entry.name).init

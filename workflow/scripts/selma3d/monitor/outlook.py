@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..challenge.layout import of_model
-from ..challenge.participants import models_of
+from ..challenge.participants import ensembles_of, models_of
 from ..system.job_state import JobState, file_of
 from .job_progress import DONE, RUNNING, Progress, duration, progress_of
 
@@ -118,12 +118,10 @@ def _jobs(status: Status) -> Iterator[tuple[str, Progress, Path]]:
     layout = status.layout
     for entry in status.encoders:
         yield "pretrain", entry.progress, entry.log
-    for method, target, run in models_of(status.challenge):
+    for method, target, run in (*models_of(status.challenge), *ensembles_of(status.challenge)):
         name = of_model(method, target, run)
-        made = {
-            "finetune": [layout.model(method, target, run)],
-            "predict": [layout.prediction(method, each, run) for each in target.segments],
-        }
+        made = {} if run.is_ensemble else {"finetune": [layout.model(method, target, run)]}
+        made["predict"] = [layout.prediction(method, each, run) for each in target.segments]
         for stage, files in made.items():
             log = Path(layout.log(stage, name))
             done = all(map(status.exists, files))

@@ -117,7 +117,7 @@ class Status:
             for t in challenge.targets.values()
             if t.track == run.track and structure in t.segments
         )
-        if self.exists(self.layout.model(method, target, run)):
+        if run.is_ensemble or self.exists(self.layout.model(method, target, run)):
             return "predict", of_model(method, target, run)
         encoder = run.encoder(method, target.group)
         if encoder and self._encoders[of_encoder(encoder)].progress.state != DONE:
