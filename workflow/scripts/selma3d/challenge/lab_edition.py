@@ -70,6 +70,24 @@ class Question:
     line: str
 
 
+@dataclass
+class _Asking:
+    """Questions about an edition's file and its samples table, as these are made."""
+
+    edition: str
+    table: str
+    questions: list[Question] = field(default_factory=list)
+
+    def of_row(self, image: FoundImage, text: str) -> None:
+        """Ask about a row of the table."""
+        line = f"{image.structure}\t{image.kind}\t{image.sample}\t"
+        self.questions.append(Question(text, self.table, line))
+
+    def of_line(self, line: str, text: str) -> None:
+        """Ask about a line of the edition, by its text or how it begins."""
+        self.questions.append(Question(text, self.edition, line.rstrip()))
+
+
 @dataclass(frozen=True)
 class NewEdition:
     """The files to be written, by their path below the repository; and what is to be checked."""
@@ -112,17 +130,16 @@ def new_edition(survey: Survey, name: str, template: str) -> NewEdition:
             "more, or cut one into several; to segment with a model that was trained elsewhere: "
             f"docs/inference.md){''.join(reasons)}"
         )
-    questions: list[Question] = []
-    images = _with_specimens(placed, questions, name)
-    images = _with_roles_of_volumes(images, questions, name)
-    images = _with_channels(images, questions, name)
-    edition = f"config/editions/{name}.yaml"
+    asking = _Asking(f"config/editions/{name}.yaml", f"config/samples/{name}.tsv")
+    images = _with_specimens(placed, asking)
+    images = _with_roles_of_volumes(images, asking)
+    images = _with_channels(images, asking)
     files = {
-        edition: _edition_text(survey, name, images, questions),
-        f"config/samples/{name}.tsv": _samples_text(images),
+        asking.edition: _edition_text(survey, name, images, asking),
+        asking.table: _samples_text(images),
         f"config/{name}.yaml": _config_text(survey, name, template),
     }
-    return NewEdition(files, tuple(images), tuple(questions), unplaced)
+    return NewEdition(files, tuple(images), tuple(asking.questions), unplaced)
 
 
 def check_name(name: str) -> None:
@@ -200,41 +217,32 @@ def _is_enough(structure: str, images: Iterable[FoundImage]) -> bool:
     return len(patches) >= FEWEST_PATCHES
 
 
-def _with_specimens(
-    images: list[FoundImage], questions: list[Question], name: str
-) -> list[FoundImage]:
+def _with_specimens(images: list[FoundImage], asking: _Asking) -> list[FoundImage]:
     """Specimens stay where they suffice for a split by specimen; else the split goes by blocks."""
-    table = f"config/samples/{name}.tsv"
     kept = []
     for structure in _structures(images):
         own = [image for image in images if image.structure == structure]
         patches = [image for image in own if image.kind == "patch"]
         animals = sorted({image.specimen for image in patches} - {""})
         unknown = [image for image in patches if not image.specimen]
+        found = ""
         if len(animals) + len(unknown) < FEWEST_PATCHES:  # all known, and too few
             found = f"All are from {' and '.join(animals)}"
             own = [replace(i, specimen="") if i.kind == "patch" else i for i in own]
         elif unknown:
             found = f"For {len(unknown)} of {len(patches)} no name says it"
-        else:
-            kept += own
-            continue
-        questions.append(
-            Question(
+        if found:
+            asking.of_row(
+                (unknown or patches)[0],
                 f"{structure}: which animals are the patches from (column specimen)? {found}. "
                 "Learning, validation and test need three animals; without them neighbouring "
                 "patches stay together, and scores may be too good",
-                table,
-                f"{structure}\tpatch\t{(unknown or patches)[0].sample}\t",
             )
-        )
         kept += own
     return kept
 
 
-def _with_roles_of_volumes(
-    images: list[FoundImage], questions: list[Question], name: str
-) -> list[FoundImage]:
+def _with_roles_of_volumes(images: list[FoundImage], asking: _Asking) -> list[FoundImage]:
     """A volume of an animal that has patches is not pretrained on: the split may test on it."""
     annotated = {
         _number(i.specimen): i.specimen for i in images if i.kind == "patch" and i.specimen
@@ -244,36 +252,28 @@ def _with_roles_of_volumes(
         other = annotated.get(_number(image.specimen)) if image.specimen else None
         if image.kind == "volume" and other:
             if other != image.specimen:
-                questions.append(
-                    Question(
-                        f"{image.structure}: is {image.specimen} the same animal as {other}? So it "
-                        "is assumed, and the volume is not learnt from (role test). Give both one "
-                        "name in the column specimen, or remove the role",
-                        f"config/samples/{name}.tsv",
-                        f"{image.structure}\tvolume\t{image.sample}\t",
-                    )
+                asking.of_row(
+                    image,
+                    f"{image.structure}: is {image.specimen} the same animal as {other}? So it is "
+                    "assumed, and the volume is not learnt from (role test). Give both one name "
+                    "in the column specimen, or remove the role",
                 )
             image = replace(image, role="test")
         kept.append(image)
     return kept
 
 
-def _with_channels(
-    images: list[FoundImage], questions: list[Question], name: str
-) -> list[FoundImage]:
+def _with_channels(images: list[FoundImage], asking: _Asking) -> list[FoundImage]:
     """A volume with other channels than the patches says in its row which one is meant."""
     of_patches = {i.structure: i.shape[0] for i in images if i.kind == "patch"}
     kept = []
     for image in images:
         if image.kind == "volume" and image.shape[0] not in (1, of_patches[image.structure]):
             channel = _likely_channel(image)
-            questions.append(
-                Question(
-                    f"{image.sample}: which channel shows {image.structure}, as in the patches "
-                    f"(column channel)? {channel} is assumed, of {_channels_listed(image)}",
-                    f"config/samples/{name}.tsv",
-                    f"{image.structure}\tvolume\t{image.sample}\t",
-                )
+            asking.of_row(
+                image,
+                f"{image.sample}: which channel shows {image.structure}, as in the patches "
+                f"(column channel)? {channel} is assumed, of {_channels_listed(image)}",
             )
             image = replace(image, channel=str(channel))
         kept.append(image)
@@ -321,9 +321,7 @@ def _samples_text(images: Iterable[FoundImage]) -> str:
     return text.getvalue()
 
 
-def _edition_text(
-    survey: Survey, name: str, images: list[FoundImage], questions: list[Question]
-) -> str:
+def _edition_text(survey: Survey, name: str, images: list[FoundImage], asking: _Asking) -> str:
     lines = [
         f"# Images of {_in_a_comment(survey.folder)}, as `make new-edition` found them.",
         "# Keys and their meaning: config/README.md, 'Editions'. What is left out has a default.",
@@ -339,83 +337,53 @@ def _edition_text(
     ]
     for structure in _structures(images):
         own = [image for image in images if image.structure == structure]
-        lines += _structure_lines(structure, own, questions, f"config/editions/{name}.yaml")
+        lines += _structure_lines(structure, own, asking)
     return "\n".join(lines) + "\n"
 
 
-def _structure_lines(
-    structure: str, images: list[FoundImage], questions: list[Question], file: str
-) -> list[str]:
+def _structure_lines(structure: str, images: list[FoundImage], asking: _Asking) -> list[str]:
     """A structure's lines; each ends in a comment of its own, by which a question finds it."""
     scored_as, sure = _scored_as(structure)
-    lines = [f"  {structure}:"]
-    line = f"    scored_as: {scored_as}  # {structure}: "
-    lines.append(
-        f"{line}vessel-like for vessels, axons and nerves, spot-like for cells, nuclei, plaques"
-    )
+    scoring = f"    scored_as: {scored_as}  # {structure}: "
     if not sure:
-        questions.append(
-            Question(
-                f"{structure}: filaments or spots? {scored_as} is assumed", file, line.rstrip()
-            )
-        )
+        asking.of_line(scoring, f"{structure}: filaments or spots? {scored_as} is assumed")
     patches = [image for image in images if image.kind == "patch"]
-    channels = max(image.shape[0] for image in patches)
-    line = f"    channel: 0  # {structure}: "
-    if channels > 1:
-        image = next(image for image in patches if image.shape[0] == channels)
-        listed = _channels_listed(image)
-        lines.append(f"{line}that networks see, of {_in_a_comment(listed)}")
-        questions.append(
-            Question(
-                f"{structure}: which channel shows it? 0 is assumed, of {listed}",
-                file,
-                line.rstrip(),
-            )
-        )
-    else:
-        lines.append(f"{line}the only one")
-    lines.append(_voxel_size_line(structure, images, questions, file))
-    return lines
+    most = max(patches, key=lambda image: image.shape[0])
+    channel, seen = f"    channel: 0  # {structure}: ", "the only one"
+    if most.shape[0] > 1:
+        listed = _channels_listed(most)
+        seen = f"that networks see, of {_in_a_comment(listed)}"
+        asking.of_line(channel, f"{structure}: which channel shows it? 0 is assumed, of {listed}")
+    return [
+        f"  {structure}:",
+        f"{scoring}vessel-like for vessels, axons and nerves, spot-like for cells, nuclei, plaques",
+        f"{channel}{seen}",
+        _voxel_size_line(structure, images, asking),
+    ]
 
 
-def _voxel_size_line(
-    structure: str, images: list[FoundImage], questions: list[Question], file: str
-) -> str:
+def _voxel_size_line(structure: str, images: list[FoundImage], asking: _Asking) -> str:
     sizes = Counter(_rounded(image.voxel_size_um) for image in images)
     known = [size for size in sizes if size is not None]
-    end = f"# {structure}: [z, y, x] in micrometres"
+    stated, question = "unknown", ""
     if not known:
-        line = f"    voxel_size_um: unknown  {end}"
-        questions.append(
-            Question(
-                f"{structure}: how large is a voxel? No file says it; unknown is assumed, and "
-                "nothing can be told in micrometres",
-                file,
-                line,
-            )
+        question = (
+            "how large is a voxel? No file says it; unknown is assumed, and nothing can be told "
+            "in micrometres"
         )
-    elif len(known) == 1:
-        line = f"    voxel_size_um: {_listed(known[0])}  {end}"
-        if None in sizes:
-            questions.append(
-                Question(
-                    f"{structure}: {_listed(known[0])} µm, as {sizes[known[0]]} of "
-                    f"{len(images)} files say, is assumed of the others too",
-                    file,
-                    line,
-                )
-            )
-    else:
-        line = f"    voxel_size_um: unknown  {end}"
+    elif len(known) > 1:
         listed = ", ".join(f"{_listed(size)} ({sizes[size]} images)" for size in known)
-        questions.append(
-            Question(
-                f"{structure}: voxels of several sizes: {listed}. Images keep those of their files",
-                file,
-                line,
+        question = f"voxels of several sizes: {listed}. Images keep those of their files"
+    else:
+        stated = _listed(known[0])
+        if None in sizes:
+            question = (
+                f"{stated} µm, as {sizes[known[0]]} of {len(images)} files say, is assumed of the "
+                "others too"
             )
-        )
+    line = f"    voxel_size_um: {stated}  # {structure}: [z, y, x] in micrometres"
+    if question:
+        asking.of_line(line, f"{structure}: {question}")
     return line
 
 
