@@ -76,7 +76,7 @@ def shown(arguments: list[str], challenge: Challenge, directory: Path) -> int:
     """Run Snakemake with its log in a file and what matters on the terminal; its exit code."""
     config = challenge.config
     layout = Layout(str(directory / config.results), config.partial)
-    own_log = Path(layout.run_log())
+    own_log = Path(layout.run_log)
     methods, structures = ", ".join(challenge.methods), ", ".join(challenge.structures)
     print(f"SELMA3D challenge, edition {config.edition}: {methods} on {structures}", flush=True)
     print(f"results: {relative(layout.scored_root)}\nlog: {relative(own_log)}", flush=True)

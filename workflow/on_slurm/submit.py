@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    log = Path(layout.submit_log())
+    log = Path(layout.submit_log)
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [
         "sbatch",

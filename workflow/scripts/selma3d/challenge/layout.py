@@ -38,19 +38,25 @@ class Pattern:
         given.apply_defaults()
         return self._text.format(**{gap: _print(gap, v) for gap, v in given.arguments.items()})
 
+    def below(self, root: str) -> Callable[..., str] | str:
+        """The pattern below a folder; a text where it has no gaps."""
+        if not self._signature.parameters:
+            return f"{root}/{self._text}"
+        return lambda *values, **named: f"{root}/{self(*values, **named)}"
+
 
 class Below(Pattern):
     """A pattern below the root of the layout that it belongs to."""
 
-    def __get__(self, layout: Layout, _: type) -> Callable[..., str]:
-        return lambda *values, **named: f"{layout.results}/{self(*values, **named)}"
+    def __get__(self, layout: Layout, _: type) -> Callable[..., str] | str:
+        return self.below(layout.results)
 
 
 class BelowScored(Pattern):
     """A pattern below the root of what is scored, ranked and shown."""
 
-    def __get__(self, layout: Layout, _: type) -> Callable[..., str]:
-        return lambda *values, **named: f"{layout.scored_root}/{self(*values, **named)}"
+    def __get__(self, layout: Layout, _: type) -> Callable[..., str] | str:
+        return self.below(layout.scored_root)
 
 
 of_model = Pattern("{method}/{target}/{model}", model="{run}")  # name of a model's jobs and files
@@ -156,15 +162,8 @@ class Layout:
     overview_table = Below("tables/data/{structure}-{kind}.tsv")
     paper = BelowScored("paper/{part}.tex")  # manuscript, numbers, figures or tables
 
-    @property
-    def gallery(self) -> str:
-        """The page with a card for each method."""
-        return f"{self.scored_root}/gallery.html"
-
-    @property
-    def report(self) -> str:
-        """The page that reads like a results section."""
-        return f"{self.scored_root}/report.html"
+    gallery = BelowScored("gallery.html")  # a card for each method
+    report = BelowScored("report.html")  # reads like a results section
 
     # Runs, and jobs by stage: log, time and memory, and the folder that one is resumed from.
     run_log = BelowScored("logs/snakemake.log")
@@ -175,20 +174,10 @@ class Layout:
     work = Below("work/{stage}/{job}")  # never a declared output
     throughput = Below("throughput/{method}/{section}.tsv", section="{pretext}")  # or `finetune`
 
-    @property
-    def archives(self) -> str:
-        """The folder of all archives, one each below it."""
-        return f"{self.results}/archive"
-
-    @property
-    def logs(self) -> str:
-        """The folder of all logs."""
-        return f"{self.results}/logs"
-
-    @property
-    def benchmarks(self) -> str:
-        """The folder of the jobs' time and memory; its files are named as their logs."""
-        return f"{self.results}/benchmarks"
+    # Folders of all archives, of all logs, and of the jobs' time and memory, named as their logs.
+    archives = Below("archive")
+    logs = Below("logs")
+    benchmarks = Below("benchmarks")
 
     def owner(self, beside: bool = False) -> str:
         """The folder that names the run that owns the results, or that ranks `beside` it."""
