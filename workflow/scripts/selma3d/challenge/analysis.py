@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from .checking import Model
+from .checking import Count, Model
 
 
 def _no_structure_twice(structures: tuple[str, ...]) -> tuple[str, ...]:
@@ -27,9 +27,7 @@ class Primary(Model):
     method: str = Field(description="a recipe")
     pretext: str = Field(description="the init that is compared with `scratch`")
     metric: str = Field("dice", description="of the edition's profile")
-    budget: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
-        "all", description="training patches a structure"
-    )
+    budget: Count | Literal["all"] = Field("all", description="training patches a structure")
     structures: Structures | None = Field(
         None,
         description="whose gains are averaged, each with equal weight; none: all that are learnt "

@@ -97,15 +97,9 @@ class Challenge:
                 )
         if faults.lines:  # the rest may follow from these
             return
-        for derived in (
-            lambda: self.archives,
-            lambda: self.structures,
-            lambda: self.analysis,
-            lambda: self.targets,
-            lambda: self.methods,
-        ):
+        for derived in ("archives", "structures", "analysis", "targets", "methods"):
             with faults.noted():
-                derived()
+                getattr(self, derived)
 
     @classmethod
     def of(cls, content: Mapping[str, Any], root: Path) -> Challenge:

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import UnionType
-from typing import Any, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Self, TypeVar, Union, get_args, get_origin
 
 import pydantic
 import yaml
+from pydantic import Field
 
 from ..system.errors import InputError
 from ..system.limits import check_file, check_limit, proportionate
@@ -37,8 +38,28 @@ TYPES = {
     "model_attributes_type": "object",
     "none_required": "null",
 }
+# pydantic's kinds of fault -> what was expected, by its words for the bound.
+BOUNDS = {
+    "string_pattern_mismatch": "text like {pattern}",
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "more than {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "less_than": "less than {lt:g}",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_too_long": "text of at most {max_length} characters",
+    "too_short": "at least {min_length} entries",
+    "too_long": "at most {max_length} entries",
+}
 KEY_FAULTS = ("extra_forbidden", "missing")
 Place = tuple[str | int, ...]  # keys and positions that lead to a value
+
+
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+Number = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Model(pydantic.BaseModel):
@@ -341,33 +362,13 @@ def _unquoted(fault: Any) -> str:
 
 
 def _expected(fault: Any) -> str:
-    context = fault.get("ctx", {})
-    if fault["type"] in TYPES:
-        return TYPES[fault["type"]]
-    match fault["type"]:
-        case "literal_error":
-            choices = [choice or "''" for choice in _choices(fault)]
-            return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
-        case "string_pattern_mismatch":
-            return f"text like {context['pattern']}"
-        case "greater_than_equal":
-            return f"at least {context['ge']:g}"
-        case "greater_than":
-            return f"more than {context['gt']:g}"
-        case "less_than_equal":
-            return f"at most {context['le']:g}"
-        case "less_than":
-            return f"less than {context['lt']:g}"
-        case "string_too_short":
-            return f"text of at least {context['min_length']} characters"
-        case "string_too_long":
-            return f"text of at most {context['max_length']} characters"
-        case "too_short":
-            return f"at least {context['min_length']} entries"
-        case "too_long":
-            return f"at most {context['max_length']} entries"
-        case _:
-            return fault["msg"]
+    kind = fault["type"]
+    if kind == "literal_error":
+        choices = [choice or "''" for choice in _choices(fault)]
+        return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+    if kind in BOUNDS:
+        return BOUNDS[kind].format(**fault["ctx"])
+    return TYPES.get(kind, fault["msg"])
 
 
 def _choices(fault: Any) -> list[str]:

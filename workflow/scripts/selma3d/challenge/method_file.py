@@ -6,10 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .checking import Model
+from .checking import Model, Text
 from .edition import Name, ScoredAs
-
-Text = Annotated[str, Field(min_length=1)]
 
 
 class Capabilities(Model):

@@ -8,11 +8,9 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import Field, StringConstraints, model_validator
 
-from .augmentation import Augmentation, NotNegative, Positive, Share
-from .checking import Model
+from .augmentation import Augmentation
+from .checking import Count, Model, NotNegative, Number, Positive, Share
 
-Count = Annotated[int, Field(ge=1)]
-Number = Annotated[int, Field(ge=0)]
 Size = tuple[Count, Count, Count]  # z, y, x in voxels
 Edge = Annotated[int, Field(ge=8)]
 Normalisation = Literal[

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from .checking import Faults, Model, nearest, read_table
-from .edition import Micrometres, ReadEdition
+from .edition import ReadEdition, VoxelSize
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Sample(Model):
         "source volume's name in a patch's path, such as `(?P<volume>[^/]+)_p[0-9]+`; empty: the "
         "patch's folder is its name",
     )
-    voxel_size_um: tuple[Micrometres, Micrometres, Micrometres] | None = Field(
+    voxel_size_um: VoxelSize | None = Field(
         None,
         description="`z y x` in micrometres; empty: as the image's header states, or else its "
         "structure",
