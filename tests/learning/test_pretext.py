@@ -55,7 +55,7 @@ def batch_of(indices: Sequence[int], window: tuple[int, int, int] = WINDOW) -> d
     coarse = normal(drawn, 1, *(n // 4 for n in window)).clamp(min=0) ** 2
     smooth = torch.nn.functional.interpolate(coarse, size=window, mode="trilinear")
     image = (400 + 300 * smooth + 20 * normal(drawn, 1, *window)).round().to(torch.int32)
-    intensity = torch.tensor([550.0, 250.0, *(350 + 12 * p for p in PERCENTILES)])
+    intensity = torch.tensor([550.0, 250.0, 20.0, 30.0, *(350 + 12 * p for p in PERCENTILES)])
     return {
         "image": image,
         "intensity": intensity.repeat(len(indices), 1),
@@ -202,7 +202,7 @@ def test_the_teacher_follows_the_student_and_ends_by_standing_still(name: str) -
     def distance() -> float:
         student = dict(task.network.named_parameters())
         return sum(float((student[key] - parameter).detach().abs().sum())
-                   for key, parameter in task.teacher.network.named_parameters())  # fmt: skip
+                   for key, parameter in task.teacher["network"].named_parameters())  # fmt: skip
 
     assert distance() == 0
     with torch.no_grad():
@@ -362,9 +362,14 @@ def test_painting_keeps_the_outside_or_the_inside(outside: bool, kept: tuple[flo
 def test_a_plan_travels_as_numbers() -> None:
     task = task_of("genesis", shuffle=1.0, nonlinear=1.0, paint=1.0)
     drawn = task.draw([3], seed=0)
-    plan = genesis.Plan.of(drawn["genesis/plan"][0].tolist(), drawn["genesis/curve"][0])
-    assert plan.block and plan.curved and plan.boxes
-    assert plan.numbers() == drawn["genesis/plan"][0].tolist()
+    plan, curve = drawn["genesis/plan"][0].tolist(), drawn["genesis/curve"][0]
+    block, (bent, _, boxes) = plan[:3], plan[6:9]
+    assert min(block) > 0 and bent and boxes
+    image = torch.rand(1, *WINDOW)
+    twice = [
+        genesis.transformed(image, plan, curve, torch.Generator().manual_seed(0)) for _ in range(2)
+    ]
+    assert torch.equal(*twice) and not torch.equal(twice[0], image)
 
 
 # restoring
@@ -386,27 +391,25 @@ def test_each_degradation_changes_the_image_alone(name: str) -> None:
 
 def test_coarse_planes_are_averages_of_neighbouring_planes() -> None:
     light = torch.arange(12.0).view(1, 1, 12, 1, 1).expand(2, 1, 12, 2, 2)
-    coarse = restore.coarse_planes(light, torch.tensor([0.0, 0.4]).view(2, 1, 1, 1, 1))
+    coarse = restore.coarse_planes(light, torch.tensor([0.0, 0.4]).view(2, 1, 1, 1, 1), {})
     assert torch.equal(coarse[0], light[0])
     assert coarse[1, 0, :, 0, 0].tolist() == [1.0] * 3 + [4.0] * 3 + [7.0] * 3 + [10.0] * 3
 
 
 def test_blur_along_z_and_haze_keep_an_even_image_even() -> None:
     light, strength = torch.full((1, 1, 16, 16, 16), 3.0), torch.ones(1, 1, 1, 1, 1)
-    torch.testing.assert_close(restore.blurred_along_z(light, strength), light)
-    torch.testing.assert_close(restore.veiled(light, strength), light)
+    torch.testing.assert_close(restore.blurred_along_z(light, strength, {}), light)
+    torch.testing.assert_close(restore.veiled(light, strength, {}), light)
 
 
 def test_blur_acts_along_z_and_stripes_run_along_the_sheet() -> None:
     light, strength = torch.zeros(1, 1, 9, 9, 9), torch.ones(1, 1, 1, 1, 1)
     light[0, 0, 4, 4, 4] = 1
-    blurred = restore.blurred_along_z(light, strength)[0, 0]
+    blurred = restore.blurred_along_z(light, strength, {})[0, 0]
     assert blurred[:, 4, 4].min() > 0 and blurred.sum() == blurred[:, 4, 4].sum()
     even = torch.ones(1, 1, 9, 9, 9)
-    drawn = torch_generators(0, [0], "test")
-    striped = restore.striped(
-        even, strength, along_x=torch.tensor([True]), draw=lambda *shape: normal(drawn, *shape)
-    )
+    drawn = {"seeds": torch.tensor([0]), "along_x": torch.tensor([True])}
+    striped = restore.striped(even, strength, drawn)
     assert torch.equal(striped, striped[..., :1].expand_as(striped))
     assert striped.min() < 0.9 and striped.max() <= 1
 

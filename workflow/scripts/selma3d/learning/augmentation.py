@@ -333,9 +333,8 @@ def _sharpen(image: Tensor, drawn: Drawn) -> Tensor:
     return image + (image - blurred) * drawn["share"]
 
 
-def _blur_z(image: Tensor, drawn: Drawn) -> Tensor:
-    """A wider point spread function along the detection axis."""
-    kernel = drawn["kernel"]
+def along_z(image: Tensor, kernel: Tensor) -> Tensor:
+    """Convolve each image (B,1,Z,Y,X) along z with its own kernel (B,taps)."""
     radius = kernel.shape[1] // 2
     padded = F.pad(image, (0, 0, 0, 0, radius, radius), mode="replicate")
     return sum(
@@ -351,16 +350,23 @@ def _drawn_blur(draw: _Draw, window: Size) -> Drawn:
     return {"kernel": kernel / kernel.sum(dim=1, keepdim=True)}
 
 
-def _stripes(image: Tensor, drawn: Drawn) -> Tensor:
-    """Shadows of absorbers in the sheet: dark lines along x or y, changing slowly over z."""
+def shadows(image: Tensor, seeds: Tensor, along_x: Tensor) -> Tensor:
+    """Normal numbers (B,1,Z,Y,X) that are alike along x or y, and change slowly over z.
+
+    As absorbers in the sheet cast them; seeds (B,), along_x (B,1,1,1,1).
+    """
     planes, lines = image.shape[2], max(image.shape[3:])
-    field = normal_of(drawn["seeds"], image.device, 1, max(2, planes // 16), lines)
+    field = normal_of(seeds, image.device, 1, max(2, planes // 16), lines)
     field = F.interpolate(field, size=(planes, lines), mode="bilinear", align_corners=True)
-    depth = (field.clamp(min=0) * drawn["strength"][..., 0]).clamp(max=0.9)
-    rows = depth[..., : image.shape[3]].unsqueeze(-1)
-    columns = depth[..., : image.shape[4]].unsqueeze(-2)
-    along_x = drawn["along_x"].view(-1, 1, 1, 1, 1).bool()
-    return _brighten(image, 1 - torch.where(along_x, rows, columns))
+    rows = field[..., : image.shape[3]].unsqueeze(-1)
+    columns = field[..., : image.shape[4]].unsqueeze(-2)
+    return torch.where(along_x.view(-1, 1, 1, 1, 1).bool(), rows, columns)
+
+
+def _stripes(image: Tensor, drawn: Drawn) -> Tensor:
+    """Shadows of absorbers in the sheet: dark lines along x or y."""
+    depth = shadows(image, drawn["seeds"], drawn["along_x"]).clamp(min=0) * drawn["strength"]
+    return _brighten(image, 1 - depth.clamp(max=0.9))
 
 
 def _drawn_stripes(draw: _Draw, window: Size) -> Drawn:
@@ -423,7 +429,9 @@ _INTENSITY = {
         _gradient,
     ),
     "stripes": _Change(_drawn_stripes, _stripes),
-    "blur_z": _Change(_drawn_blur, _blur_z),
+    "blur_z": _Change(  # a wider point spread function along the detection axis
+        _drawn_blur, lambda image, drawn: along_z(image, drawn["kernel"])
+    ),
     "sharpen": _Change(
         lambda draw, window: {"share": draw.between(0, draw.options.strength)}, _sharpen
     ),

@@ -66,8 +66,8 @@ class BYOL(TeacherTask):
     @torch.no_grad()
     def _answers(self, views: Tensor) -> Tensor:
         """Return the teacher's projections, each that of the other view of the same window."""
-        vectors = pooled(self.teacher.network.encode(views))
-        return self.teacher.head(vectors).roll(len(views) // 2, dims=0)
+        vectors = pooled(self.teacher["network"].encode(views))
+        return self.teacher["head"](vectors).roll(len(views) // 2, dims=0)
 
 
 TASK = BYOL

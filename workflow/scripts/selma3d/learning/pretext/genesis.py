@@ -7,7 +7,6 @@ authors' configuration. Their code holds images in [0, 1]; here a window's own r
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import torch
 from pydantic import Field
@@ -46,10 +45,10 @@ class Genesis(Reconstruction):
 
     def draw_corruption(self, indices: Sequence[int], seed: int) -> Drawn:
         drawn = torch_generators(seed, indices, "genesis")
-        plans = [self._planned(generator) for generator in drawn]
+        plans, curves = zip(*(self._planned(generator) for generator in drawn), strict=True)
         return {
-            "genesis/plan": torch.tensor([plan.numbers() for plan in plans]),
-            "genesis/curve": torch.stack([plan.curve for plan in plans]),
+            "genesis/plan": torch.tensor(plans),
+            "genesis/curve": torch.stack(curves),
             "genesis/seeds": seeds(seed, indices, "genesis/voxels"),
         }
 
@@ -58,74 +57,49 @@ class Genesis(Reconstruction):
         range_ = (clean.amax(dim=(1, 2, 3, 4), keepdim=True) - low).clamp(min=1e-6)
         unit = (clean - low) / range_
         drawn = within("genesis", batch)
-        plans = zip(drawn["plan"].tolist(), drawn["curve"], strict=True)
         voxels = [torch.Generator(clean.device).manual_seed(n) for n in drawn["seeds"].tolist()]
-        changed = [
-            Plan.of(*plan).applied(image, generator)
-            for image, plan, generator in zip(unit, plans, voxels, strict=True)
-        ]
+        windows = zip(unit, drawn["plan"].tolist(), drawn["curve"], voxels, strict=True)
+        changed = [transformed(*window) for window in windows]
         return torch.stack(changed) * range_ + low, None
 
-    def _planned(self, generator: Generator) -> Plan:
-        """Draw what happens to one window."""
+    def _planned(self, generator: Generator) -> tuple[list[int], Tensor]:
+        """Draw what happens to one window: numbers as `transformed` reads them, and a curve."""
 
         def happens(probability: float) -> bool:
             return float(torch.rand((), generator=generator)) < probability
 
         window, options = self.windows.size, self.options
-        plan = Plan()
+        shuffling, bent, outside, boxes = [0] * 6, None, False, []
         if happens(options.shuffle):
-            plan.block = [1 + _integer(generator, _LARGEST_SHUFFLE) for _ in range(3)]
-            plan.offset = [_integer(generator, n) for n in plan.block]
+            block = [1 + _integer(generator, _LARGEST_SHUFFLE) for _ in range(3)]
+            shuffling = block + [_integer(generator, n) for n in block]
         if happens(options.nonlinear):
-            falling = happens(options.inverted)
-            plan.curve, plan.curved = curve(generator, falling), True
+            bent = curve(generator, falling=happens(options.inverted))
         if happens(options.paint):
-            plan.outside = happens(options.outpaint)
-            lengths = _outside if plan.outside else _inside
-            plan.boxes = regions(generator, window, lengths)
-        return plan
+            outside = happens(options.outpaint)
+            boxes = regions(generator, window, _outside if outside else _inside)
+        painting = [number for box in boxes for number in box]
+        painting += [0] * (6 * _MOST_PAINTED - len(painting))
+        plan = [*shuffling, int(bent is not None), int(outside), len(boxes), *painting]
+        return plan, torch.linspace(0, 1, _CURVE_POINTS) if bent is None else bent
 
 
-@dataclass
-class Plan:
-    """What happens to one window; numbers in a fixed order, so that it travels as a tensor.
+def transformed(image: Tensor, plan: list[int], curve: Tensor, voxels: Generator) -> Tensor:
+    """Transform one image (1,Z,Y,X) in [0, 1]; `voxels` draws on the image's device.
 
-    block, offset: of shuffled voxels. curve: (points,) of intensities. boxes: of painting, each the
-    first voxel (z,y,x) and the lengths; painted inside of them or `outside`.
+    plan: block (z,y,x) of shuffled voxels, or zeros, and its offset; whether intensities follow the
+    curve (points,); whether all outside of boxes is painted, or they are; their number; each one's
+    first voxel (z,y,x) and lengths.
     """
-
-    block: list[int] = field(default_factory=list)
-    offset: list[int] = field(default_factory=list)
-    curved: bool = False
-    outside: bool = False
-    boxes: list[list[int]] = field(default_factory=list)
-    curve: Tensor = field(default_factory=lambda: torch.linspace(0, 1, _CURVE_POINTS))
-
-    def numbers(self) -> list[int]:
-        """All but the curve."""
-        shuffling = [*self.block, *self.offset] or [0] * 6
-        boxes = [number for box in self.boxes for number in box]
-        boxes += [0] * (6 * _MOST_PAINTED - len(boxes))
-        return [*shuffling, int(self.curved), int(self.outside), len(self.boxes), *boxes]
-
-    @classmethod
-    def of(cls, numbers: list[int], curve: Tensor) -> Plan:
-        """The plan that these numbers tell."""
-        curved, outside, count = numbers[6:9]
-        boxes = [numbers[9 + 6 * box : 15 + 6 * box] for box in range(count)]
-        shuffling = (numbers[:3], numbers[3:6]) if numbers[0] else ([], [])
-        return cls(*shuffling, bool(curved), bool(outside), boxes, curve)
-
-    def applied(self, image: Tensor, voxels: Generator) -> Tensor:
-        """Transform one image (1,Z,Y,X) in [0, 1]; `voxels` draws on the image's device."""
-        if self.block:
-            image = shuffled(image, self.block, self.offset, voxels)
-        if self.curved:
-            image = recurved(image, self.curve)
-        if self.boxes:
-            image = painted(image, self.boxes, self.outside, voxels)
-        return image
+    block, offset, (is_bent, outside, count) = plan[:3], plan[3:6], plan[6:9]
+    if block[0]:
+        image = shuffled(image, block, offset, voxels)
+    if is_bent:
+        image = recurved(image, curve)
+    if count:
+        boxes = [plan[first : first + 6] for first in range(9, 9 + 6 * count, 6)]
+        image = painted(image, boxes, bool(outside), voxels)
+    return image
 
 
 def shuffled(image: Tensor, size: list[int], offset: list[int], voxels: Generator) -> Tensor:

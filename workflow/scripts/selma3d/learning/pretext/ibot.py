@@ -135,9 +135,9 @@ class IBOT(TeacherTask):
     @torch.no_grad()
     def _answers(self, views: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """Return the teacher's logits for whole views and for the hidden positions."""
-        features = self.teacher.network.encode(views)
-        window = self.teacher.head["window"](pooled(features))
-        return window, self.teacher.head["position"](chosen(features[self._level], places))
+        features = self.teacher["network"].encode(views)
+        window = self.teacher["head"]["window"](pooled(features))
+        return window, self.teacher["head"]["position"](chosen(features[self._level], places))
 
     def _assignments(self, window: Tensor, position: Tensor) -> _Assignments:
         return _Assignments(

@@ -110,8 +110,8 @@ class PGL(TeacherTask):
     @torch.no_grad()
     def _answers(self, views: Tensor, corners: list[Size], flips: list[list[int]]) -> list[Tensor]:
         """Return the teacher's projections of the shared positions as seen in the other view."""
-        features = positions(self.teacher.network.encode(views)[self._level], flips)
-        targets = shared(self.teacher.head(features), corners)
+        features = positions(self.teacher["network"].encode(views)[self._level], flips)
+        targets = shared(self.teacher["head"](features), corners)
         half = len(targets) // 2
         return targets[half:] + targets[:half]
 

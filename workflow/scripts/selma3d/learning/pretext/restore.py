@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ...challenge.recipe import Share
 from ...system.randomness import normal_of, torch_generators, uniform
+from .. import augmentation
 from ..task import Batch, Drawn, within
 from .base import seeds
 from .reconstruction import Reconstruction, smooth
@@ -65,17 +66,14 @@ class Restore(Reconstruction):
         light = (clean - dark) / mean
         for name, degrade in _DEGRADATIONS.items():
             drawn = within(f"restore/{name}", batch)
-            light = degrade(
-                light, drawn["strength"], along_x=drawn["along_x"].bool(),
-                draw=lambda *shape, drawn=drawn: normal_of(drawn["seeds"], clean.device, *shape),
-            )  # fmt: skip
+            light = degrade(light, drawn["strength"], drawn)
         return light * mean + dark, None
 
     def start(self, seen: Tensor) -> Tensor:
         return smooth(seen)
 
 
-def coarse_planes(light: Tensor, strength: Tensor, **_: object) -> Tensor:
+def coarse_planes(light: Tensor, strength: Tensor, _: Drawn) -> Tensor:
     """Average up to six planes into one and repeat it, as with a coarser step of the stage."""
     planes = torch.arange(light.shape[2], device=light.device)
     step = (1 + strength * _COARSEST_PLANES).long().clamp(max=_COARSEST_PLANES).view(-1, 1)
@@ -86,20 +84,16 @@ def coarse_planes(light: Tensor, strength: Tensor, **_: object) -> Tensor:
     return (totals / alike.sum(dim=2)[:, None, :, None]).view(light.shape)
 
 
-def blurred_along_z(light: Tensor, strength: Tensor, **_: object) -> Tensor:
+def blurred_along_z(light: Tensor, strength: Tensor, _: Drawn) -> Tensor:
     """Convolve with a Gaussian along z of up to four planes sigma."""
     radius = round(2.5 * _LONGEST_BLUR)
     offsets = torch.arange(-radius, radius + 1, device=light.device)
     sigma = (strength * _LONGEST_BLUR).view(-1, 1).clamp(min=1e-3)
     kernel = torch.softmax(-0.5 * (offsets / sigma) ** 2, dim=1)
-    padded = F.pad(light, (0, 0, 0, 0, radius, radius), mode="replicate")
-    return sum(
-        kernel[:, tap].view(-1, 1, 1, 1, 1) * padded[:, :, tap : tap + light.shape[2]]
-        for tap in range(2 * radius + 1)
-    )
+    return augmentation.along_z(light, kernel)
 
 
-def veiled(light: Tensor, strength: Tensor, **_: object) -> Tensor:
+def veiled(light: Tensor, strength: Tensor, _: Drawn) -> Tensor:
     """Turn a share of the light into a smooth veil."""
     coarse = [max(1, n // _VEIL_WIDTH) for n in light.shape[2:]]
     veil = F.interpolate(
@@ -108,28 +102,21 @@ def veiled(light: Tensor, strength: Tensor, **_: object) -> Tensor:
     return torch.lerp(light, veil, _VEIL * strength)
 
 
-def striped(
-    light: Tensor, strength: Tensor, *, along_x: Tensor, draw: Callable[..., Tensor]
-) -> Tensor:
+def striped(light: Tensor, strength: Tensor, drawn: Drawn) -> Tensor:
     """Darken lines along x or y, the way the sheet comes, that change slowly over the planes."""
-    planes, lines = light.shape[2], max(light.shape[3:])
-    shadow = F.interpolate(
-        draw(1, max(2, planes // 16), lines), (planes, lines), mode="bilinear", align_corners=True
-    ).clamp(0, 1)
-    rows = shadow[..., : light.shape[3]].unsqueeze(-1)
-    columns = shadow[..., : light.shape[4]].unsqueeze(-2)
-    shadow = torch.where(along_x, rows, columns)
+    shadow = augmentation.shadows(light, drawn["seeds"], drawn["along_x"]).clamp(0, 1)
     return light * (1 - _DARKEST_STRIPE * strength * shadow)
 
 
-def noisy(light: Tensor, strength: Tensor, *, draw: Callable[..., Tensor], **_: object) -> Tensor:
+def noisy(light: Tensor, strength: Tensor, drawn: Drawn) -> Tensor:
     """Add shot noise, which grows with the light, and the camera's read noise."""
     variance = _SHOT_NOISE**2 * light.clamp(min=0) + _READ_NOISE**2
-    return light + strength * variance.sqrt() * draw(*light.shape[1:])
+    noise = normal_of(drawn["seeds"], light.device, *light.shape[1:])
+    return light + strength * variance.sqrt() * noise
 
 
 # in the order in which light meets them
-_DEGRADATIONS: dict[str, Callable[..., Tensor]] = {
+_DEGRADATIONS: dict[str, Callable[[Tensor, Tensor, Drawn], Tensor]] = {
     "anisotropy": coarse_planes,
     "blur": blurred_along_z,
     "haze": veiled,

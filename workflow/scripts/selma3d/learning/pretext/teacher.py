@@ -48,9 +48,14 @@ class TeacherTask(ViewTask):
     ) -> None:
         super().__init__(network, windows, options)
         self.head = head
-        self.teacher = _Teacher(network, head)
+        self.teacher = copy.deepcopy(self._student).requires_grad_(False)
         self.register_buffer("centre", torch.zeros(centres, outputs))
         self._means: list[Tensor] = []
+
+    @property
+    def _student(self) -> nn.ModuleDict:
+        """The parts that the teacher copies."""
+        return nn.ModuleDict({"network": self.network, "head": self.head})
 
     def passes_with_answers(self, size: Size) -> list[Pass]:
         """The passes of two views of a window, which the teacher sees as well."""
@@ -64,27 +69,13 @@ class TeacherTask(ViewTask):
     @torch.no_grad()
     def after_step(self, progress: float) -> None:
         momentum = 1 - (1 - self.options.momentum) * (1 + math.cos(math.pi * progress)) / 2
-        students = {**_parameters(self.network, "network."), **_parameters(self.head, "head.")}
-        for name, parameter in self.teacher.named_parameters():
-            parameter.lerp_(students[name], 1 - momentum)
+        pairs = zip(self.teacher.parameters(), self._student.parameters(), strict=True)
+        for teachers, own in pairs:
+            teachers.lerp_(own, 1 - momentum)
         mean = processes.summed(torch.stack(self._means).mean(dim=0)) / distributed.world()
         self._means.clear()
         mean = torch.where(mean.isfinite(), mean, self.centre)  # of a step that is left out
         self.centre.lerp_(mean, 1 - _CENTRE_MOMENTUM)
-
-
-class _Teacher(nn.Module):
-    """Copies of a network and its head that no gradient trains."""
-
-    def __init__(self, network: Segmenter, head: nn.Module) -> None:
-        super().__init__()
-        self.network = copy.deepcopy(network)
-        self.head = copy.deepcopy(head)
-        self.requires_grad_(False)
-
-
-def _parameters(module: nn.Module, prefix: str) -> dict[str, Tensor]:
-    return {prefix + name: parameter for name, parameter in module.named_parameters()}
 
 
 def disagreement(predicted: Tensor, target: Tensor) -> Tensor:
