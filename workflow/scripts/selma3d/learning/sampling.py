@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -33,7 +34,6 @@ NOT_ANNOTATED = 2  # in masks that are learnt from, beside 0 and 1
 _DARKEST = 1 / 64  # of the median
 _NOISES = 30  # faint cells stand out of tissue by this much, bright ones by threefold
 _TEXTURES = 10  # the same against the texture of tissue
-_EACH = (None, None, None, None)  # of an image's voxels (B,1,Z,Y,X)
 
 
 class Sampler(Protocol):
@@ -60,13 +60,12 @@ def collate(sampler: Sampler, indices: Sequence[int]) -> Batch:
 class VolumeSource:
     """An unannotated volume or a collection (HDF5), and the channel of it that is seen.
 
-    weight: of the volume, or of each source volume of the collection. leave_out: specimens of the
-    collection that are never seen. copy: the same file on a faster disk, which is read instead.
+    leave_out: specimens of a collection that are never seen. copy: the same file on a faster disk,
+    which is read instead.
     """
 
     path: Path
     channel: int
-    weight: float = 1.0
     leave_out: tuple[str, ...] = ()
     copy: Path | None = None
 
@@ -80,8 +79,8 @@ class VolumeSource:
 class UnlabelledSampler:
     """Windows of unannotated volumes and patches: never centred on air, bright blocks more often.
 
-    A volume, which may be one of a collection's source volumes, is drawn in proportion to its
-    weight. InputError where a window is larger than a patch of a collection.
+    Volumes, and a collection's source volumes, are drawn alike. InputError where there is none, or
+    where a window is larger than a patch of a collection.
     brightness_bias: share of the samples whose block is drawn in proportion to its brightness (99th
     percentile) above the volume's median tissue block; the others come from all tissue alike.
     """
@@ -97,12 +96,10 @@ class UnlabelledSampler:
         self._places = [
             (source, volume) for source in self.sources for volume in _volumes(source, self.window)
         ]
-        weights = np.array([source.weight for source, _ in self._places], dtype=float)
-        if not len(weights) or weights.min() < 0 or weights.sum() <= 0:
-            raise InputError(
-                f"volumes: expected at least one with a positive weight, found {weights.tolist()}"
-            )
-        self._shares = weights / weights.sum()
+        if not self._places:
+            raise InputError("volumes: expected at least one to learn from, found none")
+        # With them `choice` draws otherwise than without; recorded trainings drew so.
+        self._shares = np.full(len(self._places), 1 / len(self._places))
 
     def sample(self, index: int) -> dict[str, np.ndarray]:
         random = numpy_generator(self.seed, "unlabelled", index)
@@ -124,9 +121,6 @@ class UnlabelledSampler:
             self._opened[number] = opened
         return self._opened[number]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_opened": {}, "_collections": {}}
-
 
 def _volumes(source: VolumeSource, window: Size) -> list[int | None]:
     """Numbers of the source volumes of a collection that are seen; [None] for a volume.
@@ -144,7 +138,7 @@ def _volumes(source: VolumeSource, window: Size) -> list[int | None]:
                     f"of its patches, found {tuple(window)} (a smaller input.window in the method "
                     "file, or, with input.resample, one that reads fewer voxels)"
                 )
-    return list(kept)
+    return kept
 
 
 class _SourceVolume:
@@ -287,8 +281,8 @@ class LabelledSampler:
         else:
             centre = tuple(int(c) for c in random.integers(*patch.annotated))
         return {
-            "image": read_window(patch.read_image, patch.shape, centre, self.window),
-            "mask": read_window(patch.read_mask, patch.shape, centre, self.window),
+            "image": read_window(patch.image.__getitem__, patch.shape, centre, self.window),
+            "mask": read_window(patch.mask.__getitem__, patch.shape, centre, self.window),
             "intensity": patch.intensity,
         }
 
@@ -310,9 +304,6 @@ class LabelledSampler:
             self._cached[key] = patch
         return self._cached[key]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_cached": {}}
-
 
 class _Patch:
     """One channel of an annotated patch, in memory."""
@@ -330,12 +321,6 @@ class _Patch:
         self.intensity = intensity_vector(file.intensity(patch, channel))
         self.foreground = np.flatnonzero(self.mask == 1).astype(np.int32)
         self.bytes = self.image.nbytes + self.mask.nbytes + self.foreground.nbytes
-
-    def read_image(self, slices: tuple[slice, slice, slice]) -> np.ndarray:
-        return self.image[slices]
-
-    def read_mask(self, slices: tuple[slice, slice, slice]) -> np.ndarray:
-        return self.mask[slices]
 
 
 def annotated_box(mask: np.ndarray, margin: int | None) -> tuple[Size, Size]:
@@ -379,77 +364,52 @@ def intensity_vector(intensity: Intensity) -> np.ndarray:
     return np.array(constants, dtype=np.float32)
 
 
-def _percentile(intensity: Tensor, percentile: float) -> Tensor:
-    return intensity[:, 4 + PERCENTILES.index(percentile), *_EACH]
+class _Constants:
+    """Constants of whole images as (B,1,1,1,1): by their names, percentiles by their numbers."""
+
+    def __init__(self, intensity: Tensor) -> None:
+        constants = intensity.float()[:, :, None, None, None, None].unbind(1)
+        self.mean, self.sd, self.noise, self.texture, *percentiles = constants
+        self.percentile = dict(zip(PERCENTILES, percentiles, strict=True))
+        self.median = self.percentile[50]
+
+    def scale(self, scale: Tensor) -> Tensor:
+        """`scale`, or the sd where most of an image is one value, or 1 where all of it is."""
+        scale = torch.where(scale > 1e-6, scale, self.sd)
+        return torch.where(scale > 1e-6, scale, torch.ones_like(scale))
 
 
-def _zscore(image: Tensor, intensity: Tensor) -> Tensor:
-    mean, sd = intensity[:, :2, *_EACH].unbind(1)
-    return (image - mean) / _scale(sd, sd)
+def _between(low: float, high: float, image: Tensor, of: _Constants) -> Tensor:
+    """The place of grey values between two percentiles, which become 0 and 1."""
+    low, high = of.percentile[low], of.percentile[high]
+    return (image - low) / of.scale(high - low)
 
 
-def _linear(image: Tensor, intensity: Tensor) -> Tensor:
-    low, high = _percentile(intensity, 0.1), _percentile(intensity, 99.9)
-    return (image - low) / _scale(high - low, _spread(intensity))
+def _logarithm(image: Tensor, of: _Constants) -> Tensor:
+    low = of.percentile[0.1]
+    return torch.log2((image - low).clamp(min=0) / of.scale(of.median - low) + 1) - 1
 
 
-def _logarithm(image: Tensor, intensity: Tensor) -> Tensor:
-    low, middle = _percentile(intensity, 0.1), _percentile(intensity, 50)
-    scale = _scale(middle - low, _spread(intensity))
-    return torch.log2((image - low).clamp(min=0) / scale + 1) - 1
+def _asinh(image: Tensor, of: _Constants) -> Tensor:
+    robust = (of.percentile[75] - of.percentile[25]) / 1.349
+    return torch.asinh((image - of.median) / of.scale(robust))
 
 
-def _ratio(image: Tensor, intensity: Tensor) -> Tensor:
-    middle = _percentile(intensity, 50)
-    return torch.log2((image / _scale(middle, _spread(intensity))).clamp(min=_DARKEST))
+def _snr(image: Tensor, of: _Constants) -> Tensor:
+    return 2 * torch.asinh((image - of.median) / of.scale(_NOISES * of.noise))
 
 
-def _asinh(image: Tensor, intensity: Tensor) -> Tensor:
-    middle = _percentile(intensity, 50)
-    robust = (_percentile(intensity, 75) - _percentile(intensity, 25)) / 1.349
-    return torch.asinh((image - middle) / _scale(robust, _spread(intensity)))
+def _texture(image: Tensor, of: _Constants) -> Tensor:
+    scale = (_NOISES * of.noise * (_TEXTURES * of.texture)).sqrt()
+    return 2 * torch.asinh((image - of.median) / of.scale(scale))
 
 
-def _snr(image: Tensor, intensity: Tensor) -> Tensor:
-    return _against(_NOISES * _noise(intensity), image, intensity)
-
-
-def _texture(image: Tensor, intensity: Tensor) -> Tensor:
-    noises, textures = _NOISES * _noise(intensity), _TEXTURES * intensity[:, 3, *_EACH]
-    return _against((noises * textures).sqrt(), image, intensity)
-
-
-def _against(scale: Tensor, image: Tensor, intensity: Tensor) -> Tensor:
-    """Twice the asinh of the distance from the median in units of `scale`."""
-    distance = image - _percentile(intensity, 50)
-    return 2 * torch.asinh(distance / _scale(scale, _spread(intensity)))
-
-
-def _noise(intensity: Tensor) -> Tensor:
-    return intensity[:, 2, *_EACH]
-
-
-def _spread(intensity: Tensor) -> Tensor:
-    return intensity[:, 1, *_EACH]
-
-
-def _scale(scale: Tensor, otherwise: Tensor) -> Tensor:
-    """`scale`, or `otherwise` where most of an image is one value, or 1 where all of it is."""
-    scale = torch.where(scale > 1e-6, scale, otherwise)
-    return torch.where(scale > 1e-6, scale, torch.ones_like(scale))
-
-
-def _clipped(image: Tensor, intensity: Tensor) -> Tensor:
-    low, high = _percentile(intensity, 1), _percentile(intensity, 99)
-    return ((image - low) / _scale(high - low, _spread(intensity))).clamp(0, 1)
-
-
-_MAPPINGS: dict[Normalisation, Callable[[Tensor, Tensor], Tensor]] = {
-    "zscore": _zscore,
-    "percentile": _linear,
-    "clipped": _clipped,
+_MAPPINGS: dict[Normalisation, Callable[[Tensor, _Constants], Tensor]] = {
+    "zscore": lambda image, of: (image - of.mean) / of.scale(of.sd),
+    "percentile": partial(_between, 0.1, 99.9),
+    "clipped": lambda image, of: _between(1, 99, image, of).clamp(0, 1),
     "log": _logarithm,
-    "ratio": _ratio,
+    "ratio": lambda image, of: torch.log2((image / of.scale(of.median)).clamp(min=_DARKEST)),
     "asinh": _asinh,
     "snr": _snr,
     "texture": _texture,
@@ -470,7 +430,7 @@ def normalise(image: Tensor, intensity: Tensor, mapping: Normalisation) -> Tenso
     clips bright voxels, since labelled cells lie above the 99.9th percentile; but for `clipped`,
     from the 1st to the 99th percentile, for weights of others that were trained so.
     """
-    return _MAPPINGS[mapping](image.float(), intensity.float())
+    return _MAPPINGS[mapping](image.float(), _Constants(intensity))
 
 
 def source_window(window: Size, resample: Sequence[float] | None) -> Size:

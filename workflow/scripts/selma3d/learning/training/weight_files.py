@@ -151,7 +151,7 @@ def provenance(volumes: Iterable[VolumeSource]) -> list[VolumeRecord]:
         {
             "sample": row["id"],
             "channel": volume.channel,
-            "weight": volume.weight,
+            "weight": 1.0,  # of a version that knew others; recorded trainings have it
             "specimen": row["specimen"],
             "sha256": row["sha256"],
         }
