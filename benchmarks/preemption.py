@@ -113,7 +113,6 @@ def train(data: Path, folder: Path, steps: int) -> None:
                 target="spots",
                 run=Run("scratch"),
                 sources=(Source("spots", data / "patches.h5", data / "split.tsv", channel=0),),
-                channels={"spots": 0},
             ),
             training.Outputs(folder / "model.pt", folder / "model.tsv"),
             training.Job(folder / "work"),

@@ -79,7 +79,6 @@ def ours(folder: Path, threads: int, steps: int) -> dict[str, float]:
                 target="spots",
                 run=Run("scratch"),
                 sources=(source,),
-                channels={"spots": 0},
             ),
             training.Outputs(Path(out) / "model.pt", Path(out) / "model.tsv"),
             training.Job(Path(out) / "work", threads),

@@ -117,7 +117,6 @@ def finetuning(
             target="spot-like",
             run=run,
             sources=(Source("spots", images / "patches.h5", images / "split.tsv", channel=0),),
-            channels={"spots": 0},
             encoder=encoder,
             volumes=(volume,) if volumes else (),
         ),

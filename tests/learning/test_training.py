@@ -470,7 +470,8 @@ def test_an_encoder_that_is_frozen_or_waits_keeps_its_weights(
 
 def test_layers_nearer_the_image_learn_more_slowly_with_layer_decay() -> None:
     network = built({"name": "unet", "channels": [4, 8, 16], "strides": [2, 2]})
-    *encoder, rest = encoder_first_groups(network, False, encoder_rate=0.5, layer_decay=0.1)
+    settings = Finetune(steps=1, batch=1, learning_rates=(1.0,), encoder_rate=0.5, layer_decay=0.1)
+    *encoder, rest = encoder_first_groups(network, settings)
     scales = [group["scale"] for group in encoder]
     assert scales == sorted(scales)
     assert (scales[-1], rest["scale"]) == (0.5, 1.0)
@@ -551,7 +552,7 @@ def test_validation_scores_on_the_patches_own_grid(images: Path) -> None:
         validation = Validation(network, patches, Compute(torch.device("cpu")), input, settings)
         with Stop() as stop:
             validation.validate(10, stop)
-        return validation.best
+        return validation.found
 
     network.forward = lambda image: image - 3.0  # threshold the normalised intensity
     content = best(None)

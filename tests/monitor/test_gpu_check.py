@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 import torch
 
+from selma3d.learning.training.launch import environment
 from selma3d.monitor.gpu_check import __main__ as program
-from selma3d.monitor.gpu_check.check import Check, Found, environment
+from selma3d.monitor.gpu_check.check import Check, Found
 from selma3d.monitor.gpu_check.speed import covered
 from selma3d.monitor.gpu_check.whole_trainings import refused_for_memory
 from selma3d.system.errors import GpuMemoryError

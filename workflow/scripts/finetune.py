@@ -35,7 +35,6 @@ def main() -> None:
                 target=wildcards.target,
                 run=run,
                 sources=sources,
-                channels={source.structure: source.channel for source in sources},
                 encoder=Path(encoder) if encoder else None,
                 volumes=near,
             ),

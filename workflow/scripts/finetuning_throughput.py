@@ -24,7 +24,6 @@ if __name__ == "__main__":
             target="throughput",
             run=Run("scratch"),
             sources=sources,
-            channels=dict(zip(params.learns, params.channels, strict=True)),
         )
         job = training.Job(Path(params.work), snakemake.threads)
         training.measure_as_it_stands(

@@ -49,10 +49,7 @@ class Compute:
         """
         chosen = _device(device, local_rank)
         if precision == "auto":
-            precision = _fastest_safe_precision(chosen)
-        if precision not in PRECISIONS:
-            known = ", ".join(["auto", *PRECISIONS])
-            raise InputError(f"precision: expected one of {known}, found '{precision}'")
+            precision = "fp32" if chosen.type == "cpu" else precisions_of(chosen)[-1]
         if precision not in precisions_of(chosen):
             where = "a CPU" if chosen.type == "cpu" else f"{chosen}, which is too old for it"
             raise InputError(
@@ -61,7 +58,6 @@ class Compute:
             )
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
-        _warn_of_slow_bf16_convolution(chosen, precision)
         return cls(chosen, precision, channels_last)
 
     @classmethod
@@ -178,28 +174,12 @@ def why_no_gpu() -> str:
     return f"torch {torch.__version__} for CUDA {torch.version.cuda} sees no device"
 
 
-def _fastest_safe_precision(device: torch.device) -> str:
-    if device.type == "cpu":
-        return "fp32"
-    return "bf16" if "bf16" in precisions_of(device) else "fp16"
-
-
 def precisions_of(device: torch.device) -> tuple[str, ...]:
-    """The precisions that a device computes at by itself: bf16 on GPUs from capability 8.0 on."""
+    """The precisions that a device computes at, the last the fastest: bf16 from capability 8.0."""
     if device.type == "cpu":
         return ("fp32", "bf16")
     capable = torch.cuda.get_device_capability(device) >= (8, 0)
     return ("fp32", "fp16", "bf16") if capable else ("fp32", "fp16")
-
-
-def _warn_of_slow_bf16_convolution(device: torch.device, precision: str) -> None:
-    if device.type == "cuda" and precision == "bf16" and torch.__version__.startswith("2.9."):
-        log.warning(
-            "torch %s with cuDNN %s: 3D convolutions in bf16 are reported to be slow or wrong; "
-            "compare with precision fp32 or take another torch",
-            torch.__version__,
-            torch.backends.cudnn.version(),
-        )
 
 
 def single_precision(device: torch.device) -> torch.autocast:
@@ -263,10 +243,10 @@ def memory_for(told: Callable[[], str]) -> Iterator[None]:
         raise GpuMemoryError(told()) from error
 
 
-def versions(device: torch.device | None = None) -> dict[str, str]:
+def versions(device: torch.device) -> dict[str, str]:
     """Versions of what decides the numbers: torch and, on a GPU, CUDA, cuDNN, the GPU's name."""
     found = {"torch": str(torch.__version__)}
-    if device is not None and device.type == "cuda":
+    if device.type == "cuda":
         found["cuda"] = str(torch.version.cuda)
         found["cudnn"] = str(torch.backends.cudnn.version())
         found["gpu"] = torch.cuda.get_device_name(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -91,12 +92,9 @@ def at_most_weights(most: int) -> Iterator[None]:
 
 def check_window(window: tuple[int, ...], path: Path) -> None:
     """Raise InputError for a window (z,y,x) of a model that no image is seen through."""
-    voxels = 1
-    for edge in window:
-        voxels *= edge
     if len(window) != 3 or min(window) < 1:
         raise InputError(f"{path}: input.inference_window: expected three edges, found {window}")
-    check_limit(f"{path}: input.inference_window", "voxels", voxels, "WINDOW_VOXELS")
+    check_limit(f"{path}: input.inference_window", "voxels", math.prod(window), "WINDOW_VOXELS")
 
 
 def _check_members(path: Path, size: int, named: Path, what: str) -> None:

@@ -37,16 +37,19 @@ class ChannelNorm(nn.LayerNorm):
 factories.Norm.add_factory_callable("channel", lambda _dimensions: ChannelNorm)
 
 
+# MONAI's names and arguments.
+_KINDS: dict[Norm, tuple[str, dict]] = {
+    "instance": ("INSTANCE", {"affine": True}),
+    "group": ("GROUP", {"num_groups": _GROUPS}),
+    "channel": ("CHANNEL", {}),
+    "batch": ("BATCH", {}),
+}
+
+
 def norm_of(norm: Norm, channels: Sequence[int]) -> tuple[str, dict]:
     """MONAI's name of a normalisation; raises InputError where channels don't form groups."""
-    if norm == "instance":
-        return "INSTANCE", {"affine": True}
-    if norm == "batch":
-        return "BATCH", {}
-    if norm == "channel":
-        return "CHANNEL", {}
-    if any(n % _GROUPS for n in channels):
+    if norm == "group" and any(n % _GROUPS for n in channels):
         raise InputError(
             f"channels: expected multiples of {_GROUPS} for norm group, found {channels}"
         )
-    return "GROUP", {"num_groups": _GROUPS}
+    return _KINDS[norm]

@@ -74,10 +74,8 @@ def transfer(segmenter: Segmenter, state: dict[str, Tensor], parts: Parts) -> Tr
     own = segmenter.state_dict()
     if parts == "encoder":
         wanted = [key for key in own if key.startswith(segmenter.encoder_prefixes)]
-    elif parts == "encoder+decoder":
-        wanted = [key for key in own if not key.startswith(segmenter.head_prefixes)]
     else:
-        raise InputError(f"transfer: expected encoder or encoder+decoder, found '{parts}'")
+        wanted = [key for key in own if not key.startswith(segmenter.head_prefixes)]
     for key in wanted:
         found = tuple(state[key].shape) if key in state else "nothing"
         if found != tuple(own[key].shape):

@@ -28,8 +28,8 @@ class Pretraining:
 class Finetuning:
     """A model that is to be made, and what it learns from.
 
-    channels: of each structure that the model is for. encoder: the file of the encoder that the
-    run's init names; None for scratch. volumes: for a recipe with `collaboration`.
+    encoder: the file of the encoder that the run's init names; None for scratch. volumes: for a
+    recipe with `collaboration`.
     """
 
     recipe: FinetuningRecipe
@@ -37,7 +37,6 @@ class Finetuning:
     target: str
     run: Run
     sources: tuple[Source, ...]
-    channels: dict[str, int]
     encoder: Path | None = None
     volumes: tuple[VolumeSource, ...] = ()
 

@@ -88,17 +88,14 @@ def _attempts(finetuning: Finetuning, job: Job) -> list[_Attempt]:
     pretrained = None
     if finetuning.encoder is not None:
         pretrained = read_encoder(finetuning.encoder, recipe.input)
-    facts: ModelFacts = {
+    record = {
         "method": finetuning.method,
         "target": finetuning.target,
-        "structures": {name: {"channel": n} for name, n in finetuning.channels.items()},
+        "structures": {each.structure: {"channel": each.channel} for each in finetuning.sources},
         "init": run.init,
         "budget": None if run.budget == "all" else int(run.budget),
         "fold": run.fold,
         "seed": run.seed,
-    }
-    record = {
-        **facts,
         "recipe_version": recipe.recipe_version,
         "network": networks.build(recipe.network).spec.model_dump(mode="json"),
         "input": recipe.input.model_dump(mode="json"),
@@ -115,7 +112,6 @@ def _attempts(finetuning: Finetuning, job: Job) -> list[_Attempt]:
             part=(number, len(tried)),
             patches=patches,
             pretrained=pretrained,
-            facts=facts,
             threads=job.threads,
             record=record
             | {"finetune": attempt.decisive(), "learning_rate": attempt.learning_rates[0]},
@@ -135,14 +131,9 @@ class _Attempt:
     part: tuple[int, int]
     patches: Sequence[RunPatches]
     pretrained: EncoderFile | None
-    facts: ModelFacts
     record: FinetuningRecord
     folder: Path
     threads: int = 1
-
-    @property
-    def rate(self) -> float:
-        return self.settings.learning_rates[0]
 
     @property
     def finished(self) -> Path:
@@ -167,11 +158,8 @@ class _Attempt:
 
     def prepared(self) -> tuple[Training, Transferred]:
         """The training, and what its network has taken over from an encoder."""
-        settings, recipe, seed = (
-            self.settings,
-            self.finetuning.recipe,
-            self.finetuning.run.training_seed,
-        )
+        settings, recipe = self.settings, self.finetuning.recipe
+        seed = self.finetuning.run.training_seed
         compute = Compute.choose(
             settings.device, settings.precision, settings.channels_last, distributed.local_rank()
         )
@@ -187,20 +175,14 @@ class _Attempt:
                 network, self._validation_patches(), compute, recipe.input, settings
             ),
             settings=settings,
-            learning_rate=self.rate,
+            learning_rate=settings.learning_rates[0],
             compute=compute,
             seed=seed,
             folder=self.folder,
             record=self.record,
             threads=self.threads,
             part=self.part,
-            groups=encoder_first_groups(
-                network,
-                settings.freeze_encoder,
-                settings.encoder_rate,
-                settings.layer_decay,
-                settings.encoder_waits,
-            ),
+            groups=encoder_first_groups(network, settings),
         )
         return training, transferred
 
@@ -248,17 +230,17 @@ class _Attempt:
     def _collapse(self, validation: Validation) -> str:
         return (
             f"{self.folder}: the best validation {self.settings.metric} is "
-            f"{validation.best['value']:.4g}: the network has learnt nothing "
+            f"{validation.found['value']:.4g}: the network has learnt nothing "
             "(try another learning rate or normalisation)"
         )
 
     def _content(self, training: Training, transferred: Transferred) -> ModelFile:
         """The model's file, at the end of its training."""
         network, validation = training.task.trained_network(), training.validator
-        best = validation.best
+        best = validation.found
         return {
             **weights_of("model", network, self.settings.steps, training.compute),
-            **self.facts,
+            **{key: self.record[key] for key in ModelFacts.__annotations__},
             "recipe": self.record,
             "state": best["state"],
             "input": self.record["input"] | {"inference_window": list(self._inference_window)},

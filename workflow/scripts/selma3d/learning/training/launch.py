@@ -49,14 +49,13 @@ def launch(assignment: Assignment) -> None:
         f"--nproc-per-node={job.processes}",
         *("-m", "selma3d.learning.training.worker", str(written), str(outcome)),
     ]
-    paths = [str(LIBRARY), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(paths),
-        "OMP_NUM_THREADS": str(job.threads),
-    }
     log.info("training in %d processes of this host", job.processes)
     process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=environment(OMP_NUM_THREADS=str(job.threads)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     before = {
         number: signal.signal(number, lambda *_: process.send_signal(signal.SIGTERM))
@@ -70,6 +69,12 @@ def launch(assignment: Assignment) -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
     _raise(json.loads(outcome.read_text()) if outcome.exists() else {}, process.returncode)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The variables of another process, which finds this package too."""
+    paths = [str(LIBRARY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | changes
 
 
 def _raise(outcome: dict[str, Any], code: int) -> None:

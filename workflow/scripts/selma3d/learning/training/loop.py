@@ -73,7 +73,7 @@ def _loop(
     learner = Learner(training)
     if saved:
         learner.load_state_dict(saved["learner"])
-        validator.load_state_dict(saved["validator"])
+        validator.found = saved["validator"]
 
     writes = rank() == 0
     with (
@@ -96,7 +96,7 @@ def _loop(
                     "precision": training.compute.precision,
                     "past": {"seconds": history.seconds, "recomputed": history.recomputed},
                     "learner": learner.state_dict(),
-                    "validator": validator.state_dict(),
+                    "validator": validator.found,
                 }
                 checkpoints.save(step, state)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ...challenge.recipe import Optimisation
+from ...challenge.recipe import Finetune, Optimisation
 from ...system.randomness import numpy_generator
 from ..networks import Segmenter
 
@@ -28,9 +28,7 @@ def initial_seed(seed: int) -> int:
     return int(numpy_generator(seed, "initial weights").integers(2**62))
 
 
-def encoder_first_groups(
-    network: Segmenter, frozen: bool, encoder_rate: float, layer_decay: float, waits: float = 0.0
-) -> list[Group]:
+def encoder_first_groups(network: Segmenter, settings: Finetune) -> list[Group]:
     """Parameter groups with their share (`scale`) of the learning rate: encoder layers, the rest.
 
     `encoder_rate` scales the deepest layer of the encoder, and `layer_decay` each layer before it
@@ -44,14 +42,14 @@ def encoder_first_groups(
         if prefix is None:
             rest.append(parameter)
             continue
-        parameter.requires_grad_(not frozen)
+        parameter.requires_grad_(not settings.freeze_encoder)
         layers.setdefault(_layer(name, prefix), []).append(parameter)
     last = len(layers) - 1
     encoder = [
         {
             "params": parameters,
-            "scale": encoder_rate * layer_decay ** (last - depth),
-            "waits": waits,
+            "scale": settings.encoder_rate * settings.layer_decay ** (last - depth),
+            "waits": settings.encoder_waits,
         }
         for depth, parameters in enumerate(layers.values())
     ]

@@ -20,7 +20,7 @@ from .history import History, publish_history
 from .launch import launch
 from .loop import train
 from .optimisation import initial_seed
-from .training_parts import Training
+from .training_parts import Training, Validator
 from .weight_files import EncoderFile, PretrainingRecord, provenance, weights_of
 
 HELD_OUT = 2**40  # sample indices from here on are never trained on
@@ -114,24 +114,19 @@ def _content(training: Training) -> EncoderFile:
         "seed": record["seed"],
         "volumes": record["volumes"],
         "collapsed": training.validator.collapsed,
-        "held_out": training.validator.last,
+        "held_out": training.validator.found,
     }
 
 
-class HeldOut:
+class HeldOut(Validator):
     """Validation on windows that are never trained on, against a trivial predictor's loss."""
 
     def __init__(
         self, task: Task, sampler: Sampler, compute: Compute, settings: Optimisation, seed: int
     ) -> None:
+        super().__init__(settings.steps, VALIDATIONS, {})
         self._task, self._sampler, self._compute, self._seed = task, sampler, compute, seed
-        self._due = {round(settings.steps * (n + 1) / VALIDATIONS) for n in range(VALIDATIONS)}
         self._batch = min(settings.batch, HELD_OUT_SAMPLES)
-        self.last: dict[str, float] = {}
-
-    def due(self, step: int) -> bool:
-        """Whether to validate after `step` steps."""
-        return step in self._due
 
     @torch.no_grad()
     def validate(self, step: int, stop: Stop) -> dict[str, float] | None:
@@ -151,21 +146,13 @@ class HeldOut:
                 losses.append(float(self._task.losses(batch)["loss"]))
                 trivial.append(self._task.trivial_loss(batch))
         self._task.train()
-        self.last = {"held_out_loss": sum(losses) / len(losses)}
+        self.found = {"held_out_loss": sum(losses) / len(losses)}
         if None not in trivial:
-            self.last["held_out_trivial_loss"] = sum(trivial) / len(trivial)
-        return self.last
+            self.found["held_out_trivial_loss"] = sum(trivial) / len(trivial)
+        return self.found
 
     @property
     def collapsed(self) -> bool:
         """Whether the task has learnt no more than a trivial predictor."""
-        trivial = self.last.get("held_out_trivial_loss")
-        return trivial is not None and self.last["held_out_loss"] >= trivial
-
-    def state_dict(self) -> dict[str, float]:
-        """The numbers that a resume needs."""
-        return self.last
-
-    def load_state_dict(self, state: dict[str, float]) -> None:
-        """Continue with the last validation."""
-        self.last = state
+        trivial = self.found.get("held_out_trivial_loss")
+        return trivial is not None and self.found["held_out_loss"] >= trivial

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ...challenge.recipe import Optimisation
 from ...system.stop import Stop
@@ -17,17 +17,25 @@ from .optimisation import Group
 from .weight_files import FinetuningRecord, PretrainingRecord
 
 
-class Validator(Protocol):
-    """Validation at certain steps: on validation patches, or on held-out windows."""
+class Validator:
+    """Validation at evenly spaced steps, the last one among them; a resume needs what it found."""
 
-    def due(self, step: int) -> bool: ...
+    def __init__(self, steps: int, number: int, found: Mapping[str, Any]) -> None:
+        self._due = {round(steps * (n + 1) / number) for n in range(number)}
+        self.found = found
+
+    def due(self, step: int) -> bool:
+        """Whether to validate after `step` steps."""
+        return step in self._due
 
     def validate(self, step: int, stop: Stop) -> dict[str, float] | None:
         """Values for the history; None if `stop` was requested before they were complete."""
+        raise NotImplementedError
 
-    def state_dict(self) -> Mapping[str, Any]: ...
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+    @property
+    def collapsed(self) -> bool:
+        """Whether nothing has been learnt."""
+        raise NotImplementedError
 
 
 @dataclass

@@ -17,6 +17,7 @@ from ..device import Compute
 from ..networks import Segmenter
 from ..sampling import intensity_vector, normalise, rescale
 from ..windows import AtOnce, slide
+from .training_parts import Validator
 
 EVEN = [round(0.05 * step, 2) for step in range(1, 20)]
 THRESHOLDS = [0.01, 0.02, *EVEN, 0.97, 0.98, 0.99]  # rare foreground shifts a threshold far
@@ -45,8 +46,8 @@ class Chosen(TypedDict):
     state: dict[str, Tensor]
 
 
-class Validation:
-    """Validates at evenly spaced steps, the last one among them, and keeps the best weights.
+class Validation(Validator):
+    """Segments whole patches, and keeps the best weights.
 
     metric: `dice`, mean over a structure's patches, or `pooled_dice`, of all their voxels together;
     then the mean over structures. The threshold is chosen with the weights.
@@ -62,18 +63,13 @@ class Validation:
     ) -> None:
         if not patches:
             raise InputError("split: expected validation patches, found none")
+        nothing: Chosen = {"value": -1.0, "threshold": 0.5, "step": 0, "empty": 1.0, "state": {}}
+        super().__init__(settings.steps, settings.validations, nothing)
         self._network, self._patches, self._compute = network, patches, compute
         self._window = settings.inference_window or input.window
         self._normalisation, self._resample = input.normalisation, input.resample
-        steps, number = settings.steps, settings.validations
-        self._due = {round(steps * (n + 1) / number) for n in range(number)}
         self._metric = settings.metric
         self._at_once = AtOnce("validation")
-        self.best: Chosen = {"value": -1.0, "threshold": 0.5, "step": 0, "empty": 1.0, "state": {}}
-
-    def due(self, step: int) -> bool:
-        """Whether to validate after `step` steps."""
-        return step in self._due
 
     def validate(self, step: int, stop: Stop) -> dict[str, float] | None:
         """Score the network; remember its weights where it is the best so far."""
@@ -89,9 +85,9 @@ class Validation:
         scores = self._score(torch.stack(counts))
         chosen = int(scores.argmax())
         empty = float((torch.stack(counts)[:, 1, chosen] == 0).float().mean())
-        if scores[chosen] > self.best["value"]:
+        if scores[chosen] > self.found["value"]:
             state = self._network.state_dict()
-            self.best = {
+            self.found = {
                 "value": float(scores[chosen]),
                 "threshold": THRESHOLDS[chosen],
                 "step": step,
@@ -107,15 +103,7 @@ class Validation:
     @property
     def collapsed(self) -> bool:
         """Whether the best weights have learnt nothing: no overlap, or only empty masks."""
-        return self.best["value"] < NOTHING_LEARNT or self.best["empty"] == 1.0
-
-    def state_dict(self) -> Chosen:
-        """The state that a resume needs."""
-        return self.best
-
-    def load_state_dict(self, state: Chosen) -> None:
-        """Continue with the best weights so far."""
-        self.best = state
+        return self.found["value"] < NOTHING_LEARNT or self.found["empty"] == 1.0
 
     @torch.no_grad()
     def _count(self, patch: ValidationPatch) -> Tensor:

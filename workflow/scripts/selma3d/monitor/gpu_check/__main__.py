@@ -29,12 +29,13 @@ import pandas as pd
 
 from ...challenge import Challenge
 from ...challenge.config import read_config
+from ...learning.training.launch import environment
 from ...system.atomic import write_table
 from ...system.errors import InputError
 from ...system.gpus import VISIBLE
 from ..status import ROOT
 from . import computing, speed, steps, volumes, whole_trainings
-from .check import Check, Found, environment
+from .check import Check, Found
 
 log = logging.getLogger(__name__)
 

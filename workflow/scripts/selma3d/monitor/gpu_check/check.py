@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-LIBRARY = Path(__file__).parents[3]  # the folder that holds this package
 
 
 @dataclass(frozen=True)
@@ -46,9 +43,3 @@ def folder_in(folder: Path, name: str) -> Path:
     """A new folder."""
     (folder / name).mkdir()
     return folder / name
-
-
-def environment(**changes: str) -> dict[str, str]:
-    """The variables of another process, which finds this package too."""
-    paths = [str(LIBRARY), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | changes

@@ -82,7 +82,6 @@ def finetuning(folder: Path, **settings: object) -> training.Finetuning:
         target="spots",
         run=Run("scratch"),
         sources=(patches_of_balls(folder, 48),),
-        channels={"spots": 0},
         volumes=(volume,) if "collaboration" in section else (),
     )
 

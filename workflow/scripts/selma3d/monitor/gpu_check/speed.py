@@ -74,7 +74,6 @@ class Section:
             target="spots",
             run=Run("scratch"),
             sources=(patches_of_balls(folder, edge),),
-            channels={"spots": 0},
             volumes=(training.VolumeSource(volume_of_balls(folder, edge), 0),),
         )
         return training.prepare_finetuning(

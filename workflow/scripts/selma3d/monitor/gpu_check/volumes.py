@@ -12,8 +12,9 @@ import numpy as np
 from ...images import SegmentationFile
 from ...inference import TrainedModel, WindowSettings, load_model, segment_volume
 from ...learning.networks import Segmenter
+from ...learning.training.launch import environment
 from ...system.stop import Stop
-from .check import Check, Found, environment, folder_in
+from .check import Check, Found, folder_in
 from .small_images import volume_of_balls
 from .small_trainings import finetuning, prepared, trained
 
@@ -37,7 +38,7 @@ def validation(folder: Path) -> Found:
         training.compute.place(network)
         with Stop() as stop:
             training.validator.validate(1, stop)
-        found.append(training.validator.best)
+        found.append(training.validator.found)
     there, here = found
     told = "; ".join(f"{each['value']:.4f} at {each['threshold']}" for each in found)
     return Found(
