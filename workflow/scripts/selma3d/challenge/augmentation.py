@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from .checking import Model, NotNegative, Positive, Share
 
@@ -14,6 +14,11 @@ class Operation(Model):
     """One change of a window; a number alone is its probability."""
 
     probability: Share = Field(0.0, description="share of the windows that are changed so")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_probability(cls, given: Any) -> Any:
+        return {"probability": given} if isinstance(given, int | float) else given
 
 
 class Rotate(Operation):
@@ -75,53 +80,36 @@ class Noise(Operation):
     sd: NotNegative = Field(0.2, description="greatest, in units of the normalised image")
 
 
-def _of_probability(given: Any) -> Any:
-    return {"probability": given} if isinstance(given, int | float) else given
-
-
-_ALONE = BeforeValidator(_of_probability)
-
-
 class Augmentation(Model):
     """Random changes of the windows that are learnt from, each with a probability of its own."""
 
-    flip: Annotated[Operation, _ALONE] = Field(
-        Operation(), description="mirror each axis with a chance of one half"
-    )
-    rotate90: Annotated[Operation, _ALONE] = Field(
+    flip: Operation = Field(Operation(), description="mirror each axis with a chance of one half")
+    rotate90: Operation = Field(
         Operation(), description="turn in the plane by 90, 180 or 270 degrees"
     )
-    rotate: Annotated[Rotate, _ALONE] = Field(Rotate(), description="turn in the plane")
-    zoom: Annotated[Zoom, _ALONE] = Field(
-        Zoom(), description="magnify along all axes: cells of other sizes"
-    )
-    elastic: Annotated[Elastic, _ALONE] = Field(Elastic(), description="shift voxels smoothly")
-    gamma: Annotated[Gamma, _ALONE] = Field(
+    rotate: Rotate = Field(Rotate(), description="turn in the plane")
+    zoom: Zoom = Field(Zoom(), description="magnify along all axes: cells of other sizes")
+    elastic: Elastic = Field(Elastic(), description="shift voxels smoothly")
+    gamma: Gamma = Field(
         Gamma(), description="raise intensities to a power, within each window's range"
     )
-    curve: Annotated[Curve, _ALONE] = Field(
+    curve: Curve = Field(
         Curve(), description="map intensities by a random rising curve: another exposure"
     )
-    contrast: Annotated[Contrast, _ALONE] = Field(
-        Contrast(), description="scale the distance from each window's mean"
-    )
-    brightness: Annotated[Brightness, _ALONE] = Field(
-        Brightness(), description="shift all intensities"
-    )
-    gradient: Annotated[Gradient, _ALONE] = Field(
+    contrast: Contrast = Field(Contrast(), description="scale the distance from each window's mean")
+    brightness: Brightness = Field(Brightness(), description="shift all intensities")
+    gradient: Gradient = Field(
         Gradient(), description="let illumination fall off along a random direction"
     )
-    blur_z: Annotated[BlurZ, _ALONE] = Field(BlurZ(), description="blur along the detection axis")
-    sharpen: Annotated[Sharpen, _ALONE] = Field(
+    blur_z: BlurZ = Field(BlurZ(), description="blur along the detection axis")
+    sharpen: Sharpen = Field(
         Sharpen(), description="add what a blur takes away: better optics, or a deconvolution"
     )
-    stripes: Annotated[Stripes, _ALONE] = Field(
-        Stripes(), description="shadows along the light sheet"
-    )
-    missing_planes: Annotated[MissingPlanes, _ALONE] = Field(
+    stripes: Stripes = Field(Stripes(), description="shadows along the light sheet")
+    missing_planes: MissingPlanes = Field(
         MissingPlanes(), description="repeat the plane before, as after a dropped frame"
     )
-    noise: Annotated[Noise, _ALONE] = Field(Noise(), description="add normal noise")
+    noise: Noise = Field(Noise(), description="add normal noise")
 
     @property
     def operations(self) -> dict[str, Operation]:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from ..system.errors import InputError
-from .edition import UNKNOWN, Edition, EditionStructure, ImageFolder, ScoredAs
+from .edition import UNKNOWN, Edition, ImageFolder, ScoredAs
 
 SEEN, NEVER_SEEN, OTHER_ACQUISITION = "seen", "unseen", "other acquisition"
 UNSEEN = "-unseen"  # ends the name of a left-out twin
@@ -77,16 +77,23 @@ def structures_of(
         raise InputError(f"config: phase: expected one of {known}, found {phase!r}")
     given = test_cases == "archive"
     cases = edition.phases[phase].cases if given else {}
-    structures = {
-        name: _structure(
-            name,
-            described,
-            cases.get(name),
-            named_patches=(name, "patch") in named,
-            named_cases=given and (name, "case") in named,
+    structures = {}
+    for name, described in edition.structures.items():
+        size = described.voxel_size_um
+        structures[name] = Structure(
+            name=name,
+            group=described.group,
+            target=described.target,
+            scored_as=described.scored_as,
+            seen=described.seen,
+            channel=described.channel,
+            voxel_size_um=None if size == UNKNOWN else size,
+            patches=described.patches,
+            cases=cases.get(name),
+            has_patches=described.patches is not None or (name, "patch") in named,
+            has_cases=name in cases or (given and (name, "case") in named),
+            cases_of=described.cases_of or name,
         )
-        for name, described in edition.structures.items()
-    }
     if left_out_on is None:
         return structures
     seen = [structure for structure in structures.values() if structure.seen]
@@ -97,28 +104,3 @@ def structures_of(
         or sum(other.target == structure.target for other in seen) > 1
     ]
     return structures | {twin.name: twin for twin in twins}
-
-
-def _structure(
-    name: str,
-    described: EditionStructure,
-    cases: ImageFolder | None,
-    *,
-    named_patches: bool,
-    named_cases: bool,
-) -> Structure:
-    size = described.voxel_size_um
-    return Structure(
-        name=name,
-        group=described.group,
-        target=described.target,
-        scored_as=described.scored_as,
-        seen=described.seen,
-        channel=described.channel,
-        voxel_size_um=None if size == UNKNOWN else size,
-        patches=described.patches,
-        cases=cases,
-        has_patches=described.patches is not None or named_patches,
-        has_cases=cases is not None or named_cases,
-        cases_of=described.cases_of or name,
-    )

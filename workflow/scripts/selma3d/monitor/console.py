@@ -74,16 +74,14 @@ class RunConsole:
                 return
             now = self._clock()
             share, left = self._progress.share_and_seconds_left(now)
-            share = max(
-                share, self._told_share
-            )  # a share that fell would puzzle, though the estimate may
+            share = max(share, self._told_share)  # the estimate may fall, which would puzzle
             if self._updates:
                 self._stream.write(f"\r\x1b[K{self._line(share, left)}")
                 self._stream.flush()
                 self._told_share = share
-            elif now - self._told_at >= LINE_EVERY_S or int(10 * share) > int(
-                10 * self._told_share
-            ):
+                return
+            is_tenth = int(10 * share) > int(10 * self._told_share)
+            if is_tenth or now - self._told_at >= LINE_EVERY_S:
                 self.say(self._line(share, left))
                 self._told_at, self._told_share = now, share
 

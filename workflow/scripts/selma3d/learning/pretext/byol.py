@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from ...challenge.recipe import Count, Size
 from ..networks import Segmenter
-from ..passes import Pass
-from ..task import Batch, Drawn
+from ..task import Batch
 from .base import Windows, pooled, spread
 from .teacher import TeacherTask, constant_disagreement, disagreement
 from .views import projection
@@ -37,12 +34,6 @@ class BYOL(TeacherTask):
         super().__init__(network, windows, options, head, outputs=projected)
         self.predictor = projection(projected, hidden, projected)
         self._view_size = self.view_size(options.view, 0.75, "view")
-
-    def passes(self) -> list[Pass]:
-        return self.passes_with_answers(self._view_size)
-
-    def draw(self, indices: Sequence[int], seed: int) -> Drawn:
-        return self.draw_views(indices, seed, self._view_size, ("first", "second"))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         views = self._two_views(batch)

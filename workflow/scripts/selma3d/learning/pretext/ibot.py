@@ -8,7 +8,6 @@ features, not tokens, so it works on convolutional encoders too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from pydantic import Field
@@ -20,26 +19,10 @@ from ..device import single_precision
 from ..networks import Segmenter
 from ..passes import Pass
 from ..task import Batch, Drawn, under, within
-from .base import (
-    Level,
-    Temperature,
-    Windows,
-    check_level,
-    pooled,
-    spread,
-)
+from .base import Level, Temperature, Windows, check_level, pooled, spread
 from .blocks import LearntBlock, grid_of, hidden_blocks, voxelwise
 from .teacher import TeacherTask
-from .views import projection
-
-_GLOBAL = ("first", "second")
-
-
-class _Assignments(NamedTuple):
-    """The teacher's: chances over prototypes (N,K), of windows and of hidden positions."""
-
-    window: Tensor
-    position: Tensor
+from .views import PAIR, projection
 
 
 class IBOT(TeacherTask):
@@ -88,9 +71,9 @@ class IBOT(TeacherTask):
 
     def draw(self, indices: Sequence[int], seed: int) -> Drawn:
         grid, ratio = self._grid, self.options.ratio
-        own = [torch_generators(seed, indices, f"{name}/hidden") for name in _GLOBAL]
+        own = [torch_generators(seed, indices, f"{name}/hidden") for name in PAIR]
         hidden = torch.cat([hidden_blocks(each, grid, ratio) for each in own])
-        drawn = under("global", self.draw_views(indices, seed, self._global_size, _GLOBAL))
+        drawn = under("global", self.draw_views(indices, seed, self._global_size, PAIR))
         if self._local_names:
             names = self._local_names
             drawn |= under("local", self.draw_views(indices, seed, self._local_size, names))
@@ -102,7 +85,7 @@ class IBOT(TeacherTask):
         views, places = self._global_views(images, batch), batch["places"]
         answers = self._answers(views, places)
         self.remember(*answers)
-        targets = self._assignments(*answers)
+        window_targets, position_targets = self._assignments(*answers)
         blocks = voxelwise(batch["hidden"], self._block)
         features = self.network.encode(views * (1 - blocks) + self.hiding(views) * blocks)
         vectors = pooled(features)
@@ -110,9 +93,9 @@ class IBOT(TeacherTask):
         if self._local_names:
             local = self.views(images, within("local", batch), self._local_size)
             described.append(pooled(self.network.encode(local)))
-        window = self._window_loss(self.head["window"](torch.cat(described)), targets.window)
+        window = self._window_loss(self.head["window"](torch.cat(described)), window_targets)
         position = self._cross_entropy(
-            self.head["position"](chosen(features[self._level], places)), targets.position
+            self.head["position"](chosen(features[self._level], places)), position_targets
         )
         return {
             "loss": window + position,
@@ -125,7 +108,7 @@ class IBOT(TeacherTask):
     def trivial_loss(self, batch: Batch) -> float:
         views = self._global_views(self.normalised(batch), batch)
         targets = self._assignments(*self._answers(views, batch["places"]))
-        means = torch.stack([targets.window.mean(dim=0), targets.position.mean(dim=0)])
+        means = torch.stack([each.mean(dim=0) for each in targets])
         return float(torch.special.entr(means).sum())
 
     def _global_views(self, images: Tensor, batch: Batch) -> Tensor:
@@ -139,11 +122,13 @@ class IBOT(TeacherTask):
         window = self.teacher["head"]["window"](pooled(features))
         return window, self.teacher["head"]["position"](chosen(features[self._level], places))
 
-    def _assignments(self, window: Tensor, position: Tensor) -> _Assignments:
-        return _Assignments(
-            torch.softmax((window - self.centre[0]) / self.options.teacher_temperature, dim=1),
-            torch.softmax((position - self.centre[1]) / self.options.teacher_temperature, dim=1),
-        )
+    def _assignments(self, *answers: Tensor) -> list[Tensor]:
+        """The teacher's chances over prototypes (N,K), of windows and of hidden positions."""
+        temperature = self.options.teacher_temperature
+        return [
+            torch.softmax((own - centre) / temperature, dim=1)
+            for own, centre in zip(answers, self.centre, strict=True)
+        ]
 
     def _window_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare each of the teacher's two views with all other views of the same windows."""

@@ -18,11 +18,10 @@ from ...system.randomness import torch_generators, uniform
 from .. import augmentation
 from ..augmentation import GEOMETRIC
 from ..networks import Segmenter
-from ..passes import Pass
 from ..task import Batch, Drawn, under, within
 from .base import Level, Windows, check_level, freeze_beyond, spread
 from .teacher import TeacherTask, constant_disagreement, disagreement
-from .views import crop, projection, random_corners
+from .views import PAIR, crop, projection, random_corners
 
 
 class PGL(TeacherTask):
@@ -59,19 +58,15 @@ class PGL(TeacherTask):
         if level != -1:
             freeze_beyond(network, level, self._view_size)
 
-    def passes(self) -> list[Pass]:
-        return self.passes_with_answers(self._view_size)
-
     def draw(self, indices: Sequence[int], seed: int) -> Drawn:
         settings, window = self.windows.augmentation, self.windows.size
         whole = [(index, "window") for index in indices]
         drawn = under("window", augmentation.draw(seed, whole, settings.only(GEOMETRIC), window))
         others = settings.only(settings.operations.keys() - set(GEOMETRIC))
-        names = ("first", "second")
-        samples = [(index, name) for name in names for index in indices]
+        samples = [(index, name) for name in PAIR for index in indices]
         drawn |= under("views", augmentation.draw(seed, samples, others, self._view_size))
         corners, flips = [], []
-        for name in names:
+        for name in PAIR:
             own = torch_generators(seed, indices, f"{name}/crop")
             corners.append(random_corners(own, window, self._view_size, self._stride))
             flips.append((uniform(own, 3) < 0.5).long())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from pydantic import Field
@@ -15,7 +14,7 @@ from .. import distributed
 from ..device import single_precision
 from ..networks import Segmenter
 from ..passes import Pass
-from ..task import Batch, Drawn
+from ..task import Batch
 from . import processes
 from .base import Temperature, Windows, pooled, spread
 from .views import ViewTask, projection
@@ -43,9 +42,6 @@ class SimCLR(ViewTask):
 
     def passes(self) -> list[Pass]:
         return self.passes_of_views(self._view_size, 2)
-
-    def draw(self, indices: Sequence[int], seed: int) -> Drawn:
-        return self.draw_views(indices, seed, self._view_size, ("first", "second"))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         images = self.normalised(batch)

@@ -57,6 +57,9 @@ class TeacherTask(ViewTask):
         """The parts that the teacher copies."""
         return nn.ModuleDict({"network": self.network, "head": self.head})
 
+    def passes(self) -> list[Pass]:
+        return self.passes_with_answers(self._view_size)
+
     def passes_with_answers(self, size: Size) -> list[Pass]:
         """The passes of two views of a window, which the teacher sees as well."""
         return [*self.passes_of_views(size, 2), Pass(size, 2, decoded=False, learnt=False)]

@@ -17,9 +17,16 @@ from ..task import Drawn
 from .base import Pretext, Size, Windows, train_only
 from .processes import BatchStandardised
 
+PAIR = ("first", "second")  # views of a window
+
 
 class ViewTask(Pretext):
-    """A task on an encoder's features of several views; the decoder stays as it is."""
+    """A task on an encoder's features of several views; the decoder stays as it is.
+
+    By default of a pair of them, of `_view_size` voxels (Z,Y,X).
+    """
+
+    _view_size: Size
 
     trains = "encoder"
     of_whole_batch = True
@@ -56,6 +63,9 @@ class ViewTask(Pretext):
         samples = [(index, name) for name in names for index in indices]
         drawn = augmentation.draw(seed, samples, self.windows.augmentation, size)
         return drawn | {"corners": torch.cat(corners)}
+
+    def draw(self, indices: Sequence[int], seed: int) -> Drawn:
+        return self.draw_views(indices, seed, self._view_size, PAIR)
 
     def passes_of_views(self, size: Size, number: int) -> list[Pass]:
         """The passes of so many views of a window through the encoder that learns."""

@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -92,7 +91,7 @@ class Batches:
             prefetch_factor=WAITING if workers else None,
             multiprocessing_context="fork" if workers else None,
             worker_init_fn=_begin_worker,
-            collate_fn=_as_they_are,
+            collate_fn=lambda parts: parts,  # as they are
         )
         self._ready: queue.Queue[list[Batch] | BaseException | None] = queue.Queue(READY)
         self._left = threading.Event()
@@ -103,12 +102,7 @@ class Batches:
         self._thread.start()
         return self._take()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._left.set()
         self._thread.join()
 
@@ -136,10 +130,6 @@ class Batches:
             if isinstance(item, BaseException):
                 raise item
             yield item
-
-
-def _as_they_are(parts: list[Packed]) -> list[Packed]:
-    return parts
 
 
 def _with_room(workers: int, sample_bytes: int, settings: Optimisation) -> int:

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from ...system.atomic import write_table
-from ..device import Compute, be_deterministic, precisions_of, set_threads
+from ..device import Compute, be_deterministic, precisions_of, set_threads, versions
 from ..task import Batch
 from .assignment import Job, Pretraining
 from .learner import Learner
@@ -97,16 +97,11 @@ def _run_as(training: Training) -> dict[str, object]:
     """The columns that say how a training runs; workers: -1 where the recipe leaves them open."""
     settings, compute = training.settings, training.compute
     return {
-        "device": _device_name(compute),
+        "device": versions(compute.device).get("gpu", "cpu"),
         "precision": compute.precision,
         "channels_last": compute.channels_last,
         "workers": -1 if settings.workers is None else settings.workers,
     }
-
-
-def _device_name(compute: Compute) -> str:
-    on_gpu = compute.device.type == "cuda"
-    return torch.cuda.get_device_name(compute.device) if on_gpu else "cpu"
 
 
 def _held(training: Training) -> Iterator[list[Batch]]:
