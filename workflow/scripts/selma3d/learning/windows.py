@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from monai.data.utils import compute_importance_map, dense_patch_slices
 from monai.inferers import sliding_window_inference
@@ -131,15 +132,12 @@ def _fits(image: Tensor, device: torch.device) -> bool:
 
 
 def pad_to_window(image: Tensor, window: Sequence[int]) -> Tensor:
-    """Pad (1,1,Z,Y,X) by reflection at the far ends up to `window`.
+    """Pad (1,1,Z,Y,X), on the CPU, by reflection at the far ends up to `window`.
 
-    Reflection needs an index map, since torch's own refuses a pad as wide as the image.
+    By numpy, since torch's own refuses a pad as wide as the image.
     """
-    for axis, wanted in zip((2, 3, 4), window, strict=True):
-        length = image.shape[axis]
-        if length < wanted:
-            period = max(1, 2 * length - 2)
-            position = torch.arange(wanted) % period
-            mirrored = torch.where(position < length, position, period - position)
-            image = image.index_select(axis, mirrored)
-    return image
+    lacking = [max(0, wanted - n) for wanted, n in zip(window, image.shape[2:], strict=True)]
+    if not any(lacking):
+        return image
+    pads = [(0, 0), (0, 0), *((0, n) for n in lacking)]
+    return torch.from_numpy(np.pad(image.numpy(), pads, mode="reflect"))

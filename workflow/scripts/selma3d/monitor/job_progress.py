@@ -9,9 +9,9 @@ from pathlib import Path
 from ..system import job_state
 from ..system.job_state import JobState
 
-PENDING, RUNNING, STOPPED, FAILED, DONE = STATES = (
-    *("pending", "running", "stopped", "failed", "done"),
-)
+STATES = PENDING, RUNNING, STOPPED, FAILED, DONE = (
+    "pending", "running", "stopped", "failed", "done",
+)  # fmt: skip
 
 SILENT_S = 900.0  # a command of a method's own that has logged nothing for so long is not at work
 
