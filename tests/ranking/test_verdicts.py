@@ -202,14 +202,11 @@ def test_missing_prediction_of_another_entrant_changes_no_verdict() -> None:
 def test_unsettled_value_is_refused_by_its_name() -> None:
     scratch, masked = both(0.02)
     masked.loc[0, "value"] = np.nan
-    with pytest.raises(InputError, match="dice of unet on vessel, case '000', budget 2, fold 0"):
+    with pytest.raises(
+        InputError,
+        match="gains on vessel: specimen 'vessel-0', training 0: expected a number in both arms",
+    ):
         judged(scratch, masked, analysis=declared(budget=2))
-
-
-def test_row_that_stands_twice_is_refused() -> None:
-    scratch, masked = both(0.02)
-    with pytest.raises(InputError, match=r"case 000, method unet, init masked.*found several"):
-        judged(scratch, masked, masked.head(1), analysis=declared(budget=2))
 
 
 def test_run_that_only_one_side_has_is_left_out_and_counted() -> None:

@@ -29,14 +29,11 @@ def runs_without_scores(
     should = [present[RUN].drop_duplicates().merge(structures, on=[*ENTRANT, "budget"])]
     if expected is not None:
         should.append(_runs_of(expected, track.track))
-    wanted = pd.concat(should)[_RUN_OF_STRUCTURE].drop_duplicates()
-    absent = settled.values.loc[settled.values["absent"], _RUN_OF_STRUCTURE].drop_duplicates()
-    wanted = pd.concat([wanted, absent]).drop_duplicates()
-    without = wanted.merge(present, how="left", indicator=True)
-    without = without.loc[without.pop("_merge") == "left_only"]
-    return without.merge(absent.assign(absent=True), how="left").assign(
-        absent=lambda runs: runs["absent"].eq(True)
-    )
+    absent = settled.values.loc[settled.values["absent"], _RUN_OF_STRUCTURE]
+    wanted = pd.concat([*should, absent])[_RUN_OF_STRUCTURE].drop_duplicates()
+    key = pd.MultiIndex.from_frame
+    without = wanted[~key(wanted).isin(key(present))]
+    return without.assign(absent=key(without).isin(key(absent)))
 
 
 def _runs_of(expected: pd.DataFrame, track: str) -> pd.DataFrame:

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from ..scoring.metrics import METRICS
-from ..system.errors import InputError
 from .crossed_effects import Floats, GainGrid
 
 SeedFold = tuple[int, int]
@@ -88,9 +87,8 @@ def sign_of(metric: str) -> int:
 def paired(scores: pd.DataFrame, comparison: ArmComparison, structure: str) -> Paired | None:
     """Both arms of a comparison on one structure; None without a pair of runs.
 
-    Where specimens are unknown, blocks of neighbouring case numbers, which may be of one animal,
-    stand in their place.
-    Raises InputError where a pair lacks a case, or a row stands there twice.
+    scores: settled, so that every run has one row a case. Where specimens are unknown, blocks of
+    neighbouring case numbers, which may be of one animal, stand in their place.
     """
     rows = scores[
         (scores["structure"] == structure)
@@ -109,7 +107,6 @@ def paired(scores: pd.DataFrame, comparison: ArmComparison, structure: str) -> P
         [[[cells.get((c, r), nothing) for r in both] for c in cases] for cells in arms]
     )
     pretrained, against = found[..., 0]
-    _check_complete(pretrained - against, cases, both, comparison, structure)
     units, known = _units(rows, cases)
     return Paired(
         comparison=comparison,
@@ -129,32 +126,7 @@ def _cells(rows: pd.DataFrame, init: str) -> Cells:
     rows = rows[rows["init"] == init]
     runs = zip(rows["seed"], rows["fold"], strict=True)
     values = zip(rows["value"], rows["fault"] != "", strict=True)
-    cells = dict(zip(zip(rows["case"], runs, strict=True), values, strict=True))
-    if len(cells) < len(rows):
-        twice = rows[rows.duplicated(["case", "seed", "fold"])].iloc[0]
-        where = ", ".join(
-            f"{name} {twice[name]}"
-            for name in ("structure", "case", "method", "init", "budget", "fold", "seed", "metric")
-        )
-        raise InputError(f"scores: {where}: expected one row, found several")
-    return cells
-
-
-def _check_complete(
-    gains: Floats,
-    cases: list[str],
-    runs: list[SeedFold],
-    comparison: ArmComparison,
-    structure: str,
-) -> None:
-    absent = np.argwhere(~np.isfinite(gains))
-    if len(absent):
-        case, (seed, fold) = cases[absent[0][0]], runs[absent[0][1]]
-        raise InputError(
-            f"scores: {comparison.metric} of {comparison.method} on {structure}, case {case!r}, "
-            f"budget {comparison.budget}, fold {fold}, seed {seed}: expected a number of "
-            f"{comparison.init} and of {comparison.against}, found none"
-        )
+    return dict(zip(zip(rows["case"], runs, strict=True), values, strict=True))
 
 
 def _units(rows: pd.DataFrame, cases: list[str]) -> tuple[list[str], bool]:

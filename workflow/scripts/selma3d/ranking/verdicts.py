@@ -71,7 +71,7 @@ def judge(
     values have been settled: each value is a number; fault is "" where it is the prediction's own.
     targets: structure -> the fine-tuned model that segments it. Structures of one model share its
     trainings; a structure that is not named has trainings of its own.
-    Raises InputError where a pair of runs lacks a case, or a row stands there twice.
+    Raises InputError where a pair of runs lacks a case.
     """
     judgements = []
     testing = True

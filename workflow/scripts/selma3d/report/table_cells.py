@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from ..challenge.display import Display
@@ -17,12 +20,22 @@ def names(structure: str, metric: str, method: str, init: str, display: Display)
     }
 
 
+def standing(row: Mapping[str, Any], display: Display) -> dict[str, str]:
+    """An entrant's place on a leaderboard."""
+    return {
+        "Entrant": display.entrant(row["method"], row["init"]),
+        "Place": decimals(row["place"], 0),
+        "95 % of places": _whole_interval(row["place_low"], row["place_high"]),
+        "Mean rank": decimals(row["mean_rank"], 2),
+    }
+
+
 def decimals(value: float, places: int) -> str:
     """A number with so many decimals; "–" where it is unknown."""
     return "–" if pd.isna(value) else f"{value:.{places}f}"
 
 
-def whole_interval(low: float, high: float) -> str:
+def _whole_interval(low: float, high: float) -> str:
     """An interval of whole numbers; "–" where it is unknown."""
     return "–" if pd.isna(low) or pd.isna(high) else f"{low:.0f} to {high:.0f}"
 

@@ -43,13 +43,7 @@ GROUND = "#101010"
 CHARACTER_MM = 1.5
 
 
-@dataclass(frozen=True)
-class PanelColumn:
-    """A column of the panel: an entrant and its predictions."""
-
-    label: str
-    entrant: Entrant
-    masks: PredictionFile
+Masks = Mapping[Entrant, PredictionFile]
 
 
 @dataclass(frozen=True)
@@ -103,30 +97,26 @@ def draw_panel(
     """
     with canvas.drawing(), ExitStack() as stack:
         cases = stack.enter_context(PatchFile(shown.cases_h5))
-        entries = [
-            PanelColumn(
-                display.entrant(*entrant),
-                entrant,
-                stack.enter_context(PredictionFile(shown.predictions[entrant])),
-            )
+        masks = {
+            entrant: stack.enter_context(PredictionFile(shown.predictions[entrant]))
             for entrant in best_first(tables, shown.predictions)
-        ]
+        }
         scores = scores_of(shown.structure, tables["cases"], list(shown.predictions))
         if scores.empty:
             figure = canvas.statement(f"No case of {shown.structure} has been scored.", "page")
         else:
-            figure = _draw(cases, entries, scores, shown.channel)
+            figure = _draw(cases, masks, scores, shown.channel, display)
         canvas.mark(figure, display)
         canvas.save(figure, outputs, panel_title(shown.structure, display))
 
 
 def _draw(
-    cases: PatchFile, entries: Sequence[PanelColumn], scores: pd.DataFrame, channel: int
+    cases: PatchFile, masks: Masks, scores: pd.DataFrame, channel: int, display: Display
 ) -> Figure:
     metric = scores["metric"].iloc[0]
     strips = []
     for pick in choose(scores):
-        cells = list(_cells(cases, entries, pick, metric, channel))
+        cells = list(_cells(cases, masks, pick, metric, channel, display))
         header = _header(cases, pick, metric)
         side_by_side = -(-len(cells) // -(-len(cells) // PER_ROW))
         for start in range(0, len(cells), side_by_side):
@@ -193,48 +183,32 @@ def _header(cases: PatchFile, pick: Pick, metric: str) -> str:
 
 
 def _cells(
-    cases: PatchFile, entries: Sequence[PanelColumn], pick: Pick, metric: str, channel: int
+    cases: PatchFile, masks: Masks, pick: Pick, metric: str, channel: int, display: Display
 ) -> Iterator[Cell]:
     truth = truth_of(cases, pick.case)
     scale, at = scale_of(cases, pick.case), views.fullest_planes(truth)
     image = cases.image(pick.case, channel)
     values, in_planes = views.grey(image), views.grey(image, at)
-    found = [entry.masks for entry in entries if pick.case in entry.masks.ids]
-    interest = views.disagreement([masks.mask(pick.case)[at[0]] for masks in found], truth[at[0]])
+    found = {e: file.mask(pick.case) for e, file in masks.items() if pick.case in file.ids}
+    interest = views.disagreement([mask[at[0]] for mask in found.values()], truth[at[0]])
     enlarged = views.detail(interest, truth.shape, at, scale)
     picture = views.orthogonal(in_planes, None, at, scale, enlarged)
     yield Cell("image", "", picture, enlarged, views.brightest(values, scale), None)
-    sliced = Sliced(in_planes, at, scale, enlarged)
-    yield _classified("truth", "", truth.astype(np.uint8) * views.TRUTH, sliced)
-    for entry in entries:
-        if pick.case in entry.masks.ids:
-            score = labels.number(pick.scores.get(entry.entrant, np.nan), metric)
-            prediction = entry.masks.mask(pick.case)
-        else:
-            score, prediction = "no prediction", np.zeros_like(truth)
-        classes = views.errors(truth, prediction)
-        yield _classified(entry.label, score, classes, sliced)
 
+    def classified(title: str, score: str, classes: np.ndarray) -> Cell:
+        slices = views.orthogonal(in_planes, classes, at, scale, enlarged)
+        rendered = rendering.render(
+            classes, views.COLOURS, scale, RENDERED_PX, views.FALSE_NEGATIVE
+        )
+        return Cell(title, score, slices, enlarged, views.projected(classes, scale), rendered)
 
-@dataclass(frozen=True)
-class Sliced:
-    """A case's grey values in [0,1] (Z,Y,X), planes that are shown, a detail."""
-
-    values: np.ndarray
-    at: Sequence[int]
-    scale: Sequence[float]
-    detail: views.Detail | None
-
-
-def _classified(title: str, score: str, classes: np.ndarray, of: Sliced) -> Cell:
-    return Cell(
-        title,
-        score,
-        views.orthogonal(of.values, classes, of.at, of.scale, of.detail),
-        of.detail,
-        views.projected(classes, of.scale),
-        rendering.render(classes, views.COLOURS, of.scale, RENDERED_PX, views.FALSE_NEGATIVE),
-    )
+    yield classified("truth", "", truth.astype(np.uint8) * views.TRUTH)
+    for entrant in masks:
+        score = "no prediction"
+        if entrant in found:
+            score = labels.number(pick.scores.get(entrant, np.nan), metric)
+        classes = views.errors(truth, found.get(entrant, np.zeros_like(truth)))
+        yield classified(display.entrant(*entrant), score, classes)
 
 
 def _draw_cell(

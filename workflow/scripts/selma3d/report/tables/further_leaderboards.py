@@ -7,7 +7,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ...challenge.display import Display
-from ..table_cells import decimals, whole_interval
+from ..table_cells import decimals, standing
 from ..table_formats import Printed
 
 PLACE = 1.2
@@ -20,10 +20,7 @@ def printed(further: pd.DataFrame, display: Display) -> Printed:
     rows = [
         {
             "Leaderboard": row["title"],
-            "Entrant": display.entrant(row["method"], row["init"]),
-            "Place": decimals(row["place"], 0),
-            "95 % of places": whole_interval(row["place_low"], row["place_high"]),
-            "Mean rank": decimals(row["mean_rank"], 2),
+            **standing(row, display),
             "Cases": decimals(row["cases"], 0),
         }
         for row in further.to_dict("records")

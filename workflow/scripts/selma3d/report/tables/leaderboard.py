@@ -7,7 +7,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ...challenge.display import Display
-from ..table_cells import decimals, whole_interval
+from ..table_cells import decimals, standing
 from ..table_formats import Printed
 
 PLACE = 1
@@ -22,10 +22,7 @@ def printed(leaderboard: pd.DataFrame, display: Display) -> Printed:
     for row in leaderboard.to_dict("records"):
         rows.append(
             {
-                "Entrant": display.entrant(row["method"], row["init"]),
-                "Place": decimals(row["place"], 0),
-                "95 % of places": whole_interval(row["place_low"], row["place_high"]),
-                "Mean rank": decimals(row["mean_rank"], 2),
+                **standing(row, display),
                 **{f"Mean rank, {g.removeprefix('rank ')}": decimals(row[g], 2) for g in groups},
                 "Missing predictions": f"{row['missing']:.0f}",
                 "Undefined values": f"{row['nan_prediction']:.0f}",

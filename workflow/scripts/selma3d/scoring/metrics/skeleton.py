@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, find_objects
 
 from .simple_points import RING_BITS, deletion_tables
 
@@ -44,19 +44,15 @@ def innermost_voxels(labels: np.ndarray, components: np.ndarray) -> np.ndarray:
     labels: (Z,Y,X) components numbered from 1, the outermost layer 0. Of equal voxels the first in
     scan order is taken.
     """
-    wanted = np.zeros(labels.max(initial=0) + 1, dtype=bool)
-    wanted[components] = True
-    found = np.flatnonzero(wanted[labels.reshape(-1)])
-    of_voxel = labels.reshape(-1)[found]
-    voxels = np.empty(len(components), dtype=np.intp)
-    for number, component in enumerate(components):
-        own = np.unravel_index(found[of_voxel == component], labels.shape)
-        box = tuple(slice(p.min() - 1, p.max() + 2) for p in own)
+    boxes = find_objects(labels)
+    voxels = []
+    for component in components:
+        box = tuple(slice(s.start - 1, s.stop + 1) for s in boxes[component - 1])
         depth = distance_transform_edt(labels[box] == component)
         inside = np.unravel_index(depth.argmax(), depth.shape)
         position = tuple(i + s.start for i, s in zip(inside, box, strict=True))
-        voxels[number] = np.ravel_multi_index(position, labels.shape)
-    return voxels
+        voxels.append(np.ravel_multi_index(position, labels.shape))
+    return np.array(voxels, dtype=np.intp)
 
 
 class _Later(NamedTuple):
