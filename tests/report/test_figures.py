@@ -388,7 +388,7 @@ def test_histories_show_losses_validation_and_failures(tmp_path: Path) -> None:
 def test_history_of_other_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "history.tsv"
     path.write_text("epoch\tloss\n1\t2\n")
-    with pytest.raises(InputError, match=r"history.tsv: expected the columns step, .* found epoch"):
+    with pytest.raises(InputError, match=r"history.tsv: column 'step': expected, found only epoch"):
         draw_histories([Trainings(("unet", "masked"), "cfos", (str(path),))], DISPLAY, {})
 
 

@@ -83,7 +83,7 @@ def write_gallery(
         edition=edition,
         cards=[
             _card(methods[name], standings, pictures.get(name), recipes.get(name, ""), display)
-            for name in in_order(methods, standings)
+            for name in by_best_place(methods, standings)
         ],
         left_out=list(left_out),
         partial=list(display.partial),
@@ -91,7 +91,7 @@ def write_gallery(
     )
 
 
-def in_order(methods: Iterable[str], standings: Mapping[str, pd.DataFrame]) -> list[str]:
+def by_best_place(methods: Iterable[str], standings: Mapping[str, pd.DataFrame]) -> list[str]:
     """Methods by their best place in any track; by name where they share it or have none."""
     places = pd.concat([table[["method", "place"]] for table in standings.values()])
     best = places.groupby("method")["place"].min().dropna()

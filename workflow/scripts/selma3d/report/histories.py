@@ -18,8 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from ..challenge.display import Display
-from ..system.errors import InputError
-from ..system.tables import listed, read_tsv
+from ..system.tables import read_tsv
 from .drawing import canvas
 from .drawing.entrants import EntrantStyle, EntrantStyles
 from .shown import Trainings
@@ -45,7 +44,10 @@ def draw_histories(
 
     Histories are tables with the columns step, seconds, name, value; InputError for others.
     """
-    tables = {each: [_read(path) for path in each.histories] for each in trainings}
+    tables = {
+        each: [read_tsv(path, "a history", COLUMNS) for path in each.histories]
+        for each in trainings
+    }
     present = {name for runs in tables.values() for run in runs for name in run["name"].unique()}
     quantities = [name for name in SHOWN if name in present]
     with canvas.drawing():
@@ -93,15 +95,6 @@ class _PlainNumbers(LogFormatter):
 
     def __call__(self, value: float, position: int | None = None) -> str:
         return f"{value:g}" if super().__call__(value, position) else ""
-
-
-def _read(path: str | Path) -> pd.DataFrame:
-    table = read_tsv(path, "a history")
-    if list(table.columns) != COLUMNS:
-        raise InputError(
-            f"{path}: expected the columns {', '.join(COLUMNS)}, found {listed(table.columns)}"
-        )
-    return table
 
 
 def _draw_runs(axes: Axes, name: str, runs: Sequence[pd.DataFrame], style: EntrantStyle) -> None:

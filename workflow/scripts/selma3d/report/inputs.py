@@ -12,11 +12,10 @@ from ..challenge.participants import encoders_of, expected_runs, is_shown, model
 from ..challenge.samples import Sample
 from ..system.tables import read_tsv
 from .figures import FIGURES
-from .page_contents import PANEL, STACKS, TRAINING
+from .page_contents import PANEL, STACKS, TRAINING, TRAININGS
 from .shown import Requested, ShownCases, ShownVolume, Trainings
 from .tables import TABLES
 
-TRAININGS = ("pretraining", "finetuning")
 FORMS = ("svg", "pdf", "png")
 
 

@@ -23,12 +23,10 @@ class Step:
 
 def steps(requested: Requested, tracks: Mapping[str, Tables]) -> list[Step]:
     """The boxes in the order that data flows; what this run has none of is left out."""
-    scored = [ranked_cases(tables) for tables in tracks.values()]
-    scored = [cases for cases in scored if len(cases)]
     cases = {
         pair
-        for table in scored
-        for pair in table[["structure", "case"]].itertuples(index=False, name=None)
+        for tables in tracks.values()
+        for pair in ranked_cases(tables)[["structure", "case"]].itertuples(index=False, name=None)
     }
     entrants = sum(len(tables["leaderboard"]) for tables in tracks.values())
     found = [

@@ -27,8 +27,6 @@ NO_GAINS = "No method was run both from scratch and pretrained, so there is no g
 def ranked_cases(tables: Tables) -> pd.DataFrame:
     """Rows of `cases` that the ranking uses: the edition's own profile, every training patch."""
     cases = tables["cases"]
-    if cases.empty:
-        return cases
     profiles = [p for p in cases["metric_profile"].unique() if p not in ("robust", "describe")]
     profile = profiles[0] if profiles else "robust"
     return cases[(cases["metric_profile"] == profile) & (cases["budget"].astype(str) == "all")]

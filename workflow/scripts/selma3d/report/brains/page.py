@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from ...images import InstanceFile, VolumeFile
 from ...system.atomic import write_table
+from ...system.tables import read_tsv
 from ..data_urls import url_of
 from ..drawing import canvas
 from ..table_formats import Printed
@@ -193,7 +194,7 @@ def _settings(
     settings: Mapping[str, Any],
 ) -> Printed:
     size = volume.voxel_size_um
-    history = pd.read_csv(files.history, sep="\t")
+    history = read_tsv(files.history, "a history", ["name", "value"])
     dice = history.loc[history["name"] == "validation_dice", "value"]
     split = f"{instances.method}, depth {instances.depth:g}"
     rows = {

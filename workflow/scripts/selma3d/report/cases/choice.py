@@ -35,8 +35,6 @@ def scores_of(
 ) -> pd.DataFrame:
     """The entrants' scores on every case of the structure, in its first metric."""
     cases = ranked_cases({"cases": case_scores})
-    if cases.empty:
-        return cases
     shown = pd.MultiIndex.from_frame(cases[["method", "init"]]).isin(entrants)
     cases = cases[shown & (cases["structure"] == structure)].dropna(subset="value")
     if cases.empty:

@@ -48,7 +48,7 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
     if gains.empty:
         return canvas.statement(NO_GAINS, "page")
     verdicts = tables["verdicts"]
-    margin = float(verdicts["margin"].max()) if len(verdicts) else np.nan
+    margin = float(verdicts["margin"].max())
     endpoints = [
         facets.broken(endpoint_name(row, styles.display), ENDPOINT_CHARACTERS)
         for row in verdicts.to_dict("records")

@@ -35,8 +35,7 @@ def draw(tables: Tables, styles: EntrantStyles) -> Figure:
         return canvas.statement(NO_GAINS, "page")
     if gains["budget"].nunique() == 1:
         return canvas.statement(ONE_BUDGET, "page")  # the forest plot has these gains
-    verdicts = tables["verdicts"]
-    margin = float(verdicts["margin"].max()) if len(verdicts) else np.nan
+    margin = float(tables["verdicts"]["margin"].max())
     entrants = in_order(tables, gains)
     structures = list(dict.fromkeys(gains["structure"]))
     columns = min(COLUMNS, len(structures))

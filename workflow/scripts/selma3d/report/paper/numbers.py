@@ -103,5 +103,4 @@ def _endpoints(verdicts: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], str]]:
 
 def _costs(cost: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], str]]:
     for what in ("hours", "cpu_hours", "gpu_hours"):
-        total = cost[what].sum() if len(cost) else 0.0
-        yield ("all", *what.split("_")), labels.number(total)
+        yield ("all", *what.split("_")), labels.number(cost[what].sum())
