@@ -20,6 +20,7 @@ from selma3d.challenge.config import read_config
 from selma3d.challenge.display import Display
 from selma3d.images import PatchWriter
 from selma3d.methods.foreign import convert_foreign
+from selma3d.ranking.cost import cost_table
 from selma3d.ranking.settings import RankingSettings
 from selma3d.ranking.track import rank_track
 from selma3d.report.drawing.figure import draw_figure
@@ -179,7 +180,7 @@ def test_figures_tables_and_report_of_the_others_come(
     handed_in: HandedIn, challenge: Challenge, scored: pd.DataFrame, tmp_path: Path
 ):
     settings = RankingSettings(metric_profile="selma2024", bootstrap=20)
-    tables = dict(rank_track(scored, settings, track="per-type"))
+    tables = rank_track(scored, settings, track="per-type") | {"cost": cost_table([])}
     display = Display.of(challenge, handed_in.errors.values())
     for form in ("svg", "pdf", "png"):
         draw_figure("overview", tables, display, {form: tmp_path / "per-type" / f"overview.{form}"})
