@@ -85,7 +85,7 @@ def test_partitions_have_limits_of_time_and_the_largest_node_s_cpus_memory_and_g
 
 def test_cpu_jobs_keep_off_small_gpu_nodes_which_they_would_fill_better(slurm, tmp_path):
     file = tmp_path / "partitions.yaml"
-    file.write_text(as_file(asked_partitions(), "make slurm-setup"))
+    file.write_text(as_file(asked_partitions()))
     kinds = [
         kind("score", 0, 1440, mem_mb=60000, threads=16),  # fills a GPU node to the brim
         kind("split", 0, 10),
@@ -100,7 +100,7 @@ def test_cpu_jobs_keep_off_small_gpu_nodes_which_they_would_fill_better(slurm, t
 
 def test_a_cluster_of_gpu_nodes_alone_takes_every_job_and_states_its_nodes_limits(tmp_path):
     file = tmp_path / "partitions.yaml"
-    file.write_text(as_file([Partition("all", "1-00:00:00", 16, 64000, 4)], "make slurm-setup"))
+    file.write_text(as_file([Partition("all", "1-00:00:00", 16, 64000, 4)]))
     limits = yaml.safe_load(file.read_text())["partitions"]["all"]
     assert (limits["max_threads"], limits["max_mem_mb"], limits["max_gpu"]) == (16, 64000, 4)
     assert [p for _, p in placed(file, [kind("split", 0, 10), kind("pretrain", 1, 10)])] == [
@@ -212,7 +212,7 @@ def test_a_partition_that_is_not_for_this_user_is_left_out_with_the_reason(told,
 
 
 def test_a_qos_without_gpus_closes_their_partitions_and_makes_none_of_them_a_cpu_partition():
-    normal = Limits((("maxtrespu gres/gpu", "0"),))
+    normal = Limits({"maxtrespu gres/gpu": "0"})
     gpu = Partition("gpu", "1-00:00:00", 16, 64000, 4).within(normal)
     assert gpu.left_out and gpu.gpus == 4
     assert not Partition("cpu", "1-00:00:00", 16, 64000).within(normal).left_out
@@ -232,7 +232,7 @@ def test_every_gpu_job_gets_a_gpu_partition_and_no_other_does_as_the_page_tells(
     slurm, tmp_path, repository, config
 ):
     file = tmp_path / "partitions.yaml"
-    file.write_text(as_file(asked_partitions(), "make slurm-setup"))
+    file.write_text(as_file(asked_partitions()))
     kinds = planned(SHIPPED[config])
     for kind_of_job, partition in placed(file, kinds):
         for rule, _ in kind_of_job.rules:
@@ -275,7 +275,7 @@ def test_lines_that_a_site_adds_to_the_profile_reach_sbatch(repository, slurm, t
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "config.yaml").write_text(yaml.safe_dump(profile))
     file, on_gpus = tmp_path / "partitions.yaml", tmp_path / "gpus.yaml"
-    file.write_text(as_file(asked_partitions(), "make slurm-setup"))
+    file.write_text(as_file(asked_partitions()))
     on_gpus.write_text(yaml.safe_dump({"resources": {"gpu": 1}, "results": str(tmp_path / "none")}))
     options = ["--profile", str(tmp_path / "site"), "--configfile", "config/demo.yaml"]
     calls = {

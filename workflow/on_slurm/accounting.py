@@ -9,7 +9,7 @@ import getpass
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 COMMAND = ("sacctmgr", "--noheader", "--parsable2", "show")
 # Limits as sacctmgr calls them for an account; those of a user are called differently in a QOS.
@@ -23,11 +23,11 @@ AMOUNT = re.compile(r"([^,=]+)=([^,]+)")  # of a trackable resource: cpu=64,gres
 class Limits:
     """What limits a job; by sacctmgr's name of the limit, and of the trackable resource if any."""
 
-    stated: tuple[tuple[str, str], ...] = ()
+    stated: dict[str, str] = field(default_factory=dict)
 
     def under(self, stronger: "Limits") -> "Limits":
         """These where the stronger ones say nothing, as SLURM reads an account's under a QOS's."""
-        return Limits(tuple((dict(self.stated) | dict(stronger.stated)).items()))
+        return Limits(self.stated | stronger.stated)
 
     @property
     def submitted(self) -> int | None:
@@ -42,23 +42,22 @@ class Limits:
     @property
     def max_runtime(self) -> str | None:
         """The longest job, as SLURM writes it."""
-        return dict(self.stated).get("maxwall")
+        return self.stated.get("maxwall")
 
     def _least(self, *names: str) -> int | None:
-        return min((int(value) for name, value in self.stated if name in names), default=None)
+        return min((int(self.stated[name]) for name in names if name in self.stated), default=None)
 
     @property
     def text(self) -> str:
         """All of them in a line; empty where there is none."""
-        limits = dict(self.stated)
         running = self._least("maxjobs", "grpjobs")
         said = [] if self.submitted is None else [f"{self.submitted} jobs at a time"]
         said += [] if running is None else [f"{running} running at a time, the others wait"]
         said += [f"no job longer than {self.max_runtime}"] if self.max_runtime else []
         for name, whose in TRES.items():
             amounts = [
-                f"{key.partition(' ')[2].removeprefix('gres/')} {limits[key]}"
-                for key in limits
+                f"{key.partition(' ')[2].removeprefix('gres/')} {amount}"
+                for key, amount in self.stated.items()
                 if key.startswith(f"{name} ")
             ]
             said += [f"for {whose} {', '.join(amounts)}"] if amounts else []
@@ -87,7 +86,7 @@ class Accounting:
 
     associations: tuple[Association, ...] = ()
     default_account: str = ""
-    qos: tuple[tuple[str, Limits], ...] = ()
+    qos: dict[str, Limits] = field(default_factory=dict)
 
     @property
     def accounts(self) -> frozenset[str]:
@@ -101,7 +100,7 @@ class Accounting:
 
     def of_qos(self, name: str) -> Limits:
         """A QOS's limits."""
-        return dict(self.qos).get(name, Limits())
+        return self.qos.get(name, Limits())
 
     def of_jobs(self, account: str = "", qos: str = "") -> tuple[str, Limits]:
         """The QOS of jobs that state this account and QOS, or none; what limits them."""
@@ -131,13 +130,13 @@ def asked_accounting() -> Accounting:
     if not associations:
         return NO_ACCOUNTING
     of_qos = [IN_A_QOS.get(name, name) for name in (*LIMITS, "maxtrespu")]
-    qos = [
-        (name, _limits((*LIMITS, "maxtrespu"), limits))
+    qos = {
+        name: _limits((*LIMITS, "maxtrespu"), limits)
         for name, *limits in _rows("qos", columns=("name", *of_qos))
-    ]
+    }
     default = [row[0] for row in _rows("user", user, columns=("defaultaccount",))]
     account = default[0] if default else associations[0].account
-    return Accounting(associations, account, tuple(qos))
+    return Accounting(associations, account, qos)
 
 
 def _rows(*asked: str, columns: tuple[str, ...]) -> list[list[str]]:
@@ -159,10 +158,10 @@ def _this_cluster() -> list[str]:
 
 def _limits(names: tuple[str, ...], values: list[str]) -> Limits:
     """Limits in the order of their columns, those of trackable resources one by one."""
-    stated: list[tuple[str, str]] = []
+    stated: dict[str, str] = {}
     for name, value in zip(names, values, strict=True):
         if name in TRES:
-            stated += [(f"{name} {what}", amount) for what, amount in AMOUNT.findall(value)]
+            stated |= {f"{name} {what}": amount for what, amount in AMOUNT.findall(value)}
         elif value:
-            stated.append((name, value))
-    return Limits(tuple(stated))
+            stated[name] = value
+    return Limits(stated)

@@ -166,11 +166,11 @@ def _nodes(answer: str) -> dict[str, Partition]:
     }
 
 
-def as_file(partitions: list[Partition], how: str) -> str:
+def as_file(partitions: list[Partition]) -> str:
     """The executor's file, with a head that says how it was made."""
     used = [partition for partition in partitions if not partition.left_out]
     with_cpu_partitions = any(not partition.gpus for partition in used)
-    lines = [f"# Partitions of this cluster, written by `{how}`: yours to edit."]
+    lines = ["# Partitions of this cluster, written by `make slurm-setup`: yours to edit."]
     lines += [f"# Left out: {p.name}: {p.left_out}" for p in partitions if p.left_out]
     limits = {p.name: p.limits(with_cpu_partitions=with_cpu_partitions) for p in used}
     return "\n".join([*lines, yaml.safe_dump({"partitions": limits}, sort_keys=False)])

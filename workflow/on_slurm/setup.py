@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         partitions = usable(asked_partitions(accounting), accounting)
         print(as_table(partitions_table(partitions)))
         with publish(given.file) as partial:
-            partial.write_text(as_file(partitions, "make slurm-setup"))
+            partial.write_text(as_file(partitions))
         print(f"written: {given.file}\n", *limits(accounting, partitions), "", sep="\n")
         placements = check(given.file, given.config)
     except InputError as error:
