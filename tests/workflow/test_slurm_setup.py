@@ -59,6 +59,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     answers = {
         "scontrol": f"cat <<'END'\n{SCONTROL}END",
         "sinfo": f"cat <<'END'\n{SINFO}END",
+        "squeue": "exit 1",  # the executor wants it to be there
         "sbatch": 'echo "sbatch: Job 7 to start at 2027-01-01T00:00:00" >&2',
         "sacctmgr": f"case \"$*\" in *' assoc '*) cat <<'END'\n{ASSOCIATIONS}END\n"
         f";; *' qos '*) cat <<'END'\n{QOS}END\n;; *) echo mine ;; esac",
