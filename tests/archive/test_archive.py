@@ -26,13 +26,13 @@ from selma3d import archive
 from selma3d.archive import archive_folder
 from selma3d.archive.manifest import Entry, measure
 from selma3d.archive.many_files import GIVE_UP_AFTER, for_each
-from selma3d.archive.paths import fault_of_name, refuse_collisions, safe_path, safe_paths
 from selma3d.archive.progress import amount, duration
 from selma3d.archive.recorded_checksums import RecordedChecksums
 from selma3d.archive.unpack import UnreadableError, unpack
 from selma3d.challenge.edition import ArchiveSettings
 from selma3d.system.errors import InputError
 from selma3d.system.fingerprint import folder_fingerprint
+from selma3d.system.paths import fault_of_name, refuse_collisions, safe_path, safe_paths
 
 HOSTILE = {
     "absolute": "/etc/passwd",

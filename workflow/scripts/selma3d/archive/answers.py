@@ -11,10 +11,10 @@ from typing import Any
 
 from ..system.errors import InputError
 from ..system.limits import limit
+from ..system.paths import fault_of_name
 from .connections import Connections
 from .download import Downloader, DownloadSettings
 from .manifest import Entry
-from .paths import fault_of_name
 
 
 @contextmanager

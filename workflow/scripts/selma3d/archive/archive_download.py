@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..system.errors import InputError
+from ..system.paths import refuse_collisions, safe_path, safe_paths
 from . import manifest as manifests
 from .archive_folder import place, require_room
 from .connections import Connections, without_secrets
@@ -17,7 +18,6 @@ from .download import Downloader, DownloadSettings
 from .manifest import Entry, measure
 from .many_files import for_each
 from .partial_download import PartialDownload
-from .paths import refuse_collisions, safe_path, safe_paths
 from .progress import Progress, amount
 from .published_files import PublishedFile
 from .recorded_checksums import RecordedChecksums

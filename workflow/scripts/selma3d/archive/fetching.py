@@ -11,13 +11,13 @@ from ..challenge.edition import ArchiveSettings
 from ..system import atomic
 from ..system.errors import InputError
 from ..system.file_lock import alone_in
+from ..system.paths import safe_path
 from . import manifest as manifests
 from .archive_download import ArchiveDownload
 from .archive_folder import link_or_copy, refuse_strays, sweep
 from .download import DEFAULT, DownloadSettings
 from .manifest import COLUMNS, Entry
 from .many_files import for_each
-from .paths import safe_path
 from .progress import amount
 from .published_files import published
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from ..system.errors import InputError
 from ..system.json_text import parsed_json
+from ..system.paths import refuse_collisions
 from .answers import asking, name_of, size_of
 from .download import DownloadSettings
 from .manifest import Entry
-from .paths import refuse_collisions
 from .published_files import address
 
 FILE_LIST = "file list"

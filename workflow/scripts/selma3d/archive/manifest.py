@@ -13,7 +13,7 @@ from pathlib import Path
 from ..system import atomic
 from ..system.errors import InputError
 from ..system.limits import check_file
-from .paths import fault_of_name, refuse_collisions
+from ..system.paths import fault_of_name, refuse_collisions
 
 COLUMNS = ("path", "bytes", "sha256")
 MD5 = "md5"  # a further column, where the archive publishes no better checksum

@@ -9,9 +9,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..challenge.edition import ArchiveSettings
 from ..system.errors import InputError
+from ..system.paths import fault_of_name, refuse_collisions
 from . import manifest as manifests
 from .manifest import Entry
-from .paths import fault_of_name, refuse_collisions
 from .unpack import is_archive
 
 BIOSTUDIES_FILES = "https://www.ebi.ac.uk/biostudies/files"

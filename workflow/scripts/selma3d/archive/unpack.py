@@ -20,9 +20,9 @@ from typing import IO
 
 from ..system.errors import InputError
 from ..system.limits import check_limit, check_ratio, most_unpacked, proportionate
+from ..system.paths import fault_of_name, refuse_collisions, safe_path
 from .archive_folder import require_room
 from .manifest import Entry
-from .paths import fault_of_name, refuse_collisions, safe_path
 
 ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")

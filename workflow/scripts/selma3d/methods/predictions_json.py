@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..archive.paths import safe_path
 from ..images.readers import image_suffix
 from ..system.errors import InputError
 from ..system.fingerprint import visible
 from ..system.json_text import parsed_json
 from ..system.limits import check_file
+from ..system.paths import safe_path
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ...archive.paths import safe_path
 from ...system.errors import InputError
 from ...system.json_text import parsed_json
 from ...system.limits import check_file
+from ...system.paths import safe_path
 from .image_file import Identity
 
 Json = dict[str, Any]

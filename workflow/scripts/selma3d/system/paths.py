@@ -1,7 +1,7 @@
 """Paths made of names from manifests, URLs and archives; unsafe names are refused.
 
 A name is what someone else wrote: it may be absolute, climb out of its folder, or pass through a
-symbolic link. Nothing else in this package joins a foreign name to a folder.
+symbolic link. Nothing else joins a foreign name to a folder.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..system.errors import InputError
+from .errors import InputError
 
 LONGEST_COMPONENT = 255  # bytes; the limit of the common file systems
 _DRIVE = re.compile(r"^[A-Za-z]:")
