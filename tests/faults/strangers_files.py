@@ -54,7 +54,7 @@ from selma3d.learning.training.checkpoint import Checkpoints
 from selma3d.learning.training.weight_files import read_encoder
 from selma3d.methods.foreign import convert_foreign
 from selma3d.methods.predictions_json import read_jobs
-from selma3d.ranking.cost import CostedJob, measure_of
+from selma3d.ranking.cost import MeasuredJob, measure_of
 from selma3d.scoring.check import check_predictions
 from selma3d.scoring.score_tables import read_scores
 from selma3d.system.job_state import JobState
@@ -323,13 +323,13 @@ HISTORY = b"step\tloss\tseconds\n10\t0.5\t1.5\n20\t0.25\t3.0\n"
 
 
 def read_benchmark(path: Path) -> None:
-    measure_of(CostedJob("m", "i", "finetune", 0, path))
+    measure_of(MeasuredJob("m", "i", "finetune", 0, path))
 
 
 def read_history(path: Path) -> None:
     benchmark = path.with_name("benchmark.tsv")
     benchmark.write_bytes(BENCHMARK)
-    measure_of(CostedJob("m", "i", "finetune", 0, benchmark, path))
+    measure_of(MeasuredJob("m", "i", "finetune", 0, benchmark, path))
 
 
 def state(folder: Path) -> bytes:

@@ -207,3 +207,12 @@ def test_objects_of_one_size_are_a_bar_that_can_be_seen() -> None:
     left, right = np.log(sizes.get_xlim())
     width = np.log(bar.get_x() + bar.get_width()) - np.log(bar.get_x())
     assert width / (right - left) > 0.01
+
+
+def test_a_table_that_is_none_is_told_in_one_line(tmp_path: Path) -> None:
+    empty = tmp_path / "objects.tsv"
+    empty.write_text("")
+    with pytest.raises(
+        InputError, match=r"objects\.tsv: expected a tab-separated table, found: No"
+    ):
+        read_numbers(empty)

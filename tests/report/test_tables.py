@@ -13,7 +13,7 @@ import pytest
 from ranking_tables import DISPLAY, TITLES, MadeUp, empty_tables, ranking_tables
 from selma3d.challenge.display import Display
 from selma3d.challenge.run import is_pretrained
-from selma3d.ranking.cost import CostedJob, cost_table
+from selma3d.ranking.cost import MeasuredJob, cost_table
 from selma3d.report import labels
 from selma3d.report.table_formats import LONG, Printed, escape_latex, latex, markdown, write_printed
 from selma3d.report.tables import TABLES, tsv_rows
@@ -257,9 +257,9 @@ def test_cost_sums_time_and_takes_the_highest_memory(tmp_path: Path) -> None:
     history = tmp_path / "history.tsv"
     history.write_text("step\tseconds\tname\tvalue\n1\t9000\tloss\t1\n")
     jobs = [
-        CostedJob("unet", "masked", "finetune", 1, benchmark(tmp_path / "a", 3600, "2048")),
-        CostedJob("unet", "masked", "finetune", 1, benchmark(tmp_path / "b", 1800, "1024")),
-        CostedJob("unet", "masked", "pretrain", 2, benchmark(tmp_path / "c", 3600, "-"), history),
+        MeasuredJob("unet", "masked", "finetune", 1, benchmark(tmp_path / "a", 3600, "2048")),
+        MeasuredJob("unet", "masked", "finetune", 1, benchmark(tmp_path / "b", 1800, "1024")),
+        MeasuredJob("unet", "masked", "pretrain", 2, benchmark(tmp_path / "c", 3600, "-"), history),
     ]
     cost = cost_table(jobs, {"unet": 5_000_000}).set_index("stage")
     assert cost.loc["finetune", ["jobs", "hours", "gpu_hours"]].tolist() == [2, 1.5, 1.5]
@@ -279,9 +279,9 @@ def test_cpu_time_is_the_jobs_own_where_it_tells_it_and_else_the_benchmarks(tmp_
     report.begin()
     report.finish("finished", cpu_seconds=720)
     jobs = [
-        CostedJob("exact", "scratch", "predict", 0, path, state=told),
-        CostedJob("sampled", "scratch", "predict", 0, path, state=tmp_path / "none.log.json"),
-        CostedJob("unknown", "scratch", "predict", 0, benchmark(tmp_path / "b", 3600, "2048")),
+        MeasuredJob("exact", "scratch", "predict", 0, path, state=told),
+        MeasuredJob("sampled", "scratch", "predict", 0, path, state=tmp_path / "none.log.json"),
+        MeasuredJob("unknown", "scratch", "predict", 0, benchmark(tmp_path / "b", 3600, "2048")),
     ]
     cpu = cost_table(jobs).set_index("method")["cpu_hours"]
     assert cpu["exact"] == pytest.approx(0.2)
@@ -328,4 +328,4 @@ def test_benchmark_without_seconds_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "benchmark.tsv"
     path.write_text("hours\tmax_rss\n1\t2\n")
     with pytest.raises(InputError, match=r"benchmark.tsv: column 's'"):
-        cost_table([CostedJob("unet", "scratch", "predict", 0, path)])
+        cost_table([MeasuredJob("unet", "scratch", "predict", 0, path)])

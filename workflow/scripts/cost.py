@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from job import running
-from selma3d.ranking.cost import CostedJob, cost_table
+from selma3d.ranking.cost import MeasuredJob, cost_table
 from selma3d.system.atomic import write_table
 from selma3d.system.job_state import file_of
 
@@ -31,7 +31,7 @@ if __name__ == "__main__":
                 gpus = snakemake.params.training_gpus
             for benchmark in sorted(Path(snakemake.params.benchmarks).glob(name)):
                 jobs.append(
-                    CostedJob(method, init, stage, gpus, benchmark, history, state_of(benchmark))
+                    MeasuredJob(method, init, stage, gpus, benchmark, history, state_of(benchmark))
                 )
         parameters = {
             method: sum(tensor.numel() for tensor in model(path)["state"].values())

@@ -424,7 +424,7 @@ class Estimate:
             if benchmark.exists():
                 known = Path(job.history) if job.history and Path(job.history).exists() else None
                 seconds.append(
-                    measure_of(cost.CostedJob("", "", stage, 0, benchmark, known)).seconds
+                    measure_of(cost.MeasuredJob("", "", stage, 0, benchmark, known)).seconds
                 )
         if not seconds:
             return None

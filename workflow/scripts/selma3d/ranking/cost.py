@@ -21,7 +21,7 @@ STAGES = ("pretrain", "finetune", "predict", "segment")
 
 
 @dataclass(frozen=True)
-class CostedJob:
+class MeasuredJob:
     """One job: what it was for, how many GPUs it held, and where its benchmark stands.
 
     history: of a training, whose seconds count all attempts; the benchmark knows only the last.
@@ -48,7 +48,7 @@ class Measure:
 
 
 def cost_table(
-    jobs: Iterable[CostedJob], parameters: Mapping[str, int] | None = None
+    jobs: Iterable[MeasuredJob], parameters: Mapping[str, int] | None = None
 ) -> pd.DataFrame:
     """Sum jobs by method, init and stage; memory is the highest of any job.
 
@@ -84,7 +84,7 @@ def _sum_known(values: pd.Series) -> float:
     return values.sum(min_count=1)
 
 
-def measure_of(job: CostedJob) -> Measure:
+def measure_of(job: MeasuredJob) -> Measure:
     """Time and memory of a job; a missing measurement (`-`, `NA`) is NaN."""
     columns = ("s", "max_rss")
     table = read_tsv(job.benchmark, "a benchmark", columns, na_values=["-", "NA"])

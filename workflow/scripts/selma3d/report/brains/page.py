@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from ...images import InstanceFile, VolumeFile
 from ...system.atomic import write_table
+from ...system.errors import InputError
 from ...system.tables import read_tsv
 from ..data_urls import url_of
 from ..drawing import canvas
@@ -103,8 +104,15 @@ def write_brain_page(
 
 
 def read_numbers(path: Path) -> pd.DataFrame:
-    """A table whose texts are kept as they are; an acronym may be NA."""
-    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values="NaN")
+    """A table whose texts are kept as they are; an acronym may be NA.
+
+    It may be larger than what strangers hand in: a brain has millions of objects. Raises InputError
+    for a file that is no such table.
+    """
+    try:
+        return pd.read_csv(path, sep="\t", keep_default_na=False, na_values="NaN")
+    except ValueError as error:
+        raise InputError(f"{path}: expected a tab-separated table, found: {error}") from None
 
 
 def _answers(summary: Mapping[str, Any], named: Named) -> list[str]:
