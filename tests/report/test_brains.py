@@ -25,6 +25,7 @@ from selma3d.report.brains.page import BrainFiles, read_numbers, write_brain_pag
 from selma3d.report.brains.pictures import Scene, draw_distributions
 from selma3d.report.cases.views import round_length
 from selma3d.system.atomic import write_table
+from selma3d.system.errors import InputError
 
 SHAPE, SIZE = (24, 60, 70), (4.0, 2.0, 2.0)
 NAMED = Named("brain-1", "mouse <1>", "treated", "cfos", "unet", "masked-nall-f0-s0", "spot-like")

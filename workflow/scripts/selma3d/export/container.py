@@ -30,7 +30,7 @@ LIBRARY = Path(__file__).resolve().parent.parent
 # What the entry imports; everything else of the workflow stays out of the image.
 REQUIREMENTS = (
     "torch", "monai", "einops", "numpy", "scipy", "pandas", "h5py", "hdf5plugin", "tifffile",
-    "imagecodecs", "nibabel", "zarr", "connected-components-3d", "tqdm",
+    "imagecodecs", "nibabel", "zarr", "connected-components-3d",
     "scikit-image", "pydantic", "PyYAML",
 )  # fmt: skip
 DOCKERFILE = """\
