@@ -83,11 +83,11 @@ rule convert_volume:
         LAYOUT.log("convert_volume", "{structure}/{sample}"),
     benchmark:
         LAYOUT.benchmark("convert_volume", "{structure}/{sample}")
+    # Before trainings take the cores one by one: pretraining waits for it.
+    priority: 2
     conda:
         "../envs/selma3d.yaml"
     threads: 2
-    # Before trainings take the cores one by one: pretraining waits for it.
-    priority: 2
     resources:
         mem_mb=memory(4000),
         runtime=minutes(720),
@@ -120,11 +120,11 @@ rule convert_collection:
         LAYOUT.log("convert_collection", "{structure}/{sample}"),
     benchmark:
         LAYOUT.benchmark("convert_collection", "{structure}/{sample}")
+    # Before trainings take the cores one by one: pretraining waits for it.
+    priority: 2
     conda:
         "../envs/selma3d.yaml"
     threads: 2
-    # Before trainings take the cores one by one: pretraining waits for it.
-    priority: 2
     resources:
         mem_mb=memory(4000),
         runtime=minutes(1440),

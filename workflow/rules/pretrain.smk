@@ -21,10 +21,10 @@ rule pretrain:
     wildcard_constraints:
         method=any_of(CHALLENGE.recipes),
         pretext=rf"(?!{PACKED})[a-z0-9_-]+",
+    priority: 1  # most fine-tunings wait for it
     conda:
         "../envs/selma3d.yaml"
     threads: CONFIG.resources.training_threads
-    priority: 1  # most fine-tunings wait for it
     resources:
         gpu=gpus(CONFIG.resources.gpus_of_training),
         mem_mb=memory(CONFIG.resources.training_mem_mb),
