@@ -205,6 +205,7 @@ def test_what_is_folded_opens_by_keyboard_by_a_link_and_on_paper(
     browser: Any, report: Path
 ) -> None:
     from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
 
     opened(browser, report, "desk")
     folds = "return [...document.querySelectorAll('main details')].map(fold => fold.open)"
@@ -215,10 +216,11 @@ def test_what_is_folded_opens_by_keyboard_by_a_link_and_on_paper(
     assert browser.execute_script(target).is_displayed()
     opened(browser, report, "desk")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    hidden = """return [...document.querySelectorAll('main details > :not(summary, .filter)')]
-        .filter(part => !part.checkVisibility({ contentVisibilityAuto: true })).length"""
+    shown = """return [...document.querySelectorAll('main details > :not(summary, .filter)')]
+        .every(part => part.checkVisibility({ contentVisibilityAuto: true }))"""
     assert not any(browser.execute_script(folds))
-    assert browser.execute_script(hidden) == 0
+    # As soon as a frame is drawn in the new medium.
+    WebDriverWait(browser, 20).until(lambda page: page.execute_script(shown))
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
