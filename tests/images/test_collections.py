@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import tarfile
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import nibabel as nib
 import numpy as np
 import pytest
@@ -179,6 +182,37 @@ def test_a_killed_conversion_goes_on_at_the_shard_it_was_at(
     assert same(stored(file), made)
     assert (tmp_path / "out" / "c.tsv").read_bytes() == (tmp_path / "whole" / "c.tsv").read_bytes()
     assert whole.volumes == file.volumes
+
+
+@pytest.mark.parametrize("damage", ["truncated", "of another collection", "older", "empty"])
+def test_a_shard_that_is_not_whole_or_another_one_s_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    shards = {}
+    for name in ("own", "other"):
+        patches(tmp_path / name, 8)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(collection_conversion, "_assemble", _killed)
+            convert(tmp_path, [name], tmp_path / f"of {name}", shard_bytes=200_000)
+        shards[name] = sorted((tmp_path / f"of {name}").rglob("shards-*/*.h5"))
+    first = shards["own"][0]
+    if damage == "truncated":
+        os.truncate(first, first.stat().st_size - 1)
+    elif damage == "empty":
+        h5py.File(first, "w").close()
+    elif damage == "older":
+        with h5py.File(first, "r+") as file:
+            del file.attrs["collection"], file.attrs["patches"]
+    else:
+        shutil.copy(shards["other"][0], first)
+    assert collection_shards.finished_shards(first.parent) == []
+    again = convert(tmp_path, ["own"], tmp_path / "of own", shard_bytes=200_000)
+    whole = convert(tmp_path, ["own"], tmp_path / "whole", shard_bytes=200_000)
+    assert same(stored(again), stored(whole))
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_memory_follows_the_size_of_a_shard_and_neither_number_nor_smallness_of_patches(

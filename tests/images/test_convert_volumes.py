@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -281,6 +282,43 @@ def test_conversion_killed_ten_times_gives_the_same_content(tmp_path):
     converted = len(log.read_text().splitlines())
     assert converted <= 10 * finished + kills
     assert not list(tmp_path.glob(".*.partial*"))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "of another volume", "of another place", "older"])
+def test_a_slab_that_is_not_whole_or_another_one_s_is_converted_again(
+    tmp_path, monkeypatch, damage
+):
+    rng = np.random.default_rng(0)
+    slabs = {}
+    for name in ("own", "other"):
+        grey = rng.integers(0, 900, (130, 40, 40), dtype=np.uint16)
+        tifffile.imwrite(tmp_path / f"{name}.tif", grey, photometric="minisblack")
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(volume_conversion, "_assemble", _killed)
+            convert(tmp_path / name, [tmp_path / f"{name}.tif"])
+        slabs[name] = sorted((tmp_path / name).rglob("slabs-*/*.h5"))
+        assert len(slabs[name]) == 3
+    first, second, _ = slabs["own"]
+    if damage == "truncated":
+        os.truncate(first, first.stat().st_size - 1)
+    elif damage == "older":
+        with h5py.File(first, "r+") as file:
+            del file.attrs["slab"]
+    else:
+        shutil.copy(slabs["other"][0] if damage == "of another volume" else second, first)
+    kept = [slab.stat().st_mtime_ns for slab in slabs["own"][1:]]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(volume_conversion, "_assemble", _killed)
+        convert(tmp_path / "own", [tmp_path / "own.tif"])
+    assert [slab.stat().st_mtime_ns for slab in slabs["own"][1:]] == kept
+    convert(tmp_path / "own", [tmp_path / "own.tif"])
+    convert(tmp_path / "undisturbed", [tmp_path / "own.tif"])
+    own, undisturbed = ((tmp_path / name / "v.h5") for name in ("own", "undisturbed"))
+    assert own.read_bytes() == undisturbed.read_bytes()
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _convert_logging(out: Path, source: Path, log: Path) -> None:

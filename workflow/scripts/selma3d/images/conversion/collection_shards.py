@@ -1,7 +1,7 @@
 """Shards of a collection: so many patches in a row as fit into memory, in a file of their own.
 
-A shard's file appears whole, and says which patches it holds. A conversion that is killed therefore
-repeats at most the shard it was at.
+A shard's file appears whole, and says of which collection it is and which patches it holds. A
+conversion that is killed therefore repeats at most the shard it was at.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def write_shard(
     patches: Sequence[MeasuredPatch],
     skipped: Sequence[str],
 ) -> Shard:
-    """Write a shard and its note; skipped: unreadable patches among [start, stop)."""
+    """Write a shard; skipped: unreadable patches among [start, stop)."""
     path = folder / f"{start:08d}.h5"
     stacks: dict[StackKey, list[MeasuredPatch]] = defaultdict(list)
     for patch in patches:
@@ -128,6 +128,7 @@ def write_shard(
         stacks[key].append(patch)
     size = next((p.voxel_size_um for p in patches if p.voxel_size_um is not None), None)
     with publish(path) as temporary, writing_hdf5(temporary) as file:
+        file.attrs["collection"] = path.parent.name
         file.attrs["patches"] = start, stop
         file["skipped"] = np.frombuffer(json.dumps(skipped).encode(), np.uint8)
         if size is not None:
@@ -186,7 +187,9 @@ def finished_shards(folder: Path) -> list[Shard]:
 
 def _stored_shard(path: Path) -> Shard:
     with open_hdf5(path) as file:
-        start, stop = attribute(file, "patches").tolist()
+        if attribute(file, "collection") != path.parent.name:
+            raise InputError(f"{path}: expected a shard of this collection, found another file")
+        start, stop = map(int, attribute(file, "patches"))
         stacks = {}
         for number in range(len(file["stacks"])):
             group = file[f"stacks/{number}"]

@@ -1,7 +1,7 @@
 """Slabs of a volume: as many planes of one channel as a chunk is deep, in a file of its own.
 
-A slab's file appears whole, with all that is computed from its planes. A conversion that is killed
-therefore repeats at most the slab it was at.
+A slab's file appears whole, with all that is computed from its planes, and says whose slab it is. A
+conversion that is killed therefore repeats at most the slab it was at.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from ...system.atomic import publish
 from ...system.errors import InputError
 from .. import BLOCK, block_statistics, chunk_shape, plane_hash
+from ..hdf5_checks import attribute
 from ..hdf5_writing import writing_hdf5
 from ..readers import ImageFile, UnreadablePlaneError
 from ..storage import compression, open_hdf5, stored_here
@@ -43,18 +44,27 @@ class Channel:
 
 @dataclass(frozen=True)
 class Slab:
-    """Planes [start, stop) of one channel; `path` is its file in the work folder."""
+    """Planes [start, stop) of one channel; `path` is its file in the work folder.
+
+    The folder's name is that of the volume's planes and settings.
+    """
 
     channel: int
     start: int
     stop: int
     path: Path
 
+    @property
+    def name(self) -> str:
+        """Its name among the slabs of all volumes."""
+        return f"{self.path.parent.name}/{self.path.stem}"
+
     def is_done(self) -> bool:
-        """Whether its file is there and whole."""
+        """Whether its file is there, whole, and no other slab's."""
         try:
-            return len(read_slab(self).planes) == self.stop - self.start
-        except (OSError, ValueError, KeyError, InputError):
+            with open_hdf5(self.path) as file:
+                return attribute(file, "slab") == self.name
+        except (OSError, ValueError, InputError):
             return False
 
 
@@ -113,6 +123,7 @@ def convert_slab(
             file["counts"] = np.sum(counts, axis=0)
             file["occupancy"] = np.concatenate(occupancy, axis=1)
             file.attrs["interpolated"] = json.dumps(records)
+            file.attrs["slab"] = slab.name
 
 
 def read_slab(slab: Slab) -> SlabContent:
