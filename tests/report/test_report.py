@@ -17,6 +17,7 @@ from ranking_tables import DISPLAY, MadeUp, empty_tables, ranking_tables
 from selma3d.challenge.checking import load_yaml
 from selma3d.challenge.disclosure import Disclosure
 from selma3d.challenge.edition import Edition
+from selma3d.ranking.tables import COLUMNS
 from selma3d.report import pretraining_findings, ranking_findings
 from selma3d.report.account import Account
 from selma3d.report.cost_findings import what_it_cost
@@ -261,6 +262,20 @@ def test_report_before_any_score_says_that_there_is_nothing(tmp_path: Path) -> N
     assert "No winner: nothing has been ranked." in text
     assert "Not answered" in text
     assert "nothing has been scored yet" in text
+
+
+def test_a_failed_control_is_told_where_no_cost_is_known(tmp_path: Path) -> None:
+    tables = ranking_tables(MadeUp(**SMALL))
+    control = (
+        tables["verdicts"]
+        .iloc[:1]
+        .assign(control="positive", expected="gain", found="no gain", passed=False)
+    )
+    tables["controls"] = control[list(COLUMNS["controls"])]
+    tables["cost"] = tables["cost"].head(0)
+    text = Page(report_page.write(tmp_path, drawn=(), tracks={"per-type": tables}).read_text()).text
+    assert "No: 1 control of 1 failed" in text
+    assert "FAILED" in text
 
 
 def test_missing_figure_is_refused_by_name(tmp_path: Path) -> None:

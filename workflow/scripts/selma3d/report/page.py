@@ -233,7 +233,7 @@ def _track(name: str, tables: Tables, shown: _Shown) -> dict[str, Any]:
             *pretraining_findings.how_sure(tables),
         ],
         "cost": what_it_cost(tables, display),
-        "standings": _printed("standings", tables, display),
+        "standings": None if tables["cost"].empty else _printed("standings", tables, display),
         "controls": _printed("controls", tables, display),
         "controls_outcome": pretraining_findings.controls_outcome(tables),
         "gains": Printed(pretraining_findings.by_structure(tables, display), text_columns=5),
@@ -306,8 +306,8 @@ def _scores(track: str, means: pd.DataFrame, display: Display) -> Printed | None
 
 
 def _printed(name: str, tables: Tables, display: Display) -> Printed | None:
-    """One of TABLES; None where a table that it is made of has no row."""
-    if any(tables[source].empty for source in TABLES[name].SOURCES):
+    """One of TABLES; None where the first of the tables that it is made of has no row."""
+    if tables[TABLES[name].SOURCES[0]].empty:
         return None
     return TABLES[name].printed(tsv_rows(name, tables), display)
 
