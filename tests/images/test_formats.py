@@ -326,3 +326,20 @@ def test_shards_that_are_absent_are_empty_among_those_that_are_there(tmp_path: P
     whole[places] = 7
     with open_image(tmp_path / "a") as image:
         assert np.array_equal(image.read(0, 0, 9), whole)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 4), (5, 3, 0), (0, 5, 3, 4)])
+def test_an_hdf5_file_without_voxels_is_refused(tmp_path, shape):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("image", shape, np.uint16)
+    with pytest.raises(InputError, match=r"a\.h5: expected a 3D image, found shape"):
+        open_image(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("size", [[1.0, 2.0], [1.0, 2.0, 3.0, 4.0], 3.0, "x", [[1.0, 2.0, 3.0]]])
+def test_a_voxel_size_of_other_than_three_numbers_is_refused(tmp_path, size):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["image"] = np.ones((3, 4, 5), np.uint16)
+        file.attrs["voxel_size_um"] = size
+    with pytest.raises(InputError, match=r"a\.h5: .*voxel_size_um: three numbers"):
+        open_image(tmp_path / "a.h5")

@@ -282,6 +282,11 @@ PATCH_FAULTS = [
     Fault("no masks", lambda r: shutil.rmtree(r / "s/gt"), "gt: expected a folder"),
     Fault("empty mask", mask_with(np.zeros_like), "found an empty mask"),
     Fault("other shape", mask_with(lambda a: a[1:]), "as the image, found"),
+    Fault(
+        "far larger mask",
+        mask_with(lambda _: np.zeros((17, 1000, 1000), np.uint8)),
+        "voxels, a multiple of those of the image",
+    ),
     Fault("fractions", mask_with(one_voxel(0.5)), "labels .whole numbers., found 0.5"),
     Fault("negative label", mask_with(one_voxel(-1)), r"gt.*from 0, found -1"),
     Fault("many masks", mask_with(lambda a: np.stack([a, a])), "one channel in a mask, found 2"),

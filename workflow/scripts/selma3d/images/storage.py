@@ -84,9 +84,13 @@ def describe(
 
 
 def voxel_size_of(node: h5py.Group) -> VoxelSize | None:
-    """(z,y,x) in micrometres; None when unknown."""
+    """(z,y,x) in micrometres; None when unknown. ValueError for other than three numbers."""
     stored = attribute(node, "voxel_size_um")
-    return None if stored is None else tuple(float(size) for size in stored)
+    if stored is None:
+        return None
+    if np.shape(stored) != (3,):
+        raise ValueError(f"voxel_size_um: three numbers (z,y,x) expected, shape {np.shape(stored)}")
+    return tuple(float(size) for size in stored)
 
 
 def intensities_of(node: h5py.Group) -> list[Intensity]:

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 
 from ...challenge.samples import Sample
 from ...system.errors import InputError
+from ...system.limits import SPARE_VOXELS
 from .. import PatchFile, PatchWriter
 from ..geometry import OTHER_GEOMETRY, Geometry, on_grid
 from ..readers import StoredImage, read_image
@@ -213,7 +215,7 @@ def _read_mask(
     source: PatchSource, beside: Geometry | None, shape: tuple[int, ...], allow: Collection[str]
 ) -> tuple[np.ndarray, list[int]]:
     path = source.mask
-    stored = read_image(path)
+    stored = read_image(path, max(SPARE_VOXELS, 4 * prod(shape)))
     array = stored.array
     if array.shape[0] != 1:
         raise InputError(f"{path}: expected one channel in a mask, found {array.shape[0]}")

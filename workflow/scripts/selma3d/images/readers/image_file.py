@@ -59,6 +59,8 @@ class ImageFile(ABC):
     def __post_init__(self) -> None:
         if self.dtype.kind not in "buif":
             raise InputError(f"{self.path}: expected numbers, one a voxel, found type {self.dtype}")
+        if min(self.shape) < 1:
+            raise InputError(f"{self.path}: expected a 3D image, found shape {self.shape}")
         if self.channel_names is not None:
             named = tuple(_in_one_line(name) for name in self.channel_names)
             is_named = any(named) and len(named) == self.shape[0]
