@@ -467,4 +467,4 @@ def _gap(by_metric: pd.DataFrame) -> pd.DataFrame:
     wide = wide.reindex(columns=[True, False]).dropna()
     wide.columns = ["seen_mean", "unseen_mean"]
     gap = wide["seen_mean"] - wide["unseen_mean"]
-    return wide.assign(gap=gap, side="unseen").reset_index()
+    return wide.assign(gap=gap, side="unseen").reset_index()[list(COLUMNS["gap"])]

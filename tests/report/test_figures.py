@@ -70,6 +70,12 @@ def test_figure_draws_from(name: str, kind: str, tables: dict, tmp_path: Path) -
     assert path.read_text().rstrip().endswith("</svg>")
 
 
+def test_each_side_of_the_gap_is_named_with_its_structures() -> None:
+    told = " ".join(" ".join(texts(drawn("seen-unseen", ranking_tables()))).split())
+    assert "seen in training: Blood vessels (n = 24)" in told
+    assert "unseen: Microglia (n = 24)" in told
+
+
 @pytest.mark.parametrize("name", FIGURES.names)
 def test_figure_without_data_says_why(name: str) -> None:
     figure = drawn(name, empty_tables())
