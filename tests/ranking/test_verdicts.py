@@ -119,14 +119,24 @@ def estimate(gain: float, error: float) -> Gain:
 @pytest.mark.parametrize(
     ("gain", "error", "statement"),
     [
-        (0.05, 0.01, "gain: +0.050, between +0.030 and +0.070; larger than the margin of 0.02"),
+        (
+            0.05,
+            0.01,
+            "gain: +0.050, between +0.030 and +0.070; "
+            "larger than the margin of 0.02 by its 90 % interval",
+        ),
         (
             0.025,
             0.01,
             "gain: +0.025, between +0.0054 and +0.045; whether it is larger than the margin of "
             "0.02 is open",
         ),
-        (0.01, 0.004, "gain: +0.010, between +0.0022 and +0.018; smaller than the margin of 0.02"),
+        (
+            0.01,
+            0.004,
+            "gain: +0.010, between +0.0022 and +0.018; "
+            "smaller than the margin of 0.02 by its 90 % interval",
+        ),
         (
             0.01,
             0.02,
@@ -136,7 +146,8 @@ def estimate(gain: float, error: float) -> Gain:
         (
             0.0,
             0.01,
-            "no relevant gain: +0.0, between −0.020 and +0.020; smaller than the margin of 0.02",
+            "no relevant gain: +0.0, between −0.020 and +0.020; "
+            "smaller than the margin of 0.02 by its 90 % interval",
         ),
     ],
 )

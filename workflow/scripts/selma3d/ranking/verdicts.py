@@ -206,9 +206,9 @@ def _statement(estimate: Gain, verdict: str, margin: float) -> str:
 def _beside_margin(estimate: Gain, margin: float) -> str:
     low, high = estimate.interval(MARGIN_LEVEL)
     if _within(estimate, margin):
-        return f"smaller than the margin of {margin:g}"
+        return f"smaller than the margin of {margin:g} by its 90 % interval"
     if low > margin or high < -margin:
-        return f"larger than the margin of {margin:g}"
+        return f"larger than the margin of {margin:g} by its 90 % interval"
     return f"whether it is larger than the margin of {margin:g} is open"
 
 
